@@ -1,1 +1,1 @@
-//! Placeholder.
+//! Facts about the Proxmox VE API, by version: endpoints, parameters, returns, privileges.
