@@ -153,3 +153,15 @@ pub struct StorageInput {
     /// Bytes.
     pub used: u64,
 }
+
+impl std::fmt::Debug for UserInput {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("UserInput").field("userid", &self.userid).finish_non_exhaustive()
+    }
+}
+
+impl std::fmt::Debug for TokenInput {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("TokenInput").field("name", &self.name).finish_non_exhaustive()
+    }
+}
