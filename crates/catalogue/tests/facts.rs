@@ -3,6 +3,8 @@
 //! `CATALOGUE_WRITE=1 cargo test -p catalogue --test facts` writes the data file anew, for the paths that
 //! `data/wanted.txt` lists.
 
+#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
