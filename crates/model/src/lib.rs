@@ -1,1 +1,31 @@
-//! Placeholder.
+//! Muster's nouns and rules. Pure data and pure functions: no I/O, no clock, no async. Time comes in as
+//! [`Now`], chance comes in as a number; whoever runs these machines is a floor above.
+//!
+//! Read in this order: [`id`], [`time`], [`cause`], [`link`], [`guest`], [`presence`], [`capability`],
+//! [`operation`].
+
+pub mod backoff;
+pub mod capability;
+pub mod cause;
+pub mod facet;
+pub mod guest;
+pub mod id;
+pub mod link;
+pub mod matching;
+pub mod operation;
+pub mod outage;
+pub mod presence;
+pub mod time;
+
+pub use capability::{Availability, capability};
+pub use cause::{Cause, Failure};
+pub use facet::FacetKind;
+pub use guest::{Guest, GuestState, Node, NodeState, Storage, Task, TaskOutcome};
+pub use id::{
+    EndpointId, GuestId, GuestKey, GuestKind, Incarnation, NodeName, OperationId, RemoteId, TaskId, Text,
+    Vmid,
+};
+pub use link::{Link, LinkState, LinkView};
+pub use operation::{Action, Author, Operation, OperationState, PowerOptions};
+pub use presence::Presence;
+pub use time::{Freshness, Now, Observed, StaleWhy};

@@ -1,0 +1,922 @@
+//! The link to one remote: a machine of states, stepped by [`Link::step`], that says through [`Link::todo`]
+//! what its owner shall do next.
+//!
+//! It holds the rules of who is asked and when: what counts as connected, back-off, failover over several
+//! endpoints, what a 401 leads to, what stops for good until a person acts.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use crate::backoff::{Backoff, spread};
+use crate::cause::Cause;
+use crate::id::EndpointId;
+use crate::outage::Pace;
+use crate::time::{Now, StaleWhy};
+
+/// How one signs in, as far as it decides when to try again after a rejection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Login {
+    /// API token: a rejected one may have been mended on the host.
+    Token,
+    /// Password of Proxmox's own realms `pam` and `pve`.
+    OwnPassword,
+    /// Password of a directory (`ldap`, `ad`, `openid`), which may lock an account after a few tries: only a
+    /// person says when to try again.
+    DirectoryPassword,
+}
+
+impl Login {
+    /// By the realm of `user@realm`.
+    #[must_use]
+    pub fn of_password(user: &str) -> Self {
+        match user.rsplit_once('@').map(|(_, realm)| realm) {
+            Some("pam" | "pve") => Self::OwnPassword,
+            _ => Self::DirectoryPassword,
+        }
+    }
+}
+
+/// The figures of the rules.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Policy {
+    /// Between tries of an endpoint that fails.
+    pub backoff: Backoff,
+    /// After how many poll intervals without success a link no longer counts as connected.
+    pub intervals: u32,
+    /// Waits of a rejected token; the last one repeats.
+    pub token_retry: Vec<Duration>,
+    /// Wait of a rejected password of `pam` or `pve`.
+    pub password_retry: Duration,
+    /// While every remote fails: longest wait of the one that is probed often.
+    pub outage_often: Duration,
+    /// While every remote fails: wait of all others.
+    pub outage_seldom: Duration,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        let minutes = |n: u64| Duration::from_secs(60 * n);
+        Self {
+            backoff: Backoff::default(),
+            intervals: 3,
+            token_retry: vec![minutes(1), minutes(5), minutes(30)],
+            password_retry: minutes(30),
+            outage_often: Duration::from_secs(5),
+            outage_seldom: minutes(1),
+        }
+    }
+}
+
+/// An endpoint that does not work, and why.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct FailingEndpoint {
+    /// Which.
+    pub endpoint: EndpointId,
+    /// Why.
+    #[serde(flatten)]
+    pub cause: Cause,
+}
+
+/// The states of a link.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(tag = "state", rename_all = "snake_case")]
+pub enum LinkState {
+    /// Somebody wants it so; remembered until somebody connects it again.
+    Disconnected {
+        /// Who.
+        by: String,
+    },
+    /// A try is under way.
+    Connecting {
+        /// What the last try failed with, if one did.
+        last: Option<Cause>,
+    },
+    /// An authorised request succeeded lately, and nothing has failed since on the endpoint in use.
+    Connected,
+    /// Connected, with other endpoints failing.
+    Degraded {
+        /// Which, and why.
+        failing: Vec<FailingEndpoint>,
+    },
+    /// Every endpoint fails; the next try is set.
+    BackingOff {
+        /// Why the last try failed. (`cause` and its facts.)
+        #[serde(flatten)]
+        cause: Cause,
+        /// When the next one is made.
+        next_try: Timestamp,
+    },
+    /// Proxmox does not accept the credential, or wants a second factor with it.
+    CredentialsRejected {
+        /// Which of the two, in its words.
+        #[serde(flatten)]
+        cause: Cause,
+        /// When it is tried again without being told; `None`: only when a person says so.
+        next_try: Option<Timestamp>,
+    },
+    /// Every endpoint shows another certificate than the one confirmed.
+    CertificateChanged {
+        /// Which ones.
+        #[serde(flatten)]
+        cause: Cause,
+    },
+}
+
+impl LinkState {
+    /// The word for it, as in contracts and JSON.
+    #[must_use]
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Disconnected { .. } => "disconnected",
+            Self::Connecting { .. } => "connecting",
+            Self::Connected => "connected",
+            Self::Degraded { .. } => "degraded",
+            Self::BackingOff { .. } => "backing_off",
+            Self::CredentialsRejected { .. } => "credentials_rejected",
+            Self::CertificateChanged { .. } => "certificate_changed",
+        }
+    }
+
+    /// Whether requests go through now: connected or degraded.
+    #[must_use]
+    pub fn is_up(&self) -> bool {
+        matches!(self, Self::Connected | Self::Degraded { .. })
+    }
+
+    /// What is wrong, if something is.
+    #[must_use]
+    pub fn cause(&self) -> Option<&Cause> {
+        match self {
+            Self::Connecting { last } => last.as_ref(),
+            Self::BackingOff { cause, .. }
+            | Self::CredentialsRejected { cause, .. }
+            | Self::CertificateChanged { cause } => Some(cause),
+            Self::Disconnected { .. } | Self::Connected | Self::Degraded { .. } => None,
+        }
+    }
+
+    /// Whether nothing will happen by itself that could mend it.
+    #[must_use]
+    pub fn needs_person(&self) -> bool {
+        match self {
+            Self::Disconnected { .. }
+            | Self::CredentialsRejected { .. }
+            | Self::CertificateChanged { .. } => true,
+            Self::BackingOff { cause, .. } => cause.needs_person(),
+            Self::Connecting { .. } | Self::Connected | Self::Degraded { .. } => false,
+        }
+    }
+
+    /// Why values that came over this link are not live; `None` while it is up.
+    #[must_use]
+    pub fn stale_why(&self) -> Option<StaleWhy> {
+        match self {
+            Self::Connected | Self::Degraded { .. } => None,
+            Self::Disconnected { by } => Some(StaleWhy::Disconnected { by: by.clone() }),
+            other => Some(match other.cause() {
+                Some(cause) => StaleWhy::Link { cause: cause.clone() },
+                None => StaleWhy::Connecting,
+            }),
+        }
+    }
+}
+
+/// How one endpoint fares.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(tag = "health", rename_all = "snake_case")]
+pub enum Health {
+    /// Never tried.
+    Untried,
+    /// Its last request succeeded.
+    Good,
+    /// Its last request failed.
+    Failing {
+        /// How.
+        #[serde(flatten)]
+        cause: Cause,
+        /// Since when.
+        since: Timestamp,
+        /// Tries in a row.
+        failures: u32,
+        /// When it is tried again.
+        next_try: Timestamp,
+        /// The same, on the monotonic clock.
+        #[serde(skip)]
+        due: Duration,
+    },
+    /// It shows another certificate; nothing is sent to it until a person accepts.
+    Stopped {
+        /// Which certificates.
+        #[serde(flatten)]
+        cause: Cause,
+        /// Since when.
+        since: Timestamp,
+    },
+}
+
+/// An endpoint as others see it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct EndpointView {
+    /// Its address.
+    pub endpoint: EndpointId,
+    /// How it fares.
+    #[serde(flatten)]
+    pub health: Health,
+    /// When an authorised request last succeeded on it.
+    pub last_success: Option<Timestamp>,
+    /// Whether requests go there at present.
+    pub in_use: bool,
+}
+
+/// A link as others see it: immutable, for snapshots and JSON.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct LinkView {
+    /// The state.
+    #[serde(flatten)]
+    pub state: LinkState,
+    /// When this state began.
+    pub since: Timestamp,
+    /// While not up: since when.
+    pub down_since: Option<Timestamp>,
+    /// The last authorised success on any endpoint.
+    pub last_success: Option<Timestamp>,
+    /// All endpoints.
+    pub endpoints: Vec<EndpointView>,
+}
+
+impl LinkView {
+    /// The endpoint in use.
+    #[must_use]
+    pub fn in_use(&self) -> Option<&EndpointId> {
+        self.endpoints.iter().find(|one| one.in_use).map(|one| &one.endpoint)
+    }
+
+    /// When the next try is due, if one is set.
+    #[must_use]
+    pub fn next_try(&self) -> Option<Timestamp> {
+        match &self.state {
+            LinkState::BackingOff { next_try, .. } => Some(*next_try),
+            LinkState::CredentialsRejected { next_try, .. } => *next_try,
+            _ => None,
+        }
+    }
+
+    /// The state in one clause: "connection refused: … (192.0.2.7:8006)".
+    #[must_use]
+    pub fn sentence(&self) -> String {
+        match &self.state {
+            LinkState::Disconnected { by } => format!("disconnected by {by}"),
+            LinkState::Connected => "connected".to_owned(),
+            LinkState::Degraded { failing } => {
+                let each: Vec<_> =
+                    failing.iter().map(|one| format!("{} ({})", one.cause, one.endpoint)).collect();
+                format!("connected; failing: {}", each.join(", "))
+            }
+            LinkState::Connecting { last: None } => "connecting".to_owned(),
+            state => {
+                let cause = state.cause().map(Cause::sentence).unwrap_or_default();
+                let at = self.in_use().map(|at| format!(" ({at})")).unwrap_or_default();
+                let head = if matches!(state, LinkState::Connecting { .. }) { "trying again: " } else { "" };
+                format!("{head}{cause}{at}")
+            }
+        }
+    }
+}
+
+#[derive(Debug, Clone)]
+struct Endpoint {
+    id: EndpointId,
+    health: Health,
+    last_success: Option<Timestamp>,
+    /// A try of it is under way.
+    trying: bool,
+}
+
+/// What has happened.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Event {
+    /// A person connects a disconnected remote.
+    Connect,
+    /// A person disconnects it.
+    Disconnect {
+        /// Who.
+        by: String,
+    },
+    /// A person wants a try now.
+    TryNow,
+    /// A person accepted a certificate of this endpoint, or gave a new credential: start afresh.
+    Mended,
+    /// The owner has begun the try that [`Link::todo`] asked for.
+    Begun {
+        /// Where.
+        endpoint: EndpointId,
+    },
+    /// An authorised request succeeded.
+    Succeeded {
+        /// The [`Link::epoch`] in which it was begun.
+        epoch: u64,
+        /// Where.
+        endpoint: EndpointId,
+    },
+    /// The endpoint failed, or the try to connect did.
+    Failed {
+        /// The [`Link::epoch`] in which it was begun.
+        epoch: u64,
+        /// Where.
+        endpoint: EndpointId,
+        /// How.
+        cause: Cause,
+    },
+    /// A 401, or a second factor asked for.
+    Rejected {
+        /// The [`Link::epoch`] in which it was begun.
+        epoch: u64,
+        /// Where.
+        endpoint: EndpointId,
+        /// [`Cause::CredentialsRejected`] or [`Cause::SecondFactorNeeded`].
+        cause: Cause,
+        /// Whether the credential itself was already presented again (signed in anew, or token retried)
+        /// after a first 401.
+        again: bool,
+    },
+    /// A call failed in a way that leaves the endpoint in doubt, no more. It becomes the cause only if
+    /// successes stay away.
+    Complained {
+        /// The [`Link::epoch`] in which it was begun.
+        epoch: u64,
+        /// How.
+        cause: Cause,
+    },
+    /// The poll interval is now this long.
+    Interval(Duration),
+    /// How often to try while everything fails.
+    Pace(Pace),
+    /// Time has passed.
+    Tick,
+}
+
+/// What the owner shall do next.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Todo {
+    /// Nothing, until a person acts.
+    Rest,
+    /// Nothing until then (monotonic), unless something happens.
+    Wait {
+        /// When.
+        until: Duration,
+    },
+    /// A try is under way: await its end.
+    Busy,
+    /// Try to connect there, now.
+    Try {
+        /// Where.
+        endpoint: EndpointId,
+    },
+    /// Poll through this endpoint.
+    Serve {
+        /// The endpoint in use.
+        endpoint: EndpointId,
+        /// Another one that failed and is due to be tried beside it.
+        probe: Option<EndpointId>,
+        /// When to look again (monotonic): the link lapses, or a probe is due.
+        until: Duration,
+    },
+}
+
+/// What a 401 has led to so far.
+#[derive(Debug, Clone, Default)]
+struct Rejections {
+    /// The credential was presented once more after the first 401.
+    again: bool,
+    /// Another endpoint was asked.
+    elsewhere: bool,
+    /// How often the credential was given up.
+    given_up: usize,
+}
+
+/// The link to one remote.
+#[derive(Debug, Clone)]
+pub struct Link {
+    policy: Policy,
+    login: Login,
+    state: LinkState,
+    since: Timestamp,
+    down_since: Option<Timestamp>,
+    endpoints: Vec<Endpoint>,
+    current: usize,
+    epoch: u64,
+    last_success: Option<Now>,
+    interval: Duration,
+    rejections: Rejections,
+    retry_due: Option<Duration>,
+    complaint: Option<Cause>,
+    pace: Pace,
+}
+
+// === impl Link ===
+
+impl Link {
+    /// A link that will connect at once.
+    #[must_use]
+    pub fn new(
+        endpoints: Vec<EndpointId>,
+        login: Login,
+        interval: Duration,
+        policy: Policy,
+        now: Now,
+    ) -> Self {
+        Self {
+            policy,
+            login,
+            state: LinkState::Connecting { last: None },
+            since: now.wall,
+            down_since: Some(now.wall),
+            endpoints: endpoints
+                .into_iter()
+                .map(|id| Endpoint { id, health: Health::Untried, last_success: None, trying: false })
+                .collect(),
+            current: 0,
+            epoch: 0,
+            last_success: None,
+            interval,
+            rejections: Rejections::default(),
+            retry_due: None,
+            complaint: None,
+            pace: Pace::Usual,
+        }
+    }
+
+    /// A link that was disconnected before Muster started: it stays so.
+    #[must_use]
+    pub fn disconnected(mut self, by: String, since: Timestamp) -> Self {
+        self.state = LinkState::Disconnected { by };
+        self.since = since;
+        self.down_since = Some(since);
+        self
+    }
+
+    /// The state.
+    #[must_use]
+    pub fn state(&self) -> &LinkState {
+        &self.state
+    }
+
+    /// Changes whenever what is under way no longer counts; outcomes carry the one they were begun in.
+    #[must_use]
+    pub fn epoch(&self) -> u64 {
+        self.epoch
+    }
+
+    /// The endpoint in use, or next to be tried.
+    #[must_use]
+    pub fn endpoint(&self) -> Option<&EndpointId> {
+        self.endpoints.get(self.current).map(|one| &one.id)
+    }
+
+    /// Up to when the last success counts; `None` before the first.
+    #[must_use]
+    pub fn lapses(&self) -> Option<Duration> {
+        let last = self.last_success?;
+        Some(last.after(self.interval.saturating_mul(self.policy.intervals)))
+    }
+
+    /// How others see it.
+    #[must_use]
+    pub fn view(&self) -> LinkView {
+        LinkView {
+            state: self.state.clone(),
+            since: self.since,
+            down_since: self.down_since,
+            last_success: self.last_success.map(|at| at.wall),
+            endpoints: self
+                .endpoints
+                .iter()
+                .enumerate()
+                .map(|(index, one)| EndpointView {
+                    endpoint: one.id.clone(),
+                    health: one.health.clone(),
+                    last_success: one.last_success,
+                    in_use: index == self.current,
+                })
+                .collect(),
+        }
+    }
+
+    /// What to do next.
+    #[must_use]
+    pub fn todo(&self, now: Now) -> Todo {
+        match &self.state {
+            LinkState::Disconnected { .. } | LinkState::CertificateChanged { .. } => Todo::Rest,
+            LinkState::CredentialsRejected { .. } => match self.retry_due {
+                None => Todo::Rest,
+                Some(due) if due > now.mono => Todo::Wait { until: due },
+                Some(_) => self.try_at(self.current),
+            },
+            LinkState::Connecting { .. } => self.try_at(self.current),
+            LinkState::BackingOff { .. } => match self.next_due(None) {
+                None => Todo::Rest,
+                Some((_, due)) if due > now.mono => Todo::Wait { until: due },
+                Some((index, _)) => self.try_at(index),
+            },
+            LinkState::Connected | LinkState::Degraded { .. } => self.serve(now),
+        }
+    }
+
+    /// Takes in what happened. `jitter` lies in 0..1.
+    pub fn step(&mut self, event: Event, now: Now, jitter: f64) {
+        match event {
+            Event::Connect => {
+                if matches!(self.state, LinkState::Disconnected { .. }) {
+                    self.restart(now);
+                }
+            }
+            Event::Disconnect { by } => {
+                self.epoch += 1;
+                self.forget_tries();
+                self.complaint = None;
+                self.enter(LinkState::Disconnected { by }, now);
+            }
+            Event::Mended => {
+                if !matches!(self.state, LinkState::Disconnected { .. }) {
+                    self.restart(now);
+                }
+            }
+            Event::TryNow => self.try_now(now),
+            Event::Begun { endpoint } => self.begun(&endpoint, now),
+            Event::Succeeded { epoch, endpoint } => {
+                if self.counts(epoch) {
+                    self.succeeded(&endpoint, now);
+                }
+            }
+            Event::Failed { epoch, endpoint, cause } => {
+                if self.counts(epoch) {
+                    self.failed(&endpoint, cause, now, jitter);
+                }
+            }
+            Event::Rejected { epoch, endpoint, cause, again } => {
+                if self.counts(epoch) {
+                    self.rejected(&endpoint, cause, again, now);
+                }
+            }
+            Event::Complained { epoch, cause } => {
+                if self.counts(epoch) {
+                    self.complaint = Some(cause);
+                }
+            }
+            Event::Interval(interval) => self.interval = interval,
+            Event::Pace(pace) => self.paced(pace, now, jitter),
+            Event::Tick => self.tick(now, jitter),
+        }
+    }
+
+    fn counts(&self, epoch: u64) -> bool {
+        epoch == self.epoch && !matches!(self.state, LinkState::Disconnected { .. })
+    }
+
+    fn restart(&mut self, now: Now) {
+        self.epoch += 1;
+        self.forget_tries();
+        for one in &mut self.endpoints {
+            one.health = Health::Untried;
+        }
+        self.rejections = Rejections::default();
+        self.retry_due = None;
+        self.complaint = None;
+        self.enter(LinkState::Connecting { last: None }, now);
+    }
+
+    fn forget_tries(&mut self) {
+        for one in &mut self.endpoints {
+            one.trying = false;
+        }
+    }
+
+    fn try_now(&mut self, now: Now) {
+        for one in &mut self.endpoints {
+            match &mut one.health {
+                Health::Failing { due, next_try, .. } => {
+                    *due = now.mono;
+                    *next_try = now.wall;
+                }
+                Health::Stopped { cause, since } => {
+                    one.health = Health::Failing {
+                        cause: cause.clone(),
+                        since: *since,
+                        failures: 1,
+                        next_try: now.wall,
+                        due: now.mono,
+                    };
+                }
+                Health::Untried | Health::Good => {}
+            }
+        }
+        match &self.state {
+            LinkState::BackingOff { cause, .. } | LinkState::CertificateChanged { cause } => {
+                let last = Some(cause.clone());
+                if let Some((index, _)) = self.next_due(None) {
+                    self.current = index;
+                }
+                self.enter(LinkState::Connecting { last }, now);
+            }
+            LinkState::CredentialsRejected { cause, .. } => {
+                let last = Some(cause.clone());
+                self.retry_due = None;
+                self.enter(LinkState::Connecting { last }, now);
+            }
+            LinkState::Connected | LinkState::Degraded { .. } => self.up(now),
+            LinkState::Disconnected { .. } | LinkState::Connecting { .. } => {}
+        }
+    }
+
+    fn begun(&mut self, endpoint: &EndpointId, now: Now) {
+        let Some(index) = self.position(endpoint) else { return };
+        if let Some(one) = self.endpoints.get_mut(index) {
+            one.trying = true;
+        }
+        let last = match &self.state {
+            LinkState::BackingOff { cause, .. } | LinkState::CredentialsRejected { cause, .. } => {
+                Some(cause.clone())
+            }
+            _ => return,
+        };
+        self.retry_due = None;
+        self.current = index;
+        self.enter(LinkState::Connecting { last }, now);
+    }
+
+    fn succeeded(&mut self, endpoint: &EndpointId, now: Now) {
+        let Some(index) = self.position(endpoint) else { return };
+        if let Some(one) = self.endpoints.get_mut(index) {
+            // A success that was under way when another request failed does not undo that failure: the
+            // endpoint has to prove itself by a try.
+            let proven = one.trying || !matches!(one.health, Health::Failing { .. } | Health::Stopped { .. });
+            if !proven {
+                return;
+            }
+            one.trying = false;
+            one.health = Health::Good;
+            one.last_success = Some(now.wall);
+        }
+        match &self.state {
+            LinkState::Connected | LinkState::Degraded { .. } => {
+                if index == self.current {
+                    self.prove(now);
+                }
+                self.up(now);
+            }
+            LinkState::Connecting { .. } | LinkState::BackingOff { .. } => {
+                self.current = index;
+                self.prove(now);
+                self.up(now);
+            }
+            LinkState::Disconnected { .. }
+            | LinkState::CredentialsRejected { .. }
+            | LinkState::CertificateChanged { .. } => {}
+        }
+    }
+
+    fn prove(&mut self, now: Now) {
+        self.last_success = Some(now);
+        self.complaint = None;
+        self.rejections = Rejections::default();
+    }
+
+    fn failed(&mut self, endpoint: &EndpointId, cause: Cause, now: Now, jitter: f64) {
+        let Some(index) = self.position(endpoint) else { return };
+        self.mark_failing(index, cause.clone(), now, jitter);
+        if index != self.current {
+            if self.state.is_up() {
+                self.up(now);
+            }
+            return;
+        }
+        match &self.state {
+            LinkState::Connecting { .. } | LinkState::Connected | LinkState::Degraded { .. } => {
+                self.next_endpoint(cause, now);
+            }
+            LinkState::BackingOff { .. }
+            | LinkState::Disconnected { .. }
+            | LinkState::CredentialsRejected { .. }
+            | LinkState::CertificateChanged { .. } => {}
+        }
+    }
+
+    fn mark_failing(&mut self, index: usize, cause: Cause, now: Now, jitter: f64) {
+        let (backoff, pace) = (self.policy.backoff, self.pace);
+        let (often, seldom) = (self.policy.outage_often, self.policy.outage_seldom);
+        let Some(one) = self.endpoints.get_mut(index) else { return };
+        let tried = std::mem::take(&mut one.trying);
+        if matches!(cause, Cause::CertificateChanged { .. }) {
+            one.health = Health::Stopped { cause, since: now.wall };
+            return;
+        }
+        let (failures, since) = match &one.health {
+            // Several requests in flight fail together: that is one failure, not several.
+            Health::Failing { .. } | Health::Stopped { .. } if !tried => return,
+            Health::Failing { failures, since, .. } => (failures.saturating_add(1), *since),
+            Health::Stopped { .. } | Health::Untried | Health::Good => (1, now.wall),
+        };
+        let wait = match pace {
+            Pace::Usual => backoff.wait(failures, jitter),
+            Pace::Often => backoff.wait(failures, jitter).min(often),
+            Pace::Seldom => backoff.wait(failures, jitter).max(spread(seldom, jitter)),
+        };
+        one.health =
+            Health::Failing { cause, since, failures, next_try: now.wall_after(wait), due: now.after(wait) };
+    }
+
+    /// The endpoint in use is out: on to one that may work, else wait for the first that is due.
+    fn next_endpoint(&mut self, cause: Cause, now: Now) {
+        if let Some(index) = self.usable_other() {
+            self.current = index;
+            self.enter(LinkState::Connecting { last: Some(cause) }, now);
+            return;
+        }
+        match self.next_due(None) {
+            Some((index, _)) => {
+                let (cause, next_try) = match self.endpoints.get(index).map(|one| &one.health) {
+                    Some(Health::Failing { cause: own, next_try, .. }) => (own.clone(), *next_try),
+                    _ => (cause, now.wall),
+                };
+                self.current = index;
+                self.enter(LinkState::BackingOff { cause, next_try }, now);
+            }
+            None => self.enter(LinkState::CertificateChanged { cause }, now),
+        }
+    }
+
+    fn rejected(&mut self, endpoint: &EndpointId, cause: Cause, again: bool, now: Now) {
+        let Some(index) = self.position(endpoint) else { return };
+        let trying = self.endpoints.get_mut(index).is_some_and(|one| std::mem::take(&mut one.trying));
+        let deliberate = index == self.current || trying;
+        if matches!(self.state, LinkState::CredentialsRejected { .. } | LinkState::CertificateChanged { .. })
+            || !deliberate
+        {
+            return;
+        }
+        if matches!(cause, Cause::SecondFactorNeeded { .. }) {
+            // No other endpoint and no later time would ask for less.
+            self.give_up(cause, None, now);
+            return;
+        }
+        if !again && !self.rejections.again {
+            self.rejections.again = true;
+            self.current = index;
+            self.enter(LinkState::Connecting { last: Some(cause) }, now);
+            return;
+        }
+        self.rejections.again = true;
+        if !self.rejections.elsewhere {
+            self.rejections.elsewhere = true;
+            self.current = index;
+            if let Some(other) = self.usable_other() {
+                self.current = other;
+                self.enter(LinkState::Connecting { last: Some(cause) }, now);
+                return;
+            }
+        }
+        let wait = match self.login {
+            Login::Token => {
+                let schedule = &self.policy.token_retry;
+                schedule.get(self.rejections.given_up).or(schedule.last()).copied()
+            }
+            Login::OwnPassword => Some(self.policy.password_retry),
+            Login::DirectoryPassword => None,
+        };
+        self.give_up(cause, wait, now);
+    }
+
+    fn give_up(&mut self, cause: Cause, wait: Option<Duration>, now: Now) {
+        self.epoch += 1;
+        self.forget_tries();
+        self.rejections.given_up = self.rejections.given_up.saturating_add(1);
+        self.retry_due = wait.map(|wait| now.after(wait));
+        let next_try = wait.map(|wait| now.wall_after(wait));
+        self.enter(LinkState::CredentialsRejected { cause, next_try }, now);
+    }
+
+    fn tick(&mut self, now: Now, jitter: f64) {
+        if !self.state.is_up() {
+            return;
+        }
+        let Some((last, lapses)) = self.last_success.zip(self.lapses()) else { return };
+        if now.mono > lapses {
+            let cause = self.complaint.take().unwrap_or(Cause::NoAnswer { after: now.since(last.mono) });
+            let index = self.current;
+            self.mark_failing(index, cause.clone(), now, jitter);
+            self.next_endpoint(cause, now);
+        }
+    }
+
+    fn paced(&mut self, pace: Pace, now: Now, jitter: f64) {
+        if pace == self.pace {
+            return;
+        }
+        self.pace = pace;
+        let (often, seldom) = (self.policy.outage_often, spread(self.policy.outage_seldom, jitter));
+        let soon = spread(self.policy.backoff.first, jitter);
+        for one in &mut self.endpoints {
+            if let Health::Failing { due, next_try, .. } = &mut one.health {
+                let wait = match pace {
+                    Pace::Usual => due.saturating_sub(now.mono).min(soon),
+                    Pace::Often => due.saturating_sub(now.mono).min(often),
+                    Pace::Seldom => due.saturating_sub(now.mono).max(seldom),
+                };
+                *due = now.after(wait);
+                *next_try = now.wall_after(wait);
+            }
+        }
+        if let (LinkState::BackingOff { next_try, .. }, Some((_, due))) =
+            (&mut self.state, next_due(&self.endpoints, None))
+        {
+            *next_try = now.wall_after(due.saturating_sub(now.mono));
+        }
+    }
+
+    fn serve(&self, now: Now) -> Todo {
+        let Some(endpoint) = self.endpoint().cloned() else { return Todo::Rest };
+        let mut until = self.lapses().unwrap_or(now.mono);
+        let mut probe = None;
+        if let Some((index, due)) = self.next_due(Some(self.current)) {
+            if due <= now.mono {
+                probe = self.endpoints.get(index).map(|one| one.id.clone());
+            } else {
+                until = until.min(due);
+            }
+        }
+        Todo::Serve { endpoint, probe, until }
+    }
+
+    fn try_at(&self, index: usize) -> Todo {
+        if self.endpoints.iter().any(|one| one.trying) {
+            return Todo::Busy;
+        }
+        match self.endpoints.get(index) {
+            Some(one) => Todo::Try { endpoint: one.id.clone() },
+            None => Todo::Rest,
+        }
+    }
+
+    /// Connected, or degraded when others fail.
+    fn up(&mut self, now: Now) {
+        let failing: Vec<_> = self
+            .endpoints
+            .iter()
+            .filter_map(|one| match &one.health {
+                Health::Failing { cause, .. } | Health::Stopped { cause, .. } => {
+                    Some(FailingEndpoint { endpoint: one.id.clone(), cause: cause.clone() })
+                }
+                Health::Untried | Health::Good => None,
+            })
+            .collect();
+        let state = if failing.is_empty() { LinkState::Connected } else { LinkState::Degraded { failing } };
+        self.enter(state, now);
+    }
+
+    fn enter(&mut self, state: LinkState, now: Now) {
+        let was_up = self.state.is_up();
+        if self.state.word() != state.word() {
+            self.since = now.wall;
+        }
+        if state.is_up() {
+            self.down_since = None;
+        } else if was_up || self.down_since.is_none() {
+            self.down_since = Some(now.wall);
+        }
+        self.state = state;
+    }
+
+    fn position(&self, endpoint: &EndpointId) -> Option<usize> {
+        self.endpoints.iter().position(|one| one.id == *endpoint)
+    }
+
+    /// Another endpoint than the current one that nothing is known against.
+    fn usable_other(&self) -> Option<usize> {
+        let fit = |one: &Endpoint| matches!(one.health, Health::Good | Health::Untried);
+        self.endpoints
+            .iter()
+            .enumerate()
+            .find(|(index, one)| *index != self.current && fit(one))
+            .map(|(i, _)| i)
+    }
+
+    fn next_due(&self, except: Option<usize>) -> Option<(usize, Duration)> {
+        next_due(&self.endpoints, except)
+    }
+}
+
+/// The failing endpoint whose try is due first, and when.
+fn next_due(endpoints: &[Endpoint], except: Option<usize>) -> Option<(usize, Duration)> {
+    endpoints
+        .iter()
+        .enumerate()
+        .filter(|(index, one)| Some(*index) != except && !one.trying)
+        .filter_map(|(index, one)| match one.health {
+            Health::Failing { due, .. } => Some((index, due)),
+            _ => None,
+        })
+        .min_by_key(|(_, due)| *due)
+}

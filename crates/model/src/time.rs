@@ -1,0 +1,172 @@
+//! Time as an argument, and how sure we are of a value.
+
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use serde::Serialize;
+
+use crate::cause::Cause;
+use crate::id::{EndpointId, NodeName};
+
+/// This instant, twice: `wall` is what people read and may jump; `mono` only grows and is what waits are
+/// measured by (since any fixed origin, the same for the whole process).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Now {
+    /// Wall clock.
+    pub wall: Timestamp,
+    /// Monotonic clock.
+    pub mono: Duration,
+}
+
+impl Now {
+    /// `mono` after `wait`.
+    #[must_use]
+    pub fn after(&self, wait: Duration) -> Duration {
+        self.mono.saturating_add(wait)
+    }
+
+    /// The wall clock after `wait`; stays put rather than overflow.
+    #[must_use]
+    pub fn wall_after(&self, wait: Duration) -> Timestamp {
+        shift(self.wall, wait)
+    }
+
+    /// How long ago `earlier` was, by the monotonic clock.
+    #[must_use]
+    pub fn since(&self, earlier: Duration) -> Duration {
+        self.mono.saturating_sub(earlier)
+    }
+
+    /// A later instant on both clocks.
+    #[must_use]
+    pub fn plus(&self, wait: Duration) -> Self {
+        Self { wall: self.wall_after(wait), mono: self.after(wait) }
+    }
+}
+
+pub(crate) fn shift(at: Timestamp, by: Duration) -> Timestamp {
+    SignedDuration::try_from(by).ok().and_then(|by| at.checked_add(by).ok()).unwrap_or(at)
+}
+
+/// A value with when it was observed and through which endpoint.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Observed<T> {
+    /// What was seen.
+    pub value: T,
+    /// When the answer that said so arrived.
+    pub at: Timestamp,
+    /// The endpoint it came through.
+    pub through: EndpointId,
+}
+
+impl<T> Observed<T> {
+    /// The same observation of something derived from the value.
+    pub fn map<U>(self, change: impl FnOnce(T) -> U) -> Observed<U> {
+        Observed { value: change(self.value), at: self.at, through: self.through }
+    }
+}
+
+/// Why a value is no longer live.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum StaleWhy {
+    /// The link is not up.
+    Link {
+        /// Why not.
+        cause: Cause,
+    },
+    /// Somebody disconnected the remote.
+    Disconnected {
+        /// Who.
+        by: String,
+    },
+    /// The link is being made; nothing is known to be wrong.
+    Connecting,
+    /// The node it lives on is down, in a cluster that answers.
+    NodeDown {
+        /// Which node.
+        node: NodeName,
+    },
+    /// Proxmox itself does not know this guest's state at present, though its node is not known to be down.
+    StateUnknown,
+    /// The link is up, but the facet that brings this value fails.
+    Facet {
+        /// Why.
+        cause: Cause,
+    },
+    /// The latest listing lacked it.
+    Missing,
+    /// It exists, or may exist, but our account may no longer see it.
+    NotVisible,
+    /// It was deleted.
+    Deleted,
+    /// The facet has not answered for longer than it should take; no failure is known yet.
+    Overdue,
+}
+
+impl StaleWhy {
+    /// In words, fit to follow "last seen 3 min ago: ".
+    #[must_use]
+    pub fn sentence(&self) -> String {
+        match self {
+            Self::Link { cause } | Self::Facet { cause } => cause.sentence(),
+            Self::Disconnected { by } => format!("disconnected by {by}"),
+            Self::Connecting => "connecting".to_owned(),
+            Self::NodeDown { node } => format!("node {node} is down"),
+            Self::StateUnknown => "Proxmox VE does not know its state at present".to_owned(),
+            Self::Missing => "absent from the latest listing".to_owned(),
+            Self::NotVisible => "no longer visible to this account".to_owned(),
+            Self::Deleted => "deleted".to_owned(),
+            Self::Overdue => "no fresh answer yet".to_owned(),
+        }
+    }
+}
+
+/// How far a value can be trusted to be true now.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(tag = "freshness", rename_all = "snake_case")]
+pub enum Freshness {
+    /// Seen within its facet's time, over a link that is up.
+    Live,
+    /// True when last seen.
+    Stale {
+        /// When it was last seen.
+        since: Timestamp,
+        /// Why it is not live.
+        why: StaleWhy,
+    },
+    /// Nothing was ever seen.
+    NeverSeen,
+}
+
+impl Freshness {
+    /// Seen within its time, over a link that is up.
+    #[must_use]
+    pub fn is_live(&self) -> bool {
+        matches!(self, Self::Live)
+    }
+}
+
+/// Serialises a duration as seconds with fraction.
+pub(crate) mod seconds {
+    use std::time::Duration;
+
+    use serde::Serializer;
+
+    pub(crate) fn serialize<S: Serializer>(value: &Duration, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_f64(value.as_secs_f64())
+    }
+}
+
+/// A span as people say it: `5 s`, `3 min`, `2 h`, `4 days`.
+#[must_use]
+pub fn spell(span: Duration) -> String {
+    let seconds = span.as_secs();
+    match seconds {
+        0 if span.as_millis() > 0 => format!("{} ms", span.as_millis()),
+        0..=119 => format!("{seconds} s"),
+        120..=7199 => format!("{} min", seconds / 60),
+        7200..=172_799 => format!("{} h", seconds / 3600),
+        _ => format!("{} days", seconds / 86400),
+    }
+}
