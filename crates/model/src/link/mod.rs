@@ -330,18 +330,15 @@ impl Link {
     fn failed(&mut self, endpoint: &EndpointId, cause: Cause, now: Now, jitter: f64) {
         let Some(index) = self.position(endpoint) else { return };
         self.mark_failing(index, cause.clone(), now, jitter);
-        if index != self.current {
-            if self.state.is_up() {
-                self.up(now);
-            }
-            return;
-        }
         match &self.state {
-            LinkState::Connecting { .. } | LinkState::Connected | LinkState::Degraded { .. } => {
-                self.next_endpoint(cause, now);
-            }
-            LinkState::BackingOff { .. }
-            | LinkState::Disconnected { .. }
+            LinkState::Connected | LinkState::Degraded { .. } if index != self.current => self.up(now),
+            LinkState::Connecting { .. } if index != self.current => {}
+            // While backing off, too: what was due next may just have been stopped.
+            LinkState::Connecting { .. }
+            | LinkState::Connected
+            | LinkState::Degraded { .. }
+            | LinkState::BackingOff { .. } => self.next_endpoint(cause, now),
+            LinkState::Disconnected { .. }
             | LinkState::CredentialsRejected { .. }
             | LinkState::CertificateChanged { .. } => {}
         }

@@ -1,0 +1,370 @@
+//! The operation machine, and the finding of a lost answer's task.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use model::matching::{Found, Lost, expected_types};
+use model::operation::{Dispatch, Event, FailedWhy, Rules, UnknownWhy};
+use model::*;
+use proptest::prelude::*;
+
+fn at(seconds: u64) -> Now {
+    let since = Duration::from_secs(seconds);
+    let epoch: Timestamp = "2026-01-01T00:00:00Z".parse().unwrap();
+    Now { wall: epoch + since, mono: since }
+}
+
+fn operation(action: Action) -> Operation {
+    Operation::record(
+        OperationId(7),
+        GuestKey { remote: RemoteId(1), vmid: Vmid(101) },
+        GuestKind::Ct,
+        Some("web".into()),
+        "pve1".into(),
+        action,
+        PowerOptions::default(),
+        Author { name: "ada".into(), from: "cli".into() },
+        at(0),
+    )
+}
+
+fn sending(seconds: u64) -> Event {
+    Event::Sending(Dispatch {
+        at: at(seconds).wall,
+        endpoint: "pve1:8006".into(),
+        user: "root@pam".into(),
+        skew_ms: 0,
+        mono: at(seconds).mono,
+    })
+}
+
+fn upid(n: u32) -> TaskId {
+    format!("UPID:pve1:{n:08X}:00000001:6A4BB5C8:vzstart:101:root@pam:").into()
+}
+
+fn lost() -> Cause {
+    Cause::NoAnswer { after: Duration::from_secs(35) }
+}
+
+fn seen(outcome: TaskOutcome) -> Event {
+    Event::Task { outcome, ha: false, last_lines: vec!["last words".into()] }
+}
+
+fn listed(found: Found, to_the_end: bool, begun: u64) -> Event {
+    Event::Listed { found, ha: false, to_the_end, begun: Duration::from_secs(begun) }
+}
+
+fn run(action: Action, events: Vec<Event>) -> Operation {
+    let mut operation = operation(action);
+    for (n, event) in events.into_iter().enumerate() {
+        operation.step(event, &Rules::default(), at(n as u64 + 1));
+    }
+    operation
+}
+
+#[test]
+fn every_way_through() {
+    use OperationState as S;
+    let accepted = || Event::Accepted { task: upid(1), ha: false };
+    let accepted_ha = || Event::Accepted { task: upid(1), ha: true };
+    let ha_ok = || Event::Task { outcome: TaskOutcome::Ok, ha: true, last_lines: vec![] };
+    let guest = |word: &str, ha: Option<&str>| Event::GuestSeen {
+        state: GuestState::from_word(word),
+        ha: ha.map(Into::into),
+    };
+    let node = || Event::NodeSilent {
+        node: "pve1".into(),
+        cause: Cause::NodeDown { node: Some("pve1".into()), text: "No route to host".into() },
+    };
+    let failed = || TaskOutcome::Failed { text: "command failed".into() };
+    let cancel = || Event::CancelAsked { by: "ada".into() };
+    let table: Vec<(&str, Vec<Event>, S)> = vec![
+        ("recorded", vec![], S::Pending),
+        (
+            "the link is down",
+            vec![Event::CannotSend { cause: Cause::Refused }],
+            S::NotSent { cause: Cause::Refused },
+        ),
+        ("sent", vec![sending(0)], S::Sent),
+        (
+            "no byte left after all",
+            vec![sending(0), Event::CannotSend { cause: Cause::Refused }],
+            S::NotSent { cause: Cause::Refused },
+        ),
+        (
+            "refused",
+            vec![sending(0), Event::Refused { cause: Cause::Refused }],
+            S::Failed(FailedWhy::Refused { cause: Cause::Refused }),
+        ),
+        ("accepted", vec![sending(0), accepted()], S::Running),
+        ("done", vec![sending(0), accepted(), seen(TaskOutcome::Ok)], S::Succeeded),
+        ("done, no task", vec![sending(0), Event::AcceptedWithoutTask], S::Succeeded),
+        (
+            "warnings",
+            vec![sending(0), accepted(), seen(TaskOutcome::from_exit("WARNINGS: 1"))],
+            S::SucceededWithWarnings { count: Some(1) },
+        ),
+        (
+            "failed",
+            vec![sending(0), accepted(), seen(failed())],
+            S::Failed(FailedWhy::Task { exit: "command failed".into() }),
+        ),
+        ("cancelled", vec![sending(0), accepted(), cancel(), seen(failed())], S::Cancelled),
+        ("cancelled too late", vec![sending(0), accepted(), cancel(), seen(TaskOutcome::Ok)], S::Succeeded),
+        (
+            "node down",
+            vec![sending(0), accepted(), node()],
+            S::OutcomeUnknown(UnknownWhy::Node {
+                node: "pve1".into(),
+                cause: Cause::NodeDown { node: Some("pve1".into()), text: "No route to host".into() },
+            }),
+        ),
+        ("node back", vec![sending(0), accepted(), node(), seen(TaskOutcome::Running)], S::Running),
+        ("node back, done", vec![sending(0), accepted(), node(), seen(TaskOutcome::Ok)], S::Succeeded),
+        (
+            "lost",
+            vec![sending(0), Event::Lost { cause: lost() }],
+            S::OutcomeUnknown(UnknownWhy::Lost { cause: lost() }),
+        ),
+        (
+            "lost and found",
+            vec![sending(0), Event::Lost { cause: lost() }, listed(Found::One(upid(2)), false, 3)],
+            S::Running,
+        ),
+        (
+            "two candidates",
+            vec![
+                sending(0),
+                Event::Lost { cause: lost() },
+                listed(Found::Several(vec![upid(1), upid(2)]), true, 99),
+            ],
+            S::OutcomeUnknown(UnknownWhy::Candidates { tasks: vec![upid(1), upid(2)] }),
+        ),
+        (
+            "list too early",
+            vec![sending(0), Event::Lost { cause: lost() }, listed(Found::Nothing, true, 59)],
+            S::OutcomeUnknown(UnknownWhy::Lost { cause: lost() }),
+        ),
+        (
+            "list not read to its end",
+            vec![sending(0), Event::Lost { cause: lost() }, listed(Found::Nothing, false, 70)],
+            S::OutcomeUnknown(UnknownWhy::Lost { cause: lost() }),
+        ),
+        (
+            "never arrived",
+            vec![sending(0), Event::Lost { cause: lost() }, listed(Found::Nothing, true, 60)],
+            S::NotSent { cause: lost() },
+        ),
+        ("handed to HA", vec![sending(0), accepted_ha(), ha_ok()], S::HandedToHa),
+        (
+            "HA late",
+            vec![sending(0), accepted_ha(), ha_ok(), guest("stopped", Some("starting"))],
+            S::HandedToHa,
+        ),
+        (
+            "HA done",
+            vec![sending(0), accepted_ha(), ha_ok(), guest("running", Some("started"))],
+            S::Succeeded,
+        ),
+        (
+            "HA error",
+            vec![sending(0), accepted_ha(), ha_ok(), guest("stopped", Some("error"))],
+            S::Failed(FailedWhy::Ha),
+        ),
+        (
+            "HA task failed",
+            vec![sending(0), accepted_ha(), Event::Task { outcome: failed(), ha: true, last_lines: vec![] }],
+            S::Failed(FailedWhy::Task { exit: "command failed".into() }),
+        ),
+    ];
+    for (what, events, expected) in table {
+        assert_eq!(run(Action::Start, events).state, expected, "{what}");
+    }
+}
+
+#[test]
+fn the_ha_manager_has_five_minutes_and_is_watched_beyond() {
+    let mut operation = operation(Action::Stop);
+    let rules = Rules::default();
+    for event in [
+        sending(0),
+        Event::Accepted { task: upid(1), ha: true },
+        Event::Task { outcome: TaskOutcome::Ok, ha: true, last_lines: vec![] },
+    ] {
+        operation.step(event, &rules, at(1));
+    }
+    operation.step(Event::Tick, &rules, at(300));
+    assert_eq!(operation.state, OperationState::HandedToHa);
+    operation.step(Event::Tick, &rules, at(301));
+    assert_eq!(operation.state, OperationState::OutcomeUnknown(UnknownWhy::Ha));
+    assert!(!operation.state.is_final(), "still watched");
+    operation.step(Event::GuestSeen { state: GuestState::Stopped, ha: None }, &rules, at(900));
+    assert_eq!(operation.state, OperationState::Succeeded);
+}
+
+#[test]
+fn the_last_lines_stay_with_a_failure_and_its_log_tells_the_story() {
+    let operation = run(
+        Action::Start,
+        vec![
+            sending(0),
+            Event::Accepted { task: upid(1), ha: false },
+            seen(TaskOutcome::Failed { text: "no space".into() }),
+        ],
+    );
+    assert_eq!(operation.last_lines, vec![Text::from("last words")]);
+    let log: Vec<_> = operation.log.iter().map(|line| line.text.as_str()).collect();
+    assert_eq!(log[0], "start asked for by ada (cli)");
+    assert!(log.last().unwrap().contains("no space"));
+    let json = serde_json::to_value(&operation).unwrap();
+    assert_eq!((json["id"].as_str(), json["state"].as_str()), (Some("7"), Some("failed")));
+}
+
+#[test]
+fn a_disconnected_remote_leaves_it_unfollowed() {
+    let mut operation = run(Action::Start, vec![sending(0), Event::Accepted { task: upid(1), ha: false }]);
+    let rules = Rules::default();
+    assert!(operation.step(Event::Unfollowed, &rules, at(5)));
+    assert!(!operation.followed && operation.state == OperationState::Running);
+    assert!(operation.step(Event::Followed, &rules, at(9)));
+    assert!(operation.followed);
+}
+
+fn task(n: u32, started: i64) -> Task {
+    Task {
+        upid: upid(n),
+        node: "pve1".into(),
+        kind: "vzstart".into(),
+        id: "101".into(),
+        user: "root@pam".into(),
+        started: Timestamp::from_second(at(1000).wall.as_second() + started).unwrap(),
+        ended: None,
+        outcome: TaskOutcome::Running,
+    }
+}
+
+#[test]
+fn a_lost_answer_is_matched_by_node_type_id_user_and_time() {
+    let node: NodeName = "pve1".into();
+    let find_as = |user: &str, skew: i64, tasks: &[Task], bound: &[TaskId]| {
+        let lost = Lost {
+            node: &node,
+            types: expected_types(Action::Start, GuestKind::Ct),
+            vmid: Vmid(101),
+            user,
+            sent: at(1000).wall,
+            skew: SignedDuration::from_secs(skew),
+            window: Duration::from_secs(60),
+        };
+        lost.find(tasks, &bound.iter().cloned().collect::<BTreeSet<_>>())
+    };
+    let find = |tasks: &[Task]| find_as("root@pam", 0, tasks, &[]);
+    let ok = task(1, 1);
+    assert_eq!(find(std::slice::from_ref(&ok)), Found::One(upid(1)));
+    let other = |change: fn(&mut Task)| {
+        let mut task = task(2, 1);
+        change(&mut task);
+        task
+    };
+    for (what, wrong) in [
+        ("node", other(|t| t.node = "pve2".into())),
+        ("type", other(|t| t.kind = "vzstop".into())),
+        ("type of the other kind", other(|t| t.kind = "qmstart".into())),
+        ("id", other(|t| t.id = "1010".into())),
+        ("no id", other(|t| t.id = "".into())),
+        ("user", other(|t| t.user = "bob@pve".into())),
+        ("token of the same user", other(|t| t.user = "root@pam!x".into())),
+        ("too early", task(2, -3)),
+        ("too late", task(2, 61)),
+    ] {
+        assert_eq!(find(std::slice::from_ref(&wrong)), Found::Nothing, "{what}");
+        assert_eq!(find(&[wrong, ok.clone()]), Found::One(upid(1)), "{what}");
+    }
+    assert_eq!(find(&[other(|t| t.kind = "hastart".into())]), Found::One(upid(2)), "ha* counts");
+    assert_eq!(find(&[ok.clone(), task(3, 5)]), Found::Several(vec![upid(1), upid(3)]));
+    assert_eq!(find(&[ok.clone(), ok.clone()]), Found::One(upid(1)), "the same task on two pages");
+    assert_eq!(find_as("root@pam", 0, &[ok.clone(), task(3, 5)], &[upid(3)]), Found::One(upid(1)), "bound");
+    let token = other(|t| t.user = "root@pam!ci".into());
+    assert_eq!(find_as("root@pam!ci", 0, &[token, ok], &[]), Found::One(upid(2)));
+    // The node's clock is 90 s behind, or ahead.
+    assert_eq!(find_as("root@pam", -90, &[task(1, -89)], &[]), Found::One(upid(1)));
+    assert_eq!(find_as("root@pam", 90, &[task(1, 91)], &[]), Found::One(upid(1)));
+    assert_eq!(find_as("root@pam", 0, &[task(1, -89)], &[]), Found::Nothing);
+}
+
+#[test]
+fn every_action_of_every_kind_has_its_task_types() {
+    for action in Action::ALL {
+        for kind in [GuestKind::Ct, GuestKind::Vm] {
+            let types = expected_types(action, kind);
+            assert_eq!(types.is_empty(), kind == GuestKind::Ct && action == Action::Reset, "{action} {kind}");
+            let by_ha = types.iter().any(|one| one.starts_with("ha"));
+            assert_eq!(by_ha, action.wanted().is_some(), "{action} {kind}");
+        }
+    }
+}
+
+fn events() -> impl Strategy<Value = Event> {
+    let outcome = prop_oneof![
+        Just(TaskOutcome::Running),
+        Just(TaskOutcome::Ok),
+        Just(TaskOutcome::Unknown),
+        Just(TaskOutcome::Warnings { count: None }),
+        Just(TaskOutcome::Failed { text: "x".into() }),
+    ];
+    let found = prop_oneof![
+        Just(Found::Nothing),
+        Just(Found::One(upid(1))),
+        Just(Found::Several(vec![upid(1), upid(2)])),
+    ];
+    prop_oneof![
+        Just(Event::CannotSend { cause: Cause::Refused }),
+        (0u64..200).prop_map(sending),
+        any::<bool>().prop_map(|ha| Event::Accepted { task: upid(1), ha }),
+        Just(Event::Refused { cause: Cause::Refused }),
+        Just(Event::Lost { cause: lost() }),
+        (found, any::<bool>(), 0u64..200).prop_map(|(f, end, begun)| listed(f, end, begun)),
+        (outcome, any::<bool>()).prop_map(|(outcome, ha)| Event::Task { outcome, ha, last_lines: vec![] }),
+        Just(Event::NodeSilent { node: "pve1".into(), cause: Cause::Refused }),
+        Just(Event::GuestSeen { state: GuestState::Running, ha: None }),
+        Just(Event::CancelAsked { by: "x".into() }),
+        Just(Event::Unfollowed),
+        Just(Event::Followed),
+        Just(Event::Tick),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+    #[test]
+    fn it_is_sent_once_and_an_end_is_an_end(steps in prop::collection::vec(events(), 1..60)) {
+        let mut operation = operation(Action::Start);
+        let (mut sent, mut ended) = (0, None::<OperationState>);
+        let mut now = 0;
+        for step in steps {
+            now += 3;
+            let sending = matches!(step, Event::Sending(_));
+            let changed = operation.step(step, &Rules::default(), at(now));
+            if sending && changed {
+                sent += 1;
+            }
+            if let Some(end) = &ended {
+                prop_assert!(!changed);
+                prop_assert_eq!(end, &operation.state);
+            }
+            if operation.state.is_final() {
+                ended = Some(operation.state.clone());
+            }
+            if operation.state.is_success() {
+                prop_assert!(operation.task.is_some(), "success without a task's exit status");
+            }
+            if sent == 0 {
+                let unsent =
+                    matches!(operation.state, OperationState::Pending | OperationState::NotSent { .. });
+                prop_assert!(unsent);
+            }
+        }
+        prop_assert!(sent <= 1);
+    }
+}
