@@ -52,7 +52,7 @@ fn seen(outcome: TaskOutcome) -> Event {
 }
 
 fn listed(found: Found, to_the_end: bool, begun: u64) -> Event {
-    Event::Listed { found, ha: false, to_the_end, begun: Duration::from_secs(begun) }
+    Event::Listed { found, to_the_end, begun: Duration::from_secs(begun) }
 }
 
 fn run(action: Action, events: Vec<Event>) -> Operation {
@@ -66,8 +66,7 @@ fn run(action: Action, events: Vec<Event>) -> Operation {
 #[test]
 fn every_way_through() {
     use OperationState as S;
-    let accepted = || Event::Accepted { task: upid(1), ha: false };
-    let accepted_ha = || Event::Accepted { task: upid(1), ha: true };
+    let accepted = || Event::Accepted { task: upid(1) };
     let ha_ok = || Event::Task { outcome: TaskOutcome::Ok, ha: true, last_lines: vec![] };
     let guest = |word: &str, ha: Option<&str>| Event::GuestSeen {
         state: GuestState::from_word(word),
@@ -156,25 +155,17 @@ fn every_way_through() {
             vec![sending(0), Event::Lost { cause: lost() }, listed(Found::Nothing, true, 60)],
             S::NotSent { cause: lost() },
         ),
-        ("handed to HA", vec![sending(0), accepted_ha(), ha_ok()], S::HandedToHa),
-        (
-            "HA late",
-            vec![sending(0), accepted_ha(), ha_ok(), guest("stopped", Some("starting"))],
-            S::HandedToHa,
-        ),
-        (
-            "HA done",
-            vec![sending(0), accepted_ha(), ha_ok(), guest("running", Some("started"))],
-            S::Succeeded,
-        ),
+        ("handed to HA", vec![sending(0), accepted(), ha_ok()], S::HandedToHa),
+        ("HA late", vec![sending(0), accepted(), ha_ok(), guest("stopped", Some("starting"))], S::HandedToHa),
+        ("HA done", vec![sending(0), accepted(), ha_ok(), guest("running", Some("started"))], S::Succeeded),
         (
             "HA error",
-            vec![sending(0), accepted_ha(), ha_ok(), guest("stopped", Some("error"))],
+            vec![sending(0), accepted(), ha_ok(), guest("stopped", Some("error"))],
             S::Failed(FailedWhy::Ha),
         ),
         (
             "HA task failed",
-            vec![sending(0), accepted_ha(), Event::Task { outcome: failed(), ha: true, last_lines: vec![] }],
+            vec![sending(0), accepted(), Event::Task { outcome: failed(), ha: true, last_lines: vec![] }],
             S::Failed(FailedWhy::Task { exit: "command failed".into() }),
         ),
     ];
@@ -189,7 +180,7 @@ fn the_ha_manager_has_five_minutes_and_is_watched_beyond() {
     let rules = Rules::default();
     for event in [
         sending(0),
-        Event::Accepted { task: upid(1), ha: true },
+        Event::Accepted { task: upid(1) },
         Event::Task { outcome: TaskOutcome::Ok, ha: true, last_lines: vec![] },
     ] {
         operation.step(event, &rules, at(1));
@@ -209,7 +200,7 @@ fn the_last_lines_stay_with_a_failure_and_its_log_tells_the_story() {
         Action::Start,
         vec![
             sending(0),
-            Event::Accepted { task: upid(1), ha: false },
+            Event::Accepted { task: upid(1) },
             seen(TaskOutcome::Failed { text: "no space".into() }),
         ],
     );
@@ -223,7 +214,7 @@ fn the_last_lines_stay_with_a_failure_and_its_log_tells_the_story() {
 
 #[test]
 fn a_disconnected_remote_leaves_it_unfollowed() {
-    let mut operation = run(Action::Start, vec![sending(0), Event::Accepted { task: upid(1), ha: false }]);
+    let mut operation = run(Action::Start, vec![sending(0), Event::Accepted { task: upid(1) }]);
     let rules = Rules::default();
     assert!(operation.step(Event::Unfollowed, &rules, at(5)));
     assert!(!operation.followed && operation.state == OperationState::Running);
@@ -321,7 +312,7 @@ fn events() -> impl Strategy<Value = Event> {
     prop_oneof![
         Just(Event::CannotSend { cause: Cause::Refused }),
         (0u64..200).prop_map(sending),
-        any::<bool>().prop_map(|ha| Event::Accepted { task: upid(1), ha }),
+        Just(Event::Accepted { task: upid(1) }),
         Just(Event::Refused { cause: Cause::Refused }),
         Just(Event::Lost { cause: lost() }),
         (found, any::<bool>(), 0u64..200).prop_map(|(f, end, begun)| listed(f, end, begun)),

@@ -121,8 +121,6 @@ pub enum Event {
     Accepted {
         /// Which.
         task: TaskId,
-        /// Whether that is a task of the HA manager, which ends when the wish is recorded.
-        ha: bool,
     },
     /// Proxmox took it and has no task for it: done.
     AcceptedWithoutTask,
@@ -140,8 +138,6 @@ pub enum Event {
     Listed {
         /// What was found in it.
         found: Found,
-        /// Whether the one that was found is a task of the HA manager.
-        ha: bool,
         /// Whether it was read to the end of the window.
         to_the_end: bool,
         /// When that reading was begun (monotonic).
@@ -151,7 +147,7 @@ pub enum Event {
     Task {
         /// How it stands.
         outcome: TaskOutcome,
-        /// Whether it is a task of the HA manager.
+        /// Whether it is a task of the HA manager, which ends once the wish is recorded.
         ha: bool,
         /// The last lines of its log, where they could be read.
         last_lines: Vec<Text>,
@@ -287,7 +283,7 @@ impl Operation {
                 self.dispatch = Some(dispatch);
                 Some(S::Sent)
             }
-            (S::Sent | S::OutcomeUnknown(UnknownWhy::Lost { .. }), Event::Accepted { task, .. }) => {
+            (S::Sent | S::OutcomeUnknown(UnknownWhy::Lost { .. }), Event::Accepted { task }) => {
                 self.bind(task, now);
                 Some(S::Running)
             }
@@ -295,10 +291,7 @@ impl Operation {
             (S::Sent, Event::Refused { cause }) => Some(S::Failed(FailedWhy::Refused { cause })),
             (S::Sent, Event::CannotSend { cause }) => Some(S::NotSent { cause }),
             (S::Sent, Event::Lost { cause }) => Some(S::OutcomeUnknown(UnknownWhy::Lost { cause })),
-            (
-                S::OutcomeUnknown(UnknownWhy::Lost { cause }),
-                Event::Listed { found, to_the_end, begun, .. },
-            ) => {
+            (S::OutcomeUnknown(UnknownWhy::Lost { cause }), Event::Listed { found, to_the_end, begun }) => {
                 let cause = cause.clone();
                 self.listed(found, to_the_end, begun, cause, rules, now)
             }
