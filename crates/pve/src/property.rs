@@ -40,12 +40,15 @@ impl PropertyString {
     /// The first part of the text, and what comes after its comma.
     fn part<'t>(default_key: &str, text: &'t str) -> (Option<Part>, &'t str) {
         let end = text.find(',').unwrap_or(text.len());
-        let equals = text.find('=').filter(|at| *at < end);
+        // An equals sign inside quotes makes no key, and no key begins with a quote.
+        let equals = text.find('=').filter(|at| *at < end && !text.trim_start().starts_with('"'));
         let (key, value_text) = match equals {
             Some(at) => (text.get(..at), text.get(at + 1..).unwrap_or_default()),
             None => (None, text),
         };
-        let (value, rest) = match quoted(value_text) {
+        let in_quotes = quoted(value_text);
+        let plain = in_quotes.is_none();
+        let (value, rest) = match in_quotes {
             Some(found) => found,
             None => {
                 let end = value_text.find(',').unwrap_or(value_text.len());
@@ -56,7 +59,7 @@ impl PropertyString {
         let part = match key {
             Some(key) => Some(Part { key: key.trim().to_owned(), value, bare: false }),
             // Nothing between two commas is nothing.
-            None if value.trim().is_empty() => None,
+            None if plain && value.trim().is_empty() => None,
             None => Some(Part { key: default_key.to_owned(), value, bare: true }),
         };
         (part, rest)

@@ -156,8 +156,8 @@ impl Decode for bool {
         match raw {
             "1" | "\"1\"" | "true" => Ok(true),
             "0" | "\"0\"" | "false" | "\"\"" => Ok(false),
-            // 1.0, "1e0" and the like: a number is a number however it is spelled.
-            _ => match whole(raw) {
+            // 1.0 and 1e0 are numbers like any other; text is only what stands above.
+            _ => match Some(raw).filter(|raw| !raw.starts_with('"')).and_then(whole) {
                 Some(0) => Ok(false),
                 Some(1) => Ok(true),
                 _ => Err(Unfit::default()),

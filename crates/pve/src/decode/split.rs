@@ -41,7 +41,8 @@ impl<'a> Cursor<'a> {
             b'{' | b'[' => self.skip_nested(),
             _ => self.skip_plain(),
         }
-        self.text.get(start..self.at)
+        // What takes no room is no value: a walk over it would not end.
+        self.text.get(start..self.at).filter(|text| !text.is_empty())
     }
 
     fn skip_string(&mut self) {
@@ -204,8 +205,9 @@ mod tests {
     proptest! {
         #[test]
         fn taking_apart_agrees_with_serde_json(value in json()) {
-            prop_assert_eq!(rebuilt(&value.to_string()), value.clone());
-            prop_assert_eq!(rebuilt(&serde_json::to_string_pretty(&value).unwrap()), value);
+            for text in [value.to_string(), serde_json::to_string_pretty(&value).unwrap()] {
+                prop_assert_eq!(rebuilt(&text), serde_json::from_str::<Value>(&text).unwrap());
+            }
         }
 
         #[test]

@@ -1,9 +1,11 @@
 //! Network interfaces and addresses inside guests.
 
+use std::collections::HashSet;
+
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 
-use crate::decode::{Cx, Decode, JsonKind, Kind, Unfit, object_value, reply};
+use crate::decode::{Cx, Decode, Kind, Members, Unfit, object_value, reply};
 
 reply! {
     /// A network interface inside a guest: one row of `GET /nodes/{node}/lxc/{vmid}/interfaces`, or of the
@@ -90,13 +92,8 @@ impl Interface {
             Some(a.prefix.map_or_else(|| address.to_owned(), |prefix| format!("{address}/{prefix}")))
         });
         let own = [&self.inet, &self.inet6].into_iter().flatten().cloned();
-        let mut all: Vec<String> = Vec::new();
-        for address in listed.chain(own) {
-            if !address.is_empty() && !all.contains(&address) {
-                all.push(address);
-            }
-        }
-        all
+        let mut seen = HashSet::new();
+        listed.chain(own).filter(|address| !address.is_empty() && seen.insert(address.clone())).collect()
     }
 }
 
@@ -104,18 +101,11 @@ impl Decode for AgentResult {
     const KIND: Kind = Kind::AgentResult;
 
     fn decode(raw: &str, cx: &mut Cx<'_>) -> Result<Self, Unfit> {
-        /// The object that stands where the list should be.
-        struct Wrapped(AgentError);
-        impl Wrapped {
-            fn read(raw: &str, cx: &mut Cx<'_>) -> Option<Self> {
-                let error = crate::decode::Members::of(raw)?.find(|(key, _)| key == "error")?.1;
-                cx.known_key("error", AgentError::KIND, error, object_value).map(Self)
-            }
-        }
-        match JsonKind::of(raw) {
-            JsonKind::Object => Wrapped::read(raw, cx).map(|w| Self::Error(w.0)).ok_or_else(Unfit::default),
-            _ => Vec::decode(raw, cx).map(Self::Interfaces),
-        }
+        let Some(mut members) = Members::of(raw) else {
+            return Vec::decode(raw, cx).map(Self::Interfaces);
+        };
+        let error = members.find(|(key, _)| key == "error").ok_or_else(Unfit::default)?.1;
+        object_value(error, cx).map(Self::Error)
     }
 }
 

@@ -1,5 +1,7 @@
 //! A guest's configuration, and what of it waits for a restart.
 
+use std::collections::HashMap;
+
 use serde::{Serialize, Serializer};
 
 use super::guest::GuestKind;
@@ -9,8 +11,8 @@ use crate::property::PropertyString;
 /// `GET /nodes/{node}/{lxc|qemu}/{vmid}/config`.
 ///
 /// Keys are open-ended (`net0`, `mp3`, `scsi12`, whatever the next release adds), so all of them are kept, as
-/// text and in wire order. The typed accessors read from that text; a known key whose value is of the wrong
-/// kind is noted as drift when the reply is decoded, and its accessor gives `None`.
+/// text and in wire order. The typed accessors read from that text and give `None` where it does not fit. A
+/// known key whose value is of the wrong kind is noted as drift when the reply is decoded.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct GuestConfig {
     /// Every key with its value as text: a number or boolean as its text, an object or list as its JSON.
@@ -182,6 +184,7 @@ impl Reply for GuestConfig {
 
     fn from_members(members: Members<'_>, cx: &mut Cx<'_>) -> Result<Self, String> {
         let mut config = Self::default();
+        let mut places: HashMap<String, usize> = HashMap::new();
         for (key, raw) in members {
             if raw == "null" {
                 continue;
@@ -198,9 +201,13 @@ impl Reply for GuestConfig {
                 }
                 Scalar(raw.to_owned())
             });
-            match config.entries.iter_mut().find(|(k, _)| *k == key) {
+            // Of a key that stands there twice, the last value counts.
+            match places.get(key.as_ref()).and_then(|at| config.entries.get_mut(*at)) {
                 Some(known) => known.1 = value,
-                None => config.entries.push((key.into_owned(), value)),
+                None => {
+                    places.insert(key.to_string(), config.entries.len());
+                    config.entries.push((key.into_owned(), value));
+                }
             }
         }
         Ok(config)

@@ -59,8 +59,8 @@ reply! {
     pub struct GuestListRow {
         /// Its number.
         pub vmid: u32 = "vmid",
-        /// Containers say `lxc`; rows of virtual machines do not say.
-        pub kind: Option<GuestKind> = "type",
+        /// Containers say `lxc`; rows of virtual machines do not say. The call tells for sure.
+        pub kind: Option<String> = "type",
         /// Its name.
         pub name: Option<String> = "name",
         /// `running` or `stopped`.
@@ -109,8 +109,8 @@ reply! {
     pub struct GuestStatus {
         /// Its number.
         pub vmid: Option<u32> = "vmid",
-        /// Containers say `lxc`; virtual machines do not say.
-        pub kind: Option<GuestKind> = "type",
+        /// Containers say `lxc`; virtual machines do not say. The call tells for sure.
+        pub kind: Option<String> = "type",
         /// Its name.
         pub name: Option<String> = "name",
         /// `running` or `stopped`.

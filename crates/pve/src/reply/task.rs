@@ -1,6 +1,6 @@
 //! Tasks: lists, the status of one, its log.
 
-use crate::decode::{Scalar, reply};
+use crate::decode::reply;
 use crate::upid::Upid;
 
 reply! {
@@ -63,7 +63,7 @@ reply! {
         /// Its number, from 1.
         pub n: Option<i64> = "n",
         /// Its text.
-        pub t: Option<Scalar> = "t",
+        pub t: Option<String> = "t",
     }
 }
 
@@ -75,8 +75,8 @@ impl TaskRow {
 }
 
 impl LogLine {
-    /// The line's text.
+    /// The line's text; empty where there is none.
     pub fn text(&self) -> &str {
-        self.t.as_ref().map_or("", Scalar::as_str)
+        self.t.as_deref().unwrap_or_default()
     }
 }
