@@ -153,7 +153,7 @@ fn unexpected(kind: Kind, secret: bool, raw: &str, unfit: Unfit) -> NotUnderstoo
     let found = JsonKind::of(raw);
     let mut what = format!("expected {kind}, found {found}");
     match unfit.why {
-        Some(why) => what = format!("{what}: {why}"),
+        Some(why) => what = format!("{kind} could not be read: {why}"),
         None if found == JsonKind::Null => {}
         None if secret => what = format!("{what} `{REDACTED}`"),
         None => what = format!("{what} `{}`", shortened(raw)),
