@@ -22,7 +22,10 @@ struct Envelope<'a> {
 
 fn main() {
     let body = body();
-    println!("{ROWS} rows of /cluster/resources, {:.1} MB, best and median of {ROUNDS}", body.len() as f64 / 1e6);
+    println!(
+        "{ROWS} rows of /cluster/resources, {:.1} MB, best and median of {ROUNDS}",
+        body.len() as f64 / 1e6
+    );
     // Taken in turn, so that whatever else the machine does meets both.
     let (mut ours, mut theirs) = (Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
@@ -30,7 +33,11 @@ fn main() {
         ours.push(timed(|| typed(&body)));
     }
     let (rows, drift) = typed(&body);
-    assert_eq!((rows.rows.len(), drift.count()), (ROWS - 1, DRIFTING + 1), "every row but the unreadable one, all drift");
+    assert_eq!(
+        (rows.rows.len(), drift.count()),
+        (ROWS - 1, DRIFTING + 1),
+        "every row but the unreadable one, all drift"
+    );
     println!("{:<44} {:>9} {:>9}", "", "best ms", "median ms");
     println!("{}", line("serde_json::Value", &mut theirs));
     println!("{}", line("typed rows with drift", &mut ours));

@@ -81,7 +81,10 @@ impl Address {
             return Err(refused(trimmed, "has no host", "give a host such as pve.example or 192.0.2.7:8006"));
         }
         let (host, port) = split_port(authority)?;
-        Ok(Spelling { address: Self { host: read_host(host)?, port: read_port(authority, port)? }, plain_http })
+        Ok(Spelling {
+            address: Self { host: read_host(host)?, port: read_port(authority, port)? },
+            plain_http,
+        })
     }
 
     /// The host as a resolver or a socket takes it: without brackets, with its zone.
@@ -133,7 +136,11 @@ fn without_scheme(text: &str) -> Result<(bool, &str), AddressError> {
 fn split_port(authority: &str) -> Result<(&str, Option<&str>), AddressError> {
     if let Some(inside) = authority.strip_prefix('[') {
         let Some((host, after)) = inside.split_once(']') else {
-            return Err(refused(authority, "lacks its closing bracket", "write IPv6 addresses as [2001:db8::1]:8006"));
+            return Err(refused(
+                authority,
+                "lacks its closing bracket",
+                "write IPv6 addresses as [2001:db8::1]:8006",
+            ));
         };
         return match after.strip_prefix(':') {
             Some(port) => Ok((host, Some(port))),
@@ -168,10 +175,9 @@ fn read_host(host: &str) -> Result<Host, AddressError> {
     // A name whose last part is a number is an address, or meant as one.
     let last = name.rsplit('.').next().unwrap_or_default();
     if !last.is_empty() && last.bytes().all(|b| b.is_ascii_digit()) {
-        return name
-            .parse()
-            .map(Host::V4)
-            .map_err(|_| refused(host, "is no IPv4 address", "write four numbers up to 255, such as 192.0.2.7"));
+        return name.parse().map(Host::V4).map_err(|_| {
+            refused(host, "is no IPv4 address", "write four numbers up to 255, such as 192.0.2.7")
+        });
     }
     let unusable = || refused(host, "is no host name", "give a name such as pve.example, or an IP address");
     if name.is_empty() || name.contains('%') {
@@ -188,10 +194,14 @@ fn read_host(host: &str) -> Result<Host, AddressError> {
 fn read_v6(host: &str) -> Result<Host, AddressError> {
     let (address, zone) = match host.split_once('%') {
         // In a URL the percent sign of the zone is itself percent-encoded.
-        Some((address, zone)) => (address, Some(zone.strip_prefix("25").filter(|z| !z.is_empty()).unwrap_or(zone))),
+        Some((address, zone)) => {
+            (address, Some(zone.strip_prefix("25").filter(|z| !z.is_empty()).unwrap_or(zone)))
+        }
         None => (host, None),
     };
-    let usable = |zone: &str| !zone.is_empty() && zone.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b));
+    let usable = |zone: &str| {
+        !zone.is_empty() && zone.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b))
+    };
     match address.parse() {
         Ok(address) if zone.is_none_or(usable) => Ok(Host::V6 { address, zone: zone.map(str::to_owned) }),
         _ => Err(refused(host, "is no IPv6 address", "with a port, write it as [2001:db8::1]:8006")),
@@ -203,7 +213,9 @@ fn is_dns_name(name: &str) -> bool {
     name.len() <= 253
         && name.split('.').all(|label| {
             (1..=63).contains(&label.len())
-                && label.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'_')
+                && label
+                    .bytes()
+                    .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'_')
                 && !label.starts_with('-')
                 && !label.ends_with('-')
         })
@@ -351,7 +363,9 @@ mod tests {
 
     #[test]
     fn a_password_in_an_address_is_not_repeated() {
-        for given in ["root:canary@pve", "https://root@pam:canary@pve:8006/", "ftp://root:canary@pve", "[x@canary"] {
+        for given in
+            ["root:canary@pve", "https://root@pam:canary@pve:8006/", "ftp://root:canary@pve", "[x@canary"]
+        {
             let said = given.parse::<Address>().unwrap_err().to_string();
             assert!(!said.contains("canary"), "{said}");
         }

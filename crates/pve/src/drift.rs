@@ -94,9 +94,10 @@ impl Drift {
         sample: &str,
         row: Option<usize>,
     ) {
-        let known = self.records.iter_mut().find(|r| {
-            r.call == self.call && r.field == field && r.expected == expected && r.found == found
-        });
+        let known = self
+            .records
+            .iter_mut()
+            .find(|r| r.call == self.call && r.field == field && r.expected == expected && r.found == found);
         if let Some(known) = known {
             known.count = known.count.saturating_add(1);
             return;

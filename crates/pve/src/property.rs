@@ -161,10 +161,10 @@ mod tests {
         assert_eq!(disk.get("file"), Some("local:100/vm-100-disk-1.raw"));
         assert_eq!(disk.flag("backup"), Some(false));
         assert_eq!(pairs("enabled", "1"), [("enabled".into(), "1".into())]);
-        assert_eq!(pairs("volume", "/mnt/a,mp=/b c,,"), [
-            ("volume".into(), "/mnt/a".into()),
-            ("mp".into(), "/b c".into())
-        ]);
+        assert_eq!(
+            pairs("volume", "/mnt/a,mp=/b c,,"),
+            [("volume".into(), "/mnt/a".into()), ("mp".into(), "/b c".into())]
+        );
         assert_eq!(pairs("x", "order=scsi0;ide2;net0"), [("order".into(), "scsi0;ide2;net0".into())]);
         assert_eq!(pairs("x", "a=b=c"), [("a".into(), "b=c".into())]);
         assert_eq!(pairs("x", "a="), [("a".into(), String::new())]);
@@ -172,11 +172,10 @@ mod tests {
 
     #[test]
     fn quotes_hold_commas_and_quotes() {
-        assert_eq!(pairs("d", r#"a="x,y",b="say \"hi\" \\",c=1"#), [
-            ("a".into(), "x,y".into()),
-            ("b".into(), r#"say "hi" \"#.into()),
-            ("c".into(), "1".into())
-        ]);
+        assert_eq!(
+            pairs("d", r#"a="x,y",b="say \"hi\" \\",c=1"#),
+            [("a".into(), "x,y".into()), ("b".into(), r#"say "hi" \"#.into()), ("c".into(), "1".into())]
+        );
         assert_eq!(pairs("d", r#""x,y=1",z=2"#), [("d".into(), "x,y=1".into()), ("z".into(), "2".into())]);
         assert_eq!(pairs("d", r#"a="open"#), [("a".into(), "\"open".into())]);
         assert_eq!(pairs("d", r#"a="b"c,e=f"#), [("a".into(), "\"b\"c".into()), ("e".into(), "f".into())]);

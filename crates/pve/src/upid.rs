@@ -98,7 +98,7 @@ impl FromStr for Upid {
         let node = part()?;
         let (pid, pstart, start) = (part()?, part()?, part()?);
         let (task_type, _id, user) = (part()?, part()?, part()?);
-        if part()? != "" || parts.next().is_some() {
+        if !part()?.is_empty() || parts.next().is_some() {
             return Err(bad("it does not end after the user"));
         }
         if node.is_empty() || task_type.is_empty() || user.is_empty() {

@@ -14,9 +14,9 @@ use std::path::{Path, PathBuf};
 use pve::decode::{self, FieldFact, Reply};
 use pve::drift::Drift;
 use pve::reply::{
-    AgentInterfaces, CertificateInfo, ClusterStatus, Domain, GuestConfig, GuestListRow, GuestStatus, HaStatusRow,
-    Interface, LogLine, NodeListRow, NodeStatus, PendingRow, Permissions, Resource, RrdPoint, TaskRow, TaskStatus,
-    Ticket, Token, Version,
+    AgentInterfaces, CertificateInfo, ClusterStatus, Domain, GuestConfig, GuestListRow, GuestStatus,
+    HaStatusRow, Interface, LogLine, NodeListRow, NodeStatus, PendingRow, Permissions, Resource, RrdPoint,
+    TaskRow, TaskStatus, Ticket, Token, Version,
 };
 use pve::upid::Upid;
 use serde::Serialize;
@@ -118,7 +118,9 @@ fn nothing_lost<T: Reply>(read: &Value, came: &Value, drift: &Drift) -> Result<(
             means_the_same(value, sent, wire)?;
         }
     }
-    let missing = |fact: &&FieldFact| came.get(fact.wire).is_some_and(|v| !v.is_null()) && !read.contains_key(fact.wire);
+    let missing = |fact: &&FieldFact| {
+        came.get(fact.wire).is_some_and(|v| !v.is_null()) && !read.contains_key(fact.wire)
+    };
     match T::FIELDS.iter().find(missing) {
         Some(fact) => Err(format!("`{}` was not read", fact.wire)),
         None => Ok(()),

@@ -51,10 +51,10 @@ fn rows_that_lack_much_are_all_there_and_nothing_is_made_up() {
     assert_eq!((ct.name.as_deref(), ct.status.as_deref()), (None, Some("unknown")));
     assert_eq!((vm.vmid, vm.status.as_deref(), vm.node.as_deref()), (100, None, None));
     let Resource::Other(other) = &rows.rows[5] else { panic!() };
-    assert_eq!((other.kind.as_str(), other.raw.as_str()), (
-        "tape-robot",
-        r#"{"type":"tape-robot","id":"robot/1","arms":2}"#
-    ));
+    assert_eq!(
+        (other.kind.as_str(), other.raw.as_str()),
+        ("tape-robot", r#"{"type":"tape-robot","id":"robot/1","arms":2}"#)
+    );
     assert_eq!(serde_json::to_value(&rows.rows[5]).unwrap()["arms"], json!(2));
 }
 
@@ -110,19 +110,23 @@ fn a_field_that_does_not_fit_costs_that_field_only() {
     assert!(guests.iter().all(|g| g.mem.is_none() && g.cpu.is_none() && g.uptime.is_none()));
     assert_eq!((guests[0].name.as_deref(), guests[1].name.as_deref()), (Some("a"), None));
     let seen: Vec<_> = drift.records.iter().map(|r| (r.field.as_str(), r.found, r.row, r.count)).collect();
-    assert_eq!(seen, [
-        ("[].mem", JsonKind::Text, Some(0), 2),
-        ("[].mem", JsonKind::List, Some(1), 1),
-        ("[].name", JsonKind::List, Some(1), 1),
-        ("[].cpu", JsonKind::Float, Some(2), 1),
-        ("[].uptime", JsonKind::Integer, Some(2), 1),
-    ]);
+    assert_eq!(
+        seen,
+        [
+            ("[].mem", JsonKind::Text, Some(0), 2),
+            ("[].mem", JsonKind::List, Some(1), 1),
+            ("[].name", JsonKind::List, Some(1), 1),
+            ("[].cpu", JsonKind::Float, Some(2), 1),
+            ("[].uptime", JsonKind::Integer, Some(2), 1),
+        ]
+    );
     assert!(drift.records.iter().all(|r| r.call == "GET /list"));
 }
 
 #[test]
 fn repeated_keys_take_the_last_value() {
-    let (rows, drift) = list::<Resource>(r#"[{"type":"lxc","vmid":1,"name":"a","type":"qemu","vmid":2,"name":"b"}]"#);
+    let (rows, drift) =
+        list::<Resource>(r#"[{"type":"lxc","vmid":1,"name":"a","type":"qemu","vmid":2,"name":"b"}]"#);
     assert_eq!((guests(&rows)[0].vmid, guests(&rows)[0].name.as_deref()), (2, Some("b")));
     assert!(drift.is_empty());
 }
@@ -136,7 +140,8 @@ fn escaped_keys_are_the_keys_they_spell() {
 #[test]
 fn nesting_however_deep_neither_fails_nor_exhausts() {
     let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
-    let body = format!(r#"[{{"type":"lxc","vmid":7,"unknown":{deep},"name":{deep},"status":"running"}},{deep}]"#);
+    let body =
+        format!(r#"[{{"type":"lxc","vmid":7,"unknown":{deep},"name":{deep},"status":"running"}},{deep}]"#);
     let (rows, drift) = list::<Resource>(&body);
     assert_eq!(guests(&rows)[0].status.as_deref(), Some("running"));
     assert_eq!((drift.records[0].field.as_str(), drift.records.len()), ("[].name", 1));
@@ -183,14 +188,16 @@ fn odd_names_survive_untouched() {
         "null",
         "\u{feff}\u{fffd}",
     ] {
-        let row = json!([{"type": "qemu", "vmid": 100, "name": name, "node": name, "pool": name, "tags": [name]}]);
+        let row =
+            json!([{"type": "qemu", "vmid": 100, "name": name, "node": name, "pool": name, "tags": [name]}]);
         // Once as serde_json writes it, once with everything escaped that can be.
         let plain = row.to_string();
         let escaped: String = plain
             .chars()
             .flat_map(|c| {
                 let mut units = [0; 2];
-                let coded = c.encode_utf16(&mut units).iter().map(|u| format!("\\u{u:04x}")).collect::<String>();
+                let coded =
+                    c.encode_utf16(&mut units).iter().map(|u| format!("\\u{u:04x}")).collect::<String>();
                 if c.is_ascii() { c.to_string() } else { coded }.chars().collect::<Vec<_>>()
             })
             .collect();
@@ -210,7 +217,10 @@ fn odd_names_survive_untouched() {
 #[test]
 fn half_a_character_costs_that_field_only() {
     let (rows, drift) = list::<Resource>(r#"[{"type":"lxc","vmid":1,"name":"\ud83d","status":"running"}]"#);
-    assert_eq!((guests(&rows)[0].name.as_deref(), guests(&rows)[0].status.as_deref()), (None, Some("running")));
+    assert_eq!(
+        (guests(&rows)[0].name.as_deref(), guests(&rows)[0].status.as_deref()),
+        (None, Some("running"))
+    );
     assert_eq!(drift.records[0].sample, r#""\ud83d""#);
 }
 
@@ -231,11 +241,10 @@ fn task_lists_tell_running_from_ended() {
 #[test]
 fn log_lines_and_nodes_keep_what_they_have() {
     let (lines, drift) = list::<LogLine>(r#"[{"n":1,"t":"first"},{"n":"2","t":""},{"t":null}]"#);
-    assert_eq!(lines.rows.iter().map(|l| (l.n, l.text())).collect::<Vec<_>>(), [
-        (Some(1), "first"),
-        (Some(2), ""),
-        (None, "")
-    ]);
+    assert_eq!(
+        lines.rows.iter().map(|l| (l.n, l.text())).collect::<Vec<_>>(),
+        [(Some(1), "first"), (Some(2), ""), (None, "")]
+    );
     assert!(drift.is_empty());
     let (nodes, _) = list::<NodeListRow>(r#"[{"node":"a","maxcpu":"4"},{"status":"online"}]"#);
     assert_eq!((nodes.rows[0].maxcpu, nodes.unreadable.len()), (Some(4.0), 1));

@@ -128,8 +128,8 @@ fn every_field_against_every_kind_of_value() {
                 let at = format!("{}.{} ({}): {sample}", facts.name, fact.wire, fact.kind);
                 let (result, drift) = decoded(facts, &with(&base, fact.wire, sample));
                 looked_at += 1;
-                let fits = fits(fact.kind, sample)
-                    && !(fact.wire == "vmid" && *sample == "18446744073709551615");
+                let fits =
+                    fits(fact.kind, sample) && !(fact.wire == "vmid" && *sample == "18446744073709551615");
                 if fact.key {
                     if facts.name == "Resource" && *sample == "\"lxc\"" {
                         // Now it is a guest's row, and the base is none.
@@ -151,8 +151,9 @@ fn every_field_against_every_kind_of_value() {
                     assert_eq!(record.expected == fact.kind, record.field == fact.wire, "{at}: {record}");
                 }
                 let keeps_text = facts.name == "GuestConfig";
-                let in_part = matches!(fact.kind, Kind::List | Kind::Floats | Kind::Objects(_) | Kind::AgentResult)
-                    && sample.starts_with('[');
+                let in_part =
+                    matches!(fact.kind, Kind::List | Kind::Floats | Kind::Objects(_) | Kind::AgentResult)
+                        && sample.starts_with('[');
                 let value = result.get(fact.wire).unwrap_or(&Value::Null);
                 if *sample == "null" || (!fits && !keeps_text && !in_part) {
                     assert!(value.is_null(), "{at}: {value}");
@@ -177,7 +178,8 @@ fn every_declared_type_is_in_the_list() {
             // Inside `reply!` and `tagged!` declarations are indented; a plain struct is not.
             let name = line.strip_prefix("    pub struct ").or(line.strip_prefix("    pub enum "));
             let by_hand = line.strip_prefix("impl Reply for ");
-            declared.extend(name.or(by_hand).and_then(|rest| rest.split([' ', '{']).next()).map(str::to_owned));
+            declared
+                .extend(name.or(by_hand).and_then(|rest| rest.split([' ', '{']).next()).map(str::to_owned));
         }
     }
     // Its paths and privileges are all open-ended: there is no field to walk.
@@ -197,7 +199,9 @@ fn facts_are_complete_and_wire_names_unique() {
     }
     let secret: Vec<_> = reply::ALL
         .iter()
-        .flat_map(|facts| facts.fields.iter().filter(|f| f.secret).map(|f| format!("{}.{}", facts.name, f.wire)))
+        .flat_map(|facts| {
+            facts.fields.iter().filter(|f| f.secret).map(|f| format!("{}.{}", facts.name, f.wire))
+        })
         .collect();
     assert_eq!(secret, ["Ticket.ticket", "Ticket.CSRFPreventionToken", "Token.value"]);
 }

@@ -264,7 +264,8 @@ impl Decode for Vec<String> {
 
 /// The parts of a list written as text. Proxmox itself takes any of these separators for any list.
 pub(crate) fn separated(text: &str) -> impl Iterator<Item = &str> {
-    text.split(|c: char| matches!(c, ';' | ',' | '\0') || c.is_ascii_whitespace()).filter(|part| !part.is_empty())
+    text.split(|c: char| matches!(c, ';' | ',' | '\0') || c.is_ascii_whitespace())
+        .filter(|part| !part.is_empty())
 }
 
 /// A list of numbers in which what is no number is `None` in its place, so that no other number moves.
@@ -411,9 +412,10 @@ mod tests {
 
     #[test]
     fn lists_split_at_every_separator_proxmox_knows() {
-        assert_eq!(separated("one, two;three  four\tfive,,;").collect::<Vec<_>>(), [
-            "one", "two", "three", "four", "five"
-        ]);
+        assert_eq!(
+            separated("one, two;three  four\tfive,,;").collect::<Vec<_>>(),
+            ["one", "two", "three", "four", "five"]
+        );
         assert_eq!(separated("").count(), 0);
     }
 

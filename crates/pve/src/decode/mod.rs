@@ -15,8 +15,8 @@ use serde_json::value::RawValue;
 
 pub use declare::{Field, FieldFact, Slot};
 pub(crate) use declare::{reply, tagged};
-pub use kind::{Decode, JsonKind, Kind, Scalar, Unfit};
 pub(crate) use kind::object as object_value;
+pub use kind::{Decode, JsonKind, Kind, Scalar, Unfit};
 pub use split::Members;
 pub(crate) use split::{Elements, unquoted};
 
@@ -119,7 +119,8 @@ pub fn check(bytes: &[u8]) -> Result<&RawValue, NotUnderstood> {
 /// If it is no object, or a key field of it is missing or does not fit.
 pub fn object<T: Reply>(data: &RawValue, drift: &mut Drift) -> Result<T, NotUnderstood> {
     let raw = data.get().trim();
-    object_value(raw, &mut Cx::new(drift)).map_err(|unfit| unexpected(Kind::Object(T::NAME), T::SECRET, raw, unfit))
+    object_value(raw, &mut Cx::new(drift))
+        .map_err(|unfit| unexpected(Kind::Object(T::NAME), T::SECRET, raw, unfit))
 }
 
 /// Decodes `data` where a list is due. `null` is an empty list.
@@ -259,7 +260,9 @@ impl<'d> Cx<'d> {
             match object_value(raw, self) {
                 Ok(row) => rows.push(row),
                 Err(unfit) => {
-                    let why = unfit.why.unwrap_or_else(|| format!("expected an object, found {}", JsonKind::of(raw)));
+                    let why = unfit
+                        .why
+                        .unwrap_or_else(|| format!("expected an object, found {}", JsonKind::of(raw)));
                     let shown = if T::SECRET { REDACTED } else { raw };
                     unreadable.push(self.drift.lose(self.path_text(), at, shown, why));
                 }

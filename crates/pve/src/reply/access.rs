@@ -112,11 +112,15 @@ impl Reply for Permissions {
                 let members = match Members::of(raw) {
                     Some(members) => members,
                     // An empty hash may come out of Perl as an empty list.
-                    None if Elements::of(raw).is_some_and(|mut e| e.next().is_none()) => return Ok(BTreeMap::new()),
+                    None if Elements::of(raw).is_some_and(|mut e| e.next().is_none()) => {
+                        return Ok(BTreeMap::new());
+                    }
                     None => return Err(Unfit::default()),
                 };
                 Ok(members
-                    .filter_map(|(name, raw)| Some((name.into_owned(), cx.any_key(Kind::Bool, raw, bool::decode)?)))
+                    .filter_map(|(name, raw)| {
+                        Some((name.into_owned(), cx.any_key(Kind::Bool, raw, bool::decode)?))
+                    })
                     .collect())
             });
             if let Some(privileges) = privileges {
@@ -172,7 +176,8 @@ mod tests {
     fn the_release_is_read_from_either_field() {
         let version = |json: &str| {
             let mut drift = Drift::default();
-            let version: Version = decode::object(decode::check(json.as_bytes()).unwrap(), &mut drift).unwrap();
+            let version: Version =
+                decode::object(decode::check(json.as_bytes()).unwrap(), &mut drift).unwrap();
             version.major_minor()
         };
         assert_eq!(version(r#"{"release":"9.2","version":"9.2.11"}"#), Some((9, 2)));

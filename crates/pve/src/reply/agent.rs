@@ -156,7 +156,8 @@ mod tests {
         let mut drift = Drift::default();
         let data = r#"{"name":"eth0","inet":"192.0.2.7/24","inet6":"","ip-addresses":
             [{"ip-address":"192.0.2.7","prefix":"24"}]}"#;
-        let interface: Interface = decode::object(decode::check(data.as_bytes()).unwrap(), &mut drift).unwrap();
+        let interface: Interface =
+            decode::object(decode::check(data.as_bytes()).unwrap(), &mut drift).unwrap();
         assert_eq!(interface.addresses(), ["192.0.2.7/24"]);
         assert!(drift.is_empty());
     }

@@ -283,31 +283,38 @@ mod tests {
         );
         assert!(drift.is_empty(), "{drift:?}");
         let keys: Vec<_> = config.entries.iter().map(|(k, _)| k.as_str()).collect();
-        assert_eq!(keys, [
-            "net1", "zzz-new", "net0", "onboot", "cpulimit", "memory", "hostname", "rootfs", "tags", "cores",
-            "template"
-        ]);
+        assert_eq!(
+            keys,
+            [
+                "net1", "zzz-new", "net0", "onboot", "cpulimit", "memory", "hostname", "rootfs", "tags",
+                "cores", "template"
+            ]
+        );
         assert_eq!(config.get("zzz-new"), Some("1.50"));
         assert_eq!((config.onboot(), config.cpulimit(), config.cores()), (Some(true), Some(0.4), Some(2)));
         assert_eq!((config.memory(), config.template()), (Some(512), Some(true)));
         assert_eq!((config.name(), config.kind()), (Some("box1"), Some(GuestKind::Ct)));
         assert_eq!(config.tags(), Some(vec!["a".to_owned(), "b".to_owned()]));
         let nets = config.nets();
-        assert_eq!(nets.iter().map(|(n, p)| (*n, p.get("name").unwrap())).collect::<Vec<_>>(), [
-            (0, "eth0"),
-            (1, "eth1")
-        ]);
+        assert_eq!(
+            nets.iter().map(|(n, p)| (*n, p.get("name").unwrap())).collect::<Vec<_>>(),
+            [(0, "eth0"), (1, "eth1")]
+        );
         assert_eq!(config.property("rootfs").unwrap().get("volume"), Some("local-lvm:vm-100-disk-0"));
-        assert_eq!(config.lxc, [
-            ("lxc.mount.entry".to_owned(), "/a b".to_owned()),
-            ("lxc.mount.entry".to_owned(), "/c".to_owned())
-        ]);
+        assert_eq!(
+            config.lxc,
+            [
+                ("lxc.mount.entry".to_owned(), "/a b".to_owned()),
+                ("lxc.mount.entry".to_owned(), "/c".to_owned())
+            ]
+        );
         assert_eq!((config.protection(), config.ctime()), (None, None));
     }
 
     #[test]
     fn a_wrong_kind_is_drift_and_its_text_is_kept() {
-        let (config, drift) = config(r#"{"onboot":"often","scsi0":["x"],"cores":2,"lxc":[["a"],["b","c"]],"lxc2":{}}"#);
+        let (config, drift) =
+            config(r#"{"onboot":"often","scsi0":["x"],"cores":2,"lxc":[["a"],["b","c"]],"lxc2":{}}"#);
         let fields: Vec<_> = drift.records.iter().map(|r| (r.field.as_str(), r.count)).collect();
         assert_eq!(fields, [("onboot", 1), ("*", 1), ("lxc[]", 1), ("*", 1)]);
         assert_eq!((config.onboot(), config.get("onboot")), (None, Some("often")));

@@ -16,8 +16,8 @@ pub mod task;
 pub use access::{Domain, Permissions, Ticket, Token, Version};
 pub use agent::{AgentError, AgentInterfaces, AgentResult, Interface, IpAddress};
 pub use cluster::{
-    ClusterInfo, ClusterNode, ClusterStatus, GuestRow, HaStatusRow, NetworkRow, NodeRow, PoolRow, Resource, SdnRow,
-    StorageRow,
+    ClusterInfo, ClusterNode, ClusterStatus, GuestRow, HaStatusRow, NetworkRow, NodeRow, PoolRow, Resource,
+    SdnRow, StorageRow,
 };
 pub use config::{GuestConfig, PendingRow};
 pub use guest::{GuestKind, GuestListRow, GuestStatus, HaState};
@@ -74,7 +74,10 @@ impl ReplyFacts {
     }
 }
 
-fn through<T: Reply + Serialize>(data: &RawValue, drift: &mut Drift) -> Result<serde_json::Value, NotUnderstood> {
+fn through<T: Reply + Serialize>(
+    data: &RawValue,
+    drift: &mut Drift,
+) -> Result<serde_json::Value, NotUnderstood> {
     Ok(serde_json::to_value(decode::object::<T>(data, drift)?)?)
 }
 
