@@ -1,6 +1,8 @@
 //! Decoding `/cluster/resources` of 100,000 rows, envelope included, beside what `serde_json` takes to parse
 //! the same bytes into a `Value`. Run with `cargo bench -p pve --bench decode`; prints one table.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
 use std::fmt::Write as _;
 use std::hint::black_box;
 use std::time::{Duration, Instant};

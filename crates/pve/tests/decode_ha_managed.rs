@@ -1,5 +1,7 @@
 //! The one field whose changing type made other tools call a healthy host unreachable: `ha.managed`.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
 use pve::decode::{self, JsonKind};
 use pve::drift::Drift;
 use pve::reply::GuestStatus;
