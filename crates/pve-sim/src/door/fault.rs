@@ -269,8 +269,6 @@ impl Fault {
             Self::BlackHole { at: BlackHoleAt::Tls }
                 | Self::Reset { at: ResetAt::Tls }
                 | Self::PlainHttp
-                | Self::WrongKey
-                | Self::ChangeCertificate { .. }
         )
     }
 }

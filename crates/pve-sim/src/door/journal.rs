@@ -23,9 +23,11 @@ pub struct Exchange {
     pub method: String,
     /// As it stands on the wire, without query: `/api2/json/nodes/pve1/lxc`.
     pub path: String,
-    /// Query and body parameters in the order in which they came, **secrets included**.
+    /// Query and body parameters in the order in which they came, **secrets included** (serialised without).
+    #[serde(serialize_with = "without_secrets")]
     pub params: Vec<(String, String)>,
-    /// The names and values of the headers, **secrets included**; names as they were sent.
+    /// The names and values of the headers, **secrets included** (serialised without); names as they were sent.
+    #[serde(serialize_with = "without_secrets")]
     pub headers: Vec<(String, String)>,
     /// It carried the cookie `PVEAuthCookie`.
     pub had_cookie: bool,
@@ -42,6 +44,18 @@ pub struct Exchange {
 
 fn millis<S: Serializer>(at: &SimTime, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_u64(at.millis())
+}
+
+/// Parts of the names of what nobody else should read.
+const SECRET: [&str; 9] =
+    ["password", "secret", "token", "ticket", "cookie", "authorization", "challenge", "otp", "response"];
+
+fn without_secrets<S: Serializer>(pairs: &[(String, String)], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(pairs.iter().map(|(name, value)| {
+        let lower = name.to_ascii_lowercase();
+        let secret = SECRET.iter().any(|word| lower.contains(word));
+        (name, if secret { "•••" } else { value.as_str() })
+    }))
 }
 
 impl Exchange {

@@ -305,13 +305,11 @@ impl Inner {
         let mut struck = Vec::new();
         for active in faults.iter_mut().filter(|active| wanted(active)) {
             if let Some(left) = &mut active.left {
-                if *left == 0 {
-                    continue;
-                }
-                *left -= 1;
+                *left = left.saturating_sub(1);
             }
             struck.push(active.spec.fault.clone());
         }
+        faults.retain(|active| active.left != Some(0));
         struck
     }
 
@@ -563,7 +561,7 @@ impl Remote {
         }
     }
 
-    /// The faults in force; those whose `times` are used up are among them.
+    /// The faults in force.
     #[must_use]
     pub fn faults(&self) -> Vec<(FaultId, FaultSpec)> {
         lock(&self.inner.faults).iter().map(|active| (active.id, active.spec.clone())).collect()
