@@ -112,8 +112,8 @@ fn body() -> Vec<u8> {
 }
 
 fn guest(n: usize, node: &str) -> Vec<String> {
-    let (kind, vmid) = (if n % 3 == 0 { "qemu" } else { "lxc" }, 100 + n);
-    let running = n % 4 != 0;
+    let (kind, vmid) = (if n.is_multiple_of(3) { "qemu" } else { "lxc" }, 100 + n);
+    let running = !n.is_multiple_of(4);
     let figure = |x: usize| if running { x } else { 0 };
     // 100 of the rows 3, 1003, 2003, …: the last drifts as all do, by a load written in words.
     let cpu = if n % 1000 == 3 { "\"high\"".to_owned() } else { format!("0.0{:013}", figure(n * 7_919_317)) };
@@ -138,13 +138,13 @@ fn guest(n: usize, node: &str) -> Vec<String> {
         format!("\"netout\":{}", figure(n * 262_147)),
         format!("\"uptime\":{}", figure(n * 13)),
     ];
-    if n % 2 == 0 {
+    if n.is_multiple_of(2) {
         members.push(format!("\"tags\":\"prod;team-{};web\"", n % 9));
     }
-    if n % 5 == 0 {
+    if n.is_multiple_of(5) {
         members.push(format!("\"pool\":\"pool-{}\"", n % 30));
     }
-    if n % 11 == 0 {
+    if n.is_multiple_of(11) {
         members.push("\"hastate\":\"started\"".to_owned());
     }
     members
@@ -161,7 +161,7 @@ fn storage(n: usize, node: &str) -> Vec<String> {
         "\"maxdisk\":2037808889856".to_owned(),
         "\"content\":\"iso,vztmpl,snippets,import,backup\"".to_owned(),
         "\"plugintype\":\"dir\"".to_owned(),
-        format!("\"shared\":{}", usize::from(n % 3 == 0)),
+        format!("\"shared\":{}", usize::from(n.is_multiple_of(3))),
     ]
 }
 
