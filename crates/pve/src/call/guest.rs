@@ -108,8 +108,8 @@ pub struct Addresses {
     pub agent_error: Option<AgentError>,
 }
 
-/// The addresses of a running guest: `GET …/interfaces` of a container, `GET …/agent/network-get-interfaces` of a
-/// virtual machine (which fails with status 500 while no guest agent runs).
+/// The addresses of a running guest: `GET …/interfaces` of a container (since 8; not supported before), `GET
+/// …/agent/network-get-interfaces` of a virtual machine (which fails with status 500 while no guest agent runs).
 pub fn addresses(node: &str, kind: GuestKind, vmid: u32) -> Call<Addresses> {
     let vmid = vmid.to_string();
     let segments = [("node", node), ("vmid", vmid.as_str())];
