@@ -515,7 +515,7 @@ impl AclSpec {
 }
 
 impl GuestSpec {
-    fn to_input(&self, first_node: &str) -> GuestInput {
+    pub(crate) fn to_input(&self, first_node: &str) -> GuestInput {
         GuestInput {
             vmid: self.vmid,
             kind: match self.kind {

@@ -159,11 +159,10 @@ fn call_api(
         peer: connection.peer.ip(),
         bad_body,
     };
-    let mut reply = match struck.iter().find_map(|fault| instead(fault, &call, node)) {
+    let mut reply = match struck.iter().find_map(|fault| instead(fault, &call)) {
         Some(reply) => reply,
         None => inner.with_world(|world, now| world.handle(now, &call)),
     };
-    stub(&mut reply, &call, &inner.version);
     let delay = reply.delay;
     let success = reply.status < 400;
     if success {
@@ -183,7 +182,7 @@ fn call_api(
 }
 
 /// What a fault answers in place of the world.
-fn instead(fault: &Fault, call: &Call, node: &str) -> Option<Reply> {
+fn instead(fault: &Fault, call: &Call) -> Option<Reply> {
     let error = |status, text: &str| Reply {
         status,
         reason: super::response::first_line(text),
@@ -207,9 +206,6 @@ fn instead(fault: &Fault, call: &Call, node: &str) -> Option<Reply> {
             };
             let delay = if reason.contains("refused") { None } else { delay };
             Some(bare(*status, if reason.is_empty() { usual } else { reason }, delay))
-        }
-        Fault::NodeHung { node: hung } if hung != node => {
-            Some(bare(596, "Connection timed out", Some(Delay::ProxyTimeout)))
         }
         Fault::PlainTextBody => {
             let reply = Reply { status: 200, reason: "OK".to_owned(), body: Body::None, delay: None };
@@ -432,22 +428,4 @@ fn record(connection: &Connection, node: &str, request: &Request, params: Option
         status: None,
         at: connection.inner.now(),
     }
-}
-
-/// Until the world answers by itself.
-fn stub(reply: &mut Reply, call: &Call, version: &str) {
-    if reply.status != 501 || reply.reason != "not there yet" {
-        return;
-    }
-    let data = match call.path.as_str() {
-        "/version" => {
-            serde_json::json!({"version": format!("{version}.1"), "release": version, "repoid": "0"})
-        }
-        "/access/domains" => {
-            serde_json::json!([{"realm": "pam", "type": "pam"}, {"realm": "pve", "type": "pve"}])
-        }
-        _ => return,
-    };
-    let body = Body::Envelope(Envelope { data: Data::Value(data), ..Envelope::default() });
-    *reply = Reply { status: 200, reason: "OK".to_owned(), body, delay: None };
 }

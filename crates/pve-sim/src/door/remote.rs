@@ -22,7 +22,7 @@ use super::response::Manners;
 use crate::seam::SimTime;
 use crate::timings::SimTimings;
 use crate::topology::RemoteSpec;
-use crate::world::Cluster;
+use crate::world::{Cluster, Health};
 
 /// One node's socket.
 pub(crate) struct Node {
@@ -192,15 +192,14 @@ impl Inner {
     /// The world, at the remote's own time.
     pub(crate) fn with_world<R>(&self, f: impl FnOnce(&mut Cluster, SimTime) -> R) -> R {
         let now = self.now();
-        f(&mut lock(&self.world), now)
+        let mut world = lock(&self.world);
+        world.advance(now);
+        f(&mut world, now)
     }
 
     /// Changes the world as it is now.
     fn edit(&self, f: impl FnOnce(&mut Cluster)) {
-        self.with_world(|world, now| {
-            world.advance(now);
-            f(world);
-        });
+        self.with_world(|world, _| f(world));
     }
 
     // === certificates ===
@@ -254,6 +253,9 @@ impl Inner {
     /// What a new connection to the node meets.
     pub(crate) fn welcome(&self, index: usize) -> Result<Welcome, CertificateError> {
         let Some(node) = self.nodes.get(index) else { return Ok(Welcome::Silence) };
+        if self.health(node) == Health::Hung {
+            return Ok(Welcome::Silence);
+        }
         let mut welcome = None;
         for fault in self.strike(|active| match active.spec.fault {
             Fault::BlackHole { at: BlackHoleAt::Tls }
@@ -261,11 +263,10 @@ impl Inner {
             | Fault::PlainHttp
             | Fault::WrongKey
             | Fault::ChangeCertificate { .. } => active.spec.strikes(&node.name, "", ""),
-            Fault::NodeHung { node: ref hung } => *hung == node.name,
             _ => false,
         }) {
             match fault {
-                Fault::BlackHole { .. } | Fault::NodeHung { .. } => return Ok(Welcome::Silence),
+                Fault::BlackHole { .. } => return Ok(Welcome::Silence),
                 Fault::Reset { .. } => return Ok(Welcome::Reset),
                 Fault::PlainHttp => welcome = Some(Welcome::Plain),
                 _ => {}
@@ -284,10 +285,13 @@ impl Inner {
             Fault::BlackHole { at: BlackHoleAt::Syn | BlackHoleAt::Tls } => {
                 active.spec.strikes(&node.name, "", "")
             }
-            Fault::NodeHung { node: hung } => *hung == node.name,
             _ => false,
         });
-        black_hole || !lock(&self.world).node_is_up(&node.name)
+        black_hole || matches!(self.health(node), Health::Down | Health::Hung | Health::ProxyDown)
+    }
+
+    fn health(&self, node: &Node) -> Health {
+        lock(&self.world).node_health(&node.name).unwrap_or(Health::Up)
     }
 
     /// The faults that strike one call, each counted as having struck.
@@ -295,7 +299,6 @@ impl Inner {
         let target = path.strip_prefix("/nodes/").and_then(|rest| rest.split('/').next()).unwrap_or_default();
         self.strike(|active| match &active.spec.fault {
             Fault::Proxy { node: broken, .. } => broken == target && active.spec.strikes(node, method, path),
-            Fault::NodeHung { node: hung } => hung == target && hung != node,
             fault => fault.is_per_call() && active.spec.strikes(node, method, path),
         })
     }
@@ -337,7 +340,11 @@ impl Inner {
                 _ => {}
             }
         }
-        if lock(&self.world).node_is_up(&node.name) { mode } else { Mode::Deaf }
+        match self.health(node) {
+            Health::Down => Mode::Deaf,
+            Health::ProxyDown => Mode::Refuse,
+            Health::Up | Health::Hung | Health::DaemonDown => mode,
+        }
     }
 
     /// Orders every socket into the mode that it should be in; the order numbers.
@@ -350,6 +357,23 @@ impl Inner {
         for (node, number) in self.nodes.iter().zip(numbers) {
             node.carried_out(number).await;
         }
+    }
+
+    /// Tells the world anew what is hidden from whom.
+    fn hide_rows(&self) {
+        let hidden: Vec<(String, String)> = lock(&self.faults)
+            .iter()
+            .filter_map(|active| match &active.spec.fault {
+                Fault::HideRows { user, path } => Some((user.clone(), path.clone())),
+                _ => None,
+            })
+            .collect();
+        self.edit(|world| {
+            world.hide_nothing();
+            for (user, path) in &hidden {
+                world.hide_from(user, path);
+            }
+        });
     }
 
     async fn place(self: &Arc<Self>, spec: FaultSpec) -> Result<FaultId, CertificateError> {
@@ -378,6 +402,7 @@ impl Inner {
             Fault::ExpireTickets => self.with_world(|world, now| world.expire_tickets(now)),
             Fault::NodeDown { node } => self.edit(|world| world.kill_node(node)),
             Fault::QuorumLost => self.edit(|world| world.set_quorum(false)),
+            Fault::NodeHung { node } => self.edit(|world| world.set_health(node, Health::Hung)),
             Fault::HideRows { user, path } => self.edit(|world| world.hide_from(user, path)),
             _ => {}
         }
@@ -424,7 +449,8 @@ impl Inner {
         match &removed.spec.fault {
             Fault::NodeDown { node } => self.edit(|world| world.revive_node(node)),
             Fault::QuorumLost => self.edit(|world| world.set_quorum(true)),
-            Fault::HideRows { user, path } => self.edit(|world| world.show_to(user, path)),
+            Fault::NodeHung { node } => self.edit(|world| world.revive_node(node)),
+            Fault::HideRows { .. } => self.hide_rows(),
             Fault::ChangeCertificate { .. } => {
                 if let Ok(identities) = self.identities() {
                     for (index, node) in self.nodes.iter().enumerate() {
@@ -598,14 +624,3 @@ impl Remote {
         result
     }
 }
-
-/// Stands in for edits that the world does not offer yet.
-trait Edits {
-    fn kill_node(&mut self, _node: &str) {}
-    fn revive_node(&mut self, _node: &str) {}
-    fn set_quorum(&mut self, _quorate: bool) {}
-    fn hide_from(&mut self, _user: &str, _path: &str) {}
-    fn show_to(&mut self, _user: &str, _path: &str) {}
-}
-
-impl Edits for Cluster {}
