@@ -7,9 +7,10 @@ use std::collections::BTreeSet;
 use std::fs;
 
 use proptest::prelude::*;
-use pve::decode::{self, FieldFact, Kind, NotUnderstood};
+use pve::decode::{self, FieldFact, Kind, NotUnderstood, Reply};
 use pve::drift::Drift;
-use pve::reply::{self, ReplyFacts};
+use pve::reply::{self, LogLine, ReplyFacts, Resource, TaskRow};
+use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
 const UPID: &str = r#""UPID:pve:000586C3:0078E111:6A4BB5C8:qmcreate:9102:root@pam!sdk:""#;
@@ -253,6 +254,27 @@ proptest! {
     fn no_json_makes_any_type_panic(type_pick in any::<prop::sample::Index>(), value in any_json()) {
         let facts = type_pick.get(reply::ALL);
         let _ = decoded(facts, &value.to_string());
+    }
+
+    #[test]
+    fn every_row_is_read_or_counted(rows in proptest::collection::vec(
+        prop_oneof![any_json(), any_json().prop_map(|v| json!({"type": "lxc", "vmid": 100, "upid": v}))],
+        0..12,
+    )) {
+        let body = Value::from(rows.clone()).to_string();
+        let data = decode::check(body.as_bytes()).unwrap();
+        fn seen<T: Reply>(data: &RawValue) -> Result<(usize, Vec<usize>), TestCaseError> {
+            let mut drift = Drift::default();
+            let read = decode::list::<T>(data, &mut drift).map_err(|e| TestCaseError::fail(e.to_string()))?;
+            prop_assert!(drift.unreadable.len() >= read.unreadable.len());
+            Ok((read.rows.len(), read.unreadable.iter().map(|lost| lost.row).collect()))
+        }
+        for (read, lost) in [seen::<Resource>(data)?, seen::<TaskRow>(data)?, seen::<LogLine>(data)?] {
+            prop_assert_eq!(read + lost.len(), rows.len());
+            prop_assert!(lost.windows(2).all(|pair| pair[0] < pair[1]));
+        }
+        let (objects, _) = seen::<LogLine>(data)?;
+        prop_assert_eq!(objects, rows.iter().filter(|row| row.is_object()).count());
     }
 
     #[test]

@@ -84,7 +84,8 @@ impl Permissions {
     /// Whether `privilege` is held on `path`: granted there, or on a path above it and propagated.
     ///
     /// The nearest path that is listed decides, as in Proxmox, where a listed path names everything that holds
-    /// on it.
+    /// on it. A path on which nothing is held is not listed at all, so a role that takes rights away below a
+    /// granted path cannot be seen here: Proxmox's own answer to a call is the last word.
     pub fn holds(&self, path: &str, privilege: &str) -> bool {
         if let Some(here) = self.paths.get(path) {
             return here.contains_key(privilege);

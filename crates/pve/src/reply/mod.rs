@@ -64,7 +64,7 @@ pub struct ReplyFacts {
     pub name: &'static str,
     /// Its fields.
     pub fields: &'static [FieldFact],
-    /// Decodes an object of this type and gives it back as Muster-independent JSON, secrets redacted.
+    /// Decodes an object of this type and gives it back as JSON under the wire names, secrets redacted.
     pub decode: fn(&RawValue, &mut Drift) -> Result<serde_json::Value, NotUnderstood>,
 }
 
