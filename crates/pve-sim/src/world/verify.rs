@@ -236,15 +236,14 @@ fn check_property_string(schema: &Schema, text: &str) -> Result<(), String> {
             (None, Some(key)) => (key, part),
             (None, None) => return Err("invalid format - format error\nvalue without key\n".to_owned()),
         };
-        if schema.fields.contains_key(key) {
-            seen.insert(key, value);
-        } else if let Some(alias) = schema.fields.get("model").filter(|m| m.values.iter().any(|v| v == key)) {
+        let is_model =
+            schema.fields.get("model").is_some_and(|model| model.values.iter().any(|known| known == key));
+        if is_model {
             // `virtio=MAC` says two things: the model and the address.
-            let _ = alias;
             seen.insert("model", key);
-            if schema.fields.contains_key("macaddr") {
-                seen.insert("macaddr", value);
-            }
+            seen.insert("macaddr", value);
+        } else if schema.fields.contains_key(key) {
+            seen.insert(key, value);
         } else {
             errors.push((
                 key.to_owned(),
@@ -260,7 +259,8 @@ fn check_property_string(schema: &Schema, text: &str) -> Result<(), String> {
                     errors.push((key.clone(), words));
                 }
             }
-            None if field.required => {
+            // What may be anything is another name of a part, and stands here only to be known.
+            None if field.required && field.kind != Kind::Any => {
                 errors.push((key.clone(), "property is missing and it is not optional".to_owned()));
             }
             None => {}
