@@ -95,7 +95,9 @@ async fn memory(table: &mut String) {
     // A descriptor for each host, and some for everything else.
     let hosts = HOSTS.min(limit.saturating_sub(200));
     if hosts < HOSTS {
-        println!("Only {limit} files may be open: {hosts} hosts instead of {HOSTS}. Raise it with ulimit -n 8192.");
+        println!(
+            "Only {limit} files may be open: {hosts} hosts instead of {HOSTS}. Raise it with ulimit -n 8192."
+        );
     }
     let began = Instant::now();
     let sim = Process::start(&topology(hosts, GUESTS));
@@ -121,7 +123,8 @@ async fn memory(table: &mut String) {
         visitor.await.expect("a visitor");
     }
     let after = sim.resident();
-    for (when, kib) in [("all listening, certificates made", before), ("each asked for its resources", after)] {
+    for (when, kib) in [("all listening, certificates made", before), ("each asked for its resources", after)]
+    {
         let _ = writeln!(
             table,
             "| memory (VmRSS), {hosts} hosts of {GUESTS} guests, {when} | {} MiB ({:.0} KiB a host) |",
@@ -129,7 +132,8 @@ async fn memory(table: &mut String) {
             kib as f64 / hosts as f64
         );
     }
-    let _ = writeln!(table, "| start of {hosts} hosts of {GUESTS} guests | {:.1} s |", starting.as_secs_f64());
+    let _ =
+        writeln!(table, "| start of {hosts} hosts of {GUESTS} guests | {:.1} s |", starting.as_secs_f64());
 }
 
 fn open_files() -> usize {

@@ -152,10 +152,8 @@ async fn answer(request: &Request, remotes: &[Remote]) -> Answer {
 async fn on_remote(request: &Request, remote: &Remote, rest: &[&str]) -> Answer {
     match (request.method.as_str(), rest) {
         ("GET", []) => {
-            let mut value = brief(remote);
-            value["ca_pem"] = Value::from(remote.ca_pem());
-            value["faults"] = faults(remote);
-            Answer::json(&value)
+            let more = [("ca_pem", Value::from(remote.ca_pem())), ("faults", faults(remote))];
+            Answer::json(&with(brief(remote), more))
         }
         ("GET", ["faults"]) => Answer::json(&faults(remote)),
         ("POST", ["faults"]) => match serde_json::from_slice::<FaultSpec>(&request.body) {
@@ -206,13 +204,13 @@ fn brief(remote: &Remote) -> Value {
 }
 
 fn faults(remote: &Remote) -> Value {
-    remote
-        .faults()
-        .into_iter()
-        .map(|(id, spec)| {
-            let mut value = json!(spec);
-            value["id"] = json!(id);
-            value
-        })
-        .collect()
+    remote.faults().into_iter().map(|(id, spec)| with(json!(spec), [("id", json!(id))])).collect()
+}
+
+/// An object with further fields.
+fn with<const N: usize>(mut value: Value, more: [(&str, Value); N]) -> Value {
+    if let Value::Object(fields) = &mut value {
+        fields.extend(more.map(|(key, value)| (key.to_owned(), value)));
+    }
+    value
 }

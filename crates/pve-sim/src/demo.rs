@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use crate::door::{BlackHoleAt, Fault};
 use crate::topology::{
-    AclSpec, Fill, GuestKind, GuestSpec, NodeSpec, RemoteSpec, Script, Step, StorageSpec, TokenSpec, Topology,
-    UserSpec,
+    AclSpec, Fill, GuestKind, GuestSpec, NodeSpec, RemoteSpec, Script, Step, StorageSpec, TokenSpec,
+    Topology, UserSpec,
 };
 
 /// The password of every demo user.

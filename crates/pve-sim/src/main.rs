@@ -124,7 +124,9 @@ fn explain(error: &SimError) -> String {
     let too_many_open_files = 24;
     match error {
         SimError::Listen { source, .. } if source.raw_os_error() == Some(too_many_open_files) => {
-            format!("{error}\nEvery node needs a file descriptor: raise the limit with ulimit -n and try again.")
+            format!(
+                "{error}\nEvery node needs a file descriptor: raise the limit with ulimit -n and try again."
+            )
         }
         _ => error.to_string(),
     }
@@ -141,7 +143,10 @@ fn as_text(topology: &Topology, sim: &Sim, control: Option<SocketAddr>) -> Strin
         for node in remote.nodes() {
             if let Some(address) = remote.address(&node) {
                 lines.push(format!("  node     {node}  https://{address}"));
-                lines.push(format!("           SHA-256 {}", remote.leaf_fingerprint(&node).unwrap_or_default()));
+                lines.push(format!(
+                    "           SHA-256 {}",
+                    remote.leaf_fingerprint(&node).unwrap_or_default()
+                ));
             }
         }
         for user in &spec.users {

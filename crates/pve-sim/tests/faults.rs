@@ -177,7 +177,9 @@ async fn errors_on_demand() {
     let tls = Tls::new();
     let text = "Permission check failed (/vms/100, VM.PowerMgmt)";
     remote.fault(None, Fault::Forbidden { text: text.to_owned() }.on("/nodes/*/qemu/*")).await;
-    remote.fault(None, Fault::ServerError { text: "VM is locked (backup)\nmore".to_owned() }.on("/pools")).await;
+    remote
+        .fault(None, Fault::ServerError { text: "VM is locked (backup)\nmore".to_owned() }.on("/pools"))
+        .await;
     let proxy = |node: &str, status, reason: &str| Fault::Proxy {
         node: node.to_owned(),
         status,
@@ -214,8 +216,9 @@ async fn errors_on_demand() {
     let response = tls.connect(address).await.unwrap().get(DOMAINS).await;
     assert_eq!((response.status, response.reason.as_str()), (401, "Authentication failed!"));
     let mut conversation = tls.connect(address).await.unwrap();
-    let response =
-        conversation.ask("POST", "/api2/json/access/ticket", "", "username=root@pam&password=secret-root").await;
+    let response = conversation
+        .ask("POST", "/api2/json/access/ticket", "", "username=root@pam&password=secret-root")
+        .await;
     assert_eq!((response.status, response.reason.as_str()), (401, "authentication failure"));
     assert_eq!(response.json()["message"], "authentication failure\n");
     sim.stop().await;
@@ -362,13 +365,19 @@ async fn tickets_end() {
     let session = sign_in(address, "root@pam", "secret-root").await;
     let tls = Tls::new();
     let version = "/api2/json/version";
-    assert_eq!(tls.connect(address).await.unwrap().ask("GET", version, &session.headers(), "").await.status, 200);
+    assert_eq!(
+        tls.connect(address).await.unwrap().ask("GET", version, &session.headers(), "").await.status,
+        200
+    );
     remote.fault(None, Fault::ExpireTickets).await;
     assert!(remote.faults().is_empty());
     let response = tls.connect(address).await.unwrap().ask("GET", version, &session.headers(), "").await;
     assert_eq!(response.status, 401);
     let session = sign_in(address, "root@pam", "secret-root").await;
-    assert_eq!(tls.connect(address).await.unwrap().ask("GET", version, &session.headers(), "").await.status, 200);
+    assert_eq!(
+        tls.connect(address).await.unwrap().ask("GET", version, &session.headers(), "").await.status,
+        200
+    );
     sim.stop().await;
 }
 
@@ -385,7 +394,8 @@ async fn a_lost_answer_is_to_a_request_that_was_carried_out() {
     assert!(conversation.is_silent().await);
     assert_eq!(remote.journal().last().unwrap().status, None);
     let mut conversation = tls.connect(address).await.unwrap();
-    let tasks = conversation.ask("GET", "/api2/json/nodes/pve1/tasks?source=all", &session.headers(), "").await;
+    let tasks =
+        conversation.ask("GET", "/api2/json/nodes/pve1/tasks?source=all", &session.headers(), "").await;
     let started = tasks.data().as_array().unwrap().iter().any(|task| task["type"] == "vzstart");
     assert!(started, "{}", tasks.text());
     sim.stop().await;
@@ -469,7 +479,8 @@ async fn quorum_and_rows() {
 #[tokio::test]
 async fn faults_of_a_topology_and_scripts() {
     let mut topology = Topology::single("9.2");
-    topology.remotes[0].faults = vec![Fault::ServerError { text: "from the start".to_owned() }.on("/version")];
+    topology.remotes[0].faults =
+        vec![Fault::ServerError { text: "from the start".to_owned() }.on("/version")];
     topology.remotes[0].script = Some(pve_sim::topology::Script {
         repeat: true,
         steps: vec![

@@ -39,7 +39,10 @@ async fn faults_over_the_control_port() {
     };
     assert_eq!((status("pve1").await, status("pve2").await), (403, 200));
     let listed = control(port, "GET", "/remotes/cluster/faults", "").await.json();
-    assert_eq!(listed, json!([{"fault": "forbidden", "text": "no", "path": "/access/*", "node": "pve1", "id": id}]));
+    assert_eq!(
+        listed,
+        json!([{"fault": "forbidden", "text": "no", "path": "/access/*", "node": "pve1", "id": id}])
+    );
     assert_eq!(control(port, "DELETE", &format!("/remotes/cluster/faults/{id}"), "").await.status, 200);
     assert_eq!(control(port, "DELETE", &format!("/remotes/cluster/faults/{id}"), "").await.status, 404);
     assert_eq!(status("pve1").await, 200);
@@ -87,7 +90,13 @@ async fn the_control_port_says_what_is_wrong() {
         ("PUT", "/remotes/single/faults", "", 405, "this method"),
         ("POST", "/remotes/single/faults", "{", 400, "EOF"),
         ("POST", "/remotes/single/faults", r#"{"fault": "refuse", "path": "/x"}"#, 400, "single calls"),
-        ("POST", "/remotes/single/faults", r#"{"fault": "node-down", "node": "x"}"#, 400, "not one of its nodes"),
+        (
+            "POST",
+            "/remotes/single/faults",
+            r#"{"fault": "node-down", "node": "x"}"#,
+            400,
+            "not one of its nodes",
+        ),
     ] {
         let response = control(port, method, path, body).await;
         assert_eq!(response.status, status, "{method} {path}");
@@ -165,9 +174,12 @@ fn addresses_and_sign_ins_are_printed_for_people() {
     std::fs::write(&file, text).unwrap();
     let mut program = pve_sim(&["--topology", file.to_str().unwrap(), "--seed", "3"]);
     let mut lines = BufReader::new(program.0.stdout.take().unwrap()).lines();
-    let said: Vec<String> = lines.by_ref().map(Result::unwrap).take_while(|line| !line.contains("Ctrl-C")).collect();
+    let said: Vec<String> =
+        lines.by_ref().map(Result::unwrap).take_while(|line| !line.contains("Ctrl-C")).collect();
     let said = said.join("\n");
-    for words in ["home (Proxmox VE 8.4)", "pve  https://127.0.0.1:", "SHA-256 ", "root@pam  password secret-root"] {
+    for words in
+        ["home (Proxmox VE 8.4)", "pve  https://127.0.0.1:", "SHA-256 ", "root@pam  password secret-root"]
+    {
         assert!(said.contains(words), "{said}");
     }
 }
@@ -179,7 +191,11 @@ fn mistakes_are_named() {
         ("no.toml", "", "cannot read"),
         ("broken.toml", "[[remotes]\n", "line 1"),
         ("field.toml", "[[remotes]]\nname = \"a\"\nversion = \"9.2\"\nnodes = []\ncolour = 1\n", "colour"),
-        ("version.toml", "[[remotes]]\nname = \"a\"\nversion = \"5.0\"\nnodes = [{ name = \"n\" }]\n", "7.4, 8.4, 9.2"),
+        (
+            "version.toml",
+            "[[remotes]]\nname = \"a\"\nversion = \"5.0\"\nnodes = [{ name = \"n\" }]\n",
+            "7.4, 8.4, 9.2",
+        ),
         ("nodes.toml", "[[remotes]]\nname = \"a\"\nversion = \"9.2\"\nnodes = []\n", "at least one node"),
     ] {
         let file = folder.path().join(name);

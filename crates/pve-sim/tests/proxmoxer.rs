@@ -21,7 +21,7 @@ async fn proxmoxer_works_with_it() {
         println!("skipped: run `make venv`");
         return;
     };
-    for version in ["8.4", "9.2"] {
+    for version in ["7.4", "8.4", "9.2"] {
         let mut topology = Topology::single(version);
         let users = &mut topology.remotes[0].users;
         users.push(UserSpec {
@@ -43,9 +43,10 @@ async fn proxmoxer_works_with_it() {
         std::fs::write(&ca, remote.ca_pem()).unwrap();
         let address = remote.first_address();
         let output = tokio::process::Command::new(&python)
-            .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/proxmoxer.py"))
+            .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/drive_with_proxmoxer.py"))
             .args([address.ip().to_string(), address.port().to_string()])
             .arg(&ca)
+            .arg(version)
             .env_remove("http_proxy")
             .env_remove("https_proxy")
             .env_remove("HTTPS_PROXY")

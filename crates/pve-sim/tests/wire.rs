@@ -48,7 +48,8 @@ async fn a_connection_carries_a_hundred_requests() {
 
 #[tokio::test]
 async fn an_idle_connection_ends_after_the_time_of_keep_alive() {
-    let timings = pve_sim::SimTimings { keep_alive: Duration::from_millis(400), ..pve_sim::SimTimings::fast() };
+    let timings =
+        pve_sim::SimTimings { keep_alive: Duration::from_millis(400), ..pve_sim::SimTimings::fast() };
     let sim = pve_sim::Sim::start(Topology::single("9.2"), timings).await.unwrap();
     let remote = sim.first().unwrap();
     let mut conversation = Tls::new().connect(remote.first_address()).await.unwrap();
@@ -133,14 +134,21 @@ async fn bodies_that_are_not_taken() {
     let form = "Content-Type: application/x-www-form-urlencoded\r\n";
     let json = "Content-Type: application/json\r\n";
     let long = format!("comment={}", "x".repeat(512 * 1024));
-    let perl = "malformed JSON string, neither tag, array, object, number, string or atom, at character offset ";
+    let perl =
+        "malformed JSON string, neither tag, array, object, number, string or atom, at character offset ";
     for (method, headers, body, status, reason) in [
         ("POST", "Transfer-Encoding: chunked\r\n", "", 501, "chunked transfer encoding not supported"),
         ("POST", "Transfer-Encoding: brotli\r\n", "", 501, "Unknown transfer encoding 'brotli'"),
         ("GET", form, "a=b", 501, "Unexpected content for method 'GET'"),
         ("DELETE", form, "a=b", 501, "Unexpected content for method 'DELETE'"),
         ("POST", form, long.as_str(), 501, "for data too large"),
-        ("POST", "Content-Type: text/plain\r\n", "a=b", 506, "upload 'Content-Type 'text/plain' not implemented"),
+        (
+            "POST",
+            "Content-Type: text/plain\r\n",
+            "a=b",
+            506,
+            "upload 'Content-Type 'text/plain' not implemented",
+        ),
         ("POST", json, "{oops", 500, perl),
         ("POST", json, "", 400, perl),
     ] {
@@ -175,7 +183,8 @@ async fn an_old_server_takes_shorter_bodies() {
 
 #[tokio::test]
 async fn too_many_headers_get_no_answer() {
-    let timings = pve_sim::SimTimings { keep_alive: Duration::from_millis(500), ..pve_sim::SimTimings::fast() };
+    let timings =
+        pve_sim::SimTimings { keep_alive: Duration::from_millis(500), ..pve_sim::SimTimings::fast() };
     let sim = pve_sim::Sim::start(Topology::single("9.2"), timings).await.unwrap();
     let address = sim.first().unwrap().first_address();
     let tls = Tls::new();
@@ -249,7 +258,9 @@ async fn long_answers_are_compressed_when_asked_for() {
     assert_eq!(packed.header("Content-Encoding"), Some("gzip"));
     let mut text = String::new();
     flate2::read::GzDecoder::new(packed.body.as_slice()).read_to_string(&mut text).unwrap();
-    let rows = |text: &str| serde_json::from_str::<serde_json::Value>(text).unwrap()["data"].as_array().unwrap().len();
+    let rows = |text: &str| {
+        serde_json::from_str::<serde_json::Value>(text).unwrap()["data"].as_array().unwrap().len()
+    };
     assert_eq!(rows(&text), rows(&plain.text()));
 
     let headers = format!("{}Accept-Encoding: deflate\r\n", session.headers());
@@ -313,7 +324,10 @@ async fn formats() {
     let htmljs = ask("/api2/htmljs/version").await;
     assert!(htmljs.text().contains("&quot;success&quot;:1"));
     let png = ask("/api2/png/version").await;
-    assert_eq!((png.status, png.header("Content-Type"), png.header("Content-Length")), (200, Some("image/png"), None));
+    assert_eq!(
+        (png.status, png.header("Content-Type"), png.header("Content-Length")),
+        (200, Some("image/png"), None)
+    );
 
     for (path, words) in [
         ("/api2/foo/version", "no formatter for uri /version, foo"),
@@ -370,7 +384,8 @@ async fn a_session_is_resumed_and_never_by_another_host() {
         // The client believes it is the same host: the name is 127.0.0.1 again.
         let mut conversation = tls.connect(remote.address("pve2").unwrap()).await.unwrap();
         conversation.get(DOMAINS).await;
-        let handshakes: Vec<Handshake> = remote.connections().into_iter().map(|record| record.handshake).collect();
+        let handshakes: Vec<Handshake> =
+            remote.connections().into_iter().map(|record| record.handshake).collect();
         assert_eq!(handshakes, [Handshake::Full, Handshake::Resumed, Handshake::Full], "{version:?}");
         sim.stop().await;
     }
@@ -395,7 +410,8 @@ async fn certificates_are_those_of_a_cluster() {
         assert!(certificate.issuer().to_string().starts_with("CN=Proxmox Virtual Environment, OU="));
         let names = certificate.subject_alternative_name().unwrap().unwrap().value.general_names.len();
         assert_eq!(names, 4, "127.0.0.1, ::1, localhost and its name");
-        let years = (certificate.validity().not_after.timestamp() - certificate.validity().not_before.timestamp())
+        let years = (certificate.validity().not_after.timestamp()
+            - certificate.validity().not_before.timestamp())
             / (365 * 24 * 3600);
         assert_eq!(years, 2);
     }

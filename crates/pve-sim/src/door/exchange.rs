@@ -256,13 +256,10 @@ fn put(place: &mut Value, keys: &[String], value: Option<&Value>) {
             Some(value) => drop(fields.insert(key.clone(), value.clone())),
             None => drop(fields.remove(key)),
         },
-        Value::Object(fields) => {
-            // What has no such object yet gets one: `ha` of a container that is not under HA, for example.
-            if value.is_some() || fields.contains_key(key) {
-                let inner =
-                    fields.entry(key.clone()).or_insert_with(|| Value::Object(serde_json::Map::new()));
-                put(inner, rest, value);
-            }
+        // What has no such object yet gets one: `ha` of a container that is not under HA, for example.
+        Value::Object(fields) if value.is_some() || fields.contains_key(key) => {
+            let inner = fields.entry(key.clone()).or_insert_with(|| Value::Object(serde_json::Map::new()));
+            put(inner, rest, value);
         }
         _ => {}
     }

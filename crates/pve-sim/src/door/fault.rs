@@ -266,9 +266,7 @@ impl Fault {
     const fn is_per_connection(&self) -> bool {
         matches!(
             self,
-            Self::BlackHole { at: BlackHoleAt::Tls }
-                | Self::Reset { at: ResetAt::Tls }
-                | Self::PlainHttp
+            Self::BlackHole { at: BlackHoleAt::Tls } | Self::Reset { at: ResetAt::Tls } | Self::PlainHttp
         )
     }
 }

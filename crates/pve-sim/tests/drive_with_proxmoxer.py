@@ -1,7 +1,7 @@
 """Drives a simulated host with proxmoxer, as one would a real one.
 
-Usage: proxmoxer.py HOST PORT CA_FILE. The host is Topology::single with a user carol@pve who has a second
-factor and a token root@pam!robot. Prints "done" when everything was as it should be.
+Usage: drive_with_proxmoxer.py HOST PORT CA_FILE VERSION. The host is Topology::single with a user carol@pve
+who has a second factor and a token root@pam!robot. Prints "done" when everything was as it should be.
 """
 
 import base64
@@ -13,7 +13,7 @@ import time
 from proxmoxer import ProxmoxAPI
 from proxmoxer.core import AuthenticationError, ResourceException
 
-HOST, PORT, CA_FILE = sys.argv[1], int(sys.argv[2]), sys.argv[3]
+HOST, PORT, CA_FILE, VERSION = sys.argv[1], int(sys.argv[2]), sys.argv[3], sys.argv[4]
 TOTP_SECRET = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
 
 
@@ -55,14 +55,15 @@ try:
 except AuthenticationError:
     pass
 
-# Second factor, and a wrong one.
-carol = connect("carol@pve", password="secret-carol", otp=totp())
-assert carol.version.get()["release"] == api.version.get()["release"]
-try:
-    connect("carol@pve", password="secret-carol", otp="000000")
-    raise AssertionError("a wrong code was taken")
-except AuthenticationError:
-    pass
+# Second factor, and a wrong one. (Of a 7.4, proxmoxer does not ask for the form of it that it knows.)
+if VERSION != "7.4":
+    carol = connect("carol@pve", password="secret-carol", otp=totp())
+    assert carol.version.get()["release"] == VERSION
+    try:
+        connect("carol@pve", password="secret-carol", otp="000000")
+        raise AssertionError("a wrong code was taken")
+    except AuthenticationError:
+        pass
 
 # Token.
 robot = connect("root@pam", token_name="robot", token_value="0b75e0e2-51f5-4c4e-a6b8-5e1b0f2d5a11")
