@@ -1,1 +1,33 @@
-//! Placeholder.
+//! The running system: links, pollers, inventory, operations. Its heart runs in memory.
+//!
+//! Enter at [`Fleet`]. Each remote is one supervised task that alone owns its link machine, its inventory and
+//! its operations; requests run in children that report back to it. What readers see is an immutable
+//! [`RemoteSnapshot`], swapped in after what is durable was handed to the [`Journal`].
+
+mod clock;
+mod detail;
+pub mod errors;
+mod fleet;
+mod flight;
+mod inventory;
+mod journal;
+mod lines;
+mod remote;
+mod rows;
+mod snapshot;
+mod spec;
+mod timings;
+mod traffic;
+
+pub use clock::Clock;
+pub use detail::{DetailError, GuestDetail, LogPage, Part as DetailPart};
+pub use fleet::{AddError, Fleet, NoSuchRemote};
+pub use inventory::{Change, Interface};
+pub use journal::{Fact, Forgetful, Journal, JournalError};
+pub use remote::{DisconnectError, OperateError, StopTaskError};
+pub use snapshot::{
+    Cluster, FleetSnapshot, GuestRow, HaRow, NodeRow, RemoteSnapshot, Standing, StorageRow, UnreadableRow,
+};
+pub use spec::RemoteSpec;
+pub use timings::Timings;
+pub use traffic::Traffic;

@@ -153,6 +153,11 @@ pub enum Cause {
         /// The bound in bytes.
         limit: u64,
     },
+    /// Somebody disconnected the remote.
+    Disconnected {
+        /// Who.
+        by: String,
+    },
     /// A fault of Muster itself: something ended that should not have, or a request was not fit to be sent.
     Internal {
         /// What.
@@ -198,6 +203,7 @@ impl Cause {
             | Self::NotSupported { .. }
             | Self::ParametersRejected { .. }
             | Self::TooLarge { .. }
+            | Self::Disconnected { .. }
             | Self::Internal { .. } => Reach::Call,
         }
     }
@@ -233,6 +239,7 @@ impl Cause {
             Self::NotSupported { .. } => "not_supported",
             Self::ParametersRejected { .. } => "parameters_rejected",
             Self::TooLarge { .. } => "too_large",
+            Self::Disconnected { .. } => "disconnected",
             Self::Internal { .. } => "internal",
         }
     }
@@ -280,6 +287,7 @@ impl Cause {
             Self::NotSupported { text } => with("this version of Proxmox VE does not support the call", text),
             Self::ParametersRejected { text } => with("Proxmox VE rejected the parameters", text),
             Self::TooLarge { limit } => format!("the answer is larger than {limit} bytes"),
+            Self::Disconnected { by } => format!("the remote was disconnected by {by}"),
             Self::Internal { text } => with("a fault inside Muster", text),
         }
     }
@@ -351,6 +359,7 @@ impl Cause {
             Self::TooLarge { .. } => {
                 "Check what answers there: no list of Proxmox VE is expected to be so large.".to_owned()
             }
+            Self::Disconnected { .. } => "Connect the remote.".to_owned(),
             Self::Internal { .. } => "Please report this with Muster's log; it goes on by itself.".to_owned(),
         }
     }

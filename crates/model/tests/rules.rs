@@ -270,6 +270,7 @@ fn all_causes() -> Vec<Cause> {
         Cause::NotSupported { text: text() },
         Cause::ParametersRejected { text: text() },
         Cause::TooLarge { limit: 4 },
+        Cause::Disconnected { by: "ada".into() },
         Cause::Internal { text: text() },
     ];
     for class in [

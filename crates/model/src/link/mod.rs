@@ -188,6 +188,10 @@ impl Link {
                 }
             }
             Event::TryNow => self.try_now(now),
+            Event::Interrupted => {
+                self.epoch += 1;
+                self.forget_tries();
+            }
             Event::Begun { endpoint } => self.begun(&endpoint, now),
             Event::Succeeded { epoch, endpoint } => {
                 if self.counts(epoch) {

@@ -78,6 +78,8 @@ pub enum Event {
     TryNow,
     /// A person accepted a certificate of this endpoint, or gave a new credential: start afresh.
     Mended,
+    /// The owner lost track of everything under way.
+    Interrupted,
     /// The owner has begun the try that [`Link::todo`] asked for.
     Begun {
         /// Where.

@@ -1,0 +1,527 @@
+//! What a remote has, as last known: listings are reconciled with it and yield changes. Pure.
+//!
+//! Rules it keeps: nothing that was seen disappears; a row of a guest whose node is down, or whose state
+//! Proxmox does not know, takes nothing away from what was known; a late answer is dropped; *deleted* needs
+//! the three signs of [`model::presence`].
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use model::guest::{GuestState, NodeState, Task, TaskOutcome};
+use model::presence::{Gate, Inquiry, PermissionsMark, Presence, Traits, begins_new_life};
+use model::{
+    EndpointId, Guest, GuestKind, Incarnation, Node, NodeName, Now, Observed, Storage, TaskId, Text, Vmid,
+};
+use serde::Serialize;
+
+/// How many tasks of a remote are kept.
+const TASKS_KEPT: usize = 500;
+
+/// One thing that changed.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(tag = "change", rename_all = "snake_case")]
+pub enum Change {
+    /// Seen for the first time.
+    GuestAppeared {
+        /// Which.
+        vmid: Vmid,
+        /// In which state.
+        state: GuestState,
+    },
+    /// Another state.
+    GuestState {
+        /// Which.
+        vmid: Vmid,
+        /// Before.
+        from: GuestState,
+        /// Now.
+        to: GuestState,
+    },
+    /// On another node.
+    GuestMoved {
+        /// Which.
+        vmid: Vmid,
+        /// Before.
+        from: NodeName,
+        /// Now.
+        to: NodeName,
+    },
+    /// Another name.
+    GuestRenamed {
+        /// Which.
+        vmid: Vmid,
+        /// Before.
+        from: Option<Text>,
+        /// Now.
+        to: Option<Text>,
+    },
+    /// What its row says of its configuration (size, tags, pool, template, lock) is different.
+    GuestReshaped {
+        /// Which.
+        vmid: Vmid,
+    },
+    /// No longer known for sure: its node is down or Proxmox does not know.
+    GuestInDoubt {
+        /// Which.
+        vmid: Vmid,
+        /// The node, if it is down.
+        node_down: Option<NodeName>,
+    },
+    /// Known again.
+    GuestCertain {
+        /// Which.
+        vmid: Vmid,
+    },
+    /// Whether it is there.
+    GuestPresence {
+        /// Which.
+        vmid: Vmid,
+        /// Now.
+        presence: Presence,
+    },
+    /// The number belongs to another guest from here on.
+    GuestReborn {
+        /// Which.
+        vmid: Vmid,
+        /// The new life.
+        incarnation: Incarnation,
+    },
+    /// A node seen for the first time.
+    NodeAppeared {
+        /// Which.
+        node: NodeName,
+        /// In which state.
+        state: NodeState,
+    },
+    /// A node in another state.
+    NodeState {
+        /// Which.
+        node: NodeName,
+        /// Before.
+        from: NodeState,
+        /// Now.
+        to: NodeState,
+    },
+}
+
+/// Why a guest that is listed is not known for sure.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Doubt {
+    /// Its node is down.
+    NodeDown(NodeName),
+    /// Proxmox does not know its state.
+    StateUnknown,
+}
+
+/// A network interface of a guest with its addresses.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Interface {
+    /// Its name inside the guest.
+    pub name: Text,
+    /// Its hardware address.
+    pub mac: Option<Text>,
+    /// Its IP addresses, as written by the guest, with prefix length where there is one.
+    pub addresses: Vec<Text>,
+}
+
+/// A guest as known.
+#[derive(Debug, Clone)]
+pub(crate) struct Known {
+    pub(crate) guest: Guest,
+    pub(crate) incarnation: Incarnation,
+    pub(crate) traits: Traits,
+    /// When the row was last seen whole, and through which endpoint; `None`: never.
+    pub(crate) seen: Option<(Timestamp, EndpointId)>,
+    pub(crate) first_seen: Timestamp,
+    pub(crate) doubt: Option<Doubt>,
+    pub(crate) presence: Presence,
+    pub(crate) addresses: Option<Observed<Vec<Interface>>>,
+    pub(crate) configured: Option<Timestamp>,
+    /// A task destroyed it: if the number comes again, it is another guest.
+    ended: bool,
+}
+
+/// A node as known.
+#[derive(Debug, Clone)]
+pub(crate) struct KnownNode {
+    pub(crate) node: Node,
+    /// When it was last seen online, and through which endpoint.
+    pub(crate) seen: Option<(Timestamp, EndpointId)>,
+    pub(crate) listed: bool,
+}
+
+/// One answer to `GET /cluster/resources`, in Muster's words.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Listing {
+    pub(crate) guests: Vec<Guest>,
+    pub(crate) nodes: Vec<Node>,
+    pub(crate) storages: Vec<Storage>,
+    /// Every row could be read.
+    pub(crate) complete: bool,
+}
+
+/// When and how an answer was obtained.
+#[derive(Debug, Clone)]
+pub(crate) struct Reading {
+    /// When the request was begun (monotonic).
+    pub(crate) begun: Duration,
+    /// The endpoint.
+    pub(crate) through: EndpointId,
+}
+
+/// Everything known of one remote.
+#[derive(Debug, Default)]
+pub(crate) struct Inventory {
+    pub(crate) guests: BTreeMap<Vmid, Known>,
+    pub(crate) nodes: BTreeMap<NodeName, KnownNode>,
+    pub(crate) storages: Vec<Observed<Storage>>,
+    pub(crate) tasks: BTreeMap<TaskId, Task>,
+    gate: Gate,
+    task_gate: Gate,
+    /// Tasks whose meaning for the life of a number has been taken in.
+    lives_told: BTreeSet<TaskId>,
+}
+
+// === impl Inventory ===
+
+impl Inventory {
+    /// The guests whose absence from a listing would mean something.
+    pub(crate) fn expected(&self) -> BTreeSet<Vmid> {
+        let counts = |known: &Known| matches!(known.presence, Presence::Present | Presence::Missing { .. });
+        self.guests.iter().filter(|(_, known)| counts(known)).map(|(vmid, _)| *vmid).collect()
+    }
+
+    /// The guests whose own node shall now be asked whether they exist.
+    pub(crate) fn to_ask(&self) -> Vec<(Vmid, GuestKind, NodeName)> {
+        self.guests
+            .iter()
+            .filter(|(_, known)| known.presence.asks())
+            .map(|(vmid, known)| (*vmid, known.guest.kind, known.guest.node.clone()))
+            .collect()
+    }
+
+    /// Takes in a listing. `before` and `after` are the account's permissions around it, where read. `None`:
+    /// the request was begun before the last one applied, so nothing was taken in.
+    pub(crate) fn reconcile(
+        &mut self,
+        listing: Listing,
+        reading: &Reading,
+        before: Option<PermissionsMark>,
+        after: Option<PermissionsMark>,
+        now: Now,
+    ) -> Option<Vec<Change>> {
+        if !self.gate.admit(reading.begun) {
+            return None;
+        }
+        let mut changes = Vec::new();
+        self.take_nodes(listing.nodes, reading, now, &mut changes);
+        let mut listed = BTreeSet::new();
+        for guest in listing.guests {
+            listed.insert(guest.vmid);
+            self.take_guest(guest, reading, now, &mut changes);
+        }
+        for (vmid, known) in &mut self.guests {
+            if listed.contains(vmid) {
+                continue;
+            }
+            let was = known.presence.clone();
+            known.presence = was.clone().absent(listing.complete, before, after, now);
+            if !same_kind(&was, &known.presence) {
+                changes.push(Change::GuestPresence { vmid: *vmid, presence: known.presence.clone() });
+            }
+        }
+        self.take_storages(listing.storages, reading, now);
+        Some(changes)
+    }
+
+    fn take_nodes(&mut self, nodes: Vec<Node>, reading: &Reading, now: Now, changes: &mut Vec<Change>) {
+        for known in self.nodes.values_mut() {
+            known.listed = false;
+        }
+        for fresh in nodes {
+            let online = fresh.state == NodeState::Online;
+            match self.nodes.get_mut(&fresh.name) {
+                None => {
+                    changes
+                        .push(Change::NodeAppeared { node: fresh.name.clone(), state: fresh.state.clone() });
+                    let seen = online.then(|| (now.wall, reading.through.clone()));
+                    let name = fresh.name.clone();
+                    self.nodes.insert(name, KnownNode { node: fresh, seen, listed: true });
+                }
+                Some(known) => {
+                    known.listed = true;
+                    if known.node.state != fresh.state {
+                        changes.push(Change::NodeState {
+                            node: fresh.name.clone(),
+                            from: known.node.state.clone(),
+                            to: fresh.state.clone(),
+                        });
+                    }
+                    if online {
+                        // What other facets brought stays.
+                        let (version, load, ends) = (
+                            known.node.version.take(),
+                            std::mem::take(&mut known.node.load),
+                            known.node.certificate_ends.take(),
+                        );
+                        known.node = Node { version, load, certificate_ends: ends, ..fresh };
+                        known.seen = Some((now.wall, reading.through.clone()));
+                    } else {
+                        known.node.state = fresh.state;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Why the row of a guest takes nothing away from what was known.
+    fn doubt(&self, guest: &Guest) -> Option<Doubt> {
+        let node = self.nodes.get(&guest.node).map(|known| &known.node.state);
+        match (node, &guest.state) {
+            (Some(NodeState::Offline), _) => Some(Doubt::NodeDown(guest.node.clone())),
+            (_, GuestState::Unknown) => Some(Doubt::StateUnknown),
+            _ => None,
+        }
+    }
+
+    fn take_guest(&mut self, fresh: Guest, reading: &Reading, now: Now, changes: &mut Vec<Change>) {
+        let doubt = self.doubt(&fresh);
+        let vmid = fresh.vmid;
+        let traits = Traits { kind: Some(fresh.kind), ..Traits::default() };
+        let Some(known) = self.guests.get_mut(&vmid) else {
+            changes.push(Change::GuestAppeared { vmid, state: fresh.state.clone() });
+            let seen = doubt.is_none().then(|| (now.wall, reading.through.clone()));
+            let known = Known::new(fresh, seen, doubt, now);
+            self.guests.insert(vmid, known);
+            return;
+        };
+        let was_deleted = matches!(known.presence, Presence::Deleted { .. });
+        if known.ended || was_deleted || !known.traits.may_be(&traits) {
+            let seen = doubt.is_none().then(|| (now.wall, reading.through.clone()));
+            let incarnation = known.incarnation.next();
+            *known = Known { incarnation, ..Known::new(fresh, seen, doubt, now) };
+            changes.push(Change::GuestReborn { vmid, incarnation });
+            return;
+        }
+        if !known.presence.is_present() {
+            known.presence = known.presence.clone().listed();
+            changes.push(Change::GuestPresence { vmid, presence: Presence::Present });
+        }
+        match (&doubt, &known.doubt) {
+            (Some(now_doubt), before) if before.as_ref() != Some(now_doubt) => {
+                let node_down = match now_doubt {
+                    Doubt::NodeDown(node) => Some(node.clone()),
+                    Doubt::StateUnknown => None,
+                };
+                changes.push(Change::GuestInDoubt { vmid, node_down });
+            }
+            (None, Some(_)) => changes.push(Change::GuestCertain { vmid }),
+            _ => {}
+        }
+        known.doubt = doubt;
+        if known.doubt.is_some() {
+            // Where it is, is news even while its state is not.
+            known.guest.node = fresh.node;
+            if known.seen.is_none() {
+                known.fill(fresh.name, fresh.template, fresh.memory_max, fresh.cpus);
+            }
+            return;
+        }
+        known.replace(fresh, reading, now, changes);
+    }
+
+    fn take_storages(&mut self, storages: Vec<Storage>, reading: &Reading, now: Now) {
+        let mut kept: Vec<Observed<Storage>> = Vec::with_capacity(storages.len());
+        let old: BTreeMap<(Text, NodeName), Observed<Storage>> = std::mem::take(&mut self.storages)
+            .into_iter()
+            .map(|one| ((one.value.storage.clone(), one.value.node.clone()), one))
+            .collect();
+        let mut named = BTreeSet::new();
+        for fresh in storages {
+            let key = (fresh.storage.clone(), fresh.node.clone());
+            named.insert(key.clone());
+            let vague = fresh.size.is_none() && fresh.used.is_none();
+            match old.get(&key) {
+                Some(known) if vague && known.value.size.is_some() => {
+                    let mut known = known.clone();
+                    known.value.status = fresh.status;
+                    kept.push(known);
+                }
+                _ => kept.push(Observed { value: fresh, at: now.wall, through: reading.through.clone() }),
+            }
+        }
+        kept.extend(old.into_iter().filter(|(key, _)| !named.contains(key)).map(|(_, one)| one));
+        kept.sort_by(|a, b| (&a.value.storage, &a.value.node).cmp(&(&b.value.storage, &b.value.node)));
+        self.storages = kept;
+    }
+
+    /// Takes in what a guest's own node said when asked whether it exists.
+    pub(crate) fn asked(&mut self, vmid: Vmid, said: Inquiry, now: Now) -> Vec<Change> {
+        let Some(known) = self.guests.get_mut(&vmid) else { return Vec::new() };
+        let was = known.presence.clone();
+        known.presence = was.clone().asked(said, now);
+        if same_kind(&was, &known.presence) {
+            return Vec::new();
+        }
+        vec![Change::GuestPresence { vmid, presence: known.presence.clone() }]
+    }
+
+    /// The account's permissions are different: what was hidden may be asked for again.
+    pub(crate) fn permissions_changed(&mut self) {
+        for known in self.guests.values_mut() {
+            known.presence = known.presence.clone().permissions_changed();
+        }
+    }
+
+    /// Takes in traits out of a configuration; returns the change if they are those of another guest.
+    pub(crate) fn note_traits(&mut self, vmid: Vmid, seen: Traits, now: Now) -> Option<Change> {
+        let known = self.guests.get_mut(&vmid)?;
+        known.configured = Some(now.wall);
+        if known.traits.may_be(&seen) {
+            known.traits = std::mem::take(&mut known.traits).merged(seen);
+            return None;
+        }
+        known.incarnation = known.incarnation.next();
+        known.traits = seen;
+        known.first_seen = now.wall;
+        known.ended = false;
+        Some(Change::GuestReborn { vmid, incarnation: known.incarnation })
+    }
+
+    /// Takes in a task list. Tasks that it lacks stay; those that ran and are no longer told of are unknown.
+    pub(crate) fn take_tasks(&mut self, tasks: Vec<Task>, begun: Duration, now: Now) -> Option<Vec<Change>> {
+        if !self.task_gate.admit(begun) {
+            return None;
+        }
+        let told: BTreeSet<TaskId> = tasks.iter().map(|task| task.upid.clone()).collect();
+        for (upid, task) in &mut self.tasks {
+            if task.outcome == TaskOutcome::Running && !told.contains(upid) {
+                task.outcome = TaskOutcome::Unknown;
+            }
+        }
+        let mut changes = Vec::new();
+        for task in tasks {
+            if let Some(change) = self.life_told(&task, now) {
+                changes.push(change);
+            }
+            // A list read from a node that lags must not make an ended task run again.
+            let ended = self.tasks.get(&task.upid).is_some_and(|known| known.outcome.has_ended());
+            if !ended || task.outcome.has_ended() {
+                self.tasks.insert(task.upid.clone(), task);
+            }
+        }
+        self.forget_old_tasks();
+        Some(changes)
+    }
+
+    fn forget_old_tasks(&mut self) {
+        if self.tasks.len() <= TASKS_KEPT {
+            return;
+        }
+        let mut by_age: Vec<(Timestamp, TaskId)> =
+            self.tasks.values().map(|task| (task.started, task.upid.clone())).collect();
+        by_age.sort();
+        let surplus = by_age.len() - TASKS_KEPT;
+        for (_, upid) in by_age.into_iter().take(surplus) {
+            self.tasks.remove(&upid);
+            self.lives_told.remove(&upid);
+        }
+    }
+
+    /// What an ended task means for the life of the number it worked on.
+    fn life_told(&mut self, task: &Task, now: Now) -> Option<Change> {
+        let good = matches!(task.outcome, TaskOutcome::Ok | TaskOutcome::Warnings { .. });
+        if !good || !begins_new_life(&task.kind) || self.lives_told.contains(&task.upid) {
+            return None;
+        }
+        let vmid: Vmid = task.id.parse().ok()?;
+        let known = self.guests.get_mut(&vmid)?;
+        self.lives_told.insert(task.upid.clone());
+        if task.started <= known.first_seen {
+            return None;
+        }
+        if task.kind.ends_with("destroy") {
+            known.ended = true;
+            return None;
+        }
+        known.ended = false;
+        known.incarnation = known.incarnation.next();
+        known.traits = Traits { kind: Some(known.guest.kind), ..Traits::default() };
+        known.first_seen = now.wall;
+        Some(Change::GuestReborn { vmid, incarnation: known.incarnation })
+    }
+}
+
+// === impl Known ===
+
+impl Known {
+    fn new(guest: Guest, seen: Option<(Timestamp, EndpointId)>, doubt: Option<Doubt>, now: Now) -> Self {
+        Self {
+            traits: Traits { kind: Some(guest.kind), ..Traits::default() },
+            guest,
+            incarnation: Incarnation::default(),
+            seen,
+            first_seen: now.wall,
+            doubt,
+            presence: Presence::Present,
+            addresses: None,
+            configured: None,
+            ended: false,
+        }
+    }
+
+    fn fill(
+        &mut self,
+        name: Option<Text>,
+        template: Option<bool>,
+        memory_max: Option<u64>,
+        cpus: Option<f64>,
+    ) {
+        let guest = &mut self.guest;
+        guest.name = name.or(guest.name.take());
+        guest.template = template.or(guest.template);
+        guest.memory_max = memory_max.or(guest.memory_max);
+        guest.cpus = cpus.or(guest.cpus);
+    }
+
+    /// A row that is known for sure takes the place of the last one.
+    fn replace(&mut self, mut fresh: Guest, reading: &Reading, now: Now, changes: &mut Vec<Change>) {
+        let (vmid, old) = (fresh.vmid, &self.guest);
+        // A name is never lost to a row that happens to lack it.
+        if fresh.name.is_none() {
+            fresh.name.clone_from(&old.name);
+        }
+        if old.state != fresh.state {
+            changes.push(Change::GuestState { vmid, from: old.state.clone(), to: fresh.state.clone() });
+        }
+        if old.node != fresh.node {
+            changes.push(Change::GuestMoved { vmid, from: old.node.clone(), to: fresh.node.clone() });
+        }
+        if old.name != fresh.name {
+            changes.push(Change::GuestRenamed { vmid, from: old.name.clone(), to: fresh.name.clone() });
+        }
+        let shape = |guest: &Guest| {
+            (
+                guest.template,
+                guest.memory_max,
+                guest.disk_max,
+                guest.cpus.map(f64::to_bits),
+                guest.tags.clone(),
+                guest.pool.clone(),
+                guest.lock.clone(),
+                guest.ha.clone(),
+            )
+        };
+        if shape(old) != shape(&fresh) {
+            changes.push(Change::GuestReshaped { vmid });
+        }
+        self.guest = fresh;
+        self.seen = Some((now.wall, reading.through.clone()));
+    }
+}
+
+/// Whether two presences are of one kind; counts and times may differ.
+fn same_kind(a: &Presence, b: &Presence) -> bool {
+    std::mem::discriminant(a) == std::mem::discriminant(b)
+}

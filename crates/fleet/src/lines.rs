@@ -1,0 +1,70 @@
+//! The clients of one remote: one per endpoint, all with one session.
+
+use model::EndpointId;
+use pve::{Client, Credential, Endpoint, SystemStore, Timings, TrustPolicy};
+
+use crate::spec::RemoteSpec;
+
+/// The clients of one remote.
+#[derive(Debug, Clone)]
+pub(crate) struct Lines {
+    clients: Vec<(EndpointId, Client)>,
+    user: String,
+}
+
+impl Lines {
+    pub(crate) fn open(spec: &RemoteSpec, timings: &Timings, store: &SystemStore) -> Self {
+        let user = spec.credential.authid().to_owned();
+        let mut clients: Vec<(EndpointId, Client)> = Vec::new();
+        for (address, trust) in &spec.endpoints {
+            let id = EndpointId::from(address.to_string());
+            let endpoint = Endpoint { address: address.clone(), trust: trust.clone() };
+            let client = match clients.first() {
+                None => Client::with_store(endpoint, spec.credential.clone(), timings.clone(), store.clone()),
+                Some((_, first)) => first.sibling(endpoint),
+            };
+            clients.push((id, client));
+        }
+        Self { clients, user }
+    }
+
+    pub(crate) fn get(&self, endpoint: &EndpointId) -> Option<&Client> {
+        self.clients.iter().find(|(id, _)| id == endpoint).map(|(_, client)| client)
+    }
+
+    /// Who we are there, as a UPID names us.
+    pub(crate) fn user(&self) -> &str {
+        &self.user
+    }
+
+    /// Requests and bytes received so far.
+    pub(crate) fn counted(&self) -> (u64, u64) {
+        self.clients.first().map_or((0, 0), |(_, client)| {
+            let stats = client.stats();
+            (stats.requests, stats.bytes_in)
+        })
+    }
+
+    /// Ends the session and closes its connections.
+    pub(crate) async fn close(&self) {
+        for (_, client) in &self.clients {
+            client.sign_out().await;
+        }
+    }
+}
+
+/// Replaces what is believed of one endpoint.
+pub(crate) fn retrust(spec: &mut RemoteSpec, endpoint: &EndpointId, trust: TrustPolicy) -> bool {
+    match spec.endpoints.iter_mut().find(|(address, _)| address.to_string() == endpoint.as_str()) {
+        Some((_, known)) => {
+            *known = trust;
+            true
+        }
+        None => false,
+    }
+}
+
+/// Replaces what is signed in with.
+pub(crate) fn recredential(spec: &mut RemoteSpec, credential: Credential) {
+    spec.credential = credential;
+}

@@ -1,0 +1,274 @@
+//! Reading one part of a remote: the calls, and their answers in Muster's words.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use model::presence::{Inquiry, PermissionsMark, Traits};
+use model::{GuestKind, GuestState, NodeName, Observed, Task, TaskId, TaskOutcome, Text, Vmid};
+use pve::call::Call;
+use pve::call::task::{TaskQuery, TaskSource};
+use pve::drift::Drift;
+use pve::reply::GuestConfig;
+use pve::upid::Upid;
+use pve::{Client, Error, ErrorKind, ServerClass, call};
+
+use crate::inventory::{Interface, Listing};
+use crate::rows;
+use crate::snapshot::{Cluster, HaRow};
+
+/// Pages of a task list read at most in search of one task.
+const PAGES: u64 = 40;
+
+/// Listens to every answer of a job: what departed from the documents, what the server's clock says.
+#[derive(Debug, Default)]
+pub(crate) struct Ear {
+    pub(crate) drift: Drift,
+    pub(crate) skew: Option<SignedDuration>,
+    /// How long the longest answer took.
+    pub(crate) took: Duration,
+}
+
+impl Ear {
+    /// Makes a call and listens to its answer.
+    pub(crate) async fn run<T: Send + 'static>(
+        &mut self,
+        client: &Client,
+        call: Call<T>,
+    ) -> Result<T, Error> {
+        let answer = client.run(call).await?;
+        self.took = self.took.max(answer.took);
+        self.drift.absorb(answer.drift);
+        if let Some(date) = answer.server_date {
+            // The header is told in whole seconds, rounded down: half a second is its middle.
+            let theirs = date.saturating_add(SignedDuration::from_millis(500)).unwrap_or(date);
+            self.skew = Some(theirs.duration_since(Timestamp::now()));
+        }
+        Ok(answer.value)
+    }
+}
+
+/// One part to read, with what must be known to ask for it.
+#[derive(Debug, Clone)]
+pub(crate) enum Job {
+    Version,
+    Permissions,
+    Cluster,
+    Resources { expected: BTreeSet<Vmid> },
+    Tasks,
+    HaStatus,
+    NodeStatus(NodeName),
+    Certificates(NodeName),
+    Config(Place),
+    Addresses(Place),
+    Inquiry(Place),
+}
+
+/// Where a guest is asked about.
+#[derive(Debug, Clone)]
+pub(crate) struct Place {
+    pub(crate) vmid: Vmid,
+    pub(crate) kind: GuestKind,
+    pub(crate) node: NodeName,
+}
+
+/// What was read.
+#[derive(Debug)]
+pub(crate) enum Payload {
+    Version(Option<Text>),
+    Permissions(PermissionsMark),
+    Cluster(Cluster),
+    Resources { listing: Box<Listing>, after: Option<PermissionsMark> },
+    Tasks(Vec<Task>),
+    HaStatus(Vec<HaRow>),
+    NodeStatus(NodeFacts),
+    Certificates { ends: Option<Timestamp>, authority: Option<Text> },
+    Config(Box<GuestConfig>),
+    Addresses(Vec<Interface>),
+    Inquiry(Inquiry),
+}
+
+/// What a node says of itself.
+#[derive(Debug)]
+pub(crate) struct NodeFacts {
+    pub(crate) version: Option<Text>,
+    pub(crate) load: Vec<Text>,
+}
+
+/// Reads one part.
+pub(crate) async fn fetch(job: Job, client: &Client, ear: &mut Ear) -> Result<Payload, Error> {
+    Ok(match job {
+        Job::Version => {
+            let version = ear.run(client, call::access::version()).await?;
+            Payload::Version(version.version.or(version.release).map(Text::from))
+        }
+        Job::Permissions => {
+            Payload::Permissions(rows::mark(&ear.run(client, call::access::permissions()).await?))
+        }
+        Job::Cluster => {
+            let (cluster, _) = rows::cluster(ear.run(client, call::cluster::status()).await?);
+            Payload::Cluster(cluster)
+        }
+        Job::Resources { expected } => resources(expected, client, ear).await?,
+        Job::Tasks => {
+            let rows = ear.run(client, call::cluster::tasks()).await?;
+            Payload::Tasks(rows.rows.iter().map(rows::task).collect())
+        }
+        Job::HaStatus => {
+            let rows = ear.run(client, call::cluster::ha_status()).await?;
+            Payload::HaStatus(rows.rows.into_iter().map(HaRow::from).collect())
+        }
+        Job::NodeStatus(node) => {
+            let status = ear.run(client, call::node::status(node.as_str())).await?;
+            let load = status.loadavg.unwrap_or_default().into_iter().flatten();
+            Payload::NodeStatus(NodeFacts {
+                version: status.pveversion.map(Text::from),
+                load: load.map(|load| Text::from(format!("{load:.2}"))).collect(),
+            })
+        }
+        Job::Certificates(node) => certificates(&node, client, ear).await?,
+        Job::Config(at) => {
+            let call = call::guest::config(at.node.as_str(), rows::pve_kind(at.kind), at.vmid.0, false);
+            Payload::Config(Box::new(ear.run(client, call).await?))
+        }
+        Job::Addresses(at) => {
+            let call = call::guest::addresses(at.node.as_str(), rows::pve_kind(at.kind), at.vmid.0);
+            let answer = ear.run(client, call).await?;
+            Payload::Addresses(rows::interfaces(&answer.interfaces.rows))
+        }
+        Job::Inquiry(at) => Payload::Inquiry(inquire(&at, client, ear).await?),
+    })
+}
+
+async fn resources(expected: BTreeSet<Vmid>, client: &Client, ear: &mut Ear) -> Result<Payload, Error> {
+    let rows = ear.run(client, call::cluster::resources(None)).await?;
+    let took = ear.took;
+    let listing = rows::listing(rows);
+    let listed: BTreeSet<Vmid> = listing.guests.iter().map(|guest| guest.vmid).collect();
+    // Absence means something only under unchanged permissions, so they are read again behind the listing.
+    let after = if expected.is_subset(&listed) {
+        None
+    } else {
+        ear.run(client, call::access::permissions()).await.ok().map(|held| rows::mark(&held))
+    };
+    ear.took = took;
+    Ok(Payload::Resources { listing: Box::new(listing), after })
+}
+
+async fn certificates(node: &NodeName, client: &Client, ear: &mut Ear) -> Result<Payload, Error> {
+    let rows = ear.run(client, call::node::certificates(node.as_str())).await?.rows;
+    let named = |name: &str| rows.iter().find(|row| row.filename.as_deref() == Some(name));
+    // A certificate of one's own takes the place of the one that the cluster issued.
+    let served = named("pveproxy-ssl.pem").or_else(|| named("pve-ssl.pem"));
+    let ends = served.and_then(|row| row.notafter).and_then(|at| Timestamp::from_second(at).ok());
+    let authority = named("pve-root-ca.pem").and_then(|row| row.fingerprint.as_deref()).map(Text::from);
+    Ok(Payload::Certificates { ends, authority })
+}
+
+/// Asks a guest's own node whether it has it.
+async fn inquire(at: &Place, client: &Client, ear: &mut Ear) -> Result<Inquiry, Error> {
+    let call = call::guest::config(at.node.as_str(), rows::pve_kind(at.kind), at.vmid.0, false);
+    match ear.run(client, call).await {
+        Ok(_) => Ok(Inquiry::Exists),
+        Err(error) => match error.kind() {
+            ErrorKind::Server { class: ServerClass::NotFound, .. } => Ok(Inquiry::DoesNotExist),
+            ErrorKind::PrivilegeMissing { .. } => Ok(Inquiry::Forbidden),
+            _ => Err(error),
+        },
+    }
+}
+
+/// What tells one life of a number from another, out of its configuration.
+pub(crate) fn traits(kind: GuestKind, config: &GuestConfig) -> Traits {
+    Traits { kind: Some(kind), ctime: config.ctime(), vmgenid: config.vmgenid() }
+}
+
+/// How a task stands, with the last lines of its log if it did not end well.
+pub(crate) async fn task(
+    upid: &Upid,
+    lines: u64,
+    client: &Client,
+    ear: &mut Ear,
+) -> Result<(TaskOutcome, Vec<Text>), Error> {
+    let status = ear.run(client, call::task::status(upid.node(), upid)).await?;
+    let outcome = match (status.status.as_deref(), status.exitstatus.as_deref()) {
+        (_, Some(exit)) if !exit.is_empty() => TaskOutcome::from_exit(exit),
+        (Some("running"), _) => TaskOutcome::Running,
+        // Stopped without an exit status: its end was not recorded, so it is not known.
+        _ => TaskOutcome::Unknown,
+    };
+    let last = match &outcome {
+        TaskOutcome::Failed { .. } | TaskOutcome::Warnings { .. } => {
+            last_lines(upid, lines, client, ear).await.unwrap_or_default()
+        }
+        _ => Vec::new(),
+    };
+    Ok((outcome, last))
+}
+
+async fn last_lines(upid: &Upid, lines: u64, client: &Client, ear: &mut Ear) -> Result<Vec<Text>, Error> {
+    let page = ear.run(client, call::task::log(upid.node(), upid, 0, lines)).await?;
+    let total = page.total.unwrap_or_default();
+    let page = if total > lines {
+        ear.run(client, call::task::log(upid.node(), upid, total - lines, lines)).await?
+    } else {
+        page
+    };
+    Ok(page.rows.iter().map(|line| Text::from(line.text())).collect())
+}
+
+/// The tasks of a guest on a node that were started at `from` or later, and whether the list was read to there.
+pub(crate) async fn search(
+    node: &NodeName,
+    vmid: Vmid,
+    from: Timestamp,
+    page: u64,
+    client: &Client,
+    ear: &mut Ear,
+) -> Result<(Vec<Task>, bool), Error> {
+    let mut tasks: Vec<Task> = Vec::new();
+    for n in 0..PAGES {
+        let query = TaskQuery {
+            start: Some(n * page),
+            limit: Some(page),
+            vmid: Some(vmid.0),
+            source: Some(TaskSource::All),
+            ..TaskQuery::default()
+        };
+        let rows = ear.run(client, call::task::list(node.as_str(), &query)).await?;
+        if !rows.unreadable.is_empty() {
+            // The row that could not be read may be the one.
+            tasks.extend(rows.rows.iter().map(rows::task));
+            return Ok((tasks, false));
+        }
+        let count = u64::try_from(rows.rows.len()).unwrap_or(u64::MAX);
+        let past = rows.rows.last().is_some_and(|row| rows::task(row).started < from);
+        tasks.extend(rows.rows.iter().map(rows::task));
+        if count < page || past {
+            return Ok((tasks, true));
+        }
+    }
+    Ok((tasks, false))
+}
+
+/// A guest's state now, as its node and the HA manager see it.
+pub(crate) async fn guest_now(
+    at: &Place,
+    client: &Client,
+    ear: &mut Ear,
+) -> Result<(GuestState, Option<Text>), Error> {
+    let call = call::guest::status(at.node.as_str(), rows::pve_kind(at.kind), at.vmid.0);
+    let status = ear.run(client, call).await?;
+    let ha = status.ha.as_ref().and_then(|ha| ha.state.as_deref()).map(Text::from);
+    Ok((rows::state_of(&status), ha))
+}
+
+/// Whether a task is one of the HA manager.
+pub(crate) fn is_ha(task: &TaskId) -> bool {
+    task.as_str().parse::<Upid>().is_ok_and(|upid| upid.task_type().starts_with("ha"))
+}
+
+/// A value with its observation.
+pub(crate) fn observed<T>(value: T, at: Timestamp, through: &model::EndpointId) -> Observed<T> {
+    Observed { value, at, through: through.clone() }
+}

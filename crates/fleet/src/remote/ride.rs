@@ -1,0 +1,568 @@
+//! Operations under way: each is recorded, sent once, and followed to its end. The rules are those of
+//! [`model::operation`]; here is who is asked, and when.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use model::backoff::Backoff;
+use model::capability::{Availability, Situation};
+use model::guest::{GuestState, NodeState};
+use model::matching::{Found, Lost, expected_types};
+use model::operation::{Dispatch, Event, UnknownWhy};
+use model::{
+    Action, Author, Cause, EndpointId, GuestKey, Now, Operation, OperationId, OperationState, PowerOptions,
+    Task, TaskId, TaskOutcome, Text, Vmid,
+};
+use pve::upid::Upid;
+use pve::{Client, Error, Method, Power, call};
+use tokio::sync::watch;
+
+use super::fetch::{self, Ear, Place};
+use super::schedule::Part;
+use super::{Done, Errand, OperateError, Remote};
+use crate::errors::{Verdict, cause, never_left, verdict};
+use crate::journal::Fact;
+use crate::rows;
+
+/// Ended operations kept for readers.
+const KEPT: usize = 200;
+
+/// One operation under way, or lately ended.
+pub(super) struct Ride {
+    pub(super) operation: Operation,
+    told: watch::Sender<Arc<Operation>>,
+    /// A request about it is under way.
+    asking: bool,
+    /// How often was looked in its present state.
+    looks: u32,
+    due: Duration,
+    /// Until when it waits for the link.
+    patience: Duration,
+    pressed: bool,
+}
+
+/// What a request about an operation brought.
+pub(super) enum Sight {
+    /// It was sent, or tried to be.
+    Sent {
+        epoch: u64,
+        /// Endpoints that could not be reached at all, in order.
+        unreached: Vec<(EndpointId, Error)>,
+        endpoint: EndpointId,
+        result: Result<Option<Upid>, Error>,
+    },
+    /// Its task's status.
+    Task { epoch: u64, endpoint: EndpointId, result: Result<(TaskOutcome, Vec<Text>), Error> },
+    /// A task list, and whether it was read to the end.
+    List { epoch: u64, endpoint: EndpointId, begun: Duration, result: Result<(Vec<Task>, bool), Error> },
+    /// The guest itself.
+    Guest { epoch: u64, endpoint: EndpointId, result: Result<(GuestState, Option<Text>), Error> },
+}
+
+/// What an operation needs next.
+enum Need {
+    Nothing,
+    Send,
+    Task(Upid),
+    List,
+    Guest,
+}
+
+impl Remote {
+    /// Takes an operation on: checks that it may be done, records it, and lets it go.
+    pub(super) async fn take_on(
+        &mut self,
+        vmid: Vmid,
+        action: Action,
+        options: PowerOptions,
+        author: Author,
+        now: Now,
+    ) -> Result<OperationId, OperateError> {
+        let known = self.inventory.guests.get(&vmid).ok_or(OperateError::NoSuchGuest(vmid))?;
+        if let Availability::Disabled { reason, remedy } = self.may(vmid, action, now) {
+            return Err(OperateError::Disabled { reason, remedy });
+        }
+        let id = (self.common.ids)();
+        let guest = GuestKey { remote: self.id, vmid };
+        let (kind, name, node) = (known.guest.kind, known.guest.name.clone(), known.guest.node.clone());
+        let operation = Operation::record(id, guest, kind, name, node, action, options, author, now);
+        let record = vec![Fact::Operation(Box::new(operation.clone()))];
+        if let Err(error) = self.common.journal.commit(self.id, record).await {
+            return Err(OperateError::NotRecorded(error.to_string()));
+        }
+        let (told, watch) = watch::channel(Arc::new(operation.clone()));
+        self.shared.keep_operation(id, watch);
+        let patience = now.after(self.common.timings.operation_wait);
+        let ride = Ride { operation, told, asking: false, looks: 0, due: now.mono, patience, pressed: false };
+        self.rides.insert(id, ride);
+        self.forget_old_rides();
+        Ok(id)
+    }
+
+    /// Whether `action` may be taken on a guest now, by what is known this moment.
+    fn may(&self, vmid: Vmid, action: Action, now: Now) -> Availability {
+        let Some(known) = self.inventory.guests.get(&vmid) else {
+            return Availability::Disabled {
+                reason: "there is no such guest".to_owned(),
+                remedy: "Check the number.".to_owned(),
+            };
+        };
+        let node_state: Option<&NodeState> =
+            self.inventory.nodes.get(&known.guest.node).map(|node| &node.node.state);
+        let unknown = GuestState::Unknown;
+        let situation = Situation {
+            kind: known.guest.kind,
+            state: if known.doubt.is_some() { &unknown } else { &known.guest.state },
+            last_seen: known.seen.as_ref().map(|(at, _)| *at),
+            template: known.guest.template == Some(true),
+            lock: known.guest.lock.as_ref(),
+            presence: &known.presence,
+            node: &known.guest.node,
+            node_state,
+            quorate: self.cluster.as_ref().and_then(|cluster| cluster.value.quorate),
+            link: self.link.state(),
+            busy: self.busy_with(vmid),
+        };
+        model::capability(action, &situation, now)
+    }
+
+    /// The operation that a guest is busy with.
+    pub(super) fn busy_with(&self, vmid: Vmid) -> Option<OperationId> {
+        self.rides
+            .iter()
+            .find(|(_, ride)| ride.operation.guest.vmid == vmid && ride.operation.state.blocks())
+            .map(|(id, _)| *id)
+    }
+
+    /// Operations that have not ended.
+    pub(super) fn open_rides(&self) -> Vec<OperationId> {
+        self.rides.iter().filter(|(_, ride)| !ride.operation.state.is_final()).map(|(id, _)| *id).collect()
+    }
+
+    fn forget_old_rides(&mut self) {
+        while self.rides.len() > KEPT {
+            let ended = self.rides.iter().find(|(_, ride)| ride.operation.state.is_final());
+            let Some(id) = ended.map(|(id, _)| *id) else { return };
+            self.rides.remove(&id);
+            self.shared.drop_operation(id);
+        }
+    }
+
+    /// Steps one operation, and has the step recorded before anybody is told.
+    pub(super) fn step_ride(&mut self, id: OperationId, event: Event, now: Now) -> bool {
+        let rules = self.common.timings.operation.clone();
+        let Some(ride) = self.rides.get_mut(&id) else { return false };
+        let before = ride.operation.state.word();
+        if !ride.operation.step(event, &rules, now) {
+            return false;
+        }
+        if ride.operation.state.word() != before {
+            ride.looks = 0;
+            ride.due = now.mono;
+            let operation = &ride.operation;
+            tracing::info!(
+                remote = %self.spec.name, operation = %id, vmid = %operation.guest.vmid,
+                action = %operation.action, state = operation.state.word(), "operation"
+            );
+            if operation.state.is_final() {
+                // What it did to the guest is worth seeing at once.
+                let vmid = operation.guest.vmid;
+                self.schedule.hasten(Part::Resources, now.mono);
+                self.schedule.hasten(Part::Tasks, now.mono);
+                self.schedule.hasten(Part::Config(vmid), now.mono);
+            }
+        }
+        let Some(ride) = self.rides.get(&id) else { return true };
+        self.facts.push(Fact::Operation(Box::new(ride.operation.clone())));
+        self.dirty = true;
+        true
+    }
+
+    /// Tells those who watch; called once the steps are recorded.
+    pub(super) fn tell_riders(&mut self) {
+        for ride in self.rides.values() {
+            ride.told.send_if_modified(|told| {
+                let news = **told != ride.operation;
+                if news {
+                    *told = Arc::new(ride.operation.clone());
+                }
+                news
+            });
+        }
+    }
+
+    /// Operations, newest first.
+    pub(super) fn told_operations(&self) -> Vec<Arc<Operation>> {
+        self.rides.values().rev().map(|ride| ride.told.borrow().clone()).collect()
+    }
+
+    /// When an operation next wants something.
+    pub(super) fn rides_due(&self) -> Option<Duration> {
+        self.rides
+            .values()
+            .filter(|ride| !ride.asking && !ride.operation.state.is_final() && ride.operation.followed)
+            .map(|ride| match ride.operation.state {
+                OperationState::Pending => ride.patience,
+                _ => ride.due,
+            })
+            .min()
+    }
+
+    /// Gives every operation what it needs next.
+    pub(super) async fn drive_rides(&mut self, now: Now) {
+        for id in self.open_rides() {
+            self.step_ride(id, Event::Tick, now);
+            match self.need(id, now) {
+                Need::Nothing => {}
+                Need::Send => self.send(id, now).await,
+                Need::Task(upid) => self.look_at_task(id, upid, now),
+                Need::List => self.look_at_list(id, now),
+                Need::Guest => self.look_at_guest(id, now),
+            }
+        }
+    }
+
+    fn need(&mut self, id: OperationId, now: Now) -> Need {
+        let up = self.link.state().is_up();
+        let Some(ride) = self.rides.get_mut(&id) else { return Need::Nothing };
+        if ride.asking || !ride.operation.followed {
+            return Need::Nothing;
+        }
+        if ride.operation.state == OperationState::Pending {
+            if up {
+                return Need::Send;
+            }
+            return self.wait_for_link(id, now);
+        }
+        if !up || ride.due > now.mono {
+            return Need::Nothing;
+        }
+        match &ride.operation.state {
+            OperationState::Running | OperationState::OutcomeUnknown(UnknownWhy::Node { .. }) => {
+                match ride.operation.task.as_ref().map(|task| task.as_str().parse()) {
+                    Some(Ok(upid)) => Need::Task(upid),
+                    _ => Need::Nothing,
+                }
+            }
+            OperationState::OutcomeUnknown(UnknownWhy::Lost { .. }) => Need::List,
+            OperationState::HandedToHa | OperationState::OutcomeUnknown(UnknownWhy::Ha) => Need::Guest,
+            _ => Need::Nothing,
+        }
+    }
+
+    /// The link is not up: it is tried at once, and waited for a little while.
+    fn wait_for_link(&mut self, id: OperationId, now: Now) -> Need {
+        let state = self.link.state().clone();
+        let Some(ride) = self.rides.get_mut(&id) else { return Need::Nothing };
+        let hopeless = state.needs_person();
+        if hopeless || now.mono >= ride.patience {
+            let cause = state
+                .cause()
+                .cloned()
+                .unwrap_or(Cause::ConnectTimeout { after: self.common.timings.operation_wait });
+            self.step_ride(id, Event::CannotSend { cause }, now);
+        } else if !std::mem::replace(&mut ride.pressed, true) {
+            self.step(model::link::Event::TryNow, now);
+            // What there is to do next is done at once, not at the next report.
+            self.act(now);
+        }
+        Need::Nothing
+    }
+
+    /// Sends it, once. That it is about to be sent is recorded before the first byte leaves.
+    async fn send(&mut self, id: OperationId, now: Now) {
+        let Some(endpoint) = self.link.endpoint().cloned() else { return };
+        let lines = self.candidates(&endpoint);
+        let user = Text::from(self.lines().user());
+        let skew_ms = self.skew.map_or(0, |skew| i64::try_from(skew.as_millis()).unwrap_or(0));
+        let dispatch = Dispatch { at: now.wall, endpoint: endpoint.clone(), user, skew_ms, mono: now.mono };
+        self.step_ride(id, Event::Sending(dispatch), now);
+        if !self.publish().await {
+            let cause = Cause::Internal { text: "it could not be recorded, so it was not sent".to_owned() };
+            self.step_ride(id, Event::CannotSend { cause }, now);
+            return;
+        }
+        let Some(ride) = self.rides.get_mut(&id) else { return };
+        ride.asking = true;
+        let operation = &ride.operation;
+        let (action, options) = power(operation.action, &operation.options);
+        let (node, kind, vmid) =
+            (operation.node.clone(), rows::pve_kind(operation.kind), operation.guest.vmid.0);
+        let epoch = self.link.epoch();
+        self.spawn(Errand::Ride(id), async move {
+            let mut unreached = Vec::new();
+            let mut last = None;
+            for (endpoint, client) in lines {
+                let call = call::guest::power(node.as_str(), kind, vmid, action, &options);
+                let result = client.run(call).await.map(|answer| answer.value);
+                match result {
+                    // Not a byte of it left, so it may go by another way.
+                    Err(error) if never_left(&error) && moves_on(&error) => {
+                        unreached.push((endpoint.clone(), error.clone()));
+                        last = Some((endpoint, Err(error)));
+                    }
+                    result => {
+                        last = Some((endpoint, result));
+                        break;
+                    }
+                }
+            }
+            let sight = match last {
+                Some((endpoint, result)) => {
+                    // The one it ended at is told by its result.
+                    unreached.retain(|(at, _)| *at != endpoint);
+                    Sight::Sent { epoch, unreached, endpoint, result }
+                }
+                None => Sight::Sent {
+                    epoch,
+                    unreached,
+                    endpoint: endpoint.clone(),
+                    result: Err(Error::new(
+                        pve::ErrorKind::InvalidRequest { what: "there is no endpoint".to_owned() },
+                        pve::Phase::Local,
+                        endpoint.as_str(),
+                    )),
+                },
+            };
+            Done::Ride(id, Box::new(sight))
+        });
+    }
+
+    /// The endpoint in use, then others against which nothing is known.
+    fn candidates(&mut self, first: &EndpointId) -> Vec<(EndpointId, Client)> {
+        let view = self.link.view();
+        let fit = |health: &model::link::Health| {
+            matches!(health, model::link::Health::Good | model::link::Health::Untried)
+        };
+        let others = view.endpoints.iter().filter(|one| one.endpoint != *first && fit(&one.health));
+        let order: Vec<EndpointId> =
+            std::iter::once(first.clone()).chain(others.map(|one| one.endpoint.clone())).collect();
+        let lines = self.lines();
+        order.into_iter().filter_map(|id| lines.get(&id).cloned().map(|client| (id, client))).collect()
+    }
+
+    /// Starts a look, through the endpoint in use; the next one is due a little later than the last.
+    fn look<F>(
+        &mut self,
+        id: OperationId,
+        pause: Backoff,
+        now: Now,
+        look: impl FnOnce(EndpointId, Client, u64) -> F,
+    ) where
+        F: Future<Output = Sight> + Send + 'static,
+    {
+        let Some(endpoint) = self.link.endpoint().cloned() else { return };
+        let Some(client) = self.lines().get(&endpoint).cloned() else { return };
+        let jitter = self.jitter();
+        let Some(ride) = self.rides.get_mut(&id) else { return };
+        ride.asking = true;
+        ride.looks = ride.looks.saturating_add(1);
+        ride.due = now.after(pause.wait(ride.looks, jitter));
+        let sight = look(endpoint, client, self.link.epoch());
+        self.spawn(Errand::Ride(id), async move { Done::Ride(id, Box::new(sight.await)) });
+    }
+
+    fn look_at_task(&mut self, id: OperationId, upid: Upid, now: Now) {
+        let lines = u64::try_from(self.common.timings.last_lines).unwrap_or(20);
+        let pause = self.common.timings.task_watch;
+        self.look(id, pause, now, |endpoint, client, epoch| async move {
+            let result = fetch::task(&upid, lines, &client, &mut Ear::default()).await;
+            Sight::Task { epoch, endpoint, result }
+        });
+    }
+
+    fn look_at_list(&mut self, id: OperationId, now: Now) {
+        let window = self.common.timings.operation.list_proves_after;
+        let page = u64::from(self.common.timings.page);
+        let pause = self.common.timings.lost_watch;
+        let Some(operation) = self.rides.get(&id).map(|ride| &ride.operation) else { return };
+        let Some(from) = lost(operation, window).map(|lost| lost.window().0) else { return };
+        let (node, vmid) = (operation.node.clone(), operation.guest.vmid);
+        self.look(id, pause, now, |endpoint, client, epoch| async move {
+            let result = fetch::search(&node, vmid, from, page, &client, &mut Ear::default()).await;
+            Sight::List { epoch, endpoint, begun: now.mono, result }
+        });
+    }
+
+    fn look_at_guest(&mut self, id: OperationId, now: Now) {
+        let pause = self.common.timings.ha_watch;
+        let Some(operation) = self.rides.get(&id).map(|ride| &ride.operation) else { return };
+        let vmid = operation.guest.vmid;
+        // The HA manager may have moved it.
+        let node = self.inventory.guests.get(&vmid).map_or(&operation.node, |known| &known.guest.node);
+        let place = Place { vmid, kind: operation.kind, node: node.clone() };
+        self.look(id, pause, now, |endpoint, client, epoch| async move {
+            let result = fetch::guest_now(&place, &client, &mut Ear::default()).await;
+            Sight::Guest { epoch, endpoint, result }
+        });
+    }
+
+    /// Takes in what a request about an operation brought.
+    pub(super) fn ride_back(&mut self, id: OperationId, sight: Sight, now: Now) {
+        if let Some(ride) = self.rides.get_mut(&id) {
+            ride.asking = false;
+        }
+        match sight {
+            Sight::Sent { epoch, unreached, endpoint, result } => {
+                for (at, error) in &unreached {
+                    self.heard(epoch, at, Err(error), false, now);
+                }
+                self.heard(epoch, &endpoint, result.as_ref().map(|_| ()), true, now);
+                if let Some(dispatch) =
+                    self.rides.get_mut(&id).and_then(|ride| ride.operation.dispatch.as_mut())
+                {
+                    dispatch.endpoint = endpoint;
+                }
+                self.step_ride(id, sent(result), now);
+            }
+            Sight::Task { epoch, endpoint, result } => {
+                self.heard(epoch, &endpoint, result.as_ref().map(|_| ()), true, now);
+                let task = self.rides.get(&id).and_then(|ride| ride.operation.task.clone());
+                let Some(task) = task else { return };
+                let event = match result {
+                    Ok((outcome, last_lines)) => Event::Task { outcome, ha: fetch::is_ha(&task), last_lines },
+                    Err(error) => match node_silent(&error, &task) {
+                        Some(event) => event,
+                        None => return,
+                    },
+                };
+                self.step_ride(id, event, now);
+            }
+            Sight::List { epoch, endpoint, begun, result } => {
+                self.heard(epoch, &endpoint, result.as_ref().map(|_| ()), true, now);
+                if let Ok((tasks, to_the_end)) = result {
+                    let found = self.find(id, &tasks);
+                    self.step_ride(id, Event::Listed { found, to_the_end, begun }, now);
+                }
+            }
+            Sight::Guest { epoch, endpoint, result } => {
+                self.heard(epoch, &endpoint, result.as_ref().map(|_| ()), true, now);
+                match result {
+                    Ok((state, ha)) => {
+                        self.step_ride(id, Event::GuestSeen { state, ha }, now);
+                    }
+                    // Not where it was: the next listing says where it went.
+                    Err(_) => self.schedule.hasten(Part::Resources, now.mono),
+                }
+            }
+        }
+    }
+
+    /// The task of a lost answer among those of its node, leaving out what other operations are bound to.
+    fn find(&self, id: OperationId, tasks: &[Task]) -> Found {
+        let window = self.common.timings.operation.list_proves_after;
+        let Some(ride) = self.rides.get(&id) else { return Found::Nothing };
+        let bound: BTreeSet<TaskId> = self
+            .rides
+            .iter()
+            .filter(|(other, _)| **other != id)
+            .filter_map(|(_, ride)| ride.operation.task.clone())
+            .collect();
+        lost(&ride.operation, window).map_or(Found::Nothing, |lost| lost.find(tasks, &bound))
+    }
+
+    /// A request about an operation fell over.
+    pub(super) fn ride_fell(&mut self, id: OperationId, cause: Cause, now: Now) {
+        if let Some(ride) = self.rides.get_mut(&id) {
+            ride.asking = false;
+        }
+        self.step_ride(id, Event::Lost { cause }, now);
+    }
+
+    /// Nothing under way will report back.
+    pub(super) fn interrupt_rides(&mut self, why: &str, now: Now) {
+        let ids: Vec<_> = self.rides.keys().copied().collect();
+        for id in ids {
+            if let Some(ride) = self.rides.get_mut(&id) {
+                ride.asking = false;
+            }
+            self.step_ride(id, Event::Lost { cause: Cause::AnswerCut { text: why.to_owned() } }, now);
+        }
+    }
+
+    /// The remote was disconnected: what was not sent will not be, the rest is taken up again later.
+    pub(super) fn unfollow_rides(&mut self, by: &str, now: Now) {
+        for id in self.open_rides() {
+            self.step_ride(id, Event::CannotSend { cause: Cause::Disconnected { by: by.to_owned() } }, now);
+            self.step_ride(id, Event::Unfollowed, now);
+        }
+    }
+
+    /// The remote is connected again.
+    pub(super) fn follow_rides(&mut self, now: Now) {
+        for id in self.open_rides() {
+            self.step_ride(id, Event::Followed, now);
+        }
+    }
+
+    /// Somebody asked for a task to end.
+    pub(super) fn cancel_asked(&mut self, task: &TaskId, by: String, now: Now) {
+        let found = self.rides.iter().find(|(_, ride)| ride.operation.task.as_ref() == Some(task));
+        if let Some(id) = found.map(|(id, _)| *id) {
+            self.step_ride(id, Event::CancelAsked { by }, now);
+        }
+    }
+}
+
+/// Whether another endpoint may do better.
+fn moves_on(error: &Error) -> bool {
+    matches!(verdict(error, false), Verdict::Endpoint(_))
+}
+
+/// What the answer to the sending means.
+fn sent(result: Result<Option<Upid>, Error>) -> Event {
+    match result {
+        Ok(Some(upid)) => Event::Accepted { task: TaskId::from(upid.as_str()) },
+        // Every power action is a task. An answer that names none, or none that can be read, leaves it unknown
+        // which one it is, and the task list will tell.
+        Ok(None) => {
+            Event::Lost { cause: Cause::NotUnderstood { what: "the answer names no task".to_owned() } }
+        }
+        Err(error) if never_left(&error) => Event::CannotSend { cause: cause(&error) },
+        Err(error) if error.outcome_unknown(Method::Post) => Event::Lost { cause: cause(&error) },
+        Err(error) => Event::Refused { cause: cause(&error) },
+    }
+}
+
+/// The task's node could not be asked; other errors say nothing about the task.
+fn node_silent(error: &Error, task: &TaskId) -> Option<Event> {
+    let cause = cause(error);
+    let upid: Upid = task.as_str().parse().ok()?;
+    matches!(cause, Cause::NodeDown { .. } | Cause::NodeNoAnswer { .. })
+        .then(|| Event::NodeSilent { node: upid.node().into(), cause })
+}
+
+/// The request of an operation, as it is looked for in a task list.
+fn lost(operation: &Operation, window: Duration) -> Option<Lost<'_>> {
+    let dispatch = operation.dispatch.as_ref()?;
+    Some(Lost {
+        node: &operation.node,
+        types: expected_types(operation.action, operation.kind),
+        vmid: operation.guest.vmid,
+        user: &dispatch.user,
+        sent: dispatch.at,
+        skew: dispatch.skew(),
+        window,
+    })
+}
+
+/// An action in the client's words.
+fn power(action: Action, options: &PowerOptions) -> (Power, pve::PowerOptions) {
+    let power = match action {
+        Action::Start => Power::Start,
+        Action::Shutdown => Power::Shutdown,
+        Action::Stop => Power::Stop,
+        Action::Reboot => Power::Reboot,
+        Action::Reset => Power::Reset,
+        Action::Suspend | Action::Hibernate => Power::Suspend,
+        Action::Resume => Power::Resume,
+    };
+    let options = pve::PowerOptions {
+        timeout: options.timeout.map(|seconds| u32::try_from(seconds).unwrap_or(u32::MAX)),
+        force_stop: options.force_stop,
+        to_disk: (action == Action::Hibernate).then_some(true),
+        ..pve::PowerOptions::default()
+    };
+    (power, options)
+}

@@ -1,0 +1,337 @@
+//! What is read of a remote, part by part, and when each part is due. Pure.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use model::backoff::Backoff;
+use model::facet::{Coverage, Parts, interval};
+use model::{Cause, EndpointId, FacetKind, Failure, NodeName, Now, Vmid};
+
+use crate::timings::Timings;
+
+/// One thing that is read by itself.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum Part {
+    Version(EndpointId),
+    Permissions,
+    Cluster,
+    Resources,
+    Tasks,
+    HaStatus,
+    NodeStatus(NodeName),
+    Certificates(NodeName),
+    Config(Vmid),
+    Addresses(Vmid),
+    /// Whether a guest that listings lack exists.
+    Inquiry(Vmid),
+}
+
+impl Part {
+    /// The facet it belongs to; an inquiry belongs to none.
+    pub(crate) fn facet(&self) -> Option<FacetKind> {
+        Some(match self {
+            Self::Version(_) => FacetKind::Version,
+            Self::Permissions => FacetKind::Permissions,
+            Self::Cluster => FacetKind::Cluster,
+            Self::Resources => FacetKind::Resources,
+            Self::Tasks => FacetKind::Tasks,
+            Self::HaStatus => FacetKind::HaStatus,
+            Self::NodeStatus(_) => FacetKind::NodeStatus,
+            Self::Certificates(_) => FacetKind::Certificates,
+            Self::Config(_) => FacetKind::GuestConfig,
+            Self::Addresses(_) => FacetKind::Addresses,
+            Self::Inquiry(_) => return None,
+        })
+    }
+
+    /// About one node or one guest, whose own trouble may be all there is.
+    pub(crate) fn is_narrow(&self) -> bool {
+        matches!(
+            self,
+            Self::NodeStatus(_)
+                | Self::Certificates(_)
+                | Self::Config(_)
+                | Self::Addresses(_)
+                | Self::Inquiry(_)
+        )
+    }
+}
+
+/// How one part stands.
+#[derive(Debug, Clone, Default)]
+struct Slot {
+    due: Duration,
+    running: bool,
+    failures: u32,
+    took: Option<Duration>,
+    last_success: Option<Timestamp>,
+    error: Option<Failure>,
+    drift: u64,
+}
+
+/// All parts of one remote.
+#[derive(Debug)]
+pub(crate) struct Schedule {
+    slots: BTreeMap<Part, Slot>,
+    timings: Arc<Timings>,
+    /// Set for this remote by its owner.
+    resources: Duration,
+}
+
+impl Schedule {
+    pub(crate) fn new(timings: Arc<Timings>, resources: Option<Duration>) -> Self {
+        let resources = resources.unwrap_or(timings.resources);
+        Self { slots: BTreeMap::new(), timings, resources }
+    }
+
+    fn least(&self, part: &Part) -> Duration {
+        match part {
+            Part::Version(_) => self.timings.version,
+            Part::Permissions => self.timings.permissions,
+            Part::Cluster => self.timings.cluster,
+            Part::Resources => self.resources,
+            Part::Tasks => self.timings.tasks,
+            Part::HaStatus => self.timings.ha_status,
+            Part::NodeStatus(_) => self.timings.node_status,
+            Part::Certificates(_) => self.timings.certificates,
+            Part::Config(_) => self.timings.config_sweep,
+            Part::Addresses(_) => self.timings.addresses,
+            Part::Inquiry(_) => self.resources,
+        }
+    }
+
+    /// The interval of a part at present.
+    pub(crate) fn interval(&self, part: &Part) -> Duration {
+        let took = self.slots.get(part).and_then(|slot| slot.took).unwrap_or_default();
+        interval(self.least(part), took)
+    }
+
+    /// Adds a part, due then, unless it is there.
+    pub(crate) fn want(&mut self, part: Part, due: Duration) {
+        self.slots.entry(part).or_insert_with(|| Slot { due, ..Slot::default() });
+    }
+
+    /// Has a part read by then at the latest.
+    pub(crate) fn hasten(&mut self, part: Part, due: Duration) {
+        let slot = self.slots.entry(part).or_insert_with(|| Slot { due, ..Slot::default() });
+        slot.due = slot.due.min(due);
+    }
+
+    /// No longer reads the parts that `keep` refuses, unless one is being read.
+    pub(crate) fn retain(&mut self, mut keep: impl FnMut(&Part) -> bool) {
+        self.slots.retain(|part, slot| slot.running || keep(part));
+    }
+
+    pub(crate) fn contains(&self, part: &Part) -> bool {
+        self.slots.contains_key(part)
+    }
+
+    /// The parts that are due and not being read, longest due first.
+    pub(crate) fn due(&self, now: Duration) -> Vec<Part> {
+        let mut due: Vec<_> =
+            self.slots.iter().filter(|(_, slot)| !slot.running && slot.due <= now).collect();
+        due.sort_by_key(|(part, slot)| (part.is_narrow(), slot.due));
+        due.into_iter().map(|(part, _)| part.clone()).collect()
+    }
+
+    /// When the next part is due.
+    pub(crate) fn next_due(&self) -> Option<Duration> {
+        self.slots.values().filter(|slot| !slot.running).map(|slot| slot.due).min()
+    }
+
+    /// How many parts about one node or guest are being read.
+    pub(crate) fn narrow_running(&self) -> usize {
+        self.slots.iter().filter(|(part, slot)| slot.running && part.is_narrow()).count()
+    }
+
+    pub(crate) fn begun(&mut self, part: &Part) {
+        if let Some(slot) = self.slots.get_mut(part) {
+            slot.running = true;
+        }
+    }
+
+    /// Nothing is being read any more.
+    pub(crate) fn interrupted(&mut self) {
+        for slot in self.slots.values_mut() {
+            slot.running = false;
+        }
+    }
+
+    /// Everything is due: the link has just come up. Guests' own parts keep their time, lest a flickering link
+    /// turn the sweep into a storm.
+    pub(crate) fn all_due(&mut self, now: Duration) {
+        for (part, slot) in &mut self.slots {
+            if !matches!(part, Part::Config(_) | Part::Addresses(_)) {
+                slot.due = slot.due.min(now);
+            }
+        }
+    }
+
+    /// A part was read. `jitter` in 0..1 keeps remotes out of step.
+    pub(crate) fn succeeded(&mut self, part: &Part, took: Duration, drift: u64, now: Now, jitter: f64) {
+        let least = self.least(part);
+        let Some(slot) = self.slots.get_mut(part) else { return };
+        let wait = interval(least, took);
+        *slot = Slot {
+            // Up to a twentieth late, never early.
+            due: now.after(wait.mul_f64(1.0 + jitter / 20.0)),
+            took: Some(took),
+            last_success: Some(now.wall),
+            drift,
+            ..Slot::default()
+        };
+    }
+
+    /// A part could not be read.
+    pub(crate) fn failed(&mut self, part: &Part, failure: Failure, now: Now, jitter: f64) {
+        let full = self.interval(part);
+        let (retry, most) = (self.timings.facet_retry, self.timings.link.backoff.most);
+        let addresses_most = self.timings.addresses_most;
+        let Some(slot) = self.slots.get_mut(part) else { return };
+        slot.running = false;
+        slot.failures = slot.failures.saturating_add(1);
+        let backoff = match (&failure.cause, part) {
+            // An agent that does not run, or a call that is not for us, is not there the sooner for being asked.
+            (_, Part::Addresses(_)) => Backoff { first: full, most: addresses_most.max(full) },
+            (Cause::PrivilegeMissing { .. } | Cause::NotSupported { .. }, _) => {
+                Backoff { first: full, most: full }
+            }
+            _ => Backoff { first: retry, most: full.min(most).max(retry) },
+        };
+        slot.due = now.after(backoff.wait(slot.failures, jitter));
+        slot.error = Some(failure);
+    }
+
+    /// A part was not read after all (its answer came too late, or there was nobody to ask).
+    pub(crate) fn skipped(&mut self, part: &Part, now: Now) {
+        let full = self.interval(part);
+        if let Some(slot) = self.slots.get_mut(part) {
+            slot.running = false;
+            slot.due = now.after(full);
+        }
+    }
+
+    /// The last error of a part, if its last reading failed.
+    pub(crate) fn error(&self, part: &Part) -> Option<&Failure> {
+        self.slots.get(part)?.error.as_ref()
+    }
+
+    /// When a part was last read.
+    pub(crate) fn last_success(&self, part: &Part) -> Option<Timestamp> {
+        self.slots.get(part)?.last_success
+    }
+
+    /// How well each facet is known.
+    pub(crate) fn coverage(&self) -> Vec<Coverage> {
+        FacetKind::ALL.into_iter().filter_map(|facet| self.facet(facet)).collect()
+    }
+
+    fn facet(&self, facet: FacetKind) -> Option<Coverage> {
+        let mut coverage: Option<Coverage> = None;
+        let mut parts = Parts { known: 0, due: 0 };
+        for (part, slot) in self.slots.iter().filter(|(part, _)| part.facet() == Some(facet)) {
+            let all = coverage.get_or_insert_with(|| Coverage::new(facet, self.interval(part)));
+            parts.due += 1;
+            if slot.last_success.is_some() && slot.error.is_none() {
+                parts.known += 1;
+            }
+            all.took = all.took.max(slot.took);
+            all.last_success = all.last_success.max(slot.last_success);
+            all.drift = all.drift.saturating_add(slot.drift);
+            let newer = slot.error.as_ref().map(|e| e.at) > all.last_error.as_ref().map(|e| e.at);
+            if newer {
+                all.last_error.clone_from(&slot.error);
+            }
+        }
+        let mut all = coverage?;
+        if let Some(Failure { cause: Cause::PrivilegeMissing { path, privileges, .. }, .. }) = &all.last_error
+        {
+            all.missing_privilege = Some(format!("{path}: {}", privileges.join(" or ")));
+        }
+        let in_parts = matches!(
+            facet,
+            FacetKind::Version
+                | FacetKind::NodeStatus
+                | FacetKind::Certificates
+                | FacetKind::GuestConfig
+                | FacetKind::Addresses
+        );
+        all.parts = in_parts.then_some(parts);
+        Some(all)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: u64) -> Now {
+        let mono = Duration::from_secs(seconds);
+        Now { wall: Timestamp::UNIX_EPOCH + mono, mono }
+    }
+
+    fn schedule() -> Schedule {
+        Schedule::new(Arc::new(Timings::default()), None)
+    }
+
+    fn failure(cause: Cause, now: Now) -> Failure {
+        Failure { cause, endpoint: None, at: now.wall }
+    }
+
+    #[test]
+    fn the_interval_follows_the_last_answer() {
+        let mut schedule = schedule();
+        schedule.want(Part::Resources, Duration::ZERO);
+        schedule.begun(&Part::Resources);
+        assert!(schedule.due(Duration::from_secs(99)).is_empty(), "never twice at once");
+        schedule.succeeded(&Part::Resources, Duration::from_millis(100), 0, at(100), 0.0);
+        assert_eq!(schedule.next_due(), Some(Duration::from_secs(110)));
+        schedule.succeeded(&Part::Resources, Duration::from_secs(3), 0, at(200), 0.0);
+        assert_eq!(schedule.next_due(), Some(Duration::from_secs(260)));
+    }
+
+    #[test]
+    fn a_failed_part_is_read_again_soon_but_not_what_is_forbidden() {
+        let mut schedule = schedule();
+        schedule.want(Part::Resources, Duration::ZERO);
+        let error = failure(Cause::NotUnderstood { what: String::new() }, at(0));
+        schedule.failed(&Part::Resources, error, at(0), 0.0);
+        assert_eq!(schedule.next_due(), Some(Duration::from_secs(5)));
+        let cause = Cause::PrivilegeMissing {
+            path: "/".into(),
+            privileges: vec!["Sys.Audit".into()],
+            text: String::new(),
+        };
+        schedule.failed(&Part::Resources, failure(cause, at(10)), at(10), 0.0);
+        assert_eq!(schedule.next_due(), Some(Duration::from_secs(20)));
+        let coverage = &schedule.coverage()[0];
+        assert_eq!(coverage.missing_privilege.as_deref(), Some("/: Sys.Audit"));
+        schedule.succeeded(&Part::Resources, Duration::ZERO, 3, at(20), 0.0);
+        let coverage = &schedule.coverage()[0];
+        assert_eq!((coverage.last_error.clone(), coverage.drift), (None, 3));
+    }
+
+    #[test]
+    fn a_failing_agent_is_asked_ever_more_seldom() {
+        let mut schedule = schedule();
+        let part = Part::Addresses(Vmid(100));
+        schedule.want(part.clone(), Duration::ZERO);
+        let mut waits = Vec::new();
+        for _ in 0..6 {
+            let error = failure(Cause::NotSupported { text: String::new() }, at(0));
+            schedule.failed(&part, error, at(0), 0.0);
+            waits.push(schedule.next_due().unwrap().as_secs() / 60);
+        }
+        assert_eq!(waits, [10, 20, 40, 80, 120, 120]);
+    }
+
+    #[test]
+    fn what_concerns_everything_goes_first() {
+        let mut schedule = schedule();
+        schedule.want(Part::Config(Vmid(1)), Duration::ZERO);
+        schedule.want(Part::Resources, Duration::from_secs(1));
+        assert_eq!(schedule.due(Duration::from_secs(2)), [Part::Resources, Part::Config(Vmid(1))]);
+    }
+}

@@ -1,0 +1,181 @@
+//! Proxmox's rows as Muster's nouns. What is missing stays missing.
+
+use jiff::Timestamp;
+use model::guest::{GuestState, NodeState, Task, TaskOutcome};
+use model::presence::PermissionsMark;
+use model::{Guest, GuestKind, Node, NodeName, Storage, TaskId, Text, Vmid};
+use pve::decode::Rows;
+use pve::reply::{
+    ClusterStatus, GuestRow, GuestStatus, NodeRow, Permissions, Resource, StorageRow as PveStorage, TaskRow,
+};
+use pve::upid::Upid;
+
+use crate::inventory::{Interface, Listing};
+use crate::snapshot::Cluster;
+
+pub(crate) fn kind(kind: pve::GuestKind) -> GuestKind {
+    match kind {
+        pve::GuestKind::Ct => GuestKind::Ct,
+        pve::GuestKind::Vm => GuestKind::Vm,
+    }
+}
+
+pub(crate) fn pve_kind(kind: GuestKind) -> pve::GuestKind {
+    match kind {
+        GuestKind::Ct => pve::GuestKind::Ct,
+        GuestKind::Vm => pve::GuestKind::Vm,
+    }
+}
+
+fn texts(list: Option<Vec<String>>) -> Vec<Text> {
+    list.unwrap_or_default().into_iter().map(Text::from).collect()
+}
+
+/// Empty text stands for nothing in many of Proxmox's fields.
+fn some(text: Option<String>) -> Option<Text> {
+    text.filter(|text| !text.is_empty()).map(Text::from)
+}
+
+fn guest(row: GuestRow) -> Guest {
+    let kind = kind(row.kind);
+    Guest {
+        kind,
+        vmid: Vmid(row.vmid),
+        node: NodeName::from(row.node.unwrap_or_default()),
+        name: some(row.name),
+        state: GuestState::from_word(row.status.as_deref().unwrap_or_default()),
+        template: row.template,
+        cpu: row.cpu,
+        cpus: row.maxcpu,
+        memory: row.mem,
+        memory_max: row.maxmem,
+        // A virtual machine's 0 means "not measured".
+        disk: row.disk.filter(|used| kind == GuestKind::Ct || *used > 0),
+        disk_max: row.maxdisk,
+        uptime: row.uptime,
+        tags: texts(row.tags),
+        pool: some(row.pool),
+        lock: some(row.lock),
+        ha: some(row.hastate),
+    }
+}
+
+fn node(row: NodeRow) -> Option<Node> {
+    let name = row.node.or_else(|| row.id?.strip_prefix("node/").map(str::to_owned))?;
+    Some(Node {
+        state: NodeState::from_word(row.status.as_deref().unwrap_or_default()),
+        cpu: row.cpu,
+        cpus: row.maxcpu,
+        memory: row.mem,
+        memory_max: row.maxmem,
+        disk: row.disk,
+        disk_max: row.maxdisk,
+        uptime: row.uptime,
+        ..Node::bare(NodeName::from(name))
+    })
+}
+
+fn storage(row: PveStorage) -> Option<Storage> {
+    Some(Storage {
+        storage: row.storage?.into(),
+        node: row.node?.into(),
+        status: some(row.status),
+        shared: row.shared,
+        plugin: some(row.plugintype),
+        used: row.disk,
+        size: row.maxdisk,
+        content: texts(row.content),
+    })
+}
+
+/// A listing out of `GET /cluster/resources`.
+pub(crate) fn listing(rows: Rows<Resource>) -> Listing {
+    let mut listing = Listing { complete: rows.unreadable.is_empty(), ..Listing::default() };
+    for row in rows.rows {
+        match row {
+            Resource::Guest(row) => listing.guests.push(guest(row)),
+            Resource::Node(row) => listing.nodes.extend(node(row)),
+            Resource::Storage(row) => listing.storages.extend(storage(row)),
+            _ => {}
+        }
+    }
+    listing
+}
+
+/// The cluster out of `GET /cluster/status`, and its members with whether they are seen.
+pub(crate) fn cluster(rows: Rows<ClusterStatus>) -> (Cluster, Vec<(NodeName, Option<bool>)>) {
+    let mut cluster = Cluster { name: None, quorate: None, nodes: 0 };
+    let mut members = Vec::new();
+    for row in rows.rows {
+        match row {
+            ClusterStatus::Cluster(info) => {
+                cluster.name = some(info.name);
+                cluster.quorate = info.quorate;
+            }
+            ClusterStatus::Node(node) => members.push((NodeName::from(node.name), node.online)),
+            _ => {}
+        }
+    }
+    cluster.nodes = members.len();
+    (cluster, members)
+}
+
+fn seconds(at: i64) -> Option<Timestamp> {
+    Timestamp::from_second(at).ok()
+}
+
+/// A task by its id alone.
+pub(crate) fn task_of(upid: &Upid) -> Task {
+    Task {
+        upid: TaskId::from(upid.as_str()),
+        node: upid.node().into(),
+        kind: upid.task_type().into(),
+        id: upid.id().into(),
+        user: upid.authid().into(),
+        started: seconds(upid.starttime()).unwrap_or(Timestamp::UNIX_EPOCH),
+        ended: None,
+        outcome: TaskOutcome::Running,
+    }
+}
+
+/// A task out of a list. Everything that identifies it comes from its id, which lists cannot distort.
+pub(crate) fn task(row: &TaskRow) -> Task {
+    let outcome = match (&row.status, row.is_running()) {
+        (_, true) => TaskOutcome::Running,
+        (Some(exit), false) if !exit.is_empty() => TaskOutcome::from_exit(exit),
+        _ => TaskOutcome::Unknown,
+    };
+    Task { ended: row.endtime.and_then(seconds), outcome, ..task_of(&row.upid) }
+}
+
+/// A digest of what the account may do.
+pub(crate) fn mark(permissions: &Permissions) -> PermissionsMark {
+    use std::hash::{DefaultHasher, Hash, Hasher};
+    let mut hasher = DefaultHasher::new();
+    permissions.paths.hash(&mut hasher);
+    PermissionsMark(hasher.finish())
+}
+
+/// A guest's state out of its own status, which tells a paused machine from a running one only in a second
+/// field.
+pub(crate) fn state_of(status: &GuestStatus) -> GuestState {
+    let word = match (status.status.as_deref(), status.qmpstatus.as_deref()) {
+        (Some("running"), Some(precise)) if !precise.is_empty() => precise,
+        (Some(word), _) => word,
+        (None, precise) => precise.unwrap_or_default(),
+    };
+    GuestState::from_word(word)
+}
+
+/// The interfaces of a guest, those without a name left out.
+pub(crate) fn interfaces(rows: &[pve::reply::Interface]) -> Vec<Interface> {
+    rows.iter()
+        .filter_map(|row| {
+            Some(Interface {
+                name: row.name.as_deref()?.into(),
+                mac: row.mac().map(Text::from),
+                addresses: row.addresses().into_iter().map(Text::from).collect(),
+            })
+        })
+        .collect()
+}

@@ -1,0 +1,94 @@
+//! Requests and bytes a minute, as shown per remote.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use serde::Serialize;
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// What was asked of a remote in the last minute.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Traffic {
+    /// Requests in the last 60 s.
+    pub requests_per_minute: u64,
+    /// Bytes received in the last 60 s, as they came over the wire.
+    pub bytes_per_minute: u64,
+    /// Requests since the remote was added.
+    pub requests: u64,
+    /// Bytes received since the remote was added.
+    pub bytes: u64,
+}
+
+/// Turns counters that only grow into figures a minute.
+#[derive(Debug, Default)]
+pub(crate) struct Meter {
+    /// Counter readings, oldest first; the first one is the last from before the minute.
+    samples: VecDeque<(Duration, u64, u64)>,
+}
+
+impl Meter {
+    /// Takes a reading of the counters at `now` (monotonic).
+    pub(crate) fn read(&mut self, now: Duration, requests: u64, bytes: u64) {
+        if self.samples.is_empty() {
+            self.samples.push_back((now, 0, 0));
+        }
+        // Readings closer together than a second would only fill the queue.
+        let close = self.samples.len() > 1
+            && self.samples.back().is_some_and(|(at, ..)| now.saturating_sub(*at) < Duration::from_secs(1));
+        if close {
+            self.samples.pop_back();
+        }
+        self.samples.push_back((now, requests, bytes));
+        while self.samples.get(1).is_some_and(|(at, ..)| now.saturating_sub(*at) >= MINUTE) {
+            self.samples.pop_front();
+        }
+    }
+
+    /// The figures of the last minute.
+    pub(crate) fn traffic(&self) -> Traffic {
+        let (Some((_, first_requests, first_bytes)), Some((_, requests, bytes))) =
+            (self.samples.front(), self.samples.back())
+        else {
+            return Traffic::default();
+        };
+        Traffic {
+            requests_per_minute: requests.saturating_sub(*first_requests),
+            bytes_per_minute: bytes.saturating_sub(*first_bytes),
+            requests: *requests,
+            bytes: *bytes,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_the_last_minute_only() {
+        let mut meter = Meter::default();
+        let at = Duration::from_secs;
+        assert_eq!(meter.traffic(), Traffic::default());
+        meter.read(at(10), 5, 500);
+        assert_eq!(meter.traffic().requests_per_minute, 5);
+        meter.read(at(40), 20, 2_000);
+        assert_eq!(meter.traffic().requests_per_minute, 20);
+        meter.read(at(69), 30, 3_000);
+        meter.read(at(75), 31, 3_100);
+        let traffic = meter.traffic();
+        assert_eq!((traffic.requests_per_minute, traffic.bytes_per_minute), (26, 2_600));
+        assert_eq!((traffic.requests, traffic.bytes), (31, 3_100));
+        meter.read(at(1000), 31, 3_100);
+        assert_eq!(meter.traffic().requests_per_minute, 0);
+    }
+
+    #[test]
+    fn does_not_grow_with_frequent_readings() {
+        let mut meter = Meter::default();
+        for n in 0..100_000u64 {
+            meter.read(Duration::from_millis(n), n, n);
+        }
+        assert!(meter.samples.len() < 200, "{} samples", meter.samples.len());
+    }
+}
