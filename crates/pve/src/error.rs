@@ -99,7 +99,7 @@ pub struct Words {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ServerClass {
-    /// The thing does not exist: guest, user, snapshot, node.
+    /// Something that the call names or touches does not exist: guest, user, snapshot, node, bridge.
     NotFound,
     /// The guest or a file is locked by another task.
     Locked,
@@ -378,6 +378,17 @@ impl Error {
             | ErrorKind::Proxying { .. } => true,
             // A gateway in between may have passed the request on before it spoke for itself.
             ErrorKind::NotProxmox { .. } => true,
+            _ => false,
+        }
+    }
+
+    /// Did the server say that the guest asked for does not exist on that node? Other things may be missing too
+    /// (a bridge, a snapshot, the node): those are [`ServerClass::NotFound`] and no answer to this.
+    pub fn says_guest_missing(&self) -> bool {
+        match &self.inner.kind {
+            ErrorKind::Server { class: ServerClass::NotFound, text, .. } => {
+                text.starts_with("Configuration file '") && text.contains("' does not exist")
+            }
             _ => false,
         }
     }

@@ -3,6 +3,8 @@
 //! The words may stand in three places: the body's `message`, its `errors`, the reason phrase (older servers know
 //! only that one, and answers of 401 and 595 have no body at all). All three are collected.
 
+use std::collections::BTreeMap;
+
 use http::HeaderMap;
 use http::header::{CONTENT_TYPE, LOCATION, SERVER};
 
@@ -11,8 +13,11 @@ use crate::error::{ErrorKind, ServerClass};
 use crate::scrub::Scrub;
 use crate::transport::exchange::RawAnswer;
 
-/// Longest piece of a foreign answer that is shown.
+/// Longest piece of a foreign answer that is shown, and longest name of a parameter, in characters.
 const SHOWN: usize = 300;
+
+/// Longest text of the server's that is kept, in characters. A task's error may be long, a page must not be.
+const WORDS: usize = 4000;
 
 /// Is this answer a yes, and does it come from a Proxmox VE API? `node` is the node the call was about.
 pub(crate) fn judge(answer: &RawAnswer, node: Option<&str>, scrub: &Scrub) -> Result<(), ErrorKind> {
@@ -21,7 +26,7 @@ pub(crate) fn judge(answer: &RawAnswer, node: Option<&str>, scrub: &Scrub) -> Re
         200..=299 => good(answer, &body, scrub),
         300..=399 => {
             let to = header(&answer.headers, &LOCATION).unwrap_or("nowhere");
-            Err(ErrorKind::Redirected { to: scrub.clean(&shortened(to)) })
+            Err(ErrorKind::Redirected { to: shortened(&scrub.clean(to), SHOWN) })
         }
         status => Err(refused(status, answer, &body, node, scrub)),
     }
@@ -42,7 +47,7 @@ fn good(answer: &RawAnswer, body: &str, scrub: &Scrub) -> Result<(), ErrorKind> 
     if envelope || (json && start.starts_with('{') && envelope::open(body).is_err()) {
         return Ok(());
     }
-    Err(ErrorKind::NotProxmox { seen: scrub.clean(&seen(answer, body)) })
+    Err(ErrorKind::NotProxmox { seen: shortened(&scrub.clean(&seen(answer, body)), SHOWN) })
 }
 
 fn refused(status: u16, answer: &RawAnswer, body: &str, node: Option<&str>, scrub: &Scrub) -> ErrorKind {
@@ -50,7 +55,7 @@ fn refused(status: u16, answer: &RawAnswer, body: &str, node: Option<&str>, scru
         open.data.is_some() || open.message.is_some() || !open.errors.is_empty()
     });
     if !is_proxmox(&answer.headers) && envelope.is_none() && is_foreign(status, answer, body) {
-        return ErrorKind::NotProxmox { seen: scrub.clean(&seen(answer, body)) };
+        return ErrorKind::NotProxmox { seen: shortened(&scrub.clean(&seen(answer, body)), SHOWN) };
     }
     let said = Said::collect(answer, body, envelope.as_ref(), scrub);
     let text = said.words();
@@ -74,7 +79,7 @@ fn refused(status: u16, answer: &RawAnswer, body: &str, node: Option<&str>, scru
 /// Everything a refusal says.
 struct Said {
     message: Option<String>,
-    errors: std::collections::BTreeMap<String, String>,
+    errors: BTreeMap<String, String>,
     reason: String,
 }
 
@@ -85,13 +90,14 @@ impl Said {
             Some(open) => open.message.clone(),
             // Errors raised before the formatter have a plain body, if any.
             None if plain.is_empty() || plain.starts_with(['{', '[', '<']) => None,
-            None => Some(shortened(plain)),
+            None => Some(plain.to_owned()),
         };
         let errors = envelope.map(|open| open.errors.clone()).unwrap_or_default();
+        let clean = |text: &str, length| shortened(&scrub.clean(text), length);
         Self {
-            message: message.map(|text| scrub.clean(&text)),
-            errors: errors.into_iter().map(|(name, why)| (scrub.clean(&name), scrub.clean(&why))).collect(),
-            reason: scrub.clean(answer.reason.trim()),
+            message: message.map(|text| clean(&text, WORDS)),
+            errors: errors.into_iter().map(|(name, why)| (clean(&name, SHOWN), clean(&why, WORDS))).collect(),
+            reason: clean(answer.reason.trim(), WORDS),
         }
     }
 
@@ -177,7 +183,7 @@ fn seen(answer: &RawAnswer, body: &str) -> String {
     };
     let server = header(&answer.headers, &SERVER).map(|name| format!(" from “{name}”")).unwrap_or_default();
     let title = title(body).map(|title| format!(", titled “{title}”")).unwrap_or_default();
-    shortened(&format!("status {} with {kind}{server}{title}", answer.status))
+    format!("status {} with {kind}{server}{title}", answer.status)
 }
 
 /// The title of a web page.
@@ -186,15 +192,15 @@ fn title(body: &str) -> Option<String> {
     let from = lower.find("<title>")? + "<title>".len();
     let to = lower.get(from..)?.find("</title>")? + from;
     let title = body.get(from..to)?.split_whitespace().collect::<Vec<_>>().join(" ");
-    (!title.is_empty()).then(|| shortened(&title))
+    (!title.is_empty()).then_some(title)
 }
 
 fn header<'a>(headers: &'a HeaderMap, name: &http::HeaderName) -> Option<&'a str> {
     headers.get(name).and_then(|value| value.to_str().ok())
 }
 
-fn shortened(text: &str) -> String {
-    match text.char_indices().nth(SHOWN) {
+fn shortened(text: &str, length: usize) -> String {
+    match text.char_indices().nth(length) {
         Some((at, _)) => format!("{}…", text.get(..at).unwrap_or_default()),
         None => text.to_owned(),
     }

@@ -127,7 +127,10 @@ impl Conn {
                 .unwrap_or_default(),
         };
         let body = self.body(status, &head.headers, body, limit, timings).await?;
-        let stays = status < 400 && !says_close(&head.headers) && self.watch.end() == End::Open;
+        let stays = status < 400
+            && head.version == http::Version::HTTP_11
+            && !says_close(&head.headers)
+            && self.watch.end() == End::Open;
         let body = match unpacked(&head.headers, body, limit).await {
             Ok(body) => body,
             // The verdict stands without its words.
