@@ -286,3 +286,6 @@ pub(crate) fn index_page(node: &str, version: &str) -> Response {
     );
     Response::html(200, "OK", "text/html; charset=utf-8", &page)
 }
+
+#[cfg(test)]
+mod recorded;
