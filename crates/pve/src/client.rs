@@ -19,8 +19,9 @@ use crate::drift::Drift;
 use crate::envelope;
 use crate::error::{Error, ErrorKind, Phase};
 use crate::reply::{
-    CertificateInfo, ClusterStatus, Domain, GuestConfig, GuestKind, GuestListRow, GuestStatus, HaStatusRow, LogLine,
-    NodeListRow, NodeStatus, PendingRow, Permissions, Resource, RrdPoint, TaskRow, TaskStatus, Version,
+    CertificateInfo, ClusterStatus, Domain, GuestConfig, GuestKind, GuestListRow, GuestStatus, HaStatusRow,
+    LogLine, NodeListRow, NodeStatus, PendingRow, Permissions, Resource, RrdPoint, TaskRow, TaskStatus,
+    Version,
 };
 use crate::timings::Timings;
 use crate::transport::connect::Connector;

@@ -142,7 +142,7 @@ pub enum ErrorKind {
     /// The certificate is not trusted. Nothing was sent.
     Untrusted {
         /// The certificate shown.
-        presented: Certificate,
+        presented: Box<Certificate>,
         /// Why not.
         why: Distrust,
     },
@@ -151,12 +151,12 @@ pub enum ErrorKind {
         /// What had been confirmed.
         pinned: Pinned,
         /// The certificate shown now.
-        presented: Certificate,
+        presented: Box<Certificate>,
     },
     /// The server shows a certificate whose private key it does not have: the handshake signature is wrong.
     CertificateWithoutKey {
         /// The certificate shown.
-        presented: Certificate,
+        presented: Box<Certificate>,
     },
     /// The request (or the TLS greeting) was not answered in time, or the answer did not end in time.
     NoAnswer {
@@ -498,7 +498,11 @@ impl fmt::Display for Error {
                 write!(f, "{at}: node {node} is down, as this endpoint sees it{}", quoted(text))
             }
             ErrorKind::NodeDown { node: None, text, .. } => {
-                write!(f, "{at}: the server cannot reach its own daemon or the node concerned{}", quoted(text))
+                write!(
+                    f,
+                    "{at}: the server cannot reach its own daemon or the node concerned{}",
+                    quoted(text)
+                )
             }
             ErrorKind::NodeNoAnswer { node, text, .. } => {
                 let node = node.as_deref().unwrap_or("concerned");

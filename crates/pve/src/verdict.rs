@@ -51,9 +51,9 @@ fn good(answer: &RawAnswer, body: &str, scrub: &Scrub) -> Result<(), ErrorKind> 
 }
 
 fn refused(status: u16, answer: &RawAnswer, body: &str, node: Option<&str>, scrub: &Scrub) -> ErrorKind {
-    let envelope = envelope::open(body).ok().filter(|open| {
-        open.data.is_some() || open.message.is_some() || !open.errors.is_empty()
-    });
+    let envelope = envelope::open(body)
+        .ok()
+        .filter(|open| open.data.is_some() || open.message.is_some() || !open.errors.is_empty());
     if !is_proxmox(&answer.headers) && envelope.is_none() && is_foreign(status, answer, body) {
         return ErrorKind::NotProxmox { seen: shortened(&scrub.clean(&seen(answer, body)), SHOWN) };
     }
@@ -124,11 +124,10 @@ fn missing_privileges(text: &str) -> (Option<String>, Vec<String>) {
     let Some((path, privileges)) = inside.and_then(|inside| inside.rsplit_once(", ")) else {
         return (None, Vec::new());
     };
-    let is_privilege = |word: &&str| {
-        word.contains('.') && word.chars().all(|c| c.is_ascii_alphanumeric() || c == '.')
-    };
+    let is_privilege =
+        |word: &&str| word.contains('.') && word.chars().all(|c| c.is_ascii_alphanumeric() || c == '.');
     let names: Vec<&str> = privileges.split(['|', ',', ' ']).filter(|word| !word.is_empty()).collect();
-    if !path.starts_with('/') || names.is_empty() || !names.iter().all(|name| is_privilege(name)) {
+    if !path.starts_with('/') || names.is_empty() || !names.iter().all(is_privilege) {
         return (None, Vec::new());
     }
     (Some(path.to_owned()), names.into_iter().map(str::to_owned).collect())
@@ -145,7 +144,8 @@ pub(crate) fn class_of(text: &str) -> ServerClass {
     if says(&["detected modified configuration", "checksum mismatch (file change"]) {
         return ServerClass::Conflict;
     }
-    if says(&["is locked", "can't lock file", "can't lock container", "got lock request timeout", "cfs-lock"]) {
+    if says(&["is locked", "can't lock file", "can't lock container", "got lock request timeout", "cfs-lock"])
+    {
         return ServerClass::Locked;
     }
     if says(&["already exists", "already defined", "already used", "is already a ", "already managed"]) {
@@ -155,8 +155,14 @@ pub(crate) fn class_of(text: &str) -> ServerClass {
     if says(&["no such file or directory", "file not found"]) {
         return ServerClass::Other;
     }
-    if says(&["does not exist", "no such ", "not found", "hostname lookup ", "no rule at position", "unable to find"])
-    {
+    if says(&[
+        "does not exist",
+        "no such ",
+        "not found",
+        "hostname lookup ",
+        "no rule at position",
+        "unable to find",
+    ]) {
         return ServerClass::NotFound;
     }
     ServerClass::Other
@@ -256,7 +262,8 @@ mod tests {
 
     #[test]
     fn parameters_are_named_each() {
-        let body = r#"{"data":null,"message":"Parameter verification failed.\n","errors":{"vmid":"too small"}}"#;
+        let body =
+            r#"{"data":null,"message":"Parameter verification failed.\n","errors":{"vmid":"too small"}}"#;
         match judged(&answer(400, "Parameter verification failed.", &[PVE, JSON], body)) {
             Err(ErrorKind::Parameters { errors, text }) => {
                 assert_eq!(errors["vmid"], "too small");
@@ -285,16 +292,24 @@ mod tests {
             ),
         ] {
             let (found_path, found) = missing_privileges(text);
-            assert_eq!((found_path.as_deref(), found), (path, privileges.iter().map(|p| p.to_string()).collect()));
+            assert_eq!(
+                (found_path.as_deref(), found),
+                (path, privileges.iter().map(|p| p.to_string()).collect())
+            );
         }
     }
 
     #[test]
     fn every_status_is_what_it_is() {
         let bare = |status, reason| judged(&answer(status, reason, &[PVE], ""));
-        assert!(matches!(bare(401, "No ticket"), Err(ErrorKind::CredentialsRejected { reason }) if reason == "No ticket"));
+        assert!(
+            matches!(bare(401, "No ticket"), Err(ErrorKind::CredentialsRejected { reason }) if reason == "No ticket")
+        );
         assert!(matches!(bare(403, "x"), Err(ErrorKind::PrivilegeMissing { path: None, .. })));
-        assert!(matches!(bare(404, "No such tfa entry"), Err(ErrorKind::Server { class: ServerClass::NotFound, .. })));
+        assert!(matches!(
+            bare(404, "No such tfa entry"),
+            Err(ErrorKind::Server { class: ServerClass::NotFound, .. })
+        ));
         assert!(matches!(bare(501, "Method 'GET /x' not implemented"), Err(ErrorKind::NotSupported { .. })));
         assert!(matches!(bare(595, "No route to host"),
             Err(ErrorKind::NodeDown { node: Some(node), text, .. }) if node == "pve2" && text == "No route to host"));
@@ -316,7 +331,9 @@ mod tests {
         ] {
             match judged(&answer) {
                 Err(ErrorKind::NotProxmox { seen }) => {
-                    assert!(seen.contains("text/html") && seen.contains("nginx") && seen.contains("“My router”"));
+                    assert!(
+                        seen.contains("text/html") && seen.contains("nginx") && seen.contains("“My router”")
+                    );
                 }
                 other => panic!("{other:?}"),
             }
@@ -332,7 +349,9 @@ mod tests {
             assert!(matches!(judged(&answer), Err(ErrorKind::NotProxmox { .. })), "{answer:?}");
         }
         let moved = answer(301, "Moved", &[("location", "https://elsewhere.example/")], "");
-        assert!(matches!(judged(&moved), Err(ErrorKind::Redirected { to }) if to == "https://elsewhere.example/"));
+        assert!(
+            matches!(judged(&moved), Err(ErrorKind::Redirected { to }) if to == "https://elsewhere.example/")
+        );
     }
 
     #[test]
@@ -351,7 +370,10 @@ mod tests {
         for (text, class) in [
             ("Configuration file 'nodes/pve1/lxc/999.conf' does not exist", NotFound),
             ("no such user ('nobody@pve')", NotFound),
-            ("hostname lookup 'pve9' failed - failed to get address info for: pve9: Name or service not known", NotFound),
+            (
+                "hostname lookup 'pve9' failed - failed to get address info for: pve9: Name or service not known",
+                NotFound,
+            ),
             ("VM is locked (backup)", Locked),
             ("can't lock file '/var/lock/qemu-server/lock-100.conf' - got timeout", Locked),
             ("create pool failed: cfs-lock 'file-user_cfg' error: no quorum!", NoQuorum),

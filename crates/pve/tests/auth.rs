@@ -1,5 +1,7 @@
 //! Signing in, staying signed in, and what every call carries.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
 mod common;
 
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -98,7 +100,8 @@ async fn a_version_that_does_not_know_the_new_form_is_asked_without() {
     assert_eq!(seen[1].form("password").as_deref(), Some("canary-password"));
     // A 400 about something else is not answered by asking again.
     let refusal = r#"{"data":null,"errors":{"username":"value does not look like a valid user name"}}"#;
-    let (server, client) = pinned(move |_| Reply::status(400, "Parameter verification failed.", refusal)).await;
+    let (server, client) =
+        pinned(move |_| Reply::status(400, "Parameter verification failed.", refusal)).await;
     assert!(matches!(client.version().await.unwrap_err().kind(), ErrorKind::Parameters { .. }));
     assert_eq!(server.seen().len(), 1);
 }
@@ -228,9 +231,7 @@ async fn a_ticket_past_its_life_is_not_used_for_anything() {
 async fn many_calls_wait_for_one_renewal() {
     let count = AtomicU32::new(0);
     let handler = move |seen: &Seen| match seen.path() {
-        TICKET => {
-            Reply::ticket(count.fetch_add(1, Ordering::SeqCst) + 1).late(Duration::from_millis(100))
-        }
+        TICKET => Reply::ticket(count.fetch_add(1, Ordering::SeqCst) + 1).late(Duration::from_millis(100)),
         _ => Reply::data(VERSION),
     };
     let short = Timings { ticket_lifetime: Duration::from_secs(4), ..Timings::shrunk() };
@@ -254,10 +255,9 @@ async fn many_calls_wait_for_one_renewal() {
 #[tokio::test]
 async fn many_calls_share_one_failed_sign_in() {
     let body = r#"{"message":"authentication failure\n","data":null}"#;
-    let (server, client) = pinned(move |_| {
-        Reply::status(401, "authentication failure", body).late(Duration::from_millis(100))
-    })
-    .await;
+    let (server, client) =
+        pinned(move |_| Reply::status(401, "authentication failure", body).late(Duration::from_millis(100)))
+            .await;
     let calls: Vec<_> = (0..8).map(|_| client.version()).collect();
     for outcome in futures_util::future::join_all(calls).await {
         assert!(matches!(outcome.unwrap_err().kind(), ErrorKind::CredentialsRejected { .. }));
@@ -299,7 +299,10 @@ async fn after_a_401_one_new_sign_in_and_one_more_try() {
     let (server, client) = pinned(handler).await;
     client.version().await.unwrap();
     let version = "GET /api2/json/version";
-    assert_eq!(server.lines(), [format!("POST {TICKET}").as_str(), version, &format!("POST {TICKET}"), version]);
+    assert_eq!(
+        server.lines(),
+        [format!("POST {TICKET}").as_str(), version, &format!("POST {TICKET}"), version]
+    );
     assert_eq!(server.seen()[2].form("password").as_deref(), Some("canary-password"));
 }
 

@@ -1,12 +1,14 @@
 //! Every typed call stands in the catalogue: its path in every release, and each of its parameters.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
 use catalogue::{Catalogue, Method, Release};
+use pve::GuestKind;
 use pve::call::cluster::ResourceType;
 use pve::call::guest::{Consolidation, Power, PowerOptions, Timeframe};
 use pve::call::task::{TaskQuery, TaskSource};
 use pve::call::{Call, access, cluster, guest, node, task};
 use pve::upid::Upid;
-use pve::GuestKind;
 
 /// A call without its answer: what it asks for.
 struct Asked {

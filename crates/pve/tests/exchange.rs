@@ -1,5 +1,7 @@
 //! What goes over the wire and how often: requests as they stand, kept connections, limits, counters.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
 mod common;
 
 use std::sync::Arc;
@@ -195,7 +197,10 @@ async fn a_mutation_is_sent_once_whatever_happens() {
         })
         .await;
         client.version().await.unwrap();
-        client.guest_power("pve1", GuestKind::Ct, 101, Power::Start, &PowerOptions::default()).await.unwrap_err();
+        client
+            .guest_power("pve1", GuestKind::Ct, 101, Power::Start, &PowerOptions::default())
+            .await
+            .unwrap_err();
         assert_eq!(server.seen().iter().filter(|seen| seen.method == "POST").count(), 1);
     }
 }
@@ -243,12 +248,8 @@ async fn a_call_given_up_frees_its_place() {
 
 #[tokio::test]
 async fn what_went_over_the_wire_is_counted() {
-    let (server, client) = pinned_with(
-        signed_in(|_| Reply::data(VERSION)),
-        common::root(),
-        Timings::shrunk(),
-    )
-    .await;
+    let (server, client) =
+        pinned_with(signed_in(|_| Reply::data(VERSION)), common::root(), Timings::shrunk()).await;
     client.version().await.unwrap();
     client.version().await.unwrap();
     let stats = client.stats();

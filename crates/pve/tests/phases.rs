@@ -1,5 +1,7 @@
 //! Whatever may happen to a connection is named as what it is, in the phase in which it happened.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
 mod common;
 
 use std::io::Write;
@@ -8,8 +10,8 @@ use std::time::{Duration, Instant};
 use common::{After, Identity, Reply, Server, VERSION, pinned_with, token};
 use pve::address::Address;
 use pve::{
-    Client, Endpoint, Error, ErrorKind, GuestKind, Method, Phase, Power, PowerOptions, Sent, Speaker, Timings,
-    TrustPolicy,
+    Client, Endpoint, Error, ErrorKind, GuestKind, Method, Phase, Power, PowerOptions, Sent, Speaker,
+    Timings, TrustPolicy,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -242,13 +244,21 @@ async fn a_refusal_without_a_length_is_read_however_it_ends() {
     for after in [After::Bare, After::Close, After::Reset] {
         let bare = |status, reason| Reply { after, ..Reply::bodiless(status, reason) };
         let (error, post) = answered(bare(401, "authentication failure")).await;
-        assert!(matches!(error.kind(), ErrorKind::CredentialsRejected { reason } if reason == "authentication failure"));
+        assert!(
+            matches!(error.kind(), ErrorKind::CredentialsRejected { reason } if reason == "authentication failure")
+        );
         assert_verdict(&post);
         let (error, post) = answered(bare(595, "No route to host")).await;
-        assert!(matches!(error.kind(), ErrorKind::NodeDown { text, .. } if text == "No route to host"), "{error}");
+        assert!(
+            matches!(error.kind(), ErrorKind::NodeDown { text, .. } if text == "No route to host"),
+            "{error}"
+        );
         assert_verdict(&post);
         let (error, post) = answered(bare(500, "can't lock file '/x' - got timeout")).await;
-        assert!(matches!(error.kind(), ErrorKind::Server { text, .. } if text.starts_with("can't lock")), "{error}");
+        assert!(
+            matches!(error.kind(), ErrorKind::Server { text, .. } if text.starts_with("can't lock")),
+            "{error}"
+        );
         assert_verdict(&post);
         // A reset may overtake the body; the verdict stands on the reason phrase all the same.
         let (error, _) = answered(with_body(500, "from the phrase", after)).await;
@@ -257,7 +267,10 @@ async fn a_refusal_without_a_length_is_read_however_it_ends() {
     }
     // 596: the node may have done it.
     let (_, post) = answered(Reply::bodiless(596, "Connection timed out")).await;
-    assert!(matches!(post.kind(), ErrorKind::NodeNoAnswer { node: Some(node), .. } if node == "pve1"), "{post:?}");
+    assert!(
+        matches!(post.kind(), ErrorKind::NodeNoAnswer { node: Some(node), .. } if node == "pve1"),
+        "{post:?}"
+    );
     assert!(post.outcome_unknown(Method::Post) && !post.repeatable(Method::Post));
     // A server that forgets to close does not turn a refusal into silence.
     let (error, _) = answered(Reply { after: After::Hang, ..Reply::bodiless(401, "No ticket") }).await;
@@ -274,14 +287,19 @@ async fn an_answer_that_comes_in_drops() {
     let head = "HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n";
     let mut bytes = head.as_bytes().to_vec();
     bytes.resize(100_000, b' ');
-    let errors = answered(Reply::raw(bytes, After::Hang).dripping(head.len(), Duration::from_millis(100))).await;
-    assert!(matches!(errors.0.kind(), ErrorKind::NoAnswer { after } if *after == Timings::shrunk().body_total));
+    let errors =
+        answered(Reply::raw(bytes, After::Hang).dripping(head.len(), Duration::from_millis(100))).await;
+    assert!(
+        matches!(errors.0.kind(), ErrorKind::NoAnswer { after } if *after == Timings::shrunk().body_total)
+    );
     assert_lost(&errors, Phase::Read);
     assert!(errors.0.to_string().contains("did not end within"), "{}", errors.0);
 
     let stalled = Reply::raw(format!("{head}{{\"data\":"), After::Hang);
     let errors = answered(stalled).await;
-    assert!(matches!(errors.0.kind(), ErrorKind::NoAnswer { after } if *after == Timings::shrunk().body_idle));
+    assert!(
+        matches!(errors.0.kind(), ErrorKind::NoAnswer { after } if *after == Timings::shrunk().body_idle)
+    );
     assert_lost(&errors, Phase::Read);
 }
 
@@ -386,7 +404,10 @@ async fn a_missing_privilege_is_named_with_its_path() {
     ] {
         let (error, _) = answered(reply).await;
         let ErrorKind::PrivilegeMissing { path, privileges, .. } = error.kind() else { panic!("{error:?}") };
-        assert_eq!((path.as_deref(), privileges.as_slice()), (Some("/vms/101"), &["VM.PowerMgmt".to_owned()][..]));
+        assert_eq!(
+            (path.as_deref(), privileges.as_slice()),
+            (Some("/vms/101"), &["VM.PowerMgmt".to_owned()][..])
+        );
         assert!(error.to_string().contains("VM.PowerMgmt on /vms/101"), "{error}");
         assert_verdict(&error);
     }

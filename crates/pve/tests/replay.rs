@@ -8,6 +8,8 @@
 //! With `PVE_REPLAY_WRITE=FILE` the outcomes are written there instead, to be read and judged before they are
 //! believed.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
 mod common;
 
 use std::collections::BTreeMap;
@@ -19,16 +21,20 @@ use common::{After, Identity, Reply, Server};
 use pve::call::{self, Call, access, cluster, guest, node, task};
 use pve::decode::Rows;
 use pve::reply::{
-    CertificateInfo, ClusterStatus, Domain, GuestConfig, GuestListRow, GuestStatus, HaStatusRow, LogLine, NodeListRow,
-    NodeStatus, PendingRow, Permissions, Resource, RrdPoint, TaskRow, TaskStatus, Version,
+    CertificateInfo, ClusterStatus, Domain, GuestConfig, GuestListRow, GuestStatus, HaStatusRow, LogLine,
+    NodeListRow, NodeStatus, PendingRow, Permissions, Resource, RrdPoint, TaskRow, TaskStatus, Version,
 };
 use pve::upid::Upid;
-use pve::{Answer, Client, Credential, Error, ErrorKind, Factor, GuestKind, Power, PowerOptions, Timings, TrustPolicy};
+use pve::{
+    Answer, Client, Credential, Error, ErrorKind, Factor, GuestKind, Power, PowerOptions, Timings,
+    TrustPolicy,
+};
 
 const TABLE: &str = include_str!("replay/table.tsv");
 
 /// The challenge that comes before a recorded second step.
-const CHALLENGE: &str = r#"{"NeedTFA":1,"ticket":"PVE:!tfa!{\"totp\"%3Atrue}:6B02::c2ln","username":"dave@pve"}"#;
+const CHALLENGE: &str =
+    r#"{"NeedTFA":1,"ticket":"PVE:!tfa!{\"totp\"%3Atrue}:6B02::c2ln","username":"dave@pve"}"#;
 
 /// A recorded exchange, taken apart.
 struct Exchange {
@@ -122,7 +128,8 @@ fn error(error: &Error) -> String {
             None => format!("PrivilegeMissing “{}”", cut(text)),
         },
         ErrorKind::Parameters { errors, text } => {
-            let each: Vec<_> = errors.iter().map(|(name, why)| format!("{}: {}", cut(name), cut(why))).collect();
+            let each: Vec<_> =
+                errors.iter().map(|(name, why)| format!("{}: {}", cut(name), cut(why))).collect();
             format!("Parameters “{}” {}", cut(text), each.join("; ")).trim_end().to_owned()
         }
         ErrorKind::NotSupported { text } => format!("NotSupported “{}”", cut(text)),
@@ -142,7 +149,10 @@ fn answer<T>(outcome: Result<Answer<T>, Error>, short: impl Fn(&T) -> String) ->
         Ok(answer) => {
             let mut text = format!("ok: {}", short(&answer.value));
             for record in &answer.drift.records {
-                text += &format!("; drift {} {:?} not {} ×{}", record.field, record.found, record.expected, record.count);
+                text += &format!(
+                    "; drift {} {:?} not {} ×{}",
+                    record.field, record.found, record.expected, record.count
+                );
             }
             text
         }
@@ -217,7 +227,8 @@ fn any(value: &serde_json::Value) -> String {
 }
 
 fn upid(task: &Option<Upid>) -> String {
-    task.as_ref().map_or_else(|| "no task".to_owned(), |upid| format!("task {} of {:?}", upid.task_type(), upid.id()))
+    task.as_ref()
+        .map_or_else(|| "no task".to_owned(), |upid| format!("task {} of {:?}", upid.task_type(), upid.id()))
 }
 
 /// Runs the call that a recorded request amounts to.
@@ -254,7 +265,8 @@ async fn replayed(exchange: &Exchange, client: &Client, stage: &Stage) -> Row {
     let row = |call: &str, expected: String| Row { call: call.to_owned(), expected };
     match (method, template, guest_template.as_str()) {
         (Method::Get, "/version", _) => {
-            let short = |v: &Version| format!("{} of {}", or_dash(v.version.as_ref()), or_dash(v.release.as_ref()));
+            let short =
+                |v: &Version| format!("{} of {}", or_dash(v.version.as_ref()), or_dash(v.release.as_ref()));
             row("version", answer(client.run(access::version()).await, short))
         }
         (Method::Get, "/access/domains", _) => {
@@ -268,8 +280,14 @@ async fn replayed(exchange: &Exchange, client: &Client, stage: &Stage) -> Row {
         (Method::Get, "/cluster/status", _) => {
             let short = |list: &Rows<ClusterStatus>| {
                 rows(list, |row| match row {
-                    ClusterStatus::Cluster(c) => format!("cluster {} quorate {}", or_dash(c.name.as_ref()), or_dash(c.quorate.as_ref())),
-                    ClusterStatus::Node(n) => format!("node {} online {}", n.name, or_dash(n.online.as_ref())),
+                    ClusterStatus::Cluster(c) => format!(
+                        "cluster {} quorate {}",
+                        or_dash(c.name.as_ref()),
+                        or_dash(c.quorate.as_ref())
+                    ),
+                    ClusterStatus::Node(n) => {
+                        format!("node {} online {}", n.name, or_dash(n.online.as_ref()))
+                    }
                     ClusterStatus::Other(_) => "other".to_owned(),
                 })
             };
@@ -314,22 +332,30 @@ async fn replayed(exchange: &Exchange, client: &Client, stage: &Stage) -> Row {
             row("node_certificates", answer(client.run(node::certificates(n)).await, short))
         }
         (Method::Get, "/nodes/{node}/tasks", _) => {
-            let short = |list: &Rows<TaskRow>| rows(list, |row| format!("{} {}", row.upid.task_type(), or_dash(row.status.as_ref())));
+            let short = |list: &Rows<TaskRow>| {
+                rows(list, |row| format!("{} {}", row.upid.task_type(), or_dash(row.status.as_ref())))
+            };
             row("node_tasks", answer(client.run(task::list(n, &task::TaskQuery::default())).await, short))
         }
         (Method::Get, "/nodes/{node}/tasks/{upid}/status", _) if task_id.is_ok() => {
-            let short = |s: &TaskStatus| format!("{} {}", or_dash(s.status.as_ref()), or_dash(s.exitstatus.as_ref()));
+            let short =
+                |s: &TaskStatus| format!("{} {}", or_dash(s.status.as_ref()), or_dash(s.exitstatus.as_ref()));
             row("task_status", answer(client.run(task::status(n, &task_id.unwrap())).await, short))
         }
         (Method::Get, "/nodes/{node}/tasks/{upid}/log", _) if task_id.is_ok() => {
-            let short = |list: &Rows<LogLine>| format!("{}", rows(list, |line| cut(line.text())).split(':').next().unwrap());
+            let short = |list: &Rows<LogLine>| {
+                rows(list, |line| cut(line.text())).split(':').next().unwrap().to_owned()
+            };
             row("task_log", answer(client.run(task::log(n, &task_id.unwrap(), 0, 50)).await, short))
         }
-        (Method::Delete, "/nodes/{node}/tasks/{upid}", _) if task_id.is_ok() => {
-            row("task_stop", answer(client.run(task::stop(n, &task_id.unwrap())).await, |()| "done".to_owned()))
-        }
+        (Method::Delete, "/nodes/{node}/tasks/{upid}", _) if task_id.is_ok() => row(
+            "task_stop",
+            answer(client.run(task::stop(n, &task_id.unwrap())).await, |()| "done".to_owned()),
+        ),
         (Method::Get, _, "/nodes/{node}/GUEST") => {
-            let short = |list: &Rows<GuestListRow>| rows(list, |row| format!("{} {}", row.vmid, or_dash(row.status.as_ref())));
+            let short = |list: &Rows<GuestListRow>| {
+                rows(list, |row| format!("{} {}", row.vmid, or_dash(row.status.as_ref())))
+            };
             row(&format!("guest_list {kind}"), answer(client.run(guest::list(n, kind)).await, short))
         }
         (Method::Get, _, "/nodes/{node}/GUEST/{vmid}/status/current") => {
@@ -337,7 +363,10 @@ async fn replayed(exchange: &Exchange, client: &Client, stage: &Stage) -> Row {
                 let qmp = s.qmpstatus.as_ref().map(|qmp| format!(" ({qmp})")).unwrap_or_default();
                 format!("{}{qmp}, ha {}", or_dash(s.status.as_ref()), or_dash(s.ha_managed().as_ref()))
             };
-            row(&format!("guest_status {kind}"), answer(client.run(guest::status(n, kind, vmid)).await, short))
+            row(
+                &format!("guest_status {kind}"),
+                answer(client.run(guest::status(n, kind, vmid)).await, short),
+            )
         }
         (Method::Get, _, "/nodes/{node}/GUEST/{vmid}/config") => {
             let short = |c: &GuestConfig| {
@@ -352,7 +381,10 @@ async fn replayed(exchange: &Exchange, client: &Client, stage: &Stage) -> Row {
                 let waiting = list.rows.iter().filter(|row| row.is_waiting()).count();
                 format!("{} rows, {waiting} waiting", list.rows.len())
             };
-            row(&format!("guest_pending {kind}"), answer(client.run(guest::pending(n, kind, vmid)).await, short))
+            row(
+                &format!("guest_pending {kind}"),
+                answer(client.run(guest::pending(n, kind, vmid)).await, short),
+            )
         }
         (Method::Get, _, "/nodes/{node}/GUEST/{vmid}/rrddata") => {
             let short = |list: &Rows<RrdPoint>| format!("{} rows", list.rows.len());
@@ -362,7 +394,10 @@ async fn replayed(exchange: &Exchange, client: &Client, stage: &Stage) -> Row {
         (Method::Get, "/nodes/{node}/lxc/{vmid}/interfaces", _)
         | (Method::Get, "/nodes/{node}/qemu/{vmid}/agent/network-get-interfaces", _) => {
             let short = |a: &guest::Addresses| rows(&a.interfaces, |i| or_dash(i.name.as_ref()));
-            row(&format!("guest_addresses {kind}"), answer(client.run(guest::addresses(n, kind, vmid)).await, short))
+            row(
+                &format!("guest_addresses {kind}"),
+                answer(client.run(guest::addresses(n, kind, vmid)).await, short),
+            )
         }
         (Method::Post, _, status) if status.starts_with("/nodes/{node}/GUEST/{vmid}/status/") => {
             let action = Power::ALL.into_iter().find(|action| status.ends_with(action.wire())).unwrap();
@@ -386,7 +421,9 @@ async fn replayed(exchange: &Exchange, client: &Client, stage: &Stage) -> Row {
 async fn signed_in(exchange: &Exchange, client: &Client, stage: &Stage) -> Row {
     let body = exchange.request.split("\n\n").nth(1).unwrap_or_default();
     if body.contains("&privs=") {
-        return not_applicable("a password tested for a privilege, without a session; the client never asks that");
+        return not_applicable(
+            "a password tested for a privilege, without a session; the client never asks that",
+        );
     }
     let user = form_urlencoded::parse(body.trim().as_bytes())
         .find(|(name, _)| name == "username")
@@ -408,7 +445,9 @@ async fn signed_in(exchange: &Exchange, client: &Client, stage: &Stage) -> Row {
         client.sign_in().await
     };
     let expected = match outcome {
-        Ok(session) => format!("ok: session of {} at {}", session.username, or_dash(session.clustername.as_ref())),
+        Ok(session) => {
+            format!("ok: session of {} at {}", session.username, or_dash(session.clustername.as_ref()))
+        }
         Err(failed) => error(&failed),
     };
     Row { call: if second { "answer_second_factor" } else { "sign_in" }.to_owned(), expected }

@@ -1,5 +1,7 @@
 //! Whom the client believes, and that whoever is not believed receives not a byte of a request.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
 mod common;
 
 use common::{Authority, Identity, Reply, Server, VERSION, root, signed_in, token};
@@ -27,7 +29,7 @@ async fn an_unknown_certificate_is_shown_and_nothing_is_sent() {
     let client = client(&server, TrustPolicy::system(), nobody());
     let error = client.version().await.unwrap_err();
     let ErrorKind::Untrusted { presented, why } = error.kind() else { panic!("{error}") };
-    assert_eq!(*presented, identity.certificate());
+    assert_eq!(**presented, identity.certificate());
     assert!(matches!(why, Distrust::UnknownIssuer { self_issued: true, .. }), "{why}");
     assert_eq!((error.phase(), error.request_sent()), (Phase::Tls, Sent::No));
     assert_eq!(error.attempts().len(), 1);
@@ -116,7 +118,9 @@ async fn the_clusters_authority_vouches_for_nothing_else() {
     assert_eq!((dialled.as_str(), names), ("127.0.0.1", vec!["pve2".to_owned(), "192.0.2.12".to_owned()]));
 
     let expired = kind(authority.issue_valid(HERE, 2010, 2012)).await;
-    let ErrorKind::Untrusted { why: Distrust::Expired { since }, .. } = expired else { panic!("{expired:?}") };
+    let ErrorKind::Untrusted { why: Distrust::Expired { since }, .. } = expired else {
+        panic!("{expired:?}")
+    };
     assert_eq!(since.to_string(), "2012-01-01T00:00:00Z");
 
     let early = kind(authority.issue_valid(HERE, 2090, 2092)).await;
@@ -144,7 +148,9 @@ async fn what_the_system_trusts_needs_no_pin_but_the_right_name() {
     server.show(&public.issue(&["elsewhere.example"]));
     let client = client(&server, TrustPolicy::system(), store);
     let error = client.version().await.unwrap_err();
-    let ErrorKind::Untrusted { why: Distrust::NameMismatch { .. }, .. } = error.kind() else { panic!("{error}") };
+    let ErrorKind::Untrusted { why: Distrust::NameMismatch { .. }, .. } = error.kind() else {
+        panic!("{error}")
+    };
     // Node names widen the trust in the cluster's own authority, never in the system's store.
     let trust = TrustPolicy { node_names: vec!["elsewhere.example".to_owned()], ..TrustPolicy::system() };
     let error = client.sibling(server.endpoint(trust)).version().await.unwrap_err();
@@ -191,7 +197,8 @@ async fn sessions_of_tls_are_resumed_under_one_trust_only() {
     assert!(first.stats().resumed >= 2);
 
     let before = server.connections().len();
-    let trust = TrustPolicy { node_names: vec!["pve1".to_owned()], ..TrustPolicy::leaf(identity.fingerprint()) };
+    let trust =
+        TrustPolicy { node_names: vec!["pve1".to_owned()], ..TrustPolicy::leaf(identity.fingerprint()) };
     first.sibling(server.endpoint(trust)).version().await.unwrap();
     let after = server.connections();
     assert!(after.len() > before);

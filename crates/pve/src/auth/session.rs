@@ -354,15 +354,20 @@ impl Sessions {
         // Of this reply nothing is ever quoted: it is the one that holds the ticket.
         let unread = |what: &str| failed(ErrorKind::NotUnderstood { what: what.to_owned() });
         let body = String::from_utf8_lossy(&answer.body);
-        let open = envelope::open(&body).map_err(|_| unread("the reply to the sign-in is not well-formed"))?;
-        (call.decode)(&open, &mut Drift::of(&name)).map_err(|_| unread("the reply to the sign-in is no object"))
+        let open =
+            envelope::open(&body).map_err(|_| unread("the reply to the sign-in is not well-formed"))?;
+        (call.decode)(&open, &mut Drift::of(&name))
+            .map_err(|_| unread("the reply to the sign-in is no object"))
     }
 
     /// What a reply to a sign-in amounts to.
     fn entered(&self, line: &Line, user: &str, reply: Ticket, began: Instant) -> Result<Entered, Error> {
-        let failed = |kind| Err(Error::new(kind, Phase::Decode, line.endpoint()).in_call("POST /access/ticket"));
+        let failed =
+            |kind| Err(Error::new(kind, Phase::Decode, line.endpoint()).in_call("POST /access/ticket"));
         let Some(ticket) = reply.ticket.filter(|ticket| !ticket.is_empty()) else {
-            return failed(ErrorKind::NotUnderstood { what: "the reply to the sign-in has no ticket".to_owned() });
+            return failed(ErrorKind::NotUnderstood {
+                what: "the reply to the sign-in has no ticket".to_owned(),
+            });
         };
         self.remember([ticket.clone()].into_iter().chain(reply.csrf.clone()));
         // The sister products speak the same dialect; their tickets begin with their own names.
@@ -371,7 +376,8 @@ impl Sessions {
             return failed(ErrorKind::NotProxmox { seen: format!("a Proxmox {name}") });
         }
         // A challenge is known by its own form too: it must never be taken for a session.
-        let half = ["PVE:!tfa!", "PVE:tfa!", "PVE:u2f!"].iter().any(|start| ticket.expose().starts_with(start));
+        let half =
+            ["PVE:!tfa!", "PVE:tfa!", "PVE:u2f!"].iter().any(|start| ticket.expose().starts_with(start));
         if reply.need_tfa == Some(true) || half {
             return Ok(Entered::Challenged(TfaChallenge::read(user, ticket, reply.csrf)));
         }

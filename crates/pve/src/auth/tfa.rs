@@ -114,7 +114,10 @@ fn offered(rest: &str) -> Vec<String> {
 
 impl fmt::Debug for TfaChallenge {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("TfaChallenge").field("user", &self.user).field("kinds", &self.kinds).finish_non_exhaustive()
+        f.debug_struct("TfaChallenge")
+            .field("user", &self.user)
+            .field("kinds", &self.kinds)
+            .finish_non_exhaustive()
     }
 }
 

@@ -37,7 +37,9 @@ pub fn status() -> Call<Rows<ClusterStatus>> {
 
 /// `GET /cluster/resources`: everything the credential may see, or the rows of one type. Renewed every 10 s.
 pub fn resources(only: Option<ResourceType>) -> Call<Rows<Resource>> {
-    Call::new(Method::Get, "/cluster/resources", &[], rows).with("type", only.map(ResourceType::wire)).listing()
+    Call::new(Method::Get, "/cluster/resources", &[], rows)
+        .with("type", only.map(ResourceType::wire))
+        .listing()
 }
 
 /// `GET /cluster/tasks`: running tasks and about 25 finished ones a node.

@@ -6,7 +6,8 @@ use serde::Serialize;
 use super::{Call, object, rows, task};
 use crate::decode::Rows;
 use crate::reply::{
-    AgentError, AgentInterfaces, GuestConfig, GuestKind, GuestListRow, GuestStatus, Interface, PendingRow, RrdPoint,
+    AgentError, AgentInterfaces, GuestConfig, GuestKind, GuestListRow, GuestStatus, Interface, PendingRow,
+    RrdPoint,
 };
 use crate::upid::Upid;
 

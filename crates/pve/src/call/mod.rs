@@ -22,8 +22,7 @@ use crate::envelope::Envelope;
 use crate::upid::Upid;
 
 /// What is percent-encoded in path segments, parameters and cookies: everything but the unreserved characters.
-pub(crate) const ESCAPED: &AsciiSet =
-    &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+pub(crate) const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// How an answer's envelope becomes a value.
 type Decoder<T> = Arc<dyn Fn(&Envelope<'_>, &mut Drift) -> Result<T, NotUnderstood> + Send + Sync>;

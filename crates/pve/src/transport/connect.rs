@@ -59,7 +59,12 @@ impl Connected {
 }
 
 impl Connector {
-    pub(crate) fn new(address: Address, verifier: Arc<Verifier>, timings: Timings, stats: Arc<Stats>) -> Self {
+    pub(crate) fn new(
+        address: Address,
+        verifier: Arc<Verifier>,
+        timings: Timings,
+        stats: Arc<Stats>,
+    ) -> Self {
         // A certificate names addresses without their zone.
         let host = address.host.ip().map_or_else(|| address.dial_host(), |ip| ip.to_string());
         let tls = tls_config(Arc::clone(&verifier)).map(Arc::new).map_err(|error| error.to_string());

@@ -39,7 +39,10 @@ pub(crate) struct Conn {
 
 impl fmt::Debug for Conn {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Conn").field("peer", &self.peer).field("requests", &self.requests).finish_non_exhaustive()
+        f.debug_struct("Conn")
+            .field("peer", &self.peer)
+            .field("requests", &self.requests)
+            .finish_non_exhaustive()
     }
 }
 
@@ -169,7 +172,8 @@ impl Conn {
                 Ok(Some(Err(_))) | Err(_) if refusal => break,
                 Ok(Some(Err(error))) => return Err(self.cut(&error)),
                 Err(_) => {
-                    let after = if left <= timings.body_idle { timings.body_total } else { timings.body_idle };
+                    let after =
+                        if left <= timings.body_idle { timings.body_total } else { timings.body_idle };
                     return Err(self.answered(ErrorKind::NoAnswer { after }, Phase::Read));
                 }
             };

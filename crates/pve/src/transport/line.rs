@@ -78,7 +78,10 @@ impl Line {
         if idempotent && let Some(conn) = self.pool.take(Instant::now()) {
             match self.on(conn, prepared).await {
                 Err(failure) if failure.silent => {
-                    tracing::debug!(endpoint = self.endpoint(), "a kept connection was dead, trying a fresh one");
+                    tracing::debug!(
+                        endpoint = self.endpoint(),
+                        "a kept connection was dead, trying a fresh one"
+                    );
                     self.stats.retry();
                 }
                 outcome => return outcome.map_err(|failure| self.error(failure)),

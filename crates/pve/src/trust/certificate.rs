@@ -196,7 +196,8 @@ mod tests {
     #[test]
     fn a_certificate_gives_its_facts() {
         let key = rcgen::KeyPair::generate().unwrap();
-        let mut params = rcgen::CertificateParams::new(vec!["pve1.example".into(), "192.0.2.7".into()]).unwrap();
+        let mut params =
+            rcgen::CertificateParams::new(vec!["pve1.example".into(), "192.0.2.7".into()]).unwrap();
         params.distinguished_name.push(rcgen::DnType::CommonName, "pve1.example");
         let made = params.self_signed(&key).unwrap();
         let read = Certificate::from_der(made.der()).unwrap();

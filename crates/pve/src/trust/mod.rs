@@ -58,7 +58,12 @@ impl TrustPolicy {
     /// Trust for every node of a cluster by the cluster's own authority (and for what the system's store trusts
     /// anyway), so that renewals pass in silence.
     pub fn cluster_ca(ca: &Certificate, node_names: impl IntoIterator<Item = String>) -> Self {
-        Self { system: true, ca: vec![ca.der.clone()], leaf: None, node_names: node_names.into_iter().collect() }
+        Self {
+            system: true,
+            ca: vec![ca.der.clone()],
+            leaf: None,
+            node_names: node_names.into_iter().collect(),
+        }
     }
 
     /// The fingerprints of the pinned authorities.

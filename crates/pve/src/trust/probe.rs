@@ -92,4 +92,3 @@ pub async fn probe_with(
     }
     Ok(Presented { chain, peer, dialled: connector.host().to_owned(), system })
 }
-

@@ -18,9 +18,9 @@ use crate::error::ErrorKind;
 /// Why a handshake was broken off on account of the certificate. Travels through rustls as an `OtherError`.
 #[derive(Debug, Clone)]
 pub(crate) enum Refusal {
-    Untrusted { presented: Certificate, why: Distrust },
-    Changed { pinned: Pinned, presented: Certificate },
-    WithoutKey { presented: Certificate },
+    Untrusted { presented: Box<Certificate>, why: Distrust },
+    Changed { pinned: Pinned, presented: Box<Certificate> },
+    WithoutKey { presented: Box<Certificate> },
 }
 
 impl fmt::Display for Refusal {
@@ -105,7 +105,13 @@ impl Verifier {
         }
         let chain = |roots: &RootCertStore, names: &[ServerName<'_>]| {
             let parsed = ParsedCertificate::try_from(leaf)?;
-            verify_server_cert_signed_by_trust_anchor(&parsed, roots, intermediates, now, self.algorithms.all)?;
+            verify_server_cert_signed_by_trust_anchor(
+                &parsed,
+                roots,
+                intermediates,
+                now,
+                self.algorithms.all,
+            )?;
             let mut verdict = Err(CertificateError::NotValidForName.into());
             for name in names {
                 verdict = verify_server_name(&parsed, name);
@@ -139,7 +145,7 @@ impl Verifier {
             }
         }
         let why = why.unwrap_or_else(|| unknown_issuer(presented));
-        let presented = presented.clone();
+        let presented = Box::new(presented.clone());
         match policy.leaf {
             Some(pin) => Err(Refusal::Changed { pinned: Pinned::Leaf(pin), presented }),
             None if !policy.ca.is_empty() && matches!(why, Distrust::UnknownIssuer { .. }) => {
@@ -163,7 +169,7 @@ impl Verifier {
             ))
         );
         match Certificate::from_der(leaf) {
-            Ok(presented) if foreign => Err(Refusal::WithoutKey { presented }.into()),
+            Ok(presented) if foreign => Err(Refusal::WithoutKey { presented: Box::new(presented) }.into()),
             _ => verdict,
         }
     }

@@ -259,7 +259,14 @@ impl Server {
                 let conn = count.fetch_add(1, Ordering::SeqCst) + 1;
                 opened.lock().unwrap().push(Connection::default());
                 let config = identities.lock().unwrap().clone();
-                tokio::spawn(serve(socket, conn, config, Arc::clone(&handler), Arc::clone(&log), Arc::clone(&opened)));
+                tokio::spawn(serve(
+                    socket,
+                    conn,
+                    config,
+                    Arc::clone(&handler),
+                    Arc::clone(&log),
+                    Arc::clone(&opened),
+                ));
             }
         });
         Self { addr, identity, seen, connections, task }
