@@ -53,7 +53,8 @@ Examples:
     curl -k https://127.0.0.1:8006/api2/json/access/domains
 
   Cut the next answer short:
-    curl -d '{\"fault\": \"cut\", \"after_bytes\": 20, \"times\": 1}' http://127.0.0.1:8900/remotes/rack/faults
+    curl -d '{\"fault\": \"cut\", \"after_bytes\": 20, \"times\": 1}' \\
+         http://127.0.0.1:8900/remotes/rack/faults
 
 Every node takes a file descriptor, and every connection another one: for thousands of hosts raise the limit
 first (ulimit -n 65536).";

@@ -359,6 +359,37 @@ async fn the_clock_is_off() {
 }
 
 #[tokio::test]
+async fn a_clock_that_was_off_from_the_start_goes_on() {
+    for seconds in [3600_i64, -3600] {
+        let mut topology = Topology::single("9.2");
+        topology.remotes[0].faults = vec![Fault::ClockSkew { seconds }.into()];
+        let (sim, remote) = start(topology).await;
+        let address = remote.first_address();
+        let session = sign_in(address, "root@pam", "secret-root").await;
+        let tls = Tls::new();
+        let mut conversation = tls.connect(address).await.unwrap();
+        let path = "/api2/json/nodes/pve1/lxc/102/status/start";
+        let upid = conversation.ask("POST", path, &session.headers(), "").await.data();
+        let upid = upid.as_str().unwrap();
+        let started = i64::from_str_radix(upid.split(':').nth(4).unwrap(), 16).unwrap();
+        let off = started - jiff::Timestamp::now().as_second();
+        assert!((off - seconds).abs() < 30, "{off}");
+        let path = format!("/api2/json/nodes/pve1/tasks/{}/status", support::encode(upid));
+        let before = Instant::now();
+        loop {
+            let mut conversation = tls.connect(address).await.unwrap();
+            let status = conversation.ask("GET", &path, &session.headers(), "").await.data();
+            if status["status"] == "stopped" {
+                assert_eq!(status["exitstatus"], "OK");
+                break;
+            }
+            assert!(before.elapsed() < support::PATIENCE, "the task ends");
+        }
+        sim.stop().await;
+    }
+}
+
+#[tokio::test]
 async fn tickets_end() {
     let (sim, remote) = start(Topology::single("9.2")).await;
     let address = remote.first_address();

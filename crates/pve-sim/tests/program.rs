@@ -111,6 +111,32 @@ async fn the_control_port_says_what_is_wrong() {
     sim.stop().await;
 }
 
+#[tokio::test]
+async fn addresses_are_as_asked_for() {
+    let mut topology = Topology::cluster(2, "9.2");
+    topology.remotes[0].nodes[1].listen = Some("127.0.0.2:0".parse().unwrap());
+    let sim = Sim::start(topology.clone(), SimTimings::fast()).await.unwrap();
+    let remote = sim.first().unwrap();
+    let address = remote.address("pve2").unwrap();
+    assert_eq!(address.ip().to_string(), "127.0.0.2");
+    assert_eq!((remote.nodes(), remote.address("pve3")), (vec!["pve1".to_owned(), "pve2".to_owned()], None));
+    // Its certificate is good for its own address.
+    Tls::trusting(&remote).connect(address).await.unwrap();
+
+    topology.remotes[0].nodes[1].listen = Some(address);
+    let error = Sim::start(topology, SimTimings::fast()).await.unwrap_err().to_string();
+    let words = format!("remote \"cluster\", node \"pve2\": cannot listen on {address}: ");
+    assert!(error.starts_with(&words), "{error}");
+    drop(sim);
+    for _ in 0..500 {
+        if TcpStream::connect(address).await.is_err() {
+            return;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+    panic!("a simulator that was dropped goes on");
+}
+
 struct Program(Child);
 
 impl Drop for Program {

@@ -95,3 +95,23 @@ fn mistakes_are_named_with_their_place() {
     let twice = format!("{EXAMPLE}\n{}", EXAMPLE.replace("seed = 42", ""));
     assert!(Topology::from_toml(&twice).unwrap_err().to_string().contains("given twice"));
 }
+
+#[test]
+fn the_document_tells_the_truth() {
+    let document =
+        std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/simulator.md")).unwrap();
+    let (_, rest) = document.split_once("```toml\n").unwrap();
+    let (example, _) = rest.split_once("```").unwrap();
+    Topology::from_toml(example).unwrap();
+    let error = Topology::from_toml(
+        "[[remotes]]\nname = \"a\"\nversion = \"9.2\"\nnodes = [{ name = \"n\" }]\nfaults = [{ fault = \"x\" }]",
+    );
+    // The error lists every fault that there is.
+    let error = error.unwrap_err().to_string();
+    let (_, names) = error.split_once("expected one of ").unwrap();
+    let names: Vec<&str> = names.split('`').skip(1).step_by(2).collect();
+    assert!(names.len() > 20, "{names:?}");
+    for name in names {
+        assert!(document.contains(&format!("| `{name}`")), "{name} is not in the table");
+    }
+}

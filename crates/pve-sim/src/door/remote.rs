@@ -177,16 +177,7 @@ impl Inner {
 
     /// The remote's own clock.
     pub(crate) fn now(&self) -> SimTime {
-        let skew: i64 = lock(&self.faults)
-            .iter()
-            .map(|active| match active.spec.fault {
-                Fault::ClockSkew { seconds } => seconds.saturating_mul(1000),
-                _ => 0,
-            })
-            .sum();
-        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let real = u64::try_from(since.as_millis()).unwrap_or(u64::MAX);
-        SimTime(real.saturating_add_signed(skew))
+        clock(lock(&self.faults).iter().map(|active| &active.spec.fault))
     }
 
     /// The world, at the remote's own time.
@@ -473,6 +464,19 @@ impl Inner {
     }
 }
 
+/// The time, as far off as these faults want it.
+pub(crate) fn clock<'a>(faults: impl Iterator<Item = &'a Fault>) -> SimTime {
+    let skew: i64 = faults
+        .map(|fault| match fault {
+            Fault::ClockSkew { seconds } => seconds.saturating_mul(1000),
+            _ => 0,
+        })
+        .fold(0, i64::saturating_add);
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let real = u64::try_from(since.as_millis()).unwrap_or(u64::MAX);
+    SimTime(real.saturating_add_signed(skew))
+}
+
 /// Text of the form of a UUID, as a cluster's authority has in its name.
 fn uuid() -> String {
     let number = format!("{:032x}", rand::random::<u128>());
@@ -616,7 +620,8 @@ impl Remote {
         self.inner.now()
     }
 
-    /// Looks at what is behind the sockets, or changes it.
+    /// Looks at what is behind the sockets, or changes it. The world is locked meanwhile: `f` must not use
+    /// this handle.
     pub fn with_world<R>(&self, f: impl FnOnce(&mut Cluster, SimTime) -> R) -> R {
         let result = self.inner.with_world(f);
         // A node may have been switched off or on: its socket follows shortly.

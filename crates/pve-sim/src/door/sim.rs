@@ -8,10 +8,9 @@ use tokio_util::task::TaskTracker;
 
 use super::certificate::CertificateError;
 use super::listener;
-use super::remote::{Inner, Node, Remote};
+use super::remote::{Inner, Node, Remote, clock};
 use super::script;
 use crate::control;
-use crate::seam::SimTime;
 use crate::timings::SimTimings;
 use crate::topology::{RemoteSpec, Topology, TopologyError};
 use crate::world::Cluster;
@@ -171,7 +170,8 @@ fn build(
     stop: &CancellationToken,
     tracker: &TaskTracker,
 ) -> Result<(Arc<Inner>, Ends), SimError> {
-    let now = SimTime(u64::try_from(jiff::Timestamp::now().as_millisecond()).unwrap_or(0));
+    // A clock that is off from the start is off for the world's whole life: its time never has to go back.
+    let now = clock(spec.faults.iter().map(|fault| &fault.fault));
     let world = Cluster::new(&spec.to_cluster(seed), timings.world, now)
         .map_err(|error| SimError::World { remote: spec.name.clone(), what: error.to_string() })?;
     let mut nodes = Vec::with_capacity(spec.nodes.len());
