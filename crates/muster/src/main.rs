@@ -1,2 +1,39 @@
-//! Placeholder.
-fn main() {}
+//! The `muster` binary: the terminal, the log, and the exit code around [`muster::run`].
+
+use std::io::{self, IsTerminal};
+use std::process::ExitCode;
+
+use clap::Parser;
+use muster::cli::Cli;
+use muster::term::ask::Terminal;
+use muster::term::table::Paper;
+use muster::{Context, run};
+use tracing_subscriber::EnvFilter;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    // Quiet unless asked: MUSTER_LOG=debug, or any filter that tracing understands.
+    if let Ok(filter) = EnvFilter::try_from_env("MUSTER_LOG") {
+        tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_ansi(false).init();
+    }
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(e) => {
+            eprintln!("muster: the system gives no threads or timers to run on: {e}.");
+            return ExitCode::FAILURE;
+        }
+    };
+    let mut ask = Terminal::new(cli.takes_stdin());
+    let mut context = Context {
+        timings: fleet::Timings::default(),
+        ask: &mut ask,
+        out: &mut io::stdout(),
+        err: &mut io::stderr(),
+        paper: Paper::stdout(),
+        progress: io::stderr().is_terminal(),
+    };
+    let exit = runtime.block_on(run(cli, &mut context));
+    // What is still under way (a poll, a farewell) must not hold up the exit.
+    runtime.shutdown_background();
+    exit.into()
+}

@@ -1,0 +1,335 @@
+//! `muster at`: looks at remotes and acts on their guests, on the fleet's engine, with no server in between.
+
+mod act;
+mod find;
+mod log;
+mod look;
+mod ls;
+mod open;
+mod show;
+mod tasks;
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use fleet::{Clock, Fleet, FleetSnapshot, RemoteSnapshot};
+use model::RemoteId;
+use model::cause::Cause;
+use model::operation::{Action, Author};
+use pve::Credential;
+
+use crate::cli::{At, AtCommand, Output};
+use crate::context::Context;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::open::sign_in::{CODE_REJECTED, TRIES, code, factor};
+use crate::open::target::targets;
+use crate::open::trust::Beliefs;
+use crate::secrets::Means;
+use crate::trouble::exit_of;
+use crate::view;
+
+/// A first look takes no longer than this: every step on the way has a time-out of its own, all of them together
+/// stay below it.
+const FIRST_LOOK: Duration = Duration::from_secs(90);
+
+/// Carries out a command of `muster at`.
+///
+/// # Errors
+/// What kept it from being done; remotes that failed beside others that did not are told on the way.
+pub async fn run(at: At, context: &mut Context<'_>) -> Result<Exit, Failure> {
+    let json = at.output == Output::Json;
+    let live = matches!(at.action, AtCommand::Watch);
+    if live && (json || context.paper.columns.is_none()) {
+        return Err(Failure::usage("watch is a live table: it needs a terminal, and has no JSON.")
+            .hint("\"ls -o json\" gives the same, once."));
+    }
+    let targets = targets(&at.addresses)?;
+    let beliefs = Beliefs::of(&at.sign_in)?;
+    let means = Means::read(&at.sign_in)?;
+    let within = at.sign_in.timeout.unwrap_or(FIRST_LOOK);
+
+    let mut session = Session::open(targets, &beliefs, &means, within, context).await?;
+    let outcome = session.carry_out(&at.action, at.sign_in.timeout, json, context).await;
+    session.fleet.stop().await;
+    outcome
+}
+
+/// The remotes of a command line, running.
+struct Session {
+    fleet: Fleet,
+    clock: Clock,
+    /// What became of the remotes that did not come up, in the order of the command line.
+    failures: Vec<Failure>,
+}
+
+impl Session {
+    /// Opens what can be opened. Fails if nothing can.
+    async fn open(
+        targets: Vec<crate::open::target::Target>,
+        beliefs: &Beliefs,
+        means: &Means,
+        within: Duration,
+        context: &mut Context<'_>,
+    ) -> Result<Self, Failure> {
+        let clock = Clock::new();
+        let seed = u64::from(std::process::id());
+        let fleet = Fleet::new(context.timings.clone(), clock, seed);
+        let several = targets.len() > 1;
+        let mut failures = Vec::new();
+        let mut users = HashMap::new();
+        for outcome in open::all(targets, beliefs, means, context.ask, &context.timings.pve).await {
+            let name = outcome.target.name;
+            match outcome.opened {
+                Ok(spec) => {
+                    let credential = spec.credential.clone();
+                    match fleet.add(spec) {
+                        Ok(id) => drop(users.insert(id, credential)),
+                        Err(e) => failures.push(Failure::usage(format!("{name}: {e}."))),
+                    }
+                }
+                Err(failure) if several => failures.push(failure.about(&name)),
+                Err(failure) => failures.push(failure),
+            }
+        }
+        let session = Self { fleet, clock, failures };
+        if session.fleet.snapshot().remotes.is_empty() {
+            return Err(session.only_failure(context));
+        }
+        let snapshot = session.first_look(&users, means, within, context).await?;
+        let mut session = session;
+        let down = snapshot.remotes.iter().filter(|r| !look::is_listed(r));
+        session.failures.extend(down.map(|remote| look::failure(remote)));
+        Ok(session)
+    }
+
+    /// Waits for the first listings. A second factor that was rejected may be typed again.
+    async fn first_look(
+        &self,
+        users: &HashMap<RemoteId, Credential>,
+        means: &Means,
+        within: Duration,
+        context: &mut Context<'_>,
+    ) -> Result<FleetSnapshot, Failure> {
+        let mut tries: HashMap<RemoteId, u32> = HashMap::new();
+        loop {
+            let snapshot = look::first(&self.fleet, within).await;
+            let again = snapshot.remotes.iter().find_map(|remote| {
+                let credential = users.get(&remote.id)?;
+                let Credential::Password { otp: Some(_), .. } = credential else { return None };
+                let rejected = matches!(
+                    look::trouble(remote),
+                    Some(Cause::CredentialsRejected { .. } | Cause::SecondFactorNeeded { .. })
+                );
+                let typed = means.otp.is_none() && tries.get(&remote.id).copied().unwrap_or(1) < TRIES;
+                (rejected && typed).then_some((remote.clone(), credential))
+            });
+            let Some((remote, credential)) = again else { return Ok(snapshot) };
+            *tries.entry(remote.id).or_insert(1) += 1;
+            context.ask.tell(CODE_REJECTED);
+            let kinds = match look::trouble(&remote) {
+                Some(Cause::SecondFactorNeeded { kinds }) => kinds,
+                _ => vec!["totp".to_owned()],
+            };
+            let (given, _) = code(remote.name.as_str(), credential.user(), &kinds, means, context.ask)?;
+            self.present(&remote, credential, given).await;
+        }
+    }
+
+    /// Signs in again with another code.
+    async fn present(&self, remote: &RemoteSnapshot, credential: &Credential, given: pve::Secret) {
+        let waiting = matches!(look::trouble(remote), Some(Cause::SecondFactorNeeded { .. }));
+        if waiting && self.fleet.second_factor(remote.id, factor(given.clone())).await.is_ok() {
+            return;
+        }
+        let mut credential = credential.clone();
+        if let Credential::Password { otp, .. } = &mut credential {
+            *otp = Some(given);
+        }
+        // A remote that is gone has been told of already.
+        let _ = self.fleet.credential(remote.id, credential).await;
+        let mut changed = self.fleet.changed();
+        let _ = tokio::time::timeout(Duration::from_secs(1), changed.changed()).await;
+    }
+
+    /// The failure when nothing could be opened: the others have been told before it.
+    fn only_failure(&self, context: &mut Context<'_>) -> Failure {
+        let exit = Exit::combined(self.failures.iter().map(|f| f.exit));
+        let mut failures = self.failures.clone();
+        let last = failures.pop();
+        for failure in &failures {
+            context.complain(failure);
+        }
+        let last = last.unwrap_or_else(|| Failure::new(Exit::Failed, "There is nothing to look at."));
+        Failure { exit, ..last }
+    }
+
+    async fn carry_out(
+        &mut self,
+        action: &AtCommand,
+        timeout: Option<Duration>,
+        json: bool,
+        context: &mut Context<'_>,
+    ) -> Result<Exit, Failure> {
+        let snapshot = self.fleet.snapshot();
+        let any = snapshot.remotes.iter().any(|r| look::is_listed(r));
+        if let AtCommand::Watch = action {
+            return self.watch(context).await;
+        }
+        if !any {
+            return Err(self.only_failure(context));
+        }
+        for failure in &self.failures {
+            context.complain(failure);
+        }
+        let now = self.clock.now();
+        match action {
+            AtCommand::Ls(wanted) => {
+                let filter = wanted.filter.as_deref();
+                if json {
+                    context.print_json(&ls::json(&snapshot, filter))?;
+                } else {
+                    let table = ls::table(&snapshot, filter, now.wall);
+                    if table.is_empty() {
+                        context.note(if filter.is_some() {
+                            "No guest fits the filter."
+                        } else {
+                            "No guests, or none that this account may see."
+                        });
+                    } else {
+                        context.print_table(&table)?;
+                    }
+                    note_drift(&snapshot, context);
+                }
+                Ok(self.exit_of_list(&snapshot))
+            }
+            AtCommand::Tasks => {
+                if json {
+                    context.print_json(&tasks::json(&snapshot))?;
+                } else {
+                    context.print_table(&tasks::table(&snapshot, now.wall))?;
+                }
+                Ok(self.exit_of_list(&snapshot))
+            }
+            AtCommand::Show(wanted) => {
+                let (remote, vmid) = self.guest(&wanted.guest, &snapshot)?;
+                let detail = self
+                    .fleet
+                    .guest_detail(remote.id, vmid)
+                    .await
+                    .map_err(|e| Failure::usage(format!("{e}.")))?;
+                if json {
+                    context.print_json(&show::json(remote, &detail))?;
+                } else {
+                    let lines = show::lines(remote, &detail, self.clock.now().wall, context.paper);
+                    context.print_lines(&lines)?;
+                }
+                let error = detail.config.error.as_ref().or(detail.status.error.as_ref());
+                Ok(error.map_or(Exit::Done, |failure| match exit_of(&failure.cause) {
+                    // The row was read; only its parts were not.
+                    _ if detail.config.error.is_none() || detail.status.error.is_none() => Exit::Partial,
+                    exit => exit,
+                }))
+            }
+            AtCommand::Log(wanted) => log::log(&self.fleet, &snapshot, wanted, json, context).await,
+            AtCommand::Start(guest) => self.act(Action::Start, &guest.guest, timeout, json, context).await,
+            AtCommand::Shutdown(guest) => {
+                self.act(Action::Shutdown, &guest.guest, timeout, json, context).await
+            }
+            AtCommand::Stop(guest) => self.act(Action::Stop, &guest.guest, timeout, json, context).await,
+            AtCommand::Reboot(guest) => self.act(Action::Reboot, &guest.guest, timeout, json, context).await,
+            AtCommand::Reset(guest) => self.act(Action::Reset, &guest.guest, timeout, json, context).await,
+            AtCommand::Suspend(guest) => {
+                self.act(Action::Suspend, &guest.guest, timeout, json, context).await
+            }
+            AtCommand::Resume(guest) => self.act(Action::Resume, &guest.guest, timeout, json, context).await,
+            AtCommand::Watch => Ok(Exit::Done),
+        }
+    }
+
+    async fn act(
+        &self,
+        action: Action,
+        guest: &str,
+        within: Option<Duration>,
+        json: bool,
+        context: &mut Context<'_>,
+    ) -> Result<Exit, Failure> {
+        let snapshot = self.fleet.snapshot();
+        let (remote, vmid) = self.guest(guest, &snapshot)?;
+        let Some(row) = remote.guest(vmid) else {
+            return Err(Failure::usage(format!("There is no guest “{guest}” any more.")));
+        };
+        let wait = act::Wait { within, now: self.clock.now() };
+        act::act(&self.fleet, act::Subject { remote, row }, action, wait, json, context).await
+    }
+
+    /// The one guest that a text means.
+    fn guest<'a>(
+        &self,
+        text: &str,
+        snapshot: &'a FleetSnapshot,
+    ) -> Result<(&'a RemoteSnapshot, model::Vmid), Failure> {
+        let all: Vec<_> = snapshot.guests().collect();
+        let candidates: Vec<find::Candidate<'_>> = all
+            .iter()
+            .map(|(remote, row)| find::Candidate {
+                remote: remote.name.as_str(),
+                vmid: row.guest.vmid,
+                name: row.guest.name.as_ref().map(|n| n.as_str()),
+            })
+            .collect();
+        let index = find::guest(text, &candidates, self.failures.is_empty())?;
+        all.get(index)
+            .map(|(remote, row)| (&***remote, row.guest.vmid))
+            .ok_or_else(|| Failure::usage(format!("There is no guest “{text}”.")))
+    }
+
+    async fn watch(&self, context: &mut Context<'_>) -> Result<Exit, Failure> {
+        // What could not be opened at all has no place in the table; it is told before and after it.
+        let snapshot = self.fleet.snapshot();
+        let missing = self
+            .failures
+            .iter()
+            .filter(|f| !snapshot.remotes.iter().any(|r| f.sentence.starts_with(r.name.as_str())));
+        let missing: Vec<Failure> = missing.cloned().collect();
+        let greeting = missing.first().map(|f| format!("Left out: {}", f.sentence));
+        let screen = view::run::Screen {
+            title: "muster".to_owned(),
+            greeting,
+            author: Author { name: act::whoami(), from: "terminal".to_owned() },
+        };
+        view::run::run(&self.fleet, self.clock, screen)
+            .await
+            .map_err(|e| Failure::new(Exit::Failed, format!("The terminal cannot be used: {e}.")))?;
+        for failure in &missing {
+            context.complain(failure);
+        }
+        Ok(Exit::Done)
+    }
+
+    /// A list is done when every remote is in it.
+    fn exit_of_list(&self, snapshot: &FleetSnapshot) -> Exit {
+        let listed = snapshot.remotes.iter().filter(|r| look::is_listed(r)).map(|_| Exit::Done);
+        Exit::combined(self.failures.iter().map(|f| f.exit).chain(listed))
+    }
+}
+
+/// What did not fit is said, in one line: the list is not all there was to see.
+fn note_drift(snapshot: &FleetSnapshot, context: &mut Context<'_>) {
+    for remote in &snapshot.remotes {
+        let fields: u64 = remote.drift.iter().map(|d| d.count).sum();
+        let name = crate::term::text::safe(remote.name.as_str());
+        if fields > 0 {
+            context.note(&format!(
+                "{name}: {fields} odd field(s) were left out; \"-o json\" lists them under \"remotes\"."
+            ));
+        }
+        if !remote.unreadable.is_empty() {
+            context.note(&format!(
+                "{name}: {} row(s) could not be read; \"-o json\" shows them raw under \"remotes\".",
+                remote.unreadable.len()
+            ));
+        }
+    }
+}

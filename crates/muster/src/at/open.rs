@@ -1,0 +1,132 @@
+//! Opens every remote of a command line: [`all`]. What cannot be opened is kept with its reason.
+
+use fleet::RemoteSpec;
+use futures_util::future::join_all;
+use pve::address::Address;
+use pve::trust::{self, Presented};
+use pve::{Client, Credential, Endpoint, Error, Timings, TrustPolicy};
+
+use crate::failure::Failure;
+use crate::open::sign_in::{Accepted, code, first_factor};
+use crate::open::target::Target;
+use crate::open::trust::{Beliefs, decide};
+use crate::secrets::Means;
+use crate::term::ask::Ask;
+use crate::trouble::failure_of_error;
+
+/// A remote, or why it could not be opened.
+#[derive(Debug)]
+pub(super) struct Outcome {
+    /// The remote.
+    pub target: Target,
+    /// What came of it.
+    pub opened: Result<RemoteSpec, Failure>,
+}
+
+/// Opens the targets: looks at all certificates at once, then asks what is to be asked, one after the other.
+pub(super) async fn all(
+    targets: Vec<Target>,
+    beliefs: &Beliefs,
+    means: &Means,
+    ask: &mut dyn Ask,
+    timings: &Timings,
+) -> Vec<Outcome> {
+    let looks = join_all(targets.iter().map(|target| first_to_answer(target, timings))).await;
+    let mut outcomes = Vec::with_capacity(targets.len());
+    for (target, look) in targets.into_iter().zip(looks) {
+        let opened = match look {
+            Ok((address, presented)) => {
+                one(&target, &address, &presented, beliefs, means, ask, timings).await
+            }
+            Err(error) => Err(failure_of_error(&error)),
+        };
+        outcomes.push(Outcome { target, opened });
+    }
+    outcomes
+}
+
+/// The first endpoint of a remote that shows a certificate; if none does, the error of the first.
+async fn first_to_answer(target: &Target, timings: &Timings) -> Result<(Address, Presented), Error> {
+    let mut first = None;
+    for address in &target.endpoints {
+        match trust::probe(address, timings).await {
+            Ok(presented) => return Ok((address.clone(), presented)),
+            Err(error) => first = first.or(Some(error)),
+        }
+    }
+    Err(first.unwrap_or_else(|| {
+        let kind = pve::ErrorKind::InvalidRequest { what: "the remote has no endpoint".to_owned() };
+        Error::new(kind, pve::Phase::Local, target.name.clone())
+    }))
+}
+
+async fn one(
+    target: &Target,
+    address: &Address,
+    presented: &Presented,
+    beliefs: &Beliefs,
+    means: &Means,
+    ask: &mut dyn Ask,
+    timings: &Timings,
+) -> Result<RemoteSpec, Failure> {
+    let (mut policy, _) = decide(&target.name, presented, beliefs, ask)?;
+    let endpoint = Endpoint { address: address.clone(), trust: policy.clone() };
+    let connect = |credential: Credential| Client::new(endpoint.clone(), credential, timings.clone());
+    let lobby = connect(Credential::password("", ""));
+    let Accepted { mut credential, client, challenge } =
+        first_factor(&target.name, &lobby, &connect, means, ask).await?;
+    let mut authority = None;
+    match challenge {
+        // A code is good once: the fleet's own sign-in is the one that uses it.
+        Some(challenge) => {
+            let (given, _) = code(&target.name, challenge.user(), challenge.kinds(), means, ask)?;
+            if let Credential::Password { otp, .. } = &mut credential {
+                *otp = Some(given);
+            }
+        }
+        // The cluster's own authority vouches for its other nodes, and for a certificate renewed meanwhile.
+        None => authority = cluster_authority(&client).await,
+    }
+    if let Some(authority) = &authority {
+        policy.ca.clone_from(&authority.ca);
+        policy.node_names.clone_from(&authority.node_names);
+    }
+    let mut spec = RemoteSpec::new(target.name.clone(), address.clone(), policy, credential);
+    for other in target.endpoints.iter().filter(|a| *a != address) {
+        if let Some(policy) = further(other, authority.as_ref(), beliefs, ask, timings).await {
+            spec = spec.endpoint(other.clone(), policy);
+        } else {
+            ask.tell(&format!("{}: {other} is left out, its certificate is not trusted.", target.name));
+        }
+    }
+    Ok(spec)
+}
+
+/// The cluster's authority as read over the connection that is trusted already. None where it cannot be read: the
+/// certificate that was confirmed is enough.
+async fn cluster_authority(client: &Client) -> Option<TrustPolicy> {
+    let nodes = client.nodes().await.ok()?.value.rows;
+    let names: Vec<String> = nodes.iter().map(|n| n.node.clone()).collect();
+    let node = nodes.iter().find(|n| n.status.as_deref() == Some("online")).or(nodes.first())?;
+    let (_, policy) = client.cluster_trust(&node.node, &names).await.ok()??;
+    Some(policy)
+}
+
+/// The trust in a further endpoint: by the cluster's authority, else as for the first one. An endpoint that does
+/// not answer now is judged by the authority when it does.
+async fn further(
+    address: &Address,
+    authority: Option<&TrustPolicy>,
+    beliefs: &Beliefs,
+    ask: &mut dyn Ask,
+    timings: &Timings,
+) -> Option<TrustPolicy> {
+    let fallback = || authority.cloned().unwrap_or_else(TrustPolicy::system);
+    match trust::probe(address, timings).await {
+        Ok(presented) => match authority {
+            Some(policy) if presented.judge(policy).is_ok() => Some(policy.clone()),
+            _ => decide(&address.to_string(), &presented, beliefs, ask).ok().map(|(policy, _)| policy),
+        },
+        Err(_) => Some(fallback()),
+    }
+}

@@ -1,0 +1,82 @@
+//! The command line of Muster: [`run`] carries out what [`cli::Cli`] holds, in a [`Context`].
+//!
+//! `main` is a few lines around it, so that tests can call everything in-process with timings, a person and a
+//! terminal of their own making.
+
+pub mod at;
+pub mod cli;
+mod context;
+pub mod demo;
+pub mod doctor;
+pub mod exit;
+pub mod failure;
+pub mod open;
+pub mod privileges;
+pub mod secrets;
+pub mod term;
+pub mod trouble;
+pub mod view;
+mod words;
+
+pub use context::Context;
+
+use cli::{Cli, Command, Output, RemoteCommand};
+use exit::Exit;
+use failure::Failure;
+use open::trust::Beliefs;
+use privileges::{Account, commands};
+use secrets::Means;
+
+/// Carries out a command. Results go to the context's output, failures to its errors.
+pub async fn run(cli: Cli, context: &mut Context<'_>) -> Exit {
+    let outcome = match cli.command {
+        Command::At(at) => at::run(at, context).await,
+        Command::Doctor(doctor) => examine(doctor, context).await,
+        Command::Demo(demo) => demo::run(&demo, context).await,
+        Command::Remote(remote) => match remote.command {
+            RemoteCommand::Privileges(wanted) => {
+                let account = Account { user: &wanted.user, token: &wanted.token };
+                context.print(&commands(wanted.pve, wanted.rights, &account)).map(|()| Exit::Done)
+            }
+        },
+    };
+    match outcome {
+        Ok(exit) => exit,
+        Err(failure) => {
+            context.complain(&failure);
+            failure.exit
+        }
+    }
+}
+
+async fn examine(doctor: cli::Doctor, context: &mut Context<'_>) -> Result<Exit, Failure> {
+    let beliefs = Beliefs::of(&doctor.sign_in)?;
+    let means = Means::read(&doctor.sign_in)?;
+    let json = doctor.output == Output::Json;
+    let Context { timings, ask, out, paper, .. } = context;
+    let paper = *paper;
+    let mut broken = None;
+    let report = {
+        let mut on_step = |step: &doctor::Step| {
+            if !json {
+                for line in step.lines(paper) {
+                    broken = broken.take().or(writeln!(out, "{line}").and_then(|()| out.flush()).err());
+                }
+            }
+        };
+        let examined =
+            doctor::examine(&doctor.address, &beliefs, &means, &mut **ask, &timings.pve, &mut on_step);
+        match doctor.sign_in.timeout {
+            Some(limit) => tokio::time::timeout(limit, examined)
+                .await
+                .map_err(|_| Failure::new(Exit::Unreachable, "The time given with --timeout has passed."))?,
+            None => examined.await,
+        }
+    };
+    if json {
+        context.print_json(&report)?;
+    } else if broken.is_none() {
+        context.print(&format!("\n{}\n", term::text::safe(&report.summary())))?;
+    }
+    Ok(report.exit)
+}

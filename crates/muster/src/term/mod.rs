@@ -1,0 +1,5 @@
+//! Everything that touches a person's terminal: safe text, tables, questions.
+
+pub mod ask;
+pub mod table;
+pub mod text;

@@ -1,0 +1,205 @@
+//! The loop of the live table: keys, changes of the fleet and the passing of time in, pictures and wishes out.
+
+use std::collections::HashMap;
+use std::io;
+use std::time::Duration;
+
+use crossterm::event::{Event, EventStream, KeyEventKind};
+use fleet::{Clock, Fleet};
+use futures_util::StreamExt;
+use model::operation::{Author, PowerOptions};
+use model::{LinkState, OperationId, RemoteId};
+use ratatui::DefaultTerminal;
+use tokio::time::{Interval, MissedTickBehavior, interval};
+
+use super::draw::draw;
+use super::lines::picture;
+use super::picture::{Picture, RowId};
+use super::ui::{Notice, Ui, Wish};
+
+/// How often ages are drawn anew when nothing else happens.
+const TICK: Duration = Duration::from_secs(1);
+
+/// No more pictures than this a second, however much changes.
+const LEAST_BETWEEN: Duration = Duration::from_millis(50);
+
+/// What is said on the screen beside the fleet.
+#[derive(Debug, Clone)]
+pub struct Screen {
+    /// The words in the top left corner.
+    pub title: String,
+    /// The first line at the bottom.
+    pub greeting: Option<String>,
+    /// In whose name actions are taken.
+    pub author: Author,
+}
+
+/// Shows `fleet` until the person leaves or the process is asked to end. Puts the terminal back as it was.
+///
+/// # Errors
+/// The terminal cannot be read or written.
+pub async fn run(fleet: &Fleet, clock: Clock, screen: Screen) -> io::Result<()> {
+    let mut terminal = ratatui::try_init()?;
+    let mut ui = Ui::new();
+    ui.notice = screen.greeting.clone().map(|text| Notice { text, bad: false });
+    let outcome = Table { fleet, clock, screen, ui, watched: HashMap::new() }.show(&mut terminal).await;
+    ratatui::restore();
+    outcome
+}
+
+struct Table<'a> {
+    fleet: &'a Fleet,
+    clock: Clock,
+    screen: Screen,
+    ui: Ui,
+    /// Operations begun here, with the last state that was told.
+    watched: HashMap<OperationId, &'static str>,
+}
+
+impl Table<'_> {
+    async fn show(mut self, terminal: &mut DefaultTerminal) -> io::Result<()> {
+        let mut keys = EventStream::new();
+        let mut changed = self.fleet.changed();
+        let mut tick: Interval = interval(TICK);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut calm: Interval = interval(LEAST_BETWEEN);
+        calm.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut ended = std::pin::pin!(asked_to_end());
+        loop {
+            let now = self.clock.now();
+            let picture = picture(&self.fleet.snapshot(), now);
+            self.tell_news();
+            terminal.draw(|frame| draw(frame, &picture, &mut self.ui, &self.screen.title))?;
+            tokio::select! {
+                key = keys.next() => match key {
+                    Some(Ok(Event::Key(key))) if key.kind != KeyEventKind::Release => {
+                        if let Some(wish) = self.ui.key(key, &picture) {
+                            if wish == Wish::Quit {
+                                return Ok(());
+                            }
+                            self.carry_out(wish, &picture).await;
+                        }
+                    }
+                    Some(Ok(_)) => {}
+                    Some(Err(e)) => return Err(e),
+                    None => return Ok(()),
+                },
+                outcome = changed.changed() => {
+                    if outcome.is_err() {
+                        return Ok(());
+                    }
+                    calm.tick().await;
+                }
+                _ = tick.tick() => {}
+                () = &mut ended => return Ok(()),
+            }
+        }
+    }
+
+    async fn carry_out(&mut self, wish: Wish, picture: &Picture) {
+        let notice = match wish {
+            Wish::Act(id, action) => {
+                let RowId::Guest(key) = &id else { return };
+                let name =
+                    picture.guest(&id).map(|g| format!("{} ({})", g.title(), g.label)).unwrap_or_default();
+                let asked = self
+                    .fleet
+                    .operate(
+                        key.remote,
+                        key.vmid,
+                        action,
+                        PowerOptions::default(),
+                        self.screen.author.clone(),
+                    )
+                    .await;
+                match asked {
+                    Ok(operation) => {
+                        self.watched.insert(operation, "");
+                        Notice { text: format!("{action} {name}: asked for"), bad: false }
+                    }
+                    Err(error) => Notice { text: format!("{action} {name}: {error}"), bad: true },
+                }
+            }
+            Wish::TryNow(id) => match remote_of(&id) {
+                Some(remote) => {
+                    told(name_of(&id, picture), self.fleet.try_now(remote).await.map(|()| "trying now"))
+                }
+                None => return,
+            },
+            Wish::ToggleLink(id) => match remote_of(&id) {
+                Some(remote) => self.toggle(remote, name_of(&id, picture)).await,
+                None => return,
+            },
+            Wish::Quit => return,
+        };
+        self.ui.notice = Some(notice);
+    }
+
+    /// Disconnects a remote, or connects it again.
+    async fn toggle(&self, remote: RemoteId, name: String) -> Notice {
+        let state = self.fleet.remote(remote).map(|r| r.link.state.clone());
+        if matches!(state, Some(LinkState::Disconnected { .. })) {
+            told(name, self.fleet.connect(remote).await.map(|()| "connecting"))
+        } else {
+            let by = self.screen.author.name.clone();
+            told(
+                name,
+                self.fleet.disconnect(remote, by, false).await.map(|()| "disconnected; c connects it again"),
+            )
+        }
+    }
+
+    /// Puts the news of operations begun here on the line at the bottom.
+    fn tell_news(&mut self) {
+        let snapshot = self.fleet.snapshot();
+        for operation in snapshot.remotes.iter().flat_map(|r| r.operations.iter()) {
+            let Some(told) = self.watched.get_mut(&operation.id) else { continue };
+            let word = operation.state.word();
+            if *told == word {
+                continue;
+            }
+            *told = word;
+            let name =
+                operation.name.as_ref().map_or_else(|| operation.guest.vmid.to_string(), ToString::to_string);
+            let bad = operation.state.is_final() && !operation.state.is_success();
+            self.ui.notice = Some(Notice {
+                text: format!("{} {name}: {}", operation.action, operation.state.sentence()),
+                bad,
+            });
+            if operation.state.is_final() {
+                self.watched.remove(&operation.id);
+            }
+        }
+    }
+}
+
+fn remote_of(id: &RowId) -> Option<RemoteId> {
+    match id {
+        RowId::Remote(remote) => Some(*remote),
+        RowId::Guest(_) | RowId::Task(..) => None,
+    }
+}
+
+fn name_of(id: &RowId, picture: &Picture) -> String {
+    picture.remote(id).map(|r| r.name.clone()).unwrap_or_default()
+}
+
+fn told<E: std::fmt::Display>(name: String, outcome: Result<&'static str, E>) -> Notice {
+    match outcome {
+        Ok(said) => Notice { text: format!("{name}: {said}"), bad: false },
+        Err(error) => Notice { text: format!("{name}: {error}"), bad: true },
+    }
+}
+
+/// Completes when the process is asked to end.
+async fn asked_to_end() {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        if let (Ok(mut term), Ok(mut hup)) = (signal(SignalKind::terminate()), signal(SignalKind::hangup())) {
+            tokio::select! { _ = term.recv() => {}, _ = hup.recv() => {} }
+            return;
+        }
+    }
+    std::future::pending::<()>().await;
+}
