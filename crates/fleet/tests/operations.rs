@@ -1,0 +1,362 @@
+//! Operations over real sockets: to the exit status, and honest about what is not known.
+
+mod support;
+
+use std::time::Duration;
+
+use fleet::{OperateError, Timings};
+use model::operation::{FailedWhy, UnknownWhy};
+use model::{Action, Cause, GuestState, OperationState, TaskOutcome};
+use pve_sim::{Fault, Topology};
+use support::{Bench, alice};
+
+const START_102: &str = "/nodes/pve1/lxc/102/status/start";
+
+#[tokio::test]
+async fn a_start_is_done_when_its_task_has_ended_well() {
+    let bench = Bench::new(Topology::single("9.2")).await;
+    bench.ready().await;
+    let id = bench.operate(102, Action::Start).await;
+    let operation = bench.ended(id).await;
+    assert_eq!(operation.state, OperationState::Succeeded);
+    let words: Vec<_> = operation.log.iter().map(|line| line.text.as_str()).collect();
+    assert!(words[0].starts_with("start asked for by ada"), "{words:?}");
+    assert!(operation.task.is_some() && operation.dispatch.is_some());
+    bench
+        .guest(102, "running", |row| row.guest.state == GuestState::Running && row.freshness.is_live())
+        .await;
+    let sent = bench.mutations();
+    assert_eq!(sent.len(), 1);
+    assert_eq!(sent[0].api_path(), START_102);
+    assert!(sent[0].had_csrf, "a ticket's mutation carries the CSRF token");
+
+    // And the other way, for both kinds and on all versions.
+    for (vmid, action) in
+        [(102, Action::Stop), (101, Action::Shutdown), (100, Action::Reboot), (103, Action::Start)]
+    {
+        let id = bench.operate(vmid, action).await;
+        assert_eq!(bench.ended(id).await.state, OperationState::Succeeded, "{action} {vmid}");
+        bench.until("not busy", |now| now.guest(model::Vmid(vmid)).unwrap().busy.is_none()).await;
+    }
+    bench.end().await;
+}
+
+#[tokio::test]
+async fn a_start_on_every_version() {
+    for version in ["7.4", "8.4", "9.2"] {
+        let bench = Bench::new(Topology::single(version)).await;
+        bench.ready().await;
+        let id = bench.operate(102, Action::Start).await;
+        assert_eq!(bench.ended(id).await.state, OperationState::Succeeded, "{version}");
+        bench.end().await;
+    }
+}
+
+#[tokio::test]
+async fn warnings_are_success_and_are_told() {
+    let bench = Bench::new(Topology::single("9.2")).await;
+    bench.ready().await;
+    bench.remote.with_world(|world, _| world.warn_next_task("vzstart", 1));
+    let id = bench.operate(102, Action::Start).await;
+    let operation = bench.ended(id).await;
+    assert_eq!(operation.state, OperationState::SucceededWithWarnings { count: Some(1) });
+    assert!(!operation.last_lines.is_empty(), "what it warned of is there to be read");
+    bench.end().await;
+}
+
+#[tokio::test]
+async fn a_failure_brings_the_last_lines_of_its_log() {
+    let bench = Bench::new(Topology::single("9.2")).await;
+    bench.ready().await;
+    bench.remote.with_world(|world, _| world.fail_next_task("vzstart", "startup for container '102' failed"));
+    let id = bench.operate(102, Action::Start).await;
+    let operation = bench.ended(id).await;
+    let exit = "startup for container '102' failed".into();
+    assert_eq!(operation.state, OperationState::Failed(FailedWhy::Task { exit }));
+    let last = operation.last_lines.last().unwrap();
+    assert!(last.as_str().contains("startup for container '102' failed"), "{last}");
+    let page =
+        bench.fleet.task_log(bench.id, operation.task.as_ref().unwrap().as_str(), 0, 50).await.unwrap();
+    assert!(page.lines.iter().any(|line| line == last));
+    bench
+        .until("in the task list", |now| {
+            now.tasks.iter().any(|task| matches!(task.outcome, TaskOutcome::Failed { .. }))
+        })
+        .await;
+    bench.end().await;
+}
+
+#[tokio::test]
+async fn what_proxmox_refuses_is_refused_in_its_words() {
+    let bench = Bench::new(Topology::single("9.2")).await;
+    bench.ready().await;
+    let words = "CT is locked (backup)";
+    bench.remote.fault(None, Fault::ServerError { text: words.into() }.on(START_102).times(1)).await;
+    let id = bench.operate(102, Action::Start).await;
+    let operation = bench.ended(id).await;
+    let OperationState::Failed(FailedWhy::Refused { cause: Cause::ServerError { text, class, .. } }) =
+        &operation.state
+    else {
+        panic!("{:?}", operation.state)
+    };
+    assert_eq!((text.as_str(), *class), (words, model::cause::ServerClass::Locked));
+    assert_eq!(bench.mutations().len(), 1, "it is not repeated");
+    bench.end().await;
+}
+
+#[tokio::test]
+async fn a_missing_privilege_is_named() {
+    let bench = Bench::with(Topology::single("9.2"), 1, alice(), Timings::shrunk()).await;
+    bench.ready().await;
+    let id = bench.operate(102, Action::Start).await;
+    let operation = bench.ended(id).await;
+    let OperationState::Failed(FailedWhy::Refused {
+        cause: Cause::PrivilegeMissing { path, privileges, .. },
+    }) = &operation.state
+    else {
+        panic!("{:?}", operation.state)
+    };
+    assert_eq!((path.as_str(), privileges.as_slice()), ("/vms/102", &["VM.PowerMgmt".to_owned()][..]));
+    assert!(bench.now().link.state.is_up(), "the link is fine");
+    bench.end().await;
+}
+
+#[tokio::test]
+async fn an_ended_task_on_wish_is_cancelled() {
+    let bench = Bench::new(Topology::single("9.2")).await;
+    bench.ready().await;
+    bench.remote.with_world(|world, _| world.hang_next_task("vzstart"));
+    let id = bench.operate(102, Action::Start).await;
+    let running = bench.reaches(id, "running").await;
+
+    // One mutating operation per guest at a time.
+    let refused = bench.try_operate(102, Action::Stop).await.unwrap_err();
+    assert!(
+        matches!(&refused, OperateError::Disabled { reason, .. } if reason.contains("has not ended")),
+        "{refused}"
+    );
+
+    let task = running.task.clone().unwrap();
+    bench.fleet.stop_task(bench.id, task.as_str(), "ada").await.unwrap();
+    assert_eq!(bench.ended(id).await.state, OperationState::Cancelled);
+    bench.end().await;
+}
+
+// --- high availability ---
+
+#[tokio::test]
+async fn under_ha_it_is_done_when_the_guest_is_seen_in_the_wanted_state() {
+    let bench = Bench::new(Topology::cluster(3, "9.2")).await;
+    bench.ready().await;
+    for (action, word) in [(Action::Stop, GuestState::Stopped), (Action::Start, GuestState::Running)] {
+        bench.remote.with_world(|world, _| world.hold_ha(101, true));
+        let id = bench.operate(101, action).await;
+        let handed = bench.reaches(id, "handed_to_ha").await;
+        assert!(handed.task.as_ref().unwrap().as_str().contains(":ha"), "{:?}", handed.task);
+        assert!(!handed.state.is_final(), "the task's OK is only the wish recorded");
+        bench.remote.with_world(|world, _| world.hold_ha(101, false));
+        assert_eq!(bench.ended(id).await.state, OperationState::Succeeded, "{action}");
+        bench.guest(101, "as wanted", |row| row.guest.state == word && row.busy.is_none()).await;
+    }
+    bench.end().await;
+}
+
+#[tokio::test]
+async fn under_ha_what_never_comes_is_unknown_and_watched_until_it_does() {
+    let bench = Bench::new(Topology::cluster(3, "9.2")).await;
+    bench.ready().await;
+    bench.remote.with_world(|world, _| world.hold_ha(101, true));
+    let id = bench.operate(101, Action::Stop).await;
+    let unknown = bench.reaches(id, "outcome_unknown").await;
+    assert_eq!(unknown.state, OperationState::OutcomeUnknown(UnknownWhy::Ha));
+    assert!(!unknown.state.is_final());
+    bench.remote.with_world(|world, _| world.hold_ha(101, false));
+    assert_eq!(bench.ended(id).await.state, OperationState::Succeeded, "late, but seen");
+    bench.end().await;
+}
+
+#[tokio::test]
+async fn under_ha_an_error_is_a_failure() {
+    let bench = Bench::new(Topology::cluster(3, "9.2")).await;
+    bench.ready().await;
+    bench.remote.with_world(|world, _| world.hold_ha(101, true));
+    let id = bench.operate(101, Action::Stop).await;
+    bench.reaches(id, "handed_to_ha").await;
+    bench.remote.with_world(|world, _| world.set_ha_service_state(101, "error"));
+    assert_eq!(bench.ended(id).await.state, OperationState::Failed(FailedWhy::Ha));
+    bench.end().await;
+}
+
+// --- answers that do not come ---
+
+#[tokio::test]
+async fn a_node_that_goes_down_in_mid_task_leaves_it_unknown_and_it_is_watched_on() {
+    let bench = Bench::new(Topology::cluster(3, "9.2")).await;
+    bench.ready().await;
+    bench.remote.with_world(|world, _| world.hang_next_task("vzstart"));
+    let id = bench.operate(202, Action::Start).await;
+    bench.reaches(id, "running").await;
+    let fault = bench.remote.fault(None, Fault::NodeDown { node: "pve2".into() }).await;
+    let unknown = bench.reaches(id, "outcome_unknown").await;
+    let OperationState::OutcomeUnknown(UnknownWhy::Node { node, .. }) = &unknown.state else {
+        panic!("{:?}", unknown.state)
+    };
+    assert_eq!(node.as_str(), "pve2");
+    assert!(!unknown.state.is_final(), "unknown, not failed");
+    assert!(bench.now().link.state.is_up(), "the cluster answers");
+    bench.remote.clear(fault).await;
+    let ended = bench.operation(id, "told by the node", |operation| operation.state.is_final()).await;
+    assert!(matches!(ended.state, OperationState::Failed(FailedWhy::Task { .. })), "{:?}", ended.state);
+    assert_eq!(bench.mutations().len(), 1);
+    bench.end().await;
+}
+
+#[tokio::test]
+async fn a_lost_answer_is_found_in_the_task_list_and_never_sent_twice() {
+    for skew in [0, -90, 90] {
+        let mut topology = Topology::single("9.2");
+        if skew != 0 {
+            topology.remotes[0].faults.push(Fault::ClockSkew { seconds: skew }.into());
+        }
+        let bench = Bench::new(topology).await;
+        bench.ready().await;
+        bench.remote.fault(None, Fault::LoseAnswer.on(START_102).times(1)).await;
+        let id = bench.operate(102, Action::Start).await;
+        bench
+            .operation(id, "lost", |operation| {
+                matches!(operation.state, OperationState::OutcomeUnknown(UnknownWhy::Lost { .. }))
+                    || operation.state.is_final()
+            })
+            .await;
+        let operation = bench.ended(id).await;
+        assert_eq!(operation.state, OperationState::Succeeded, "skew {skew}: {:?}", operation.log);
+        assert!(operation.log.iter().any(|line| line.text == "found in the task list"));
+        assert_eq!(bench.mutations().len(), 1, "sent once");
+        bench.guest(102, "running", |row| row.guest.state == GuestState::Running).await;
+        bench.end().await;
+    }
+}
+
+#[tokio::test]
+async fn two_tasks_that_fit_are_left_to_a_person() {
+    let bench = Bench::new(Topology::single("9.2")).await;
+    bench.ready().await;
+    // Somebody else, with the same account, did the same at the same time.
+    bench.remote.with_world(|world, _| {
+        world.add_finished_task("pve1", "vzstart", "102", "root@pam", 0, "OK").unwrap();
+    });
+    bench.remote.fault(None, Fault::LoseAnswer.on(START_102).times(1)).await;
+    let id = bench.operate(102, Action::Start).await;
+    let operation = bench.ended(id).await;
+    let OperationState::OutcomeUnknown(UnknownWhy::Candidates { tasks }) = &operation.state else {
+        panic!("{:?}", operation.state)
+    };
+    assert_eq!(tasks.len(), 2);
+    assert_eq!(bench.mutations().len(), 1);
+    bench.end().await;
+}
+
+#[tokio::test]
+async fn what_never_arrived_is_told_only_after_the_list_was_read_late_enough() {
+    let bench = Bench::new(Topology::single("9.2")).await;
+    bench.ready().await;
+    // Many older tasks of the guest: the list has several pages.
+    bench.remote.with_world(|world, _| {
+        for n in 0..120 {
+            world.add_finished_task("pve1", "vzstart", "102", "root@pam", 4000 + n, "OK");
+        }
+    });
+    let silent = Fault::Reset { at: pve_sim::ResetAt::Request };
+    bench.remote.fault(None, silent.on(START_102).times(1)).await;
+    let before = std::time::Instant::now();
+    let id = bench.operate(102, Action::Start).await;
+    let lost = bench.reaches(id, "outcome_unknown").await;
+    assert!(!lost.state.is_final());
+    assert!(bench.try_operate(102, Action::Start).await.is_err(), "nobody repeats what may have been done");
+    let operation = bench.ended(id).await;
+    assert!(matches!(operation.state, OperationState::NotSent { .. }), "{:?}", operation.state);
+    assert!(before.elapsed() >= Timings::shrunk().operation.list_proves_after, "not before its time");
+    assert_eq!(bench.mutations().len(), 1);
+    // Now it may be tried again.
+    bench.until("not busy", |now| now.guest(model::Vmid(102)).unwrap().busy.is_none()).await;
+    let again = bench.operate(102, Action::Start).await;
+    assert_eq!(bench.ended(again).await.state, OperationState::Succeeded);
+    bench.end().await;
+}
+
+#[tokio::test]
+async fn while_the_link_is_down_it_is_tried_first_and_not_sent_for_its_cause() {
+    let bench = Bench::new(Topology::single("9.2")).await;
+    bench.ready().await;
+    bench.remote.fault(None, Fault::Refuse).await;
+    bench.link("backing_off").await;
+    let id = bench.operate(102, Action::Start).await;
+    let operation = bench.ended(id).await;
+    assert_eq!(operation.state, OperationState::NotSent { cause: Cause::Refused });
+    assert!(operation.dispatch.is_none());
+    bench.remote.clear_all().await;
+
+    // Back in time, it goes out.
+    bench.ready().await;
+    bench.remote.fault(None, Fault::Refuse).await;
+    bench.link("backing_off").await;
+    let id = bench.operate(102, Action::Start).await;
+    bench.remote.clear_all().await;
+    assert_eq!(bench.ended(id).await.state, OperationState::Succeeded);
+    assert_eq!(bench.mutations().len(), 1);
+    bench.end().await;
+}
+
+#[tokio::test]
+async fn what_never_left_goes_out_by_another_endpoint() {
+    let bench = Bench::with(Topology::cluster(2, "9.2"), 2, support::root(), Timings::shrunk()).await;
+    bench.ready().await;
+    // The next connection to the endpoint in use is refused; the link does not know yet.
+    bench.remote.fault(Some("pve1"), Fault::Refuse).await;
+    let id = bench.operate(202, Action::Start).await;
+    let operation = bench.ended(id).await;
+    assert_eq!(operation.state, OperationState::Succeeded, "{:?}", operation.log);
+    assert_eq!(bench.mutations().len(), 1);
+    assert_eq!(bench.mutations()[0].node, "pve2");
+    bench.end().await;
+}
+
+#[tokio::test]
+async fn disconnecting_asks_first_and_connecting_takes_it_up_again() {
+    let bench = Bench::new(Topology::single("9.2")).await;
+    bench.ready().await;
+    bench.remote.with_world(|world, _| world.hang_next_task("vzstart"));
+    let id = bench.operate(102, Action::Start).await;
+    let running = bench.reaches(id, "running").await;
+    let refused = bench.fleet.disconnect(bench.id, "ada", false).await.unwrap_err();
+    assert_eq!(refused, fleet::DisconnectError::OpenOperations(vec![id]));
+    bench.fleet.disconnect(bench.id, "ada", true).await.unwrap();
+    let left = bench.operation(id, "not followed", |operation| !operation.followed).await;
+    assert!(!left.state.is_final());
+    let quiet = bench.remote.journal().len();
+    tokio::time::sleep(Duration::from_millis(600)).await;
+    assert_eq!(bench.remote.journal().len(), quiet, "disconnected means that nothing is asked");
+
+    bench.fleet.connect(bench.id).await.unwrap();
+    bench.operation(id, "followed", |operation| operation.followed).await;
+    bench.link("connected").await;
+    bench.fleet.stop_task(bench.id, running.task.as_ref().unwrap().as_str(), "ada").await.unwrap();
+    assert_eq!(bench.ended(id).await.state, OperationState::Cancelled);
+    bench.end().await;
+}
+
+#[tokio::test]
+async fn what_makes_no_sense_is_not_taken_on() {
+    let bench = Bench::new(Topology::single("9.2")).await;
+    bench.ready().await;
+    assert_eq!(bench.try_operate(999, Action::Start).await, Err(OperateError::NoSuchGuest(model::Vmid(999))));
+    let refused = bench.try_operate(101, Action::Start).await.unwrap_err();
+    assert!(matches!(refused, OperateError::Disabled { .. }), "it runs already");
+    assert!(matches!(bench.try_operate(101, Action::Reset).await, Err(OperateError::Disabled { .. })));
+    bench.fleet.disconnect(bench.id, "ada", false).await.unwrap();
+    let refused = bench.try_operate(102, Action::Start).await.unwrap_err();
+    let OperateError::Disabled { reason, remedy } = refused else { panic!() };
+    assert!(reason.contains("disconnected by ada") && remedy.contains("Connect"), "{reason} {remedy}");
+    assert!(bench.mutations().is_empty());
+    bench.end().await;
+}

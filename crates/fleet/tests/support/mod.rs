@@ -1,0 +1,155 @@
+//! A simulated remote and a fleet that manages it, over real sockets.
+#![allow(dead_code, reason = "each test file uses its part")]
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use fleet::{Clock, Fleet, GuestRow, OperateError, RemoteSnapshot, RemoteSpec, Timings};
+use model::{Action, Author, Operation, OperationId, PowerOptions, RemoteId, Vmid};
+use pve::{Credential, TrustPolicy};
+use pve_sim::{Exchange, Remote, Sim, SimTimings, Topology};
+
+/// Generous: the machine may be busy with other things.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+
+pub struct Bench {
+    pub sim: Sim,
+    pub remote: Remote,
+    pub fleet: Fleet,
+    pub id: RemoteId,
+}
+
+pub fn root() -> Credential {
+    Credential::password("root@pam", "secret-root")
+}
+
+pub fn alice() -> Credential {
+    Credential::password("alice@pve", "secret-alice")
+}
+
+pub fn operator() -> Credential {
+    Credential::password("operator@pve", "secret-operator")
+}
+
+/// A spec for the first `endpoints` nodes of a remote, each pinned by its leaf.
+pub fn spec(remote: &Remote, endpoints: usize, credential: Credential) -> RemoteSpec {
+    let endpoints = remote.nodes().iter().take(endpoints).map(|node| endpoint(remote, node)).collect();
+    RemoteSpec { name: remote.name().to_owned(), endpoints, credential, interval: None, disconnected: None }
+}
+
+pub fn endpoint(remote: &Remote, node: &str) -> (pve::address::Address, TrustPolicy) {
+    let address = remote.address(node).unwrap().to_string().parse().unwrap();
+    let leaf = remote.leaf_fingerprint(node).unwrap().parse().unwrap();
+    (address, TrustPolicy { system: false, ..TrustPolicy::leaf(leaf) })
+}
+
+impl Bench {
+    pub async fn new(topology: Topology) -> Self {
+        Self::with(topology, 1, root(), Timings::shrunk()).await
+    }
+
+    pub async fn with(
+        topology: Topology,
+        endpoints: usize,
+        credential: Credential,
+        timings: Timings,
+    ) -> Self {
+        let sim = Sim::start(topology, SimTimings::fast()).await.unwrap();
+        let remote = sim.first().unwrap();
+        let fleet = Fleet::new(timings, Clock::new(), 7);
+        let id = fleet.add(spec(&remote, endpoints, credential)).unwrap();
+        Self { sim, remote, fleet, id }
+    }
+
+    pub fn now(&self) -> Arc<RemoteSnapshot> {
+        self.fleet.remote(self.id).unwrap()
+    }
+
+    /// Waits until `fits`, and gives the snapshot that did.
+    pub async fn until(&self, what: &str, fits: impl Fn(&RemoteSnapshot) -> bool) -> Arc<RemoteSnapshot> {
+        let mut changed = self.fleet.changed();
+        let wait = async {
+            loop {
+                let now = self.now();
+                if fits(&now) {
+                    return now;
+                }
+                changed.changed().await.unwrap();
+            }
+        };
+        match tokio::time::timeout(PATIENCE, wait).await {
+            Ok(snapshot) => snapshot,
+            Err(_) => panic!("never came: {what}\n{}", serde_json::to_string_pretty(&*self.now()).unwrap()),
+        }
+    }
+
+    /// Waits for the link and a first listing.
+    pub async fn ready(&self) -> Arc<RemoteSnapshot> {
+        self.until("the first listing", |now| now.link.state.is_up() && !now.guests.is_empty()).await
+    }
+
+    /// Waits until the link's state has this word.
+    pub async fn link(&self, word: &str) -> Arc<RemoteSnapshot> {
+        self.until(word, |now| now.link.state.word() == word).await
+    }
+
+    pub async fn guest(
+        &self,
+        vmid: u32,
+        what: &str,
+        fits: impl Fn(&GuestRow) -> bool,
+    ) -> Arc<RemoteSnapshot> {
+        self.until(what, |now| now.guest(Vmid(vmid)).is_some_and(&fits)).await
+    }
+
+    pub async fn try_operate(&self, vmid: u32, action: Action) -> Result<OperationId, OperateError> {
+        let author = Author { name: "ada".into(), from: "test".into() };
+        self.fleet.operate(self.id, Vmid(vmid), action, PowerOptions::default(), author).await
+    }
+
+    pub async fn operate(&self, vmid: u32, action: Action) -> OperationId {
+        self.try_operate(vmid, action).await.unwrap()
+    }
+
+    pub async fn operation(
+        &self,
+        id: OperationId,
+        what: &str,
+        fits: impl Fn(&Operation) -> bool,
+    ) -> Arc<Operation> {
+        let mut watch = self.fleet.operation(id).unwrap();
+        let wait = async { watch.wait_for(|operation| fits(operation)).await.unwrap().clone() };
+        match tokio::time::timeout(PATIENCE, wait).await {
+            Ok(operation) => operation,
+            Err(_) => {
+                let now = self.fleet.operation(id).unwrap().borrow().clone();
+                panic!("never {what}: {}", serde_json::to_string_pretty(&*now).unwrap())
+            }
+        }
+    }
+
+    pub async fn reaches(&self, id: OperationId, word: &str) -> Arc<Operation> {
+        self.operation(id, word, |operation| operation.state.word() == word).await
+    }
+
+    pub async fn ended(&self, id: OperationId) -> Arc<Operation> {
+        self.operation(id, "ended", |operation| operation.state.is_final()).await
+    }
+
+    /// The requests that change something, beside sign-ins.
+    pub fn mutations(&self) -> Vec<Exchange> {
+        let mut all = self.remote.journal();
+        all.retain(|one| one.method != "GET" && !one.api_path().starts_with("/access/"));
+        all
+    }
+
+    /// How often a path was asked for.
+    pub fn asked(&self, method: &str, path: &str) -> usize {
+        self.remote.journal().iter().filter(|one| one.method == method && one.api_path() == path).count()
+    }
+
+    pub async fn end(self) {
+        self.fleet.stop().await;
+        self.sim.stop().await;
+    }
+}
