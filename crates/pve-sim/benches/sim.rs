@@ -1,6 +1,7 @@
 //! What the simulator can carry: requests a second, and the memory of thousands of hosts.
 //!
 //! It runs as a process of its own, so that its memory is its own and its client does not share its threads.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
 #[path = "../tests/support/mod.rs"]
 mod support;

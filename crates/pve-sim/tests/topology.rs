@@ -1,4 +1,5 @@
 //! Topology files: what they say, and what is said about their mistakes.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
 use pve_sim::topology::{GuestKind, VERSIONS};
 use pve_sim::{Fault, Topology};

@@ -1,4 +1,5 @@
 //! What stands on the wire when nothing is wrong: connections, header rules, limits, refusals.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
 mod support;
 

@@ -16,8 +16,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::exchange::{self, Outcome};
 use super::http::{self, Head, Request};
+use super::inner::{Inner, Welcome};
 use super::journal::Handshake;
-use super::remote::{Inner, Welcome};
 use super::response::Response;
 
 /// How long the rest of what a client sends is read after the connection was ended, so that it gets the answer

@@ -12,7 +12,7 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::watch;
 
 use super::connection;
-use super::remote::Inner;
+use super::inner::Inner;
 
 /// How many connections may wait to be accepted.
 const BACKLOG: u32 = 1024;

@@ -9,6 +9,7 @@ mod connection;
 mod exchange;
 mod fault;
 pub(crate) mod http;
+mod inner;
 mod journal;
 mod listener;
 mod remote;

@@ -7,8 +7,9 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
 use super::certificate::CertificateError;
+use super::inner::{Inner, ListenerEnds, Node, clock};
 use super::listener;
-use super::remote::{Inner, Node, Remote, clock};
+use super::remote::Remote;
 use super::script;
 use crate::control;
 use crate::timings::SimTimings;
@@ -160,7 +161,7 @@ impl Sim {
     }
 }
 
-type Ends = Vec<(tokio::net::TcpListener, super::remote::ListenerEnds)>;
+type Ends = Vec<(tokio::net::TcpListener, ListenerEnds)>;
 
 fn build(
     spec: &RemoteSpec,

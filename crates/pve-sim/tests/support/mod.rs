@@ -1,5 +1,6 @@
 //! A client that shows every byte: TLS by hand, HTTP by hand, nothing retried, nothing smoothed over.
 #![allow(dead_code, unreachable_pub)] // Each test program uses a part of it.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
