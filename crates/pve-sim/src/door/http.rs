@@ -254,16 +254,19 @@ fn auth_value(header: &str, key: &str) -> Option<String> {
     None
 }
 
-/// Pairs of a form. A name without `=` has no value and counts as not given.
+/// Pairs of a form. A name without `=` is given all the same: the real server refuses it if it does not know it.
 pub(crate) fn form(data: &[u8]) -> Vec<(String, String)> {
     let decode = |part: &[u8]| {
         let plus: Vec<u8> = part.iter().map(|byte| if *byte == b'+' { b' ' } else { *byte }).collect();
         percent_encoding::percent_decode(&plus).decode_utf8_lossy().into_owned()
     };
     data.split(|byte| *byte == b'&' || *byte == b';')
-        .filter_map(|pair| {
-            let at = memchr::memchr(b'=', pair)?;
-            Some((decode(pair.get(..at)?), decode(pair.get(at + 1..)?)))
+        .filter(|pair| !pair.is_empty())
+        .map(|pair| match memchr::memchr(b'=', pair) {
+            Some(at) => {
+                (decode(pair.get(..at).unwrap_or_default()), decode(pair.get(at + 1..).unwrap_or_default()))
+            }
+            None => (decode(pair), String::new()),
         })
         .collect()
 }
@@ -335,5 +338,107 @@ impl ApiPath {
     /// Without percent signs.
     pub(crate) fn decoded(&self) -> String {
         percent_encoding::percent_decode_str(&self.rest).decode_utf8_lossy().into_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn head(text: &str) -> Request {
+        match take_head(&mut BytesMut::from(text)) {
+            Head::Complete(request) => request,
+            _ => panic!("{text}"),
+        }
+    }
+
+    #[test]
+    fn forms() {
+        let pairs = |text: &str| form(text.as_bytes());
+        let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        assert_eq!(pairs(""), []);
+        assert_eq!(
+            pairs("a=1&b=x+y;c=%C3%BC&&a=2"),
+            [pair("a", "1"), pair("b", "x y"), pair("c", "ü"), pair("a", "2")]
+        );
+        assert_eq!(pairs("full&x="), [pair("full", ""), pair("x", "")]);
+    }
+
+    #[test]
+    fn who_asks() {
+        let ticket = |headers: &str| match head(&format!("GET / HTTP/1.1\r\n{headers}\r\n")).auth() {
+            Auth::None => "nobody".to_owned(),
+            Auth::Ticket { ticket, csrf } => format!("{ticket} {csrf:?}"),
+            Auth::Token { header } => header,
+        };
+        for (headers, expected) in [
+            ("", "nobody"),
+            ("Cookie: a=b\r\n", "nobody"),
+            ("Cookie: PVEAuthCookie=PVE%3Aroot%40pam\r\n", "PVE:root@pam None"),
+            ("Cookie: a=b; PVEAuthCookie=x; c=d\r\nCSRFPreventionToken: t\r\n", "x Some(\"t\")"),
+            ("Cookie: NotPVEAuthCookie=x\r\n", "nobody"),
+            ("Authorization: PVEAuthCookie=x\r\n", "x None"),
+            ("Authorization: PVEAPIToken=a@b!c=d\r\n", "PVEAPIToken=a@b!c=d"),
+            ("Authorization: PVEAPIToken=a@b!c=d\r\nCookie: PVEAuthCookie=x\r\n", "x None"),
+        ] {
+            assert_eq!(ticket(headers), expected, "{headers}");
+        }
+    }
+
+    #[test]
+    fn the_query_wins_over_the_body() {
+        let mut request = head("PUT /x?a=query&_dc=1 HTTP/1.1\r\n\r\n");
+        request.body = Bytes::from_static(b"a=body&b=body");
+        let params = request.params().unwrap();
+        let shown: Vec<(&str, bool)> = params
+            .iter()
+            .map(|(name, value)| (name, *value == ParamValue::Form("query".to_owned())))
+            .collect();
+        assert_eq!(shown, [("b", false), ("a", true)]);
+    }
+
+    #[test]
+    fn paths_of_the_api() {
+        for (path, expected) in [
+            ("/", None),
+            ("/api", None),
+            ("/api2", Some(None)),
+            ("/api2/", Some(None)),
+            ("/api2x", Some(None)),
+            ("/api2/JSON/version", Some(None)),
+            ("/api2/json", Some(Some(("json", "/")))),
+            ("/api2/json/", Some(Some(("json", "/")))),
+            ("/api2//json/nodes/a%2Fb", Some(Some(("json", "/nodes/a%2Fb")))),
+        ] {
+            let parsed = ApiPath::parse(path);
+            let shown = parsed.as_ref().map(|api| api.as_ref().ok().map(|api| (&*api.word, &*api.rest)));
+            assert_eq!(shown, expected, "{path}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_are_too_odd(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
+            let mut buffer = BytesMut::from(bytes.as_slice());
+            if let Head::Complete(request) = take_head(&mut buffer) {
+                let _ = (request.path(), request.params().is_ok(), request.auth(), request.refuse_body(1));
+            }
+        }
+
+        #[test]
+        fn no_head_is_too_odd(
+            line in "[ -~]{0,40}",
+            target in "[ -~]{0,60}",
+            headers in proptest::collection::vec("[ -~]{0,40}", 0..70),
+            body in proptest::collection::vec(any::<u8>(), 0..80),
+        ) {
+            let text = format!("{line} {target} HTTP/1.1\r\n{}\r\n\r\n", headers.join("\r\n"));
+            let mut buffer = BytesMut::from(text.as_bytes());
+            if let Head::Complete(mut request) = take_head(&mut buffer) {
+                request.body = Bytes::from(body);
+                let _ = (request.path(), request.params().is_ok(), request.auth(), request.refuse_body(1));
+            }
+        }
     }
 }
