@@ -38,10 +38,10 @@ async fn raw<F: Future<Output = ()> + Send + 'static>(
 /// The error of a GET, and of a POST, when every request is answered so.
 async fn answered(reply: Reply) -> (Error, Error) {
     let (_server, client) = pinned_with(move |_| reply.clone(), token(), Timings::shrunk()).await;
-    let get = client.version().await.unwrap_err();
     let options = PowerOptions::default();
-    let post = client.guest_power("pve1", GuestKind::Ct, 101, Power::Start, &options).await.unwrap_err();
-    (get, post)
+    let post = client.guest_power("pve1", GuestKind::Ct, 101, Power::Start, &options);
+    let (get, post) = tokio::join!(client.version(), post);
+    (get.unwrap_err(), post.unwrap_err())
 }
 
 fn assert_unsent(error: &Error, phase: Phase) {
