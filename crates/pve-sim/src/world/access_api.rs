@@ -13,9 +13,25 @@ use super::guest::uuid;
 use super::route::Cx;
 use super::users::{Token, User, realm_of};
 
+/// A realm: where users come from.
+#[derive(Debug, Clone)]
+pub(crate) struct Realm {
+    name: String,
+    kind: String,
+    comment: Option<String>,
+    default: bool,
+}
+
 /// The realms that every installation has.
-const REALMS: [(&str, &str); 2] =
-    [("pam", "Linux PAM standard authentication"), ("pve", "Proxmox VE authentication server")];
+pub(crate) fn builtin_realms() -> Vec<Realm> {
+    let realm = |name: &str, comment: &str| Realm {
+        name: name.to_owned(),
+        kind: name.to_owned(),
+        comment: Some(comment.to_owned()),
+        default: false,
+    };
+    vec![realm("pam", "Linux PAM standard authentication"), realm("pve", "Proxmox VE authentication server")]
+}
 
 fn info(token: &Token) -> Map<String, Value> {
     let mut info = Map::new();
@@ -37,6 +53,7 @@ impl Cluster {
             "acl" => "ACL update failed: cfs-lock 'file-user_cfg' error: no quorum!",
             "user" => "update user failed: cfs-lock 'file-user_cfg' error: no quorum!",
             "ha" => "cfs-lock 'domain-ha' error: no quorum!",
+            "realm" => "add auth server failed: cfs-lock 'file-domains_cfg' error: no quorum!",
             "options" => "cfs-lock 'file-datacenter_cfg' error: no quorum!",
             _ => return Err(Failure::no_quorum()),
         };
@@ -44,9 +61,38 @@ impl Cluster {
     }
 
     pub(crate) fn domains(&self) -> Out {
-        let rows =
-            REALMS.map(|(realm, comment)| json!({ "realm": realm, "type": realm, "comment": comment }));
-        Value::from(rows.to_vec()).into()
+        let rows = self.realms.iter().map(|realm| {
+            let mut row = json!({ "realm": realm.name, "type": realm.kind });
+            if let Some(row) = row.as_object_mut() {
+                if let Some(comment) = &realm.comment {
+                    row.insert("comment".into(), comment.clone().into());
+                }
+                if realm.default {
+                    row.insert("default".into(), 1.into());
+                }
+            }
+            row
+        });
+        Value::Array(rows.collect()).into()
+    }
+
+    pub(crate) fn domain_create(&mut self, cx: &Cx) -> Answer {
+        self.writable("realm")?;
+        let name = cx.args.text("realm");
+        if self.realms.iter().any(|realm| realm.name == name) {
+            return Err(Failure::server(format!("add auth server failed: domain '{name}' already exists")));
+        }
+        let default = cx.args.is_set("default");
+        if default {
+            self.realms.iter_mut().for_each(|realm| realm.default = false);
+        }
+        self.realms.push(Realm {
+            name: name.to_owned(),
+            kind: cx.args.text("type").to_owned(),
+            comment: cx.args.get("comment").map(str::to_owned),
+            default,
+        });
+        Ok(Value::Null.into())
     }
 
     pub(crate) fn user_of(&self, cx: &Cx) -> Result<&User, Failure> {
@@ -79,8 +125,8 @@ impl Cluster {
             let mut row = Self::user_fields(userid, user);
             row.insert("userid".into(), userid.clone().into());
             let realm = realm_of(userid);
-            if REALMS.iter().any(|(known, _)| *known == realm) {
-                row.insert("realm-type".into(), realm.into());
+            if let Some(realm) = self.realms.iter().find(|known| known.name == realm) {
+                row.insert("realm-type".into(), realm.kind.clone().into());
             }
             if cx.args.is_set("full") {
                 row.insert("groups".into(), user.groups.join(",").into());

@@ -119,6 +119,15 @@ impl Guest {
         self.conf = self.conf.with(key, value);
     }
 
+    /// Sets the whole configuration at once; nothing waits for a start any more.
+    pub fn replace_config<K: Into<String>, V: Into<String>>(
+        &mut self,
+        pairs: impl IntoIterator<Item = (K, V)>,
+    ) {
+        self.conf = pairs.into_iter().map(|(key, value)| (key.into(), value.into())).collect();
+        self.pending.clear();
+    }
+
     /// Locks it (`backup`, `migrate`…) or unlocks it.
     pub fn set_lock(&mut self, lock: Option<&str>) {
         self.set_config("lock", lock);

@@ -262,18 +262,21 @@ impl Cluster {
             return Ok(Value::Null.into());
         }
         let (mac, v4, v6) = self.addresses(guest);
-        let mut lo =
-            json!({ "name": "lo", "hwaddr": "00:00:00:00:00:00", "inet": "127.0.0.1/8", "inet6": "::1/128" });
-        let mut eth = json!({
-            "name": "eth0", "hwaddr": mac, "inet": format!("{v4}/24"), "inet6": format!("{v6}/64"),
-        });
-        if self.facts.since(9) {
-            let address = |kind: &str, ip: &str, prefix: u64| json!({ "ip-address-type": kind, "ip-address": ip, "prefix": prefix.to_string() });
-            lo["hardware-address"] = "00:00:00:00:00:00".into();
-            lo["ip-addresses"] = json!([address("inet", "127.0.0.1", 8), address("inet6", "::1", 128)]);
-            eth["hardware-address"] = mac.into();
-            eth["ip-addresses"] = json!([address("inet", &v4, 24), address("inet6", &v6, 64)]);
-        }
+        let nine = self.facts.since(9);
+        let nic = |name: &str, mac: &str, v4: (&str, u8), v6: (&str, u8)| {
+            let mut row = json!({
+                "name": name, "hwaddr": mac,
+                "inet": format!("{}/{}", v4.0, v4.1), "inet6": format!("{}/{}", v6.0, v6.1),
+            });
+            if let Some(row) = row.as_object_mut().filter(|_| nine) {
+                let address = |kind: &str, (ip, prefix): (&str, u8)| json!({ "ip-address-type": kind, "ip-address": ip, "prefix": prefix.to_string() });
+                row.insert("hardware-address".into(), mac.into());
+                row.insert("ip-addresses".into(), json!([address("inet", v4), address("inet6", v6)]));
+            }
+            row
+        };
+        let lo = nic("lo", "00:00:00:00:00:00", ("127.0.0.1", 8), ("::1", 128));
+        let eth = nic("eth0", &mac, (&v4, 24), (&v6, 64));
         Ok(json!([lo, eth]).into())
     }
 

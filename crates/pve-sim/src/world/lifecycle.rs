@@ -186,10 +186,11 @@ impl Cluster {
 
     // === edits for tests ===
 
-    /// Gives a guest a snapshot, taken at that time (seconds since the epoch).
+    /// Gives a guest a snapshot of its configuration as it is, taken at that time (seconds since the epoch).
     pub fn add_snapshot(&mut self, vmid: u32, name: &str, description: &str, time: u64) -> bool {
         self.touch();
         let Some(guest) = self.guests.get_mut(&vmid) else { return false };
+        guest.snapshots.retain(|known| known.name != name);
         let parent = guest.conf.get("parent").map(str::to_owned);
         guest.snapshots.push(super::guest::Snapshot {
             name: name.to_owned(),

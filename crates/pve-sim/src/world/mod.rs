@@ -72,6 +72,7 @@ pub struct Cluster {
     /// Pools that exist without a guest in them are here too.
     pools: Vec<String>,
     users: Users,
+    realms: Vec<access_api::Realm>,
     acl: Vec<Line>,
     roles: Roles,
     tasks: Tasks,
@@ -129,6 +130,7 @@ impl Cluster {
             storages: storages(spec),
             pools: Vec::new(),
             users: Users::from_spec(spec, now),
+            realms: access_api::builtin_realms(),
             acl: spec.acl.iter().map(Line::from_input).collect(),
             roles: Roles::new(facts, &spec.roles),
             tasks: Tasks::default(),
@@ -307,9 +309,9 @@ fn storages(spec: &ClusterSpec) -> Vec<StorageInput> {
 
 /// The guests that were asked for by number only.
 fn filled(spec: &ClusterSpec, cluster: &Cluster) -> Vec<GuestInput> {
-    let mut next = cluster.guests.keys().next_back().map_or(100, |last| last + 1).max(100);
+    let first = cluster.guests.keys().next_back().map_or(100, |last| last + 1).max(100);
     let mut made = Vec::with_capacity(spec.fill);
-    for place in 0..spec.fill {
+    for (vmid, place) in (first..).zip(0..spec.fill) {
         let seed = mix(spec.seed, 5_000 + place as u64);
         let kind = if below(mix(seed, 1), 3) == 0 { Kind::Vm } else { Kind::Ct };
         let role = ROLES.get(place % ROLES.len()).copied().unwrap_or("guest");
@@ -317,7 +319,7 @@ fn filled(spec: &ClusterSpec, cluster: &Cluster) -> Vec<GuestInput> {
         let running = !template && (below(mix(seed, 3), 4) > 0 || place < spec.fill_ha);
         let stage = if below(mix(seed, 4), 3) == 0 { "test" } else { "prod" };
         made.push(GuestInput {
-            vmid: next,
+            vmid,
             kind,
             name: format!("{role}{:02}", place / ROLES.len() + 1),
             node: cluster.node_name(place % cluster.nodes.len()).to_owned(),
@@ -329,7 +331,6 @@ fn filled(spec: &ClusterSpec, cluster: &Cluster) -> Vec<GuestInput> {
             agent: kind == Kind::Vm && below(mix(seed, 5), 3) > 0,
             config: Vec::new(),
         });
-        next += 1;
     }
     made
 }

@@ -127,7 +127,7 @@ impl Cluster {
             (Delete, "/access/tfa/{userid}/{id}") => self.tfa_delete(cx),
             (Put, "/access/tfa") => Err(Failure::server("changing second factors this way is not supported")),
             (Get, "/access/domains") => Ok(self.domains()),
-            (Post, "/access/domains") => Err(Failure::server("create realm failed: not supported here")),
+            (Post, "/access/domains") => self.domain_create(cx),
             (Put, "/access/password") => self.change_password(cx),
             (Get, "/access/permissions") => self.permissions(cx),
             (Get, "/access/roles") => self.role_list(),

@@ -111,7 +111,7 @@ impl Cluster {
             row.insert("netout".into(), rate(mix(seed, 52), at, 900.0));
             row.insert("diskread".into(), rate(mix(seed, 53), at, 4_000.0));
             row.insert("diskwrite".into(), rate(mix(seed, 54), at, 6_000.0));
-            if self.facts.since(9) {
+            if self.facts.since(9) && guest.kind == super::Kind::Vm {
                 row.insert("memhost".into(), mean(figures.memhost, mix(seed, 55), at));
             }
             let keys = [

@@ -79,6 +79,11 @@ impl User {
                 enabled: true,
             });
         }
+        let mut fields = BTreeMap::new();
+        if !factors.is_empty() {
+            // Says that there are keys, not which.
+            fields.insert("keys".to_owned(), "x".to_owned());
+        }
         let tokens = input.tokens.iter().map(|token| {
             let made = Token {
                 secret: token.secret.clone(),
@@ -95,6 +100,7 @@ impl User {
             groups: input.groups.clone(),
             tokens: tokens.collect(),
             factors,
+            fields,
             ..Self::default()
         }
     }

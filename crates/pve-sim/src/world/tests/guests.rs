@@ -189,7 +189,7 @@ fn the_past_is_empty_before_the_start() {
     let rows = world.get("/nodes/pve1/lxc/102/rrddata?timeframe=hour").data;
     let rows = rows.as_array().unwrap();
     assert!(rows[0].get("cpu").is_none());
-    assert!(rows.last().unwrap()["cpu"].is_number() && rows.last().unwrap().get("memhost").is_some());
+    assert!(rows.last().unwrap()["cpu"].is_number() && rows.last().unwrap().get("pressurecpusome").is_some());
     let old = World::new("8.4").get("/nodes/pve1/rrddata?timeframe=hour").data;
     assert!(old[69].get("memavailable").is_none() && old[69]["memused"].is_number());
 }
