@@ -261,6 +261,12 @@ async fn certificates_change() {
     let looking = Tls::new();
     looking.connect(address).await.unwrap();
     assert_eq!(Some(looking.fingerprint()), second);
+    let session = sign_in(address, "root@pam", "secret-root").await;
+    let path = "/api2/json/nodes/pve1/certificates/info";
+    let told = looking.connect(address).await.unwrap().ask("GET", path, &session.headers(), "").await.data();
+    let told: Vec<&str> =
+        told.as_array().unwrap().iter().map(|row| row["fingerprint"].as_str().unwrap()).collect();
+    assert!(told.contains(&second.as_deref().unwrap()), "{told:?}");
     remote.clear(renewal).await;
     assert_eq!(remote.leaf_fingerprint("pve1"), first);
 

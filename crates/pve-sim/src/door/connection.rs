@@ -80,6 +80,7 @@ impl Connection {
             Welcome::Silence => self.keep_silent(Io::Plain(stream)).await,
             Welcome::Plain => {
                 self.note(|record| record.handshake = Handshake::Plain);
+                self.inner.prepare();
                 self.speak(Io::Plain(stream), false).await;
             }
             Welcome::Tls(config) => self.greet(stream, config).await,

@@ -111,6 +111,16 @@ pub(crate) struct Identities {
     own: Vec<Arc<Identity>>,
 }
 
+/// What all remotes of a simulator share.
+pub(crate) struct Common {
+    pub(crate) timings: Arc<SimTimings>,
+    pub(crate) provider: Arc<CryptoProvider>,
+    pub(crate) stop: CancellationToken,
+    pub(crate) tracker: TaskTracker,
+    /// How many remotes there are.
+    pub(crate) remotes: usize,
+}
+
 /// What a remote's handles and connections share.
 pub(crate) struct Inner {
     pub(crate) name: String,
@@ -135,30 +145,22 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Inner {
-    pub(crate) fn new(
-        spec: &RemoteSpec,
-        world: Cluster,
-        nodes: Vec<Node>,
-        timings: Arc<SimTimings>,
-        provider: Arc<CryptoProvider>,
-        stop: CancellationToken,
-        tracker: TaskTracker,
-    ) -> Self {
+    pub(crate) fn new(spec: &RemoteSpec, world: Cluster, nodes: Vec<Node>, common: &Common) -> Self {
         Self {
             name: spec.name.clone(),
             version: spec.version.clone(),
             manners: Manners::of(&spec.version),
-            timings,
-            tracker,
-            stop,
+            timings: Arc::clone(&common.timings),
+            tracker: common.tracker.clone(),
+            stop: common.stop.clone(),
             nodes,
             world: Mutex::new(world),
             faults: Mutex::new(Vec::new()),
             faults_changed: watch::Sender::new(0),
             last_fault: AtomicU64::new(0),
-            journal: Mutex::new(Journal::default()),
+            journal: Mutex::new(Journal::among(common.remotes)),
             identities: Mutex::new(None),
-            provider,
+            provider: Arc::clone(&common.provider),
         }
     }
 

@@ -7,8 +7,10 @@ use serde::{Serialize, Serializer};
 
 use crate::seam::SimTime;
 
-/// So many exchanges, and as many connections, are kept per remote; older ones are forgotten.
-const KEPT: usize = 20_000;
+/// So many exchanges, and as many connections, are kept in all; each remote has its share.
+const KEPT: usize = 100_000;
+/// The largest share, and the smallest.
+const SHARES: (usize, usize) = (20_000, 20);
 
 /// One request that reached HTTP, and what became of it.
 #[derive(Clone, Serialize)]
@@ -141,8 +143,8 @@ pub struct ConnectionRecord {
 }
 
 /// The records of one remote.
-#[derive(Default)]
 pub(crate) struct Journal {
+    kept: usize,
     exchanges: VecDeque<Exchange>,
     connections: VecDeque<ConnectionRecord>,
     last_exchange: u64,
@@ -150,9 +152,21 @@ pub(crate) struct Journal {
 }
 
 impl Journal {
+    /// That of one remote among so many.
+    pub(crate) fn among(remotes: usize) -> Self {
+        let (largest, smallest) = SHARES;
+        Self {
+            kept: (KEPT / remotes.max(1)).clamp(smallest, largest),
+            exchanges: VecDeque::new(),
+            connections: VecDeque::new(),
+            last_exchange: 0,
+            last_connection: 0,
+        }
+    }
+
     pub(crate) fn open_connection(&mut self, node: &str, at: SimTime) -> u64 {
         self.last_connection += 1;
-        if self.connections.len() >= KEPT {
+        if self.connections.len() >= self.kept {
             self.connections.pop_front();
         }
         self.connections.push_back(ConnectionRecord {
@@ -177,7 +191,7 @@ impl Journal {
     pub(crate) fn open_exchange(&mut self, mut exchange: Exchange) -> u64 {
         self.last_exchange += 1;
         exchange.seq = self.last_exchange;
-        if self.exchanges.len() >= KEPT {
+        if self.exchanges.len() >= self.kept {
             self.exchanges.pop_front();
         }
         self.exchanges.push_back(exchange);
@@ -204,5 +218,26 @@ impl Journal {
     pub(crate) fn clear(&mut self) {
         self.exchanges.clear();
         self.connections.retain(|record| !record.closed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_oldest_are_forgotten_first() {
+        let mut journal = Journal::among(usize::MAX);
+        for _ in 0..30 {
+            journal.open_connection("pve1", SimTime(0));
+        }
+        let numbers: Vec<u64> = journal.connections().iter().map(|record| record.number).collect();
+        assert_eq!(numbers, (11..=30).collect::<Vec<u64>>());
+        assert!(journal.connection(10).is_none());
+        assert_eq!(journal.connection(11).unwrap().number, 11);
+        journal.connection(12).unwrap().closed = true;
+        journal.clear();
+        assert!(journal.connection(12).is_none() && journal.connection(13).is_some(), "open ones stay");
+        assert_eq!(Journal::among(1).kept, 20_000);
     }
 }

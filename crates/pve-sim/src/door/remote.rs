@@ -122,7 +122,8 @@ impl Remote {
         self.inner.faults_in_force()
     }
 
-    /// Every request that reached HTTP, oldest first.
+    /// Every request that reached HTTP, oldest first: the last 20,000 of them, fewer where a topology has more
+    /// than five remotes.
     #[must_use]
     pub fn journal(&self) -> Vec<Exchange> {
         self.inner.journal().exchanges()

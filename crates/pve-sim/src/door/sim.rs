@@ -7,7 +7,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
 use super::certificate::CertificateError;
-use super::inner::{Inner, ListenerEnds, Node, clock};
+use super::inner::{Common, Inner, ListenerEnds, Node, clock};
 use super::listener;
 use super::remote::Remote;
 use super::script;
@@ -93,13 +93,18 @@ impl Sim {
         let stop = CancellationToken::new();
         let guard = stop.clone().drop_guard();
         let tracker = TaskTracker::new();
-        let timings = Arc::new(timings);
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let common = Common {
+            timings: Arc::new(timings),
+            provider: Arc::new(rustls::crypto::ring::default_provider()),
+            stop: stop.clone(),
+            tracker: tracker.clone(),
+            remotes: topology.remotes.len(),
+        };
         let mut remotes = Vec::with_capacity(topology.remotes.len());
         for (index, spec) in topology.remotes.iter().enumerate() {
             // Remotes of one topology differ from each other, yet each is the same at every start.
             let seed = topology.seed.wrapping_mul(0x9E37_79B9_7F4A_7C15).wrapping_add(index as u64);
-            let (inner, ends) = build(spec, seed, &timings, &provider, &stop, &tracker)?;
+            let (inner, ends) = build(spec, seed, &common)?;
             for (node, (listener, ends)) in ends.into_iter().enumerate() {
                 let inner = Arc::clone(&inner);
                 tracker.spawn(listener::run(inner, node, listener, ends.orders, ends.done));
@@ -163,17 +168,10 @@ impl Sim {
 
 type Ends = Vec<(tokio::net::TcpListener, ListenerEnds)>;
 
-fn build(
-    spec: &RemoteSpec,
-    seed: u64,
-    timings: &Arc<SimTimings>,
-    provider: &Arc<rustls::crypto::CryptoProvider>,
-    stop: &CancellationToken,
-    tracker: &TaskTracker,
-) -> Result<(Arc<Inner>, Ends), SimError> {
+fn build(spec: &RemoteSpec, seed: u64, common: &Common) -> Result<(Arc<Inner>, Ends), SimError> {
     // A clock that is off from the start is off for the world's whole life: its time never has to go back.
     let now = clock(spec.faults.iter().map(|fault| &fault.fault));
-    let world = Cluster::new(&spec.to_cluster(seed), timings.world, now)
+    let world = Cluster::new(&spec.to_cluster(seed), common.timings.world, now)
         .map_err(|error| SimError::World { remote: spec.name.clone(), what: error.to_string() })?;
     let mut nodes = Vec::with_capacity(spec.nodes.len());
     let mut ends = Vec::with_capacity(spec.nodes.len());
@@ -191,14 +189,6 @@ fn build(
         nodes.push(node);
         ends.push((listener, end));
     }
-    let inner = Inner::new(
-        spec,
-        world,
-        nodes,
-        Arc::clone(timings),
-        Arc::clone(provider),
-        stop.clone(),
-        tracker.clone(),
-    );
+    let inner = Inner::new(spec, world, nodes, common);
     Ok((Arc::new(inner), ends))
 }
