@@ -172,8 +172,11 @@ async fn an_expired_ticket_is_replaced_once() {
     }
 }
 
-/// What a fault must be called, by a GET and, where it differs or matters, by a POST.
-fn faults() -> Vec<(FaultSpec, fn(&ErrorKind) -> bool, Phase)> {
+/// Is this what the fault must be called?
+type IsRight = fn(&ErrorKind) -> bool;
+
+/// What each fault must be called, and in which phase.
+fn faults() -> Vec<(FaultSpec, IsRight, Phase)> {
     use Phase::{Await, Connect, Decode, Read, Tls};
     let words = |fault: Fault| FaultSpec::from(fault);
     vec![
