@@ -336,7 +336,8 @@ async fn other_servers() {
 async fn restart() {
     let (sim, remote) = start(Topology::single("9.2")).await;
     let address = remote.first_address();
-    let mut open = Tls::new().connect(address).await.unwrap();
+    let tls = Tls::new();
+    let mut open = tls.connect(address).await.unwrap();
     open.get(DOMAINS).await;
     remote.fault(None, Fault::Restart { down_ms: 300 }).await;
     assert_eq!(open.ending().await, Ending::Reset);
@@ -348,6 +349,10 @@ async fn restart() {
     }
     assert_eq!(status(address).await, 200);
     assert!(remote.faults().is_empty(), "it is over by itself");
+    let print = tls.fingerprint();
+    tls.connect(address).await.unwrap().get(DOMAINS).await;
+    assert_eq!(remote.connections().last().unwrap().handshake, Handshake::Full, "sessions are forgotten");
+    assert_eq!(tls.fingerprint(), print, "certificates are not");
     sim.stop().await;
 }
 

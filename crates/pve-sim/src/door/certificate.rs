@@ -145,6 +145,13 @@ pub(crate) fn impostor(
 }
 
 impl Identity {
+    /// The same, with another key for session tickets: what was begun before is not resumed.
+    pub(crate) fn without_sessions(&self) -> Result<Self, CertificateError> {
+        let mut tls = ServerConfig::clone(&self.tls);
+        tls.ticketer = rustls::crypto::ring::Ticketer::new().map_err(CertificateError::new)?;
+        Ok(Self { tls: Arc::new(tls), facts: self.facts.clone(), chain: self.chain.clone() })
+    }
+
     /// The same certificate, shown by someone who has another key.
     pub(crate) fn without_key(&self, provider: &Arc<CryptoProvider>) -> Result<Self, CertificateError> {
         let key = KeyPair::generate().map_err(CertificateError::new)?;

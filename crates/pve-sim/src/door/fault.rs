@@ -121,6 +121,9 @@ pub enum Fault {
         down_ms: u64,
     },
     /// The clock of the remote is off.
+    ///
+    /// Tasks do not run backwards: set back while it runs, the world stands still until its time has come again
+    /// (`Date` is off at once). One that is off from the start, as a fault of the topology, goes on.
     ClockSkew {
         /// Seconds ahead; negative for behind.
         seconds: i64,

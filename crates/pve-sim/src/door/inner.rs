@@ -107,7 +107,7 @@ pub(crate) enum Welcome {
 }
 
 pub(crate) struct Identities {
-    pub(crate) authority: Authority,
+    pub(crate) authority: Arc<Authority>,
     own: Vec<Arc<Identity>>,
 }
 
@@ -211,7 +211,7 @@ impl Inner {
         for node in &self.nodes {
             own.push(Arc::new(authority.issue(&node.name, node.shown_ip, &self.provider, now)?));
         }
-        let identities = Arc::new(Identities { authority, own });
+        let identities = Arc::new(Identities { authority: Arc::new(authority), own });
         *slot = Some(Arc::clone(&identities));
         drop(slot);
         for (index, node) in self.nodes.iter().enumerate() {
@@ -220,6 +220,17 @@ impl Inner {
             }
         }
         Ok(identities)
+    }
+
+    /// As a restart does: the certificates stay, no TLS session goes on.
+    fn forget_sessions(&self) -> Result<(), CertificateError> {
+        let mut slot = lock(&self.identities);
+        if let Some(identities) = &*slot {
+            let own = identities.own.iter().map(|own| own.without_sessions().map(Arc::new));
+            let own = own.collect::<Result<_, _>>()?;
+            *slot = Some(Arc::new(Identities { authority: Arc::clone(&identities.authority), own }));
+        }
+        Ok(())
     }
 
     fn tell_world(&self, identities: &Identities, node: &Node, own: &Identity) {
@@ -399,6 +410,7 @@ impl Inner {
                     identities.insert(index, Arc::new(self.identity(index)?.without_key(&self.provider)?));
                 }
             }
+            Fault::Restart { .. } => self.forget_sessions()?,
             Fault::ExpireTickets => self.with_world(|world, now| world.expire_tickets(now)),
             Fault::NodeDown { node } => self.edit(|world| world.kill_node(node)),
             Fault::QuorumLost => self.edit(|world| world.set_quorum(false)),
