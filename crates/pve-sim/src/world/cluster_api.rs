@@ -64,7 +64,7 @@ impl Cluster {
             let mut row = json!({
                 "id": format!("node/{}", node.name), "type": "node", "name": node.name,
                 "local": u8::from(place == cx.local),
-                "online": u8::from(self.node_word(node) != "offline"),
+                "online": u8::from(self.node_word(node, cx.local) != "offline"),
                 "ip": node.ip.to_string(), "level": "",
             });
             // A host on its own has the number 0.

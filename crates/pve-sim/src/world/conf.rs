@@ -65,7 +65,9 @@ impl FromIterator<(String, String)> for Conf {
 
 impl std::fmt::Debug for Conf {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_map().entries(self.iter()).finish()
+        // What opens a guest must not reach a log.
+        let secret = |key: &str| key == "cipassword";
+        f.debug_map().entries(self.iter().map(|(k, v)| (k, if secret(k) { "•••" } else { v }))).finish()
     }
 }
 
@@ -115,6 +117,13 @@ mod tests {
         assert_eq!(conf.iter().collect::<Vec<_>>(), [("cores", "2"), ("memory", "1024")]);
         let conf = conf.with("cores", None).with("tags", Some("a;b"));
         assert_eq!(conf.iter().collect::<Vec<_>>(), [("memory", "1024"), ("tags", "a;b")]);
+    }
+
+    #[test]
+    fn a_password_is_not_shown() {
+        let conf: Conf = [("cipassword".to_owned(), "hunter2".to_owned())].into_iter().collect();
+        assert!(!format!("{conf:?}").contains("hunter2"));
+        assert_eq!(conf.get("cipassword"), Some("hunter2"));
     }
 
     #[test]

@@ -207,6 +207,17 @@ impl Cluster {
         }
     }
 
+    /// A node is back before its guests were taken up elsewhere: they stay.
+    pub(crate) fn ha_regains(&mut self, node: usize) {
+        for (vmid, resource) in &mut self.ha.resources {
+            let here = self.guests.get(vmid).is_some_and(|guest| guest.node == node);
+            if here && resource.state.as_deref() == Some("fence") {
+                resource.state = Some(resource.request.clone());
+                self.agenda.add(self.now.plus(self.timings.ha_delay), Event::HaActs(*vmid));
+            }
+        }
+    }
+
     pub(crate) fn ha_recovers(&mut self, node: usize, at: SimTime) {
         if self.nodes.get(node).is_none_or(super::node::Node::is_member) || !self.quorate {
             return;

@@ -19,7 +19,7 @@ impl Cluster {
                 text.push(',');
             }
             let audited = self.may(&cx.who, &format!("/nodes/{}", node.name), "Sys.Audit");
-            self.node_row(Row::open(&mut text), node, audited)
+            self.node_row(Row::open(&mut text), node, cx.local, audited)
                 .text("ssl_fingerprint", &node.fingerprint())
                 .close();
         }
@@ -164,6 +164,7 @@ impl Cluster {
                     guest.set_run(super::Run::Running, now);
                 }
             }
+            self.ha_regains(place);
         }
         self.touch();
     }

@@ -25,6 +25,8 @@ pub(crate) struct Rendered(Vec<Rendering>);
 struct Rendering {
     authid: String,
     only: String,
+    /// The node that was asked: without quorum each sees itself only.
+    local: usize,
     tick: SimTime,
     revision: u64,
     text: Arc<str>,
@@ -105,19 +107,21 @@ impl Cluster {
         let known = self.rendered.0.iter().find(|known| {
             known.authid == cx.who.authid
                 && known.only == only
+                && known.local == cx.local
                 && known.tick == tick
                 && known.revision == revision
         });
         if let Some(known) = known {
             return Ok(Out { data: Data::Raw(Arc::clone(&known.text)), total: None });
         }
-        let text: Arc<str> = self.render(&cx.who, only).into();
+        let text: Arc<str> = self.render(&cx.who, only, cx.local).into();
         if self.rendered.0.len() >= KEPT {
             self.rendered.0.remove(0);
         }
         self.rendered.0.push(Rendering {
             authid: cx.who.authid.clone(),
             only: only.to_owned(),
+            local: cx.local,
             tick,
             revision,
             text: Arc::clone(&text),
@@ -125,7 +129,7 @@ impl Cluster {
         Ok(Out { data: Data::Raw(text), total: None })
     }
 
-    fn render(&self, who: &Principal, only: &str) -> String {
+    fn render(&self, who: &Principal, only: &str, local: usize) -> String {
         let mut text = String::with_capacity(64 + self.guests.len() * 420);
         text.push('[');
         let wants = |kind: &str| only.is_empty() || only == kind;
@@ -156,13 +160,16 @@ impl Cluster {
             for node in &self.nodes {
                 comma(&mut text);
                 let audited = self.may(who, &format!("/nodes/{}", node.name), "Sys.Audit");
-                self.node_row(Row::open(&mut text), node, audited).int("cgroup-mode", 2).close();
+                self.node_row(Row::open(&mut text), node, local, audited).int("cgroup-mode", 2).close();
             }
         }
         if wants("storage") {
             self.storage_rows(&mut text, who);
         }
-        if wants("sdn") && self.facts.since(7) && self.may(who, "/sdn/zones/localnetwork", "SDN.Audit") {
+        if (wants("sdn") || wants("network"))
+            && self.facts.since(8)
+            && self.may(who, "/sdn/zones/localnetwork", "SDN.Audit")
+        {
             self.network_rows(&mut text);
         }
         text.push(']');
@@ -226,10 +233,10 @@ impl Cluster {
         node.reported.is_some_and(|at| self.now.since(at) < self.timings.node_forgotten_after)
     }
 
-    /// `online`, `offline`, or `unknown` for a node that is there but has not reported yet.
-    pub(crate) fn node_word(&self, node: &Node) -> &'static str {
-        // Without quorum each side sees nobody but itself; the side that is shown is the first node's.
-        let alone = !self.quorate && self.nodes.first().is_some_and(|first| first.name != node.name);
+    /// `online`, `offline`, or `unknown` for a node that is there but has not reported yet; as the node at
+    /// `local` sees it.
+    pub(crate) fn node_word(&self, node: &Node, local: usize) -> &'static str {
+        let alone = !self.quorate && self.node_name(local) != node.name;
         if !node.is_member() || alone {
             "offline"
         } else if node.reported.is_none() {
@@ -240,8 +247,8 @@ impl Cluster {
     }
 
     /// The columns of a node that `/nodes` and `/cluster/resources` share. Without `Sys.Audit` only its name.
-    pub(crate) fn node_row<'a>(&self, row: Row<'a>, node: &Node, audited: bool) -> Row<'a> {
-        let word = self.node_word(node);
+    pub(crate) fn node_row<'a>(&self, row: Row<'a>, node: &Node, local: usize, audited: bool) -> Row<'a> {
+        let word = self.node_word(node, local);
         let row = row
             .text("id", &format!("node/{}", node.name))
             .text("type", "node")

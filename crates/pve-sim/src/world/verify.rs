@@ -10,11 +10,10 @@ use super::formats;
 use crate::seam::{ParamValue, Params};
 
 /// Parameters that passed, by name, as text: booleans are "1" and "0", lists are joined by commas.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct Args(BTreeMap<String, Arg>);
 
 /// One of them.
-#[derive(Debug)]
 struct Arg {
     text: String,
     /// Sent as text: some replies echo it as text then.

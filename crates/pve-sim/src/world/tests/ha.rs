@@ -107,6 +107,19 @@ fn guests_of_a_dead_node_come_up_elsewhere() {
 }
 
 #[test]
+fn a_node_that_comes_back_in_time_keeps_its_guests() {
+    let mut world = managed("9.2");
+    world.node = "pve2".to_owned();
+    world.cluster.kill_node("pve1");
+    world.pass(20_000);
+    world.cluster.revive_node("pve1");
+    world.pass(120_000);
+    assert_eq!(world.cluster.node_of(100), Some("pve1"));
+    assert!(running(&world, 100));
+    assert_eq!(world.row("qemu/100").unwrap()["hastate"], "started");
+}
+
+#[test]
 fn groups_until_8_and_rules_since_9() {
     let mut old = managed("8.4");
     assert_eq!(old.post("/cluster/ha/groups", &[("group", "g1"), ("nodes", "pve1,pve2:2")]).status, 200);

@@ -66,6 +66,15 @@ fn without_quorum_reads_go_on_and_writes_say_why_not() {
     world.sign_in("root@pam", "secret-root");
     assert_eq!(world.get("/cluster/resources").status, 200);
     assert_eq!(world.get("/cluster/status").data[0]["quorate"], 0);
+    for asked in ["pve1", "pve2"] {
+        world.node = asked.to_owned();
+        let rows = world.get("/nodes").data;
+        let online = |row: &Value| row["status"] == "online";
+        let alone: Vec<&Value> = rows.as_array().unwrap().iter().filter(|row| online(row)).collect();
+        assert_eq!(alone.len(), 1, "each sees itself only");
+        assert_eq!(alone[0]["node"], asked);
+    }
+    world.node = "pve1".to_owned();
     let words = [
         (world.post("/nodes/pve1/lxc/102/status/start", &[]), "cluster not ready - no quorum?"),
         (
