@@ -64,7 +64,7 @@ pub struct RemoteSnapshot {
     pub operations: Vec<Arc<Operation>>,
     /// Replies that departed from what is documented, by call.
     pub drift: Vec<pve::drift::DriftRecord>,
-    /// Rows that could not be read, raw, by call; the latest of each.
+    /// Rows that could not be read, raw; the first few of each part.
     pub unreadable: Vec<UnreadableRow>,
     /// What is being asked of it.
     pub traffic: Traffic,
@@ -116,8 +116,8 @@ impl From<pve::reply::HaStatusRow> for HaRow {
 /// A row of some list that could not be read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct UnreadableRow {
-    /// The call that brought it.
-    pub call: Text,
+    /// The facet that brought it.
+    pub facet: Text,
     /// Why it could not be read.
     pub why: String,
     /// The row as it came, bounded.
@@ -168,7 +168,6 @@ pub struct GuestRow {
     #[serde(flatten)]
     pub freshness: Freshness,
     /// Whether it is there.
-    #[serde(flatten)]
     pub presence: Presence,
     /// What may be said of it now.
     pub standing: Standing,

@@ -19,7 +19,7 @@ pub struct PermissionsMark(pub u64);
 
 /// Whether a guest is there.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-#[serde(tag = "presence", rename_all = "snake_case")]
+#[serde(tag = "is", rename_all = "snake_case")]
 pub enum Presence {
     /// In the latest listing.
     Present,

@@ -164,6 +164,7 @@ pub fn spell(span: Duration) -> String {
     let seconds = span.as_secs();
     match seconds {
         0 if span.as_millis() > 0 => format!("{} ms", span.as_millis()),
+        1..=9 if span.subsec_millis() >= 100 => format!("{seconds}.{} s", span.subsec_millis() / 100),
         0..=119 => format!("{seconds} s"),
         120..=7199 => format!("{} min", seconds / 60),
         7200..=172_799 => format!("{} h", seconds / 3600),

@@ -25,6 +25,8 @@ const PAGES: u64 = 40;
 pub(crate) struct Ear {
     pub(crate) drift: Drift,
     pub(crate) skew: Option<SignedDuration>,
+    /// Whether anything was answered at all.
+    pub(crate) answered: bool,
     /// How long the longest answer took.
     pub(crate) took: Duration,
 }
@@ -37,6 +39,7 @@ impl Ear {
         call: Call<T>,
     ) -> Result<T, Error> {
         let answer = client.run(call).await?;
+        self.answered = true;
         self.took = self.took.max(answer.took);
         self.drift.absorb(answer.drift);
         if let Some(date) = answer.server_date {

@@ -191,6 +191,7 @@ pub(crate) struct Remote {
     inbox: mpsc::Receiver<Message>,
 
     link: Link,
+    up_since: Option<Timestamp>,
     lines: Option<Lines>,
     challenge: Option<TfaChallenge>,
     schedule: Schedule,
@@ -201,7 +202,7 @@ pub(crate) struct Remote {
     versions: BTreeMap<EndpointId, Text>,
     identity: Option<Text>,
     skew: Option<SignedDuration>,
-    drift: BTreeMap<String, Drift>,
+    drift: BTreeMap<Part, Drift>,
     meter: Meter,
     counted_before: (u64, u64),
     rides: BTreeMap<OperationId, Ride>,
@@ -239,6 +240,7 @@ impl Remote {
             shared,
             inbox,
             link,
+            up_since: None,
             lines: None,
             challenge: None,
             inventory: Inventory::default(),
@@ -351,6 +353,7 @@ impl Remote {
 
     /// The link is up: everything is worth reading again.
     fn came_up(&mut self, now: Now) {
+        self.up_since = Some(now.wall);
         for part in [Part::Permissions, Part::Cluster, Part::Resources, Part::Tasks, Part::HaStatus] {
             self.schedule.want(part, now.mono);
         }
@@ -575,16 +578,16 @@ impl Remote {
         result: Result<Payload, Error>,
         now: Now,
     ) {
-        self.listen(&mut ear);
+        let (part, drifted) = (Part::Version(endpoint.clone()), ear.drift.count());
+        self.listen(Some(&part), &mut ear);
         match result {
             Ok(payload) => {
                 if let Payload::Version(Some(version)) = payload {
                     self.versions.insert(endpoint.clone(), version);
                 }
-                let part = Part::Version(endpoint.clone());
                 let jitter = self.jitter();
                 self.schedule.want(part.clone(), now.mono);
-                self.schedule.succeeded(&part, ear.took, ear.drift.count(), now, jitter);
+                self.schedule.succeeded(&part, ear.took, drifted, now, jitter);
                 self.heard(epoch, &endpoint, Ok(()), false, now);
             }
             Err(error) => match verdict(&error, false) {
@@ -595,31 +598,41 @@ impl Remote {
         }
     }
 
-    /// Takes in what an ear heard beside the answer itself.
-    fn listen(&mut self, ear: &mut Ear) {
+    /// Takes in what an ear heard beside the answer itself. What is odd about a part holds until it is read
+    /// again.
+    fn listen(&mut self, part: Option<&Part>, ear: &mut Ear) {
         if let Some(skew) = ear.skew {
             self.skew = Some(skew);
         }
         let drift = std::mem::take(&mut ear.drift);
-        if !drift.call.is_empty() || !drift.is_empty() {
-            self.remember_drift(&drift);
+        let Some(part) = part else { return };
+        if !drift.is_empty() {
+            self.drift.insert(part.clone(), drift);
+        } else if ear.answered {
+            self.drift.remove(part);
         }
-        ear.drift = drift;
     }
 
     fn part_done(&mut self, done: PartDone, now: Now) {
         let PartDone { part, place, epoch, reading, mut ear, result } = done;
-        self.listen(&mut ear);
+        let drifted = ear.drift.count();
+        self.listen(Some(&part), &mut ear);
         let jitter = self.jitter();
         self.heard(epoch, &reading.through, result.as_ref().map(|_| ()), part.is_narrow(), now);
         match result {
             Err(error) => {
                 let endpoint = Some(reading.through);
                 let failure = Failure { cause: cause(&error), endpoint, at: now.wall };
-                self.schedule.failed(&part, failure, now, jitter);
+                let own_affair = matches!(part, Part::Addresses(_))
+                    && matches!(failure.cause, Cause::ServerError { .. } | Cause::ParametersRejected { .. });
+                if own_affair {
+                    self.schedule.declined(&part, failure, now, jitter);
+                } else {
+                    self.schedule.failed(&part, failure, now, jitter);
+                }
             }
             Ok(payload) => {
-                self.schedule.succeeded(&part, ear.took, ear.drift.count(), now, jitter);
+                self.schedule.succeeded(&part, ear.took, drifted, now, jitter);
                 self.take(&part, place, payload, &reading, now);
                 if part == Part::Resources {
                     let interval = self.schedule.interval(&Part::Resources);
@@ -714,7 +727,9 @@ impl Remote {
             match change {
                 Change::GuestState { vmid, .. } | Change::GuestMoved { vmid, .. } => {
                     self.schedule.hasten(Part::Config(*vmid), now.mono);
-                    self.schedule.hasten(Part::Addresses(*vmid), now.mono);
+                    if self.inventory.runs(*vmid) {
+                        self.schedule.hasten(Part::Addresses(*vmid), now.mono);
+                    }
                 }
                 Change::GuestRenamed { vmid, .. }
                 | Change::GuestReshaped { vmid }
@@ -730,9 +745,11 @@ impl Remote {
     fn plan(&mut self, now: Now) {
         let timings = self.common.timings.clone();
         let inventory = &self.inventory;
+        self.drift.retain(|part, _| self.schedule.contains(part));
         self.schedule.retain(|part| match part {
             Part::NodeStatus(node) | Part::Certificates(node) => inventory.nodes.contains_key(node),
-            Part::Config(vmid) | Part::Addresses(vmid) => inventory.can_be_read(*vmid),
+            Part::Config(vmid) => inventory.can_be_read(*vmid),
+            Part::Addresses(vmid) => inventory.runs(*vmid),
             Part::Inquiry(vmid) => inventory.guests.get(vmid).is_some_and(|known| known.presence.asks()),
             _ => true,
         });
@@ -748,7 +765,8 @@ impl Remote {
         let mut due = now.mono;
         for vmid in readable {
             for part in [Part::Config(vmid), Part::Addresses(vmid)] {
-                if !self.schedule.contains(&part) {
+                let sensible = matches!(part, Part::Config(_)) || self.inventory.runs(vmid);
+                if sensible && !self.schedule.contains(&part) {
                     due = due.saturating_add(step);
                     self.schedule.want(part, due);
                 }

@@ -204,6 +204,15 @@ impl Schedule {
         slot.error = Some(failure);
     }
 
+    /// A guest has no agent to tell its addresses. That is its own affair and no error of ours; it is asked ever
+    /// more seldom.
+    pub(crate) fn declined(&mut self, part: &Part, failure: Failure, now: Now, jitter: f64) {
+        self.failed(part, failure, now, jitter);
+        if let Some(slot) = self.slots.get_mut(part) {
+            slot.error = None;
+        }
+    }
+
     /// A part was not read after all (its answer came too late, or there was nobody to ask).
     pub(crate) fn skipped(&mut self, part: &Part, now: Now) {
         let full = self.interval(part);

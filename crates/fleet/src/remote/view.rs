@@ -10,7 +10,7 @@ use model::{
     EndpointId, Freshness, LinkState, Now, Observed, Operation, OperationId, Presence, RemoteId, StaleWhy,
     Task, Text, Vmid,
 };
-use pve::drift::Drift;
+use pve::drift::{Drift, DriftRecord};
 use pve::reply::GuestConfig;
 use tokio::sync::{Notify, watch};
 
@@ -200,20 +200,6 @@ impl Remote {
         }
     }
 
-    /// Keeps the latest drift of each call.
-    pub(super) fn remember_drift(&mut self, drift: &Drift) {
-        let mut by_call: BTreeMap<String, Drift> = BTreeMap::new();
-        for record in &drift.records {
-            let one = by_call.entry(record.call.clone()).or_insert_with(|| Drift::of(record.call.clone()));
-            one.records.push(record.clone());
-        }
-        if !drift.unreadable.is_empty() {
-            let one = by_call.entry(drift.call.clone()).or_insert_with(|| Drift::of(drift.call.clone()));
-            one.unreadable.clone_from(&drift.unreadable);
-        }
-        self.drift.extend(by_call);
-    }
-
     fn snapshot(&mut self, now: Now) -> RemoteSnapshot {
         let (requests, bytes) = self.lines.as_ref().map_or((0, 0), Lines::counted);
         self.meter.read(now.mono, self.counted_before.0 + requests, self.counted_before.1 + bytes);
@@ -239,7 +225,7 @@ impl Remote {
             storages: self.storage_rows(why.as_ref()),
             tasks,
             operations: self.told_operations(),
-            drift: self.drift.values().flat_map(|drift| drift.records.clone()).collect(),
+            drift: self.drift_records(),
             unreadable: self.unreadable_rows(),
             traffic: self.meter.traffic(),
             faults: self.faults,
@@ -256,6 +242,10 @@ impl Remote {
             return Some(StaleWhy::Facet { cause: failure.cause.clone() });
         }
         let last = self.schedule.last_success(&Part::Resources)?;
+        if self.up_since.is_some_and(|up| last < up) {
+            // What was seen before the link came back is not live before it was seen again.
+            return Some(StaleWhy::Overdue);
+        }
         let age = Duration::try_from(now.wall.duration_since(last)).unwrap_or_default();
         (age > self.schedule.interval(&Part::Resources).saturating_mul(3)).then_some(StaleWhy::Overdue)
     }
@@ -313,20 +303,26 @@ impl Remote {
             .collect()
     }
 
+    /// What is odd now, equal records of one call together.
+    fn drift_records(&self) -> Vec<DriftRecord> {
+        let mut all = Drift::default();
+        for drift in self.drift.values() {
+            all.absorb(Drift { unreadable: Vec::new(), ..drift.clone() });
+        }
+        all.records
+    }
+
     fn unreadable_rows(&self) -> Vec<UnreadableRow> {
-        let rows = |drift: &Drift| -> Vec<UnreadableRow> {
+        let rows = |(part, drift): (&Part, &Drift)| -> Vec<UnreadableRow> {
+            let facet = part.facet().map_or("", model::FacetKind::as_str);
             drift
                 .unreadable
                 .iter()
                 .take(UNREADABLE_SHOWN)
-                .map(|row| UnreadableRow {
-                    call: drift.call.as_str().into(),
-                    why: row.why.clone(),
-                    raw: row.raw.clone(),
-                })
+                .map(|row| UnreadableRow { facet: facet.into(), why: row.why.clone(), raw: row.raw.clone() })
                 .collect()
         };
-        self.drift.values().flat_map(rows).collect()
+        self.drift.iter().flat_map(rows).collect()
     }
 }
 

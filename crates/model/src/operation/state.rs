@@ -114,7 +114,6 @@ pub enum FailedWhy {
     /// Proxmox answered the request with an error: nothing was begun.
     Refused {
         /// Which.
-        #[serde(flatten)]
         cause: Cause,
     },
     /// Its task ended with an error.
@@ -133,7 +132,6 @@ pub enum UnknownWhy {
     /// It was sent and no answer came; being looked for in the task list.
     Lost {
         /// How the answer was lost.
-        #[serde(flatten)]
         cause: Cause,
     },
     /// Several tasks fit: a person decides.
@@ -146,7 +144,6 @@ pub enum UnknownWhy {
         /// Which node.
         node: NodeName,
         /// What it was asked with.
-        #[serde(flatten)]
         cause: Cause,
     },
     /// The HA manager has the wish and has not fulfilled it; still watched.
@@ -155,7 +152,7 @@ pub enum UnknownWhy {
 
 /// The states of an operation.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-#[serde(tag = "state", rename_all = "snake_case")]
+#[serde(tag = "state", content = "detail", rename_all = "snake_case")]
 pub enum OperationState {
     /// Recorded, nothing sent.
     Pending,
@@ -179,7 +176,6 @@ pub enum OperationState {
     /// Nothing was begun: it never left, or the task list shows that it never arrived.
     NotSent {
         /// Why.
-        #[serde(flatten)]
         cause: Cause,
     },
     /// It may or may not be done.

@@ -1,0 +1,406 @@
+//! Links over real sockets: each fault by its own name, and back by itself where nobody has to act.
+
+mod support;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use fleet::{Clock, Fact, Fleet, Journal, JournalError, RemoteSpec, Timings};
+use futures_util::future::BoxFuture;
+use jiff::Timestamp;
+use model::{Action, Cause, EndpointId, LinkState, OperationState, RemoteId, Vmid};
+use pve::{Credential, Factor, TrustPolicy};
+use pve_sim::topology::TokenSpec;
+use pve_sim::{BlackHoleAt, Fault, ResetAt, Sim, SimTimings, Topology};
+use support::{Bench, PATIENCE, root, spec};
+
+/// Each fault, the link's state, the codes of the cause that name it, and whether it passes by itself.
+fn matrix() -> Vec<(Fault, &'static str, &'static [&'static str], bool)> {
+    let words = || "Permission check failed (/, Sys.Audit)".to_owned();
+    vec![
+        (Fault::Refuse, "backing_off", &["refused"], true),
+        (Fault::BlackHole { at: BlackHoleAt::Syn }, "backing_off", &["connect_timeout"], true),
+        (Fault::BlackHole { at: BlackHoleAt::Tls }, "backing_off", &["no_answer"], true),
+        (Fault::BlackHole { at: BlackHoleAt::Answer }, "backing_off", &["no_answer"], true),
+        (Fault::Reset { at: ResetAt::Tls }, "backing_off", &["answer_cut"], true),
+        (Fault::Reset { at: ResetAt::Request }, "backing_off", &["answer_cut"], true),
+        (Fault::Reset { at: ResetAt::Answer }, "backing_off", &["answer_cut"], true),
+        (Fault::Cut { after_bytes: 5 }, "backing_off", &["answer_cut"], true),
+        (Fault::PlainHttp, "backing_off", &["not_http", "tls_failure"], true),
+        (Fault::NotProxmox, "backing_off", &["not_proxmox"], true),
+        (
+            Fault::Redirect { to: "https://elsewhere.example:8006".into() },
+            "backing_off",
+            &["not_proxmox"],
+            true,
+        ),
+        (Fault::MalformedJson, "backing_off", &["not_understood"], true),
+        (Fault::Forbidden { text: words() }, "backing_off", &["privilege_missing"], true),
+        (Fault::ServerError { text: "internal error".into() }, "backing_off", &["server_error"], true),
+        (Fault::Unauthorized, "credentials_rejected", &["credentials_rejected"], true),
+        (Fault::WrongKey, "backing_off", &["untrusted_certificate"], true),
+        (Fault::ChangeCertificate { same_ca: false }, "certificate_changed", &["certificate_changed"], false),
+        (Fault::ChangeCertificate { same_ca: true }, "certificate_changed", &["certificate_changed"], false),
+    ]
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_fault_is_named_as_what_it_is() {
+    let mut runs = tokio::task::JoinSet::new();
+    // Answers that come slowly because the machine is busy would stretch the poll interval.
+    let places = Arc::new(tokio::sync::Semaphore::new(3));
+    for (fault, word, codes, passes) in matrix() {
+        let places = places.clone();
+        runs.spawn(async move {
+            let _place = places.acquire().await.unwrap();
+            let shown = format!("{fault:?}");
+            let mut timings = Timings::shrunk();
+            timings.link.intervals = 5;
+            let bench = Bench::with(Topology::single("9.2"), 1, root(), timings).await;
+            let before = bench.ready().await;
+            let began = std::time::Instant::now();
+            bench.remote.fault(None, fault).await;
+            let now = bench
+                .until(&shown, |now| {
+                    now.link.state.word() == word
+                        && now.link.state.cause().is_some_and(|cause| codes.contains(&cause.code()))
+                })
+                .await;
+            println!(
+                "{shown:<60} {:<22} after {:>5} ms: {}",
+                word,
+                began.elapsed().as_millis(),
+                now.link.sentence()
+            );
+            assert_eq!(now.guests.len(), before.guests.len(), "{shown}");
+            assert!(now.guests.iter().all(|row| !row.freshness.is_live()), "{shown}");
+            if now.link.state.cause().unwrap().code() != "unreachable" {
+                assert!(!now.link.sentence().contains("unreachable"), "{shown}");
+            }
+            bench.remote.clear_all().await;
+            if passes {
+                bench.until(&format!("back after {shown}"), |now| now.link.state.is_up()).await;
+                bench.guest(101, "live", |row| row.freshness.is_live()).await;
+            } else {
+                tokio::time::sleep(Duration::from_millis(800)).await;
+                assert!(!bench.now().link.state.is_up(), "{shown}: only a person may accept it");
+            }
+            bench.end().await;
+        });
+    }
+    while let Some(run) = runs.join_next().await {
+        run.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_fault_on_7_4_is_read_as_what_it_is() {
+    for (fault, code) in [
+        (Fault::Unauthorized, "credentials_rejected"),
+        (Fault::ServerError { text: "internal error".into() }, "server_error"),
+    ] {
+        let bench = Bench::new(Topology::single("7.4")).await;
+        bench.ready().await;
+        bench.remote.fault(None, fault).await;
+        bench.until(code, |now| now.link.state.cause().is_some_and(|cause| cause.code() == code)).await;
+        bench.end().await;
+    }
+}
+
+#[tokio::test]
+async fn a_ticket_that_ends_or_a_server_that_restarts_is_no_matter() {
+    let bench = Bench::new(Topology::single("9.2")).await;
+    let before = bench.ready().await;
+    bench.remote.fault(None, Fault::ExpireTickets).await;
+    let seen = before.guest(Vmid(101)).unwrap().observed_at;
+    let after = bench.guest(101, "read on", |row| row.observed_at > seen && row.freshness.is_live()).await;
+    assert_eq!(after.link.since, before.link.since, "it never left connected");
+    bench.remote.fault(None, Fault::Restart { down_ms: 300 }).await;
+    bench.until("down", |now| !now.link.state.is_up()).await;
+    bench.until("up again", |now| now.link.state.is_up()).await;
+    bench.end().await;
+}
+
+#[tokio::test]
+async fn a_rejected_password_is_tried_seldom_and_a_mended_one_connects() {
+    let wrong = Credential::password("root@pam", "wrong");
+    let bench = Bench::with(Topology::single("9.2"), 1, wrong, Timings::shrunk()).await;
+    let now = bench.link("credentials_rejected").await;
+    assert!(matches!(&now.link.state, LinkState::CredentialsRejected { next_try: Some(_), .. }));
+    assert_eq!(now.link.last_success, None);
+    assert!(bench.asked("POST", "/access/ticket") <= 2, "it does not hammer");
+    assert!(bench.remote.journal().iter().all(|one| one.api_path() == "/access/ticket"));
+    let tried = bench.asked("POST", "/access/ticket");
+    bench.until("tried again by itself", |_| bench.asked("POST", "/access/ticket") > tried).await;
+    bench.fleet.credential(bench.id, root()).await.unwrap();
+    bench.ready().await;
+    bench.end().await;
+}
+
+#[tokio::test]
+async fn a_directory_password_waits_for_a_person() {
+    let mut topology = Topology::single("9.2");
+    topology.remotes[0].users[1].userid = "alice@corp".into();
+    let wrong = Credential::password("alice@corp", "wrong");
+    let bench = Bench::with(topology, 1, wrong, Timings::shrunk()).await;
+    let now = bench.link("credentials_rejected").await;
+    assert_eq!(now.link.next_try(), None);
+    let tried = bench.asked("POST", "/access/ticket");
+    tokio::time::sleep(Duration::from_millis(1500)).await;
+    assert_eq!(bench.asked("POST", "/access/ticket"), tried);
+    bench.fleet.try_now(bench.id).await.unwrap();
+    let wait = async {
+        while bench.asked("POST", "/access/ticket") == tried {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, wait).await.unwrap();
+    bench.end().await;
+}
+
+#[tokio::test]
+async fn a_token_carries_no_csrf_and_a_rejected_one_is_tried_again_on_schedule() {
+    let mut topology = Topology::single("9.2");
+    let token = TokenSpec { name: "ci".into(), secret: "11111111-2222".into(), ..TokenSpec::default() };
+    topology.remotes[0].users[0].tokens.push(token);
+    let good = Credential::token("root@pam!ci", "11111111-2222");
+    let bench = Bench::with(topology.clone(), 1, good, Timings::shrunk()).await;
+    bench.ready().await;
+    let id = bench.operate(102, Action::Start).await;
+    let ended = bench.ended(id).await;
+    assert_eq!(ended.state, OperationState::Succeeded);
+    assert!(ended.task.as_ref().unwrap().as_str().contains("root@pam!ci"));
+    assert!(bench.remote.journal().iter().all(|one| !one.had_csrf && !one.had_cookie && one.had_token));
+
+    // The lost answer of a token's operation is matched by the token's name, too.
+    bench.guest(102, "running", |row| row.busy.is_none() && row.guest.state.word() == "running").await;
+    bench.remote.fault(None, Fault::LoseAnswer.on("/nodes/pve1/lxc/102/status/stop").times(1)).await;
+    let id = bench.operate(102, Action::Stop).await;
+    assert_eq!(bench.ended(id).await.state, OperationState::Succeeded);
+    bench.end().await;
+
+    let bad = Credential::token("root@pam!ci", "wrong");
+    let bench = Bench::with(topology, 1, bad, Timings::shrunk()).await;
+    bench.link("credentials_rejected").await;
+    assert_eq!(bench.remote.journal().len(), 2, "retried once, then given up");
+    bench.until("tried again", |_| bench.remote.journal().len() > 2).await;
+    bench.end().await;
+}
+
+#[tokio::test]
+async fn a_second_factor_is_asked_for_and_its_answer_connects() {
+    for version in ["8.4", "9.2"] {
+        let mut topology = Topology::single(version);
+        topology.remotes[0].users[0].totp_secret = Some("JBSWY3DPEHPK3PXP".into());
+        topology.remotes[0].users[0].recovery =
+            vec!["1111-2222-3333-4444".into(), "5555-6666-7777-8888".into()];
+        let bench = Bench::new(topology).await;
+        let now = bench.link("credentials_rejected").await;
+        let Some(Cause::SecondFactorNeeded { kinds }) = now.link.state.cause() else {
+            panic!("{:?}", now.link.state)
+        };
+        assert!(kinds.iter().any(|kind| kind == "totp"), "{kinds:?}");
+        assert_eq!(now.link.next_try(), None);
+        let wrong = bench.fleet.second_factor(bench.id, Factor::Recovery("0000-0000-0000-0000".into())).await;
+        assert!(wrong.is_err(), "{version}");
+        assert!(!bench.now().link.state.is_up());
+        let right = Factor::Recovery("1111-2222-3333-4444".into());
+        bench.fleet.second_factor(bench.id, right).await.unwrap();
+        bench.ready().await;
+        bench.end().await;
+    }
+}
+
+#[tokio::test]
+async fn another_endpoint_takes_over_and_the_link_says_which_one_fails() {
+    let bench = Bench::with(Topology::cluster(3, "9.2"), 3, root(), Timings::shrunk()).await;
+    bench.ready().await;
+    bench.remote.fault(Some("pve1"), Fault::Refuse).await;
+    let degraded = bench.link("degraded").await;
+    let LinkState::Degraded { failing } = &degraded.link.state else { panic!() };
+    let first = EndpointId::from(bench.remote.address("pve1").unwrap().to_string());
+    assert_eq!((failing.len(), &failing[0].endpoint, &failing[0].cause), (1, &first, &Cause::Refused));
+    bench
+        .guest(101, "live through another", |row| {
+            row.freshness.is_live() && row.through.as_ref().is_some_and(|through| *through != first)
+        })
+        .await;
+    // One session serves all endpoints.
+    let tickets = bench.asked("POST", "/access/ticket");
+    assert_eq!(tickets, 1);
+    bench.remote.clear_all().await;
+    bench.link("connected").await;
+    bench.end().await;
+}
+
+#[tokio::test]
+async fn a_changed_certificate_stops_that_endpoint_only_until_it_is_accepted() {
+    let bench = Bench::with(Topology::cluster(2, "9.2"), 2, root(), Timings::shrunk()).await;
+    bench.ready().await;
+    bench.remote.fault(Some("pve1"), Fault::ChangeCertificate { same_ca: false }).await;
+    let degraded = bench.link("degraded").await;
+    let LinkState::Degraded { failing } = &degraded.link.state else { panic!() };
+    let Cause::CertificateChanged { expected, presented } = &failing[0].cause else { panic!("{failing:?}") };
+    assert_ne!(expected, presented);
+    bench.remote.clear_journal();
+    bench.fleet.try_now(bench.id).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    assert!(bench.remote.journal().iter().all(|one| one.node == "pve2"), "nothing is sent there");
+
+    let accepted = TrustPolicy { system: false, ..TrustPolicy::leaf(presented.parse().unwrap()) };
+    let endpoint = failing[0].endpoint.clone();
+    bench.fleet.trust(bench.id, endpoint, accepted).await.unwrap();
+    bench.link("connected").await;
+    bench.end().await;
+}
+
+#[tokio::test]
+async fn disconnected_is_remembered_and_means_silence() {
+    let bench = Bench::new(Topology::single("9.2")).await;
+    let before = bench.ready().await;
+    bench.fleet.disconnect(bench.id, "ada", false).await.unwrap();
+    let off = bench.now();
+    assert_eq!(off.link.state, LinkState::Disconnected { by: "ada".into() });
+    assert_eq!(off.guests.len(), before.guests.len(), "last known good");
+    bench.fleet.try_now(bench.id).await.unwrap();
+    let (asked, connections) = (bench.remote.journal().len(), bench.remote.connections().len());
+    tokio::time::sleep(Duration::from_millis(700)).await;
+    assert_eq!((bench.remote.journal().len(), bench.remote.connections().len()), (asked, connections));
+    bench.fleet.connect(bench.id).await.unwrap();
+    bench.guest(101, "live again", |row| row.freshness.is_live()).await;
+    assert_eq!(bench.asked("POST", "/access/ticket"), 2, "a new session");
+
+    // Another process, later: it stays disconnected.
+    let mut remembered = spec(&bench.remote, 1, root());
+    remembered.name = "remembered".into();
+    remembered.disconnected = Some(("ada".into(), Timestamp::UNIX_EPOCH));
+    bench.remote.clear_journal();
+    let connections = bench.remote.connections().len();
+    let other = Fleet::new(Timings::shrunk(), Clock::new(), 1);
+    let id = other.add(remembered).unwrap();
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert_eq!(other.remote(id).unwrap().link.state.word(), "disconnected");
+    assert_eq!(bench.remote.connections().len(), connections);
+    other.stop().await;
+    bench.end().await;
+}
+
+#[tokio::test]
+async fn try_now_does_not_wait_for_the_back_off() {
+    let mut timings = Timings::shrunk();
+    timings.link.backoff =
+        model::backoff::Backoff { first: Duration::from_secs(600), most: Duration::from_secs(600) };
+    let bench = Bench::with(Topology::single("9.2"), 1, root(), timings).await;
+    bench.ready().await;
+    bench.remote.fault(None, Fault::Refuse).await;
+    bench.link("backing_off").await;
+    bench.remote.clear_all().await;
+    bench.fleet.try_now(bench.id).await.unwrap();
+    bench.link("connected").await;
+    bench.end().await;
+}
+
+#[tokio::test]
+async fn when_everything_failed_one_that_answers_brings_the_others_back() {
+    // Without the leader's probe the others would wait for ten minutes.
+    let mut timings = Timings::shrunk();
+    timings.link.outage_seldom = Duration::from_secs(600);
+    let sim = Sim::start(Topology::single("9.2"), SimTimings::fast()).await.unwrap();
+    let remote = sim.first().unwrap();
+    remote.fault(None, Fault::Refuse).await;
+    let fleet = Fleet::new(timings, Clock::new(), 3);
+    let ids: Vec<RemoteId> = (0..3)
+        .map(|n| fleet.add(RemoteSpec { name: format!("r{n}"), ..spec(&remote, 1, root()) }).unwrap())
+        .collect();
+    let waits = |fleet: &Fleet| -> Vec<f64> {
+        let now = Timestamp::now();
+        let next = |id: &RemoteId| fleet.remote(*id).unwrap().link.next_try();
+        ids.iter().filter_map(|id| Some(next(id)?.duration_since(now).as_secs_f64())).collect()
+    };
+    let mut changed = fleet.changed();
+    let seldom = async {
+        while waits(&fleet).iter().filter(|wait| **wait > 100.0).count() < 2 {
+            changed.changed().await.unwrap();
+        }
+    };
+    tokio::time::timeout(PATIENCE, seldom).await.unwrap();
+    remote.clear_all().await;
+    let back = async {
+        while !ids.iter().all(|id| fleet.remote(*id).unwrap().link.state.is_up()) {
+            changed.changed().await.unwrap();
+        }
+    };
+    tokio::time::timeout(PATIENCE, back).await.unwrap();
+    fleet.stop().await;
+    sim.stop().await;
+}
+
+// --- faults of our own ---
+
+/// A journal that misbehaves on demand.
+#[derive(Default)]
+struct Moody {
+    panics: AtomicU32,
+    refuses: AtomicU32,
+    operations: AtomicU32,
+}
+
+fn strike(counter: &AtomicU32) -> bool {
+    counter.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |n| n.checked_sub(1)).is_ok()
+}
+
+impl Journal for Moody {
+    fn commit(&self, _: RemoteId, facts: Vec<Fact>) -> BoxFuture<'_, Result<(), JournalError>> {
+        Box::pin(async move {
+            assert!(!strike(&self.panics), "the journal fell over");
+            if strike(&self.refuses) {
+                return Err(JournalError("disk full".into()));
+            }
+            let operations = facts.iter().filter(|fact| matches!(fact, Fact::Operation(_))).count();
+            self.operations.fetch_add(u32::try_from(operations).unwrap(), Ordering::SeqCst);
+            Ok(())
+        })
+    }
+}
+
+async fn moody() -> (Arc<Moody>, Bench) {
+    let sim = Sim::start(Topology::single("9.2"), SimTimings::fast()).await.unwrap();
+    let remote = sim.first().unwrap();
+    let journal = Arc::new(Moody::default());
+    let fleet = Fleet::with_journal(Timings::shrunk(), Clock::new(), 7, journal.clone());
+    let id = fleet.add(spec(&remote, 1, root())).unwrap();
+    (journal, Bench { sim, remote, fleet, id })
+}
+
+#[tokio::test]
+async fn a_panic_is_caught_reported_and_recovered_from_with_everything_known() {
+    let (journal, bench) = moody().await;
+    bench.ready().await;
+    journal.panics.store(1, Ordering::SeqCst);
+    bench.remote.with_world(|world, _| world.guest_mut(102).unwrap().set_name("renamed"));
+    let after = bench.until("reported", |now| now.faults == 1).await;
+    assert!(after.last_fault.as_ref().unwrap().as_str().contains("the journal fell over"));
+    assert_eq!(after.guests.len(), 4, "what was known stays known");
+    let seen = after.guest(Vmid(101)).unwrap().observed_at;
+    let on = bench.guest(101, "read on", |row| row.observed_at > seen && row.freshness.is_live()).await;
+    assert_eq!(on.guest(Vmid(102)).unwrap().guest.name.as_ref().unwrap().as_str(), "renamed");
+    let id = bench.operate(102, Action::Start).await;
+    assert_eq!(bench.ended(id).await.state, OperationState::Succeeded);
+    bench.end().await;
+}
+
+#[tokio::test]
+async fn what_cannot_be_recorded_is_not_sent() {
+    let (journal, bench) = moody().await;
+    bench.ready().await;
+    journal.refuses.store(1_000_000, Ordering::SeqCst);
+    let refused = bench.try_operate(102, Action::Start).await.unwrap_err();
+    assert!(matches!(refused, fleet::OperateError::NotRecorded(_)), "{refused}");
+    assert!(bench.mutations().is_empty());
+    journal.refuses.store(0, Ordering::SeqCst);
+    let id = bench.operate(102, Action::Start).await;
+    assert_eq!(bench.ended(id).await.state, OperationState::Succeeded);
+    assert!(journal.operations.load(Ordering::SeqCst) >= 4, "pending, sent, running, succeeded");
+    bench.end().await;
+}
