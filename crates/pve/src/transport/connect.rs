@@ -98,7 +98,12 @@ impl Connector {
     /// A new connection. Every resolved address is tried before it is given up; what a certificate says ends it
     /// at once.
     pub(crate) async fn connect(&self) -> Result<Connected, Error> {
-        let mut pending = self.resolve().await?;
+        let addresses = self.resolve().await?;
+        self.connect_any(addresses).await
+    }
+
+    /// A new connection to any of these addresses.
+    async fn connect_any(&self, mut pending: VecDeque<SocketAddr>) -> Result<Connected, Error> {
         let mut attempts = Vec::new();
         let mut broken: Option<Error> = None;
         loop {
@@ -354,6 +359,87 @@ fn tls_outcome(kind: &ErrorKind) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// A port of loopback where this is done with each connection.
+    async fn port<F: Future<Output = ()> + Send + 'static>(
+        serve: impl Fn(TcpStream) -> F + Send + 'static,
+    ) -> SocketAddr {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::spawn(async move {
+            while let Ok((socket, _)) = listener.accept().await {
+                tokio::spawn(serve(socket));
+            }
+        });
+        address
+    }
+
+    fn connector() -> Connector {
+        let verifier = Arc::new(Verifier::new(None, crate::trust::SystemStore::of(Vec::<Vec<u8>>::new())));
+        Connector::new("127.0.0.1:1".parse().unwrap(), verifier, Timings::shrunk(), Arc::default())
+    }
+
+    #[tokio::test]
+    async fn every_address_is_tried_until_one_speaks_tls() {
+        let refusing = port(|_| async {}).await;
+        let closed = {
+            let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+            listener.local_addr().unwrap()
+        };
+        let key = rcgen::KeyPair::generate().unwrap();
+        let made =
+            rcgen::CertificateParams::new(vec!["127.0.0.1".into()]).unwrap().self_signed(&key).unwrap();
+        let key = rustls::pki_types::PrivatePkcs8KeyDer::from(key.serialize_der());
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = rustls::ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![made.der().clone()], key.into())
+            .unwrap();
+        let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config));
+        let speaking = port(move |socket| {
+            let acceptor = acceptor.clone();
+            async move {
+                let _held = acceptor.accept(socket).await;
+                sleep(Duration::from_secs(1)).await;
+            }
+        })
+        .await;
+
+        let connected = connector().connect_any(VecDeque::from([closed, refusing, speaking])).await.unwrap();
+        assert_eq!(connected.peer, speaking);
+
+        let failed = connector().connect_any(VecDeque::from([closed, refusing])).await.err().unwrap();
+        assert!(matches!(failed.kind(), ErrorKind::Cut { .. }), "{failed:?}");
+        let tried: Vec<_> = failed.attempts().iter().map(|attempt| attempt.address).collect();
+        assert_eq!(tried, [closed, refusing]);
+    }
+
+    #[tokio::test]
+    async fn a_silent_address_holds_up_the_next_one_only_for_its_head_start() {
+        // Nobody answers a full queue.
+        let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+        socket.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
+        socket.listen(1).unwrap();
+        let silent = socket.local_addr().unwrap().as_socket().unwrap();
+        let mut held = Vec::new();
+        for _ in 0..4 {
+            held.extend(timeout(Duration::from_millis(100), TcpStream::connect(silent)).await);
+        }
+        let open = port(|socket| async move {
+            let _held = socket;
+            sleep(Duration::from_secs(1)).await;
+        })
+        .await;
+        let timings = Timings { connect: Duration::from_secs(60), ..Timings::shrunk() };
+        let connector = Connector { timings, ..connector() };
+        let mut pending = VecDeque::from([silent, open]);
+        let (_, peer) = connector.open_any(&mut pending, &mut Vec::new()).await.unwrap();
+        assert_eq!(peer, open);
+        // What was not heard out is still there to be tried, should TLS fail on the winner.
+        assert_eq!(pending, [silent]);
+    }
 
     #[test]
     fn families_alternate_and_nothing_is_tried_twice() {
