@@ -39,8 +39,8 @@ async fn black_hole_at_syn() {
     let (sim, remote) = start(Topology::single("9.2")).await;
     let address = remote.first_address();
     let id = remote.fault(None, Fault::BlackHole { at: BlackHoleAt::Syn }).await;
-    let patience = Duration::from_millis(500);
-    for _ in 0..3 {
+    let patience = Duration::from_millis(300);
+    for _ in 0..2 {
         assert!(tokio::time::timeout(patience, TcpStream::connect(address)).await.is_err(), "no SYN-ACK");
     }
     remote.clear(id).await;
