@@ -1,6 +1,6 @@
-//! From a request to the bytes of its answer: connecting in phases ([`connect`]), one HTTP exchange
-//! ([`exchange`]), the way to one endpoint ([`line`]), connections kept for a while ([`pool`]), how many calls at once ([`limit`]), and the figures
-//! ([`Stats`]).
+//! From a request to the bytes of its answer: connecting in phases (`connect`), one HTTP exchange (`exchange`), the
+//! way to one endpoint (`line`), connections kept for a while (`pool`), how many calls at once (`limit`), and the
+//! figures ([`Stats`]).
 
 pub(crate) mod body;
 pub(crate) mod connect;
