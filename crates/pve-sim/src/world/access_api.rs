@@ -100,14 +100,13 @@ impl Cluster {
         self.users.by_id.get(userid).ok_or_else(|| Failure::server(format!("no such user ('{userid}')")))
     }
 
-    fn user_fields(userid: &str, user: &User) -> Map<String, Value> {
+    fn user_fields(user: &User) -> Map<String, Value> {
         let mut row = Map::new();
         row.insert("enable".into(), u8::from(user.enabled).into());
         row.insert("expire".into(), user.expire.into());
         for (key, value) in &user.fields {
             row.insert(key.clone(), value.clone().into());
         }
-        let _ = userid;
         row
     }
 
@@ -122,7 +121,7 @@ impl Cluster {
             if !visible || !enabled {
                 continue;
             }
-            let mut row = Self::user_fields(userid, user);
+            let mut row = Self::user_fields(user);
             row.insert("userid".into(), userid.clone().into());
             let realm = realm_of(userid);
             if let Some(realm) = self.realms.iter().find(|known| known.name == realm) {
@@ -146,7 +145,7 @@ impl Cluster {
 
     pub(crate) fn user_get(&self, cx: &Cx) -> Answer {
         let user = self.user_of(cx)?;
-        let mut row = Self::user_fields(cx.args.text("userid"), user);
+        let mut row = Self::user_fields(user);
         row.insert("groups".into(), user.groups.clone().into());
         let tokens: Map<String, Value> =
             user.tokens.iter().map(|(name, token)| (name.clone(), Value::Object(info(token)))).collect();

@@ -3,7 +3,6 @@
 use serde_json::{Map, Value, json};
 
 use super::Cluster;
-use super::conf::part;
 use super::failure::{Answer, Failure, Out};
 use super::route::{Cx, names};
 
@@ -118,7 +117,6 @@ impl Cluster {
             };
             data.insert(key.clone(), shown);
         }
-        let _ = part;
         Ok(Value::Object(data).into())
     }
 

@@ -88,7 +88,7 @@ impl Conf {
 }
 
 /// One part of a property string; the first part may stand without its key.
-pub(crate) fn part<'a>(text: &'a str, key: &str) -> Option<&'a str> {
+fn part<'a>(text: &'a str, key: &str) -> Option<&'a str> {
     text.split(',').find_map(|part| part.split_once('=').filter(|(k, _)| *k == key).map(|(_, value)| value))
 }
 

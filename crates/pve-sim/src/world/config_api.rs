@@ -256,8 +256,7 @@ impl Cluster {
             }
         }
         Self::root_options(cx, guest, &set)?;
-        if let Some(digest) = cx.args.get("digest").filter(|digest| *digest != guest.digest()) {
-            let _ = digest;
+        if cx.args.get("digest").is_some_and(|digest| digest != guest.digest()) {
             return Err(Failure::server(match kind {
                 Kind::Ct => "detected modified configuration - file changed by other user? Try again.",
                 Kind::Vm => "checksum mismatch (file change by other user?)",

@@ -114,7 +114,7 @@ impl Cluster {
     }
 
     /// The manager turns to a guest.
-    pub(crate) fn ha_acts(&mut self, vmid: u32, at: SimTime) {
+    pub(crate) fn ha_acts(&mut self, vmid: u32) {
         if self.ha.idle || !self.quorate {
             return;
         }
@@ -153,7 +153,6 @@ impl Cluster {
             }
             _ => self.set_ha_state(vmid, &request),
         }
-        let _ = at;
         self.touch();
     }
 
@@ -218,7 +217,7 @@ impl Cluster {
         }
     }
 
-    pub(crate) fn ha_recovers(&mut self, node: usize, at: SimTime) {
+    pub(crate) fn ha_recovers(&mut self, node: usize) {
         if self.nodes.get(node).is_none_or(super::node::Node::is_member) || !self.quorate {
             return;
         }
@@ -236,7 +235,7 @@ impl Cluster {
                 guest.run = Run::Stopped;
             }
             self.set_ha_state(vmid, "recovery");
-            self.ha_acts(vmid, at);
+            self.ha_acts(vmid);
         }
     }
 
@@ -319,7 +318,7 @@ impl Cluster {
         if self.ha.resources.contains_key(&vmid) {
             return Err(Failure::server(format!("resource ID '{wanted}' already defined")));
         }
-        let (kind, running) = (guest.kind, guest.run != Run::Stopped);
+        let kind = guest.kind;
         let state = cx.args.get("state").unwrap_or("started");
         let mut fields: BTreeMap<String, String> = BTreeMap::new();
         for (key, value) in cx.args.iter().filter(|(key, _)| !matches!(*key, "sid" | "state" | "type")) {
@@ -328,7 +327,6 @@ impl Cluster {
         let state = if state == "enabled" { "started" } else { state }.to_owned();
         let resource = Resource { kind, request: state, state: None, fields, prefer: None, held: false };
         self.ha.resources.insert(vmid, resource);
-        let _ = running;
         self.agenda.add(self.now.plus(self.timings.ha_delay), Event::HaActs(vmid));
         Ok(Value::Null.into())
     }

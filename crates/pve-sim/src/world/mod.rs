@@ -183,8 +183,8 @@ impl Cluster {
             self.now = self.now.max(at);
             match event {
                 Event::TaskEnds(serial) => self.end_task(serial, at),
-                Event::HaActs(vmid) => self.ha_acts(vmid, at),
-                Event::HaRecovers(node) => self.ha_recovers(node, at),
+                Event::HaActs(vmid) => self.ha_acts(vmid),
+                Event::HaRecovers(node) => self.ha_recovers(node),
             }
         }
         self.tick_until(now);

@@ -19,16 +19,10 @@ use serde_json::Value;
 use super::corpus::Exchange;
 use super::support::{Response, Tls, encode};
 
-/// Dave's, as the recorder gave it to him.
+/// Dave's second factor.
 const TOTP_SECRET: &str = "JBSWY3DPEHPK3PXP";
 
-const PASSWORDS: [(&str, &str); 5] = [
-    ("root@pam", "Reference-Pw1"),
-    ("alice@pve", "alice-Pw12345"),
-    ("bob@pve", "bob-Pw12345"),
-    ("carol@pve", "carol-Pw12345"),
-    ("dave@pve", "dave-Pw12345"),
-];
+const ROOT_PASSWORD: &str = "secret-root";
 
 fn timings() -> SimTimings {
     SimTimings {
@@ -37,18 +31,23 @@ fn timings() -> SimTimings {
     }
 }
 
-fn token(name: &str, secret: &str, privsep: bool, expire: u64) -> TokenSpec {
-    TokenSpec { name: name.to_owned(), secret: secret.to_owned(), privsep, expire, ..TokenSpec::default() }
+fn token(name: &str, privsep: bool, expire: u64) -> TokenSpec {
+    let secret = format!("secret-{name}");
+    TokenSpec { name: name.to_owned(), secret, privsep, expire, ..TokenSpec::default() }
 }
 
-fn users(parts: &[&str]) -> Vec<UserSpec> {
-    let user = |id: &str| UserSpec {
-        userid: id.to_owned(),
-        password: PASSWORDS.iter().find(|(known, _)| *known == id).map_or("", |(_, pw)| pw).to_owned(),
-        ..UserSpec::default()
+/// The users of the recorder. Their passwords and token secrets are our own, except where the exchange sends
+/// one: that is the right one then, unless the row says `wrong`.
+fn users(parts: &[&str], recorded: &Exchange) -> Vec<UserSpec> {
+    let sent = if parts.contains(&"wrong") { None } else { password_sent(recorded) };
+    let user = |id: &str| {
+        let name = id.split('@').next().unwrap();
+        let own = if id == "eve@pve" { String::new() } else { format!("secret-{name}") };
+        let sent = sent.as_ref().filter(|(user, _)| user == id).map(|(_, password)| password.clone());
+        UserSpec { userid: id.to_owned(), password: sent.unwrap_or(own), ..UserSpec::default() }
     };
     let mut root = user("root@pam");
-    root.tokens = vec![token("admin", "12cf80da-781f-4f5f-a44e-20ae471eef76", false, 0)];
+    root.tokens = vec![token("admin", false, 0)];
     let mut alice = user("alice@pve");
     alice.groups = vec!["devs".to_owned()];
     alice.acl = vec![
@@ -56,12 +55,12 @@ fn users(parts: &[&str]) -> Vec<UserSpec> {
         AclSpec { path: "/vms/100".to_owned(), role: "MyRole".to_owned(), propagate: true },
     ];
     alice.tokens = vec![
-        token("full", "a", false, 0),
-        token("full2", "9843aa97-1899-4496-a311-f310727405b8", false, 0),
-        token("old", "b", false, 1_000_000_000),
-        token("old2", "1a757dc7-2358-4728-a96c-17f8d4e3a348", false, 1_000_000_000),
-        token("tok1", "c", true, 0),
-        token("tok2", "5f0e519b-ab05-455b-ae42-03c546615843", true, 0),
+        token("full", false, 0),
+        token("full2", false, 0),
+        token("old", false, 1_000_000_000),
+        token("old2", false, 1_000_000_000),
+        token("tok1", true, 0),
+        token("tok2", true, 0),
     ];
     if parts.contains(&"without-old") {
         alice.tokens.retain(|token| token.name != "old");
@@ -71,13 +70,13 @@ fn users(parts: &[&str]) -> Vec<UserSpec> {
     }
     let mut bob = user("bob@pve");
     bob.disabled = true;
-    bob.tokens = vec![token("tb", "d", false, 0)];
+    bob.tokens = vec![token("tb", false, 0)];
     let mut carol = user("carol@pve");
     carol.expire = 1_000_000_000;
     let mut dave = user("dave@pve");
     if !parts.contains(&"plain-dave") {
         dave.totp_secret = Some(TOTP_SECRET.to_owned());
-        dave.recovery = vec!["6a80-4583-cbed-7721".to_owned(), "94eb-4b14-8721-4b26".to_owned()];
+        dave.recovery = vec!["1111-2222-3333-4444".to_owned(), "5555-6666-7777-8888".to_owned()];
     }
     let mut all = vec![root, alice, bob, carol, dave, user("eve@pve")];
     if parts.contains(&"without-users") {
@@ -85,7 +84,45 @@ fn users(parts: &[&str]) -> Vec<UserSpec> {
     } else if !parts.contains(&"without-zed") {
         all.push(user("zed@xyz"));
     }
+    if let Some((id, secret)) = secret_sent(recorded).filter(|_| !parts.contains(&"wrong")) {
+        let tokens = all.iter_mut().flat_map(|user| {
+            let owner = user.userid.clone();
+            user.tokens.iter_mut().map(move |token| (format!("{owner}!{}", token.name), token))
+        });
+        for (_, token) in tokens.filter(|(known, _)| *known == id) {
+            token.secret.clone_from(&secret);
+        }
+    }
     all
+}
+
+fn param(body: &str, name: &str) -> Option<String> {
+    if let Ok(json) = serde_json::from_str::<Value>(body) {
+        return json[name].as_str().map(str::to_owned);
+    }
+    let value = body.split('&').find_map(|part| part.strip_prefix(name)?.strip_prefix('='))?;
+    Some(percent_encoding::percent_decode_str(&value.replace('+', " ")).decode_utf8_lossy().into_owned())
+}
+
+/// The user whose password an exchange sends, and the password.
+fn password_sent(recorded: &Exchange) -> Option<(String, String)> {
+    let password = param(&recorded.body, "password")?;
+    let user = match recorded.path() {
+        "/access/ticket" => match (param(&recorded.body, "username")?, param(&recorded.body, "realm")) {
+            (name, Some(realm)) => format!("{name}@{realm}"),
+            (name, None) => name,
+        },
+        path => path.strip_prefix("/access/tfa/")?.to_owned(),
+    };
+    let answers = param(&recorded.body, "tfa-challenge").is_some() || password.starts_with("PVE:");
+    (!answers && !password.is_empty() && user != "eve@pve").then_some((user, password))
+}
+
+/// The token whose secret an exchange sends, and the secret.
+fn secret_sent(recorded: &Exchange) -> Option<(String, String)> {
+    let header = recorded.headers.iter().find(|(name, _)| name == "Authorization")?;
+    let (id, secret) = header.1.strip_prefix("PVEAPIToken=")?.split_once('=')?;
+    Some((id.to_owned(), secret.to_owned()))
 }
 
 fn guest(vmid: u32, kind: GuestKind, name: &str, node: &str, config: &[(&str, &str)]) -> GuestSpec {
@@ -144,7 +181,7 @@ fn guests(parts: &[&str]) -> Vec<GuestSpec> {
     all
 }
 
-fn topology(parts: &[&str]) -> Topology {
+fn topology(parts: &[&str], recorded: &Exchange) -> Topology {
     let three = parts.contains(&"three");
     let nodes = if three { 3 } else { 1 };
     let mut roles = BTreeMap::new();
@@ -166,7 +203,7 @@ fn topology(parts: &[&str]) -> Topology {
             version: "9.2".to_owned(),
             cluster: three.then(|| "refclu".to_owned()),
             nodes: (1..=nodes).map(|n| NodeSpec { name: format!("pve{n}"), ..NodeSpec::default() }).collect(),
-            users: users(parts),
+            users: users(parts, recorded),
             roles,
             guests: guests(parts),
             storages: vec![storage("data")],
@@ -175,72 +212,50 @@ fn topology(parts: &[&str]) -> Topology {
     }
 }
 
-/// Something that somebody did before, through the world itself.
-fn act(remote: &Remote, method: Method, path: &str, params: &[(&str, &str)]) -> Value {
-    let call = |auth: Auth, method, path: &str, params: &[(&str, &str)]| {
-        let call = Call {
-            node: "pve1".to_owned(),
-            method,
-            path: path.to_owned(),
-            params: params
-                .iter()
-                .map(|(k, v)| ((*k).to_owned(), ParamValue::Form((*v).to_owned())))
-                .collect(),
-            auth,
-            format: Format::Json,
-            peer: IpAddr::V4(Ipv4Addr::LOCALHOST),
-            bad_body: None,
-        };
-        let reply = remote.with_world(|world, now| world.handle(now, &call));
-        assert_eq!(reply.status, 200, "{path}: {}", reply.reason);
-        match reply.body {
-            Body::Envelope(envelope) => match envelope.data {
-                Data::Value(value) => value,
-                Data::Raw(text) => serde_json::from_str(&text).unwrap(),
-            },
-            _ => Value::Null,
-        }
-    };
-    let root = call(
-        Auth::None,
-        Method::Post,
-        "/access/ticket",
-        &[("username", "root@pam"), ("password", "Reference-Pw1")],
-    );
-    let text = |key: &str| root[key].as_str().unwrap().to_owned();
-    call(
-        Auth::Ticket { ticket: text("ticket"), csrf: Some(text("CSRFPreventionToken")) },
+/// A call straight to the world, past the door.
+fn ask(remote: &Remote, auth: Auth, method: Method, path: &str, params: &[(&str, &str)]) -> Value {
+    let params = params.iter().map(|(k, v)| ((*k).to_owned(), ParamValue::Form((*v).to_owned())));
+    let call = Call {
+        node: "pve1".to_owned(),
         method,
-        path,
-        params,
-    )
+        path: path.to_owned(),
+        params: params.collect(),
+        auth,
+        format: Format::Json,
+        peer: IpAddr::V4(Ipv4Addr::LOCALHOST),
+        bad_body: None,
+    };
+    let reply = remote.with_world(|world, now| world.handle(now, &call));
+    assert_eq!(reply.status, 200, "{path}: {}", reply.reason);
+    let Body::Envelope(envelope) = reply.body else { panic!("{path}: no envelope") };
+    match envelope.data {
+        Data::Value(value) => value,
+        Data::Raw(text) => serde_json::from_str(&text).unwrap(),
+    }
 }
 
-/// A ticket and a CSRF token for the user of a recorded one.
+fn sign_in(remote: &Remote, params: &[(&str, &str)]) -> (String, String) {
+    let data = ask(remote, Auth::None, Method::Post, "/access/ticket", params);
+    let text = |key: &str| data[key].as_str().unwrap_or_else(|| panic!("no {key}: {data}")).to_owned();
+    (text("ticket"), text("CSRFPreventionToken"))
+}
+
+/// A ticket and a CSRF token for a user. Root's ticket is everybody's password: so nobody's second factor
+/// stands in the way.
 fn session(remote: &Remote, user: &str) -> (String, String) {
-    let sign = |name: &str, password: &str| {
-        let call = Call {
-            node: "pve1".to_owned(),
-            method: Method::Post,
-            path: "/access/ticket".to_owned(),
-            params: [("username", name), ("password", password)]
-                .iter()
-                .map(|(k, v)| ((*k).to_owned(), ParamValue::Form((*v).to_owned())))
-                .collect(),
-            auth: Auth::None,
-            format: Format::Json,
-            peer: IpAddr::V4(Ipv4Addr::LOCALHOST),
-            bad_body: None,
-        };
-        let reply = remote.with_world(|world, now| world.handle(now, &call));
-        let Body::Envelope(envelope) = reply.body else { panic!("no envelope") };
-        let Data::Value(data) = envelope.data else { panic!("no value") };
-        let text = |key: &str| data[key].as_str().unwrap_or_else(|| panic!("{name}: {data}")).to_owned();
-        (text("ticket"), text("CSRFPreventionToken"))
-    };
-    // Root's ticket is everybody's password: so nobody's second factor stands in the way.
-    let (root, csrf) = sign("root@pam", "Reference-Pw1");
-    if user == "root@pam" { (root, csrf) } else { sign(user, &root) }
+    remote.with_world(|world, _| world.set_user("root@pam", Some(ROOT_PASSWORD), true));
+    let (root, csrf) = sign_in(remote, &[("username", "root@pam"), ("password", ROOT_PASSWORD)]);
+    if user == "root@pam" {
+        (root, csrf)
+    } else {
+        sign_in(remote, &[("username", user), ("password", &root)])
+    }
+}
+
+/// Something that root did before.
+fn act(remote: &Remote, method: Method, path: &str, params: &[(&str, &str)]) -> Value {
+    let (ticket, csrf) = session(remote, "root@pam");
+    ask(remote, Auth::Ticket { ticket, csrf: Some(csrf) }, method, path, params)
 }
 
 fn vmid_of(recorded: &Exchange) -> u32 {
@@ -399,31 +414,13 @@ fn replace_param(body: &str, name: &str, value: &str) -> String {
 
 /// The second half of a sign-in needs the first.
 fn answer_challenge(remote: &Remote, body: &str, parts: &[&str]) -> String {
-    let first = |params: &[(&str, &str)]| {
-        let call = Call {
-            node: "pve1".to_owned(),
-            method: Method::Post,
-            path: "/access/ticket".to_owned(),
-            params: params
-                .iter()
-                .map(|(k, v)| ((*k).to_owned(), ParamValue::Form((*v).to_owned())))
-                .collect(),
-            auth: Auth::None,
-            format: Format::Json,
-            peer: IpAddr::V4(Ipv4Addr::LOCALHOST),
-            bad_body: None,
-        };
-        let reply = remote.with_world(|world, now| world.handle(now, &call));
-        let Body::Envelope(envelope) = reply.body else { panic!("no envelope") };
-        let Data::Value(data) = envelope.data else { panic!("no value") };
-        data["ticket"].as_str().unwrap_or_default().to_owned()
-    };
-    let challenge = first(&[("username", "dave@pve"), ("password", "dave-Pw12345")]);
+    let (challenge, _) = sign_in(remote, &[("username", "dave@pve"), ("password", "secret-dave")]);
     let mut body = replace_param(body, "tfa-challenge", &challenge);
     if parts.contains(&"totp") {
         let code = format!("totp:{}", totp(remote));
         if parts.contains(&"used") {
-            first(&[("username", "dave@pve"), ("password", &code), ("tfa-challenge", &challenge)]);
+            let answer = [("username", "dave@pve"), ("password", &code), ("tfa-challenge", &challenge)];
+            sign_in(remote, &answer);
         }
         body = replace_param(&body, "password", &code);
     }
@@ -432,7 +429,7 @@ fn answer_challenge(remote: &Remote, body: &str, parts: &[&str]) -> String {
 
 /// Sets the stage, sends the request, takes the answer.
 pub async fn play(recorded: &Exchange, parts: &[&str]) -> Response {
-    let sim = Sim::start(topology(parts), timings()).await.unwrap();
+    let sim = Sim::start(topology(parts, recorded), timings()).await.unwrap();
     let remote = sim.first().unwrap();
     prepare(&remote, recorded, parts).await;
     let mut target = recorded.target.clone();
@@ -470,6 +467,12 @@ pub async fn play(recorded: &Exchange, parts: &[&str]) -> Response {
     }
     request += "\r\n";
     request += &body;
+    if let Some((_, password)) = password_sent(recorded).filter(|(user, _)| user == "root@pam")
+        && !parts.contains(&"wrong")
+    {
+        // The stage was set with root's own password.
+        remote.with_world(|world, _| world.set_user("root@pam", Some(&password), true));
+    }
     let mut conversation = Tls::new().connect(remote.first_address()).await.unwrap();
     conversation.send(&request).await;
     let answer = conversation.response().await;
