@@ -238,11 +238,12 @@ impl Figures {
             Kind::Vm => ["scsi0", "virtio0", "sata0", "ide0"].iter().find_map(|disk| conf.size_of(disk)),
         };
         let sockets = conf.int("sockets").unwrap_or(1);
+        let cores = conf.int("cores").unwrap_or(if guest.kind == Kind::Ct { 2 } else { 1 });
         let mut figures = Self {
-            maxcpu: conf.int("cores").unwrap_or(if guest.kind == Kind::Ct { 2 } else { 1 }) * sockets,
-            maxmem: conf.int("memory").unwrap_or(512) << 20,
+            maxcpu: cores.saturating_mul(sockets),
+            maxmem: mebibytes(conf.int("memory").unwrap_or(512)),
             maxdisk: boot.unwrap_or(0),
-            maxswap: conf.int("swap").unwrap_or(512) << 20,
+            maxswap: mebibytes(conf.int("swap").unwrap_or(512)),
             ..Self::default()
         };
         if seen.run == Run::Stopped {
@@ -266,6 +267,11 @@ impl Figures {
         figures.diskwrite = count(9, 6_000.0);
         figures
     }
+}
+
+/// Configurations count memory in MiB, answers in bytes.
+pub(crate) const fn mebibytes(count: u64) -> u64 {
+    count.saturating_mul(1 << 20)
 }
 
 /// A hardware address out of Proxmox's own range.

@@ -8,7 +8,7 @@ use super::Cluster;
 use super::deeds::no_such_guest;
 use super::failure::{Answer, Failure, Out};
 use super::gauges::mix;
-use super::guest::{Guest, Run};
+use super::guest::{Guest, Run, mebibytes};
 use super::resources::run_word;
 use super::route::{Cx, names, subdirs};
 use super::spec::Kind;
@@ -150,7 +150,7 @@ impl Cluster {
                 row.insert("qmpstatus".into(), run_word(guest.run).into());
             }
             if let Some(balloon) = conf.int("balloon").filter(|balloon| *balloon > 0) {
-                row.insert("balloon_min".into(), (balloon << 20).into());
+                row.insert("balloon_min".into(), mebibytes(balloon).into());
                 row.insert("shares".into(), conf.int("shares").unwrap_or(1000).into());
             }
         }

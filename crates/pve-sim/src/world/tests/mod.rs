@@ -6,6 +6,7 @@ mod guests;
 mod ha;
 mod nodes;
 mod resources;
+mod robust;
 mod sign_in;
 mod tasks;
 
