@@ -2,22 +2,24 @@
 //! requests; what was known before is given where the remote does not answer.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use model::{Cause, EndpointId, Failure, GuestKind, LinkState, NodeName, Observed, Text, Vmid};
 use pve::call::Call;
 use pve::call::guest::Addresses;
 use pve::decode::Rows;
-use pve::reply::{GuestConfig, GuestStatus, PendingRow};
-use pve::upid::Upid;
-use pve::{Error, call};
+use pve::drift::Drift;
+use pve::reply::{GuestConfig, GuestStatus, LogLine, PendingRow};
+use pve::upid::{Upid, UpidError};
+use pve::{Answer, Client, Error, call};
 use serde::Serialize;
 use tokio::sync::mpsc;
 
 use crate::errors::cause;
 use crate::flight::Flights;
 use crate::inventory::Interface;
-use crate::remote::{Message, Shared};
+use crate::remote::{Message, Place, Shared, Way};
 use crate::rows;
 use crate::snapshot::GuestRow;
 
@@ -77,12 +79,6 @@ pub struct LogPage {
     pub total: Option<u64>,
 }
 
-impl<T> Default for Part<T> {
-    fn default() -> Self {
-        Self { seen: None, error: None }
-    }
-}
-
 fn seen<T: Serialize, S: serde::Serializer>(
     seen: &Option<Observed<Arc<T>>>,
     to: S,
@@ -95,174 +91,200 @@ fn seen<T: Serialize, S: serde::Serializer>(
     plain.serialize(to)
 }
 
-type Answered<T> = Result<(Observed<Arc<T>>, Arc<pve::drift::Drift>), (Error, EndpointId, Timestamp)>;
 type Key = (Vmid, NodeName, GuestKind);
+type Flight<T> = Result<Arc<Answer<T>>, Error>;
+type Page = (String, u64, u64);
+
+/// Requests about guests and tasks that are under way, whoever made them.
+#[derive(Clone, Default)]
+pub(crate) struct Flown {
+    status: Flights<Key, Flight<GuestStatus>>,
+    config: Flights<Key, Flight<GuestConfig>>,
+    pending: Flights<Key, Flight<Rows<PendingRow>>>,
+    addresses: Flights<Key, Flight<Addresses>>,
+    logs: Flights<Page, Flight<Rows<LogLine>>>,
+}
+
+async fn join<K, T>(flights: &Flights<K, Flight<T>>, key: K, client: &Client, call: Call<T>) -> Flight<T>
+where
+    K: Eq + std::hash::Hash + Clone + Send + 'static,
+    T: Send + Sync + 'static,
+{
+    let client = client.clone();
+    flights.join(key, || async move { client.run(call).await.map(Arc::new) }).await
+}
+
+// === impl Flown ===
+
+impl Flown {
+    pub(crate) async fn config(&self, client: &Client, at: &Place) -> Flight<GuestConfig> {
+        let call = call::guest::config(at.node.as_str(), rows::pve_kind(at.kind), at.vmid.0, false);
+        join(&self.config, at.key(), client, call).await
+    }
+
+    pub(crate) async fn addresses(&self, client: &Client, at: &Place) -> Flight<Addresses> {
+        let call = call::guest::addresses(at.node.as_str(), rows::pve_kind(at.kind), at.vmid.0);
+        join(&self.addresses, at.key(), client, call).await
+    }
+
+    async fn status(&self, client: &Client, at: &Place) -> Flight<GuestStatus> {
+        let call = call::guest::status(at.node.as_str(), rows::pve_kind(at.kind), at.vmid.0);
+        join(&self.status, at.key(), client, call).await
+    }
+
+    async fn pending(&self, client: &Client, at: &Place) -> Flight<Rows<PendingRow>> {
+        let call = call::guest::pending(at.node.as_str(), rows::pve_kind(at.kind), at.vmid.0);
+        join(&self.pending, at.key(), client, call).await
+    }
+}
+
+impl Place {
+    fn key(&self) -> Key {
+        (self.vmid, self.node.clone(), self.kind)
+    }
+}
 
 /// Asks a remote on behalf of its readers.
 #[derive(Clone)]
 pub(crate) struct Asker {
     pub(crate) shared: Arc<Shared>,
     pub(crate) mailbox: mpsc::Sender<Message>,
-    status: Flights<Key, Answered<GuestStatus>>,
-    config: Flights<Key, Answered<GuestConfig>>,
-    pending: Flights<Key, Answered<Rows<PendingRow>>>,
-    addresses: Flights<Key, Answered<Addresses>>,
-    logs: Flights<(String, u64, u64), Answered<LogPage>>,
 }
 
 // === impl Asker ===
 
 impl Asker {
     pub(crate) fn new(shared: Arc<Shared>, mailbox: mpsc::Sender<Message>) -> Self {
-        Self {
-            shared,
-            mailbox,
-            status: Flights::default(),
-            config: Flights::default(),
-            pending: Flights::default(),
-            addresses: Flights::default(),
-            logs: Flights::default(),
-        }
+        Self { shared, mailbox }
     }
 
-    /// Makes one call through the endpoint in use, and tells the remote's task how it ended.
-    fn ask<T, U>(
-        &self,
-        call: Call<T>,
-        make: impl FnOnce(T) -> U + Send + 'static,
-    ) -> impl Future<Output = Answered<U>> + Send + 'static
-    where
-        T: Send + 'static,
-        U: Send + Sync + 'static,
-    {
-        let (shared, mailbox) = (self.shared.clone(), self.mailbox.clone());
-        async move {
-            let way = shared.way.load_full();
-            let found = way.as_ref().and_then(|way| Some((way, way.lines.get(&way.endpoint)?)));
-            let Some((way, client)) = found else {
-                let what = "the link is not up".to_owned();
-                let kind = pve::ErrorKind::InvalidRequest { what };
-                let nowhere = EndpointId::from("");
-                return Err((Error::new(kind, pve::Phase::Local, ""), nowhere, Timestamp::now()));
-            };
-            let result = client.run(call).await;
-            let at = Timestamp::now();
-            let ended = result.as_ref().map(|_| ()).map_err(Clone::clone);
-            let heard = Message::Heard { epoch: way.epoch, endpoint: way.endpoint.clone(), result: ended };
-            // A full mailbox means that the task hears enough already.
-            let _ = mailbox.try_send(heard);
-            match result {
-                Ok(answer) => {
-                    let through = way.endpoint.clone();
-                    let value = Observed { value: Arc::new(make(answer.value)), at, through };
-                    Ok((value, Arc::new(answer.drift)))
-                }
-                Err(error) => Err((error, way.endpoint.clone(), at)),
-            }
-        }
+    /// The way in, if the link is up.
+    fn way(&self) -> Result<Arc<Way>, Failure> {
+        self.shared.way.load_full().ok_or_else(|| self.link_failure())
     }
 
-    /// Why an answer is missing: the call's own cause, or that of the link when there was no way to ask.
-    fn failure(&self, error: &Error, endpoint: &EndpointId, at: Timestamp) -> Failure {
-        if endpoint.as_str().is_empty() {
-            return self.link_failure(at);
-        }
-        Failure { cause: cause(error), endpoint: Some(endpoint.clone()), at }
+    /// Tells the remote's task how a request ended, and says the same in Muster's words.
+    fn heard<T>(&self, way: &Way, result: Result<T, Error>) -> Result<T, Failure> {
+        let ended = result.as_ref().map(|_| ()).map_err(Clone::clone);
+        let heard = Message::Heard { epoch: way.epoch, endpoint: way.endpoint.clone(), result: ended };
+        // A full mailbox means that the task hears enough already.
+        let _ = self.mailbox.try_send(heard);
+        result.map_err(|error| Failure {
+            cause: cause(&error),
+            endpoint: Some(way.endpoint.clone()),
+            at: Timestamp::now(),
+        })
     }
 
-    fn link_failure(&self, at: Timestamp) -> Failure {
+    fn link_failure(&self) -> Failure {
         let snapshot = self.shared.snapshot.load();
         let cause = match &snapshot.link.state {
             LinkState::Disconnected { by } => Cause::Disconnected { by: by.clone() },
-            state => state.cause().cloned().unwrap_or(Cause::NoAnswer { after: std::time::Duration::ZERO }),
+            state => state.cause().cloned().unwrap_or(Cause::NoAnswer { after: Duration::ZERO }),
         };
-        Failure { cause, endpoint: snapshot.link.in_use().cloned(), at }
+        Failure { cause, endpoint: snapshot.link.in_use().cloned(), at: Timestamp::now() }
     }
 
-    fn part<T, U: Clone>(
-        &self,
-        answer: Answered<T>,
-        before: Option<Observed<Arc<U>>>,
-        drift: &mut Vec<pve::drift::DriftRecord>,
-        make: impl FnOnce(&Arc<T>) -> Arc<U>,
-    ) -> Part<U> {
-        match answer {
-            Ok((seen, found)) => {
-                drift.extend(found.records.iter().cloned());
-                let value = make(&seen.value);
-                Part { seen: Some(Observed { value, at: seen.at, through: seen.through }), error: None }
-            }
-            Err((error, endpoint, at)) => {
-                Part { seen: before, error: Some(self.failure(&error, &endpoint, at)) }
-            }
-        }
-    }
-
-    /// Everything about one guest, read now.
+    /// Everything about one guest: read now where that can be done, else as last seen.
     pub(crate) async fn guest(&self, vmid: Vmid) -> Result<GuestDetail, DetailError> {
         let snapshot = self.shared.snapshot.load_full();
         let row = snapshot.guest(vmid).ok_or(DetailError::NoSuchGuest(vmid))?.clone();
-        let (node, kind) = (row.guest.node.clone(), row.guest.kind);
-        let key: Key = (vmid, node.clone(), kind);
-        let (n, k, v) = (node.as_str().to_owned(), rows::pve_kind(kind), vmid.0);
-        let _ = self.mailbox.try_send(Message::Opened(vmid));
-        let runs = row.guest.state == model::GuestState::Running;
-        let (status, config, pending, addresses) = tokio::join!(
-            self.status.join(key.clone(), || self.ask(call::guest::status(&n, k, v), |one| one)),
-            self.config.join(key.clone(), || self.ask(call::guest::config(&n, k, v, false), |one| one)),
-            self.pending.join(key.clone(), || self.ask(call::guest::pending(&n, k, v), |one| one)),
-            async {
-                if !runs {
-                    return None;
-                }
-                let ask = || self.ask(call::guest::addresses(&n, k, v), |one| one);
-                Some(self.addresses.join(key.clone(), ask).await)
-            },
-        );
-        if let Ok((config, _)) = &config {
-            self.shared.keep_config(vmid, config.clone());
-        }
-        let mut drift = Vec::new();
+        let before = self.shared.config(vmid);
         let known = row.addresses.clone().map(|seen| seen.map(Arc::new));
-        Ok(GuestDetail {
-            status: self.part(status, None, &mut drift, Arc::clone),
-            config: self.part(config, self.shared.config(vmid), &mut drift, Arc::clone),
-            pending: self.part(pending, None, &mut drift, |rows| Arc::new(rows.rows.clone())),
-            addresses: match addresses {
-                Some(answer) => self.part(answer, known, &mut drift, |found| {
-                    Arc::new(rows::interfaces(&found.interfaces.rows))
-                }),
-                None => Part { seen: known, error: None },
-            },
-            row,
-            drift,
-        })
+        let way = match self.way() {
+            Ok(way) => way,
+            Err(error) => return Ok(GuestDetail::as_last_seen(row, before, known, &error)),
+        };
+        let Some(client) = way.lines.get(&way.endpoint) else {
+            return Ok(GuestDetail::as_last_seen(row, before, known, &self.link_failure()));
+        };
+        let place = Place { vmid, kind: row.guest.kind, node: row.guest.node.clone() };
+        let runs = row.guest.state == model::GuestState::Running;
+        let flown = &self.shared.flown;
+        let (status, config, pending, addresses) = tokio::join!(
+            flown.status(client, &place),
+            flown.config(client, &place),
+            flown.pending(client, &place),
+            async { if runs { Some(flown.addresses(client, &place).await) } else { None } },
+        );
+        let mut drift = Drift::default();
+        let status = self.part(&way, status, None, &mut drift, Clone::clone);
+        let config = self.part(&way, config, before, &mut drift, Clone::clone);
+        let pending = self.part(&way, pending, None, &mut drift, |rows| rows.rows.clone());
+        let addresses = match addresses {
+            None => Part { seen: known, error: None },
+            Some(found) => {
+                let make = |found: &Addresses| rows::interfaces(&found.interfaces.rows);
+                let part = self.part(&way, found, known, &mut drift, make);
+                if let (Some(seen), None) = (&part.seen, &part.error) {
+                    let seen = seen.clone().map(|seen| (*seen).clone());
+                    let _ = self.mailbox.try_send(Message::Addresses { vmid, seen });
+                }
+                part
+            }
+        };
+        if let (Some(seen), None) = (&config.seen, &config.error) {
+            self.shared.keep_config(vmid, seen.clone());
+        }
+        Ok(GuestDetail { row, status, config, pending, addresses, drift: drift.records })
+    }
+
+    fn part<T, U>(
+        &self,
+        way: &Way,
+        answer: Flight<T>,
+        before: Option<Observed<Arc<U>>>,
+        drift: &mut Drift,
+        make: impl FnOnce(&T) -> U,
+    ) -> Part<U> {
+        match self.heard(way, answer) {
+            Ok(answer) => {
+                drift.absorb(answer.drift.clone());
+                let through = EndpointId::from(answer.endpoint.as_str());
+                let value = Arc::new(make(&answer.value));
+                Part { seen: Some(Observed { value, at: Timestamp::now(), through }), error: None }
+            }
+            Err(failure) => Part { seen: before, error: Some(failure) },
+        }
     }
 
     /// Some lines of a task's log.
     pub(crate) async fn log(&self, upid: &str, start: u64, limit: u64) -> Result<LogPage, DetailError> {
-        let task: Upid =
-            upid.parse().map_err(|error: pve::upid::UpidError| DetailError::NotATask(error.to_string()))?;
-        let node = task.node().to_owned();
-        let answer = self
-            .logs
-            .join((upid.to_owned(), start, limit), || {
-                self.ask(call::task::log(&node, &task, start, limit), move |rows| LogPage {
-                    start,
-                    lines: rows.rows.iter().map(|line| Text::from(line.text())).collect(),
-                    total: rows.total,
-                })
-            })
-            .await;
-        match answer {
-            Ok((page, _)) => Ok((*page.value).clone()),
-            Err((error, endpoint, at)) => Err(DetailError::Failed(self.failure(&error, &endpoint, at))),
-        }
+        let task: Upid = upid.parse().map_err(|error: UpidError| DetailError::NotATask(error.to_string()))?;
+        let way = self.way().map_err(DetailError::Failed)?;
+        let client = way.lines.get(&way.endpoint).ok_or_else(|| DetailError::Failed(self.link_failure()))?;
+        let call = call::task::log(task.node(), &task, start, limit);
+        let answer = join(&self.shared.flown.logs, (upid.to_owned(), start, limit), client, call).await;
+        let rows = self.heard(&way, answer).map_err(DetailError::Failed)?;
+        let lines = rows.value.rows.iter().map(|line| Text::from(line.text())).collect();
+        Ok(LogPage { start, lines, total: rows.value.total })
     }
 
     /// Asks a task to stop. Sent once; whether it did is seen in its status.
-    pub(crate) async fn stop(&self, upid: &Upid) -> Result<(), Failure> {
-        let answer = self.ask(call::task::stop(upid.node(), upid), |()| ()).await;
-        answer.map(|_| ()).map_err(|(error, endpoint, at)| self.failure(&error, &endpoint, at))
+    pub(crate) async fn stop(&self, task: &Upid) -> Result<(), Failure> {
+        let way = self.way()?;
+        let client = way.lines.get(&way.endpoint).ok_or_else(|| self.link_failure())?;
+        let result = client.run(call::task::stop(task.node(), task)).await;
+        self.heard(&way, result).map(|_| ())
+    }
+}
+
+impl GuestDetail {
+    /// What was known before, and why nothing could be read now.
+    fn as_last_seen(
+        row: GuestRow,
+        config: Option<Observed<Arc<GuestConfig>>>,
+        addresses: Option<Observed<Arc<Vec<Interface>>>>,
+        error: &Failure,
+    ) -> Self {
+        let error = || Some(error.clone());
+        Self {
+            row,
+            status: Part { seen: None, error: error() },
+            config: Part { seen: config, error: error() },
+            pending: Part { seen: None, error: error() },
+            addresses: Part { seen: addresses, error: error() },
+            drift: Vec::new(),
+        }
     }
 }

@@ -525,3 +525,7 @@ impl Known {
 fn same_kind(a: &Presence, b: &Presence) -> bool {
     std::mem::discriminant(a) == std::mem::discriminant(b)
 }
+
+#[cfg(test)]
+#[path = "inventory_tests.rs"]
+mod tests;

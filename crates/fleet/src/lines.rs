@@ -1,7 +1,7 @@
 //! The clients of one remote: one per endpoint, all with one session.
 
 use model::EndpointId;
-use pve::{Client, Credential, Endpoint, SystemStore, Timings, TrustPolicy};
+use pve::{Client, Endpoint, SystemStore, Timings, TrustPolicy};
 
 use crate::spec::RemoteSpec;
 
@@ -62,9 +62,4 @@ pub(crate) fn retrust(spec: &mut RemoteSpec, endpoint: &EndpointId, trust: Trust
         }
         None => false,
     }
-}
-
-/// Replaces what is signed in with.
-pub(crate) fn recredential(spec: &mut RemoteSpec, credential: Credential) {
-    spec.credential = credential;
 }

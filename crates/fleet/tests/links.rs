@@ -1,5 +1,7 @@
 //! Links over real sockets: each fault by its own name, and back by itself where nobody has to act.
 
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may end itself")]
+
 mod support;
 
 use std::sync::Arc;

@@ -1,5 +1,7 @@
 //! Operations over real sockets: to the exit status, and honest about what is not known.
 
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may end itself")]
+
 mod support;
 
 use std::time::Duration;
@@ -158,6 +160,20 @@ async fn under_ha_it_is_done_when_the_guest_is_seen_in_the_wanted_state() {
         assert_eq!(bench.ended(id).await.state, OperationState::Succeeded, "{action}");
         bench.guest(101, "as wanted", |row| row.guest.state == word && row.busy.is_none()).await;
     }
+    bench.end().await;
+}
+
+#[tokio::test]
+async fn under_ha_a_guest_may_start_on_another_node() {
+    let bench = Bench::new(Topology::cluster(3, "9.2")).await;
+    bench.ready().await;
+    let id = bench.operate(101, Action::Stop).await;
+    assert_eq!(bench.ended(id).await.state, OperationState::Succeeded);
+    bench.guest(101, "stopped", |row| row.guest.state == GuestState::Stopped && row.busy.is_none()).await;
+    bench.remote.with_world(|world, _| world.prefer_ha_node(101, "pve3"));
+    let id = bench.operate(101, Action::Start).await;
+    assert_eq!(bench.ended(id).await.state, OperationState::Succeeded);
+    bench.guest(101, "moved", |row| row.guest.node.as_str() == "pve3").await;
     bench.end().await;
 }
 

@@ -1,5 +1,7 @@
 //! The operation machine, and the finding of a lost answer's task.
 
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may end itself")]
+
 use std::collections::BTreeSet;
 use std::time::Duration;
 

@@ -1,5 +1,7 @@
 //! Presence, lives of a number, capabilities, causes and freshness.
 
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may end itself")]
+
 use std::time::Duration;
 
 use jiff::Timestamp;

@@ -1,6 +1,7 @@
 //! Reading one part of a remote: the calls, and their answers in Muster's words.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
@@ -11,8 +12,9 @@ use pve::call::task::{TaskQuery, TaskSource};
 use pve::drift::Drift;
 use pve::reply::GuestConfig;
 use pve::upid::Upid;
-use pve::{Client, Error, ErrorKind, ServerClass, call};
+use pve::{Answer, Client, Error, ErrorKind, ServerClass, call};
 
+use crate::detail::Flown;
 use crate::inventory::{Interface, Listing};
 use crate::rows;
 use crate::snapshot::{Cluster, HaRow};
@@ -39,15 +41,20 @@ impl Ear {
         call: Call<T>,
     ) -> Result<T, Error> {
         let answer = client.run(call).await?;
+        self.note(&answer);
+        Ok(answer.value)
+    }
+
+    /// Listens to an answer that somebody else may hear as well.
+    fn note<T>(&mut self, answer: &Answer<T>) {
         self.answered = true;
         self.took = self.took.max(answer.took);
-        self.drift.absorb(answer.drift);
+        self.drift.absorb(answer.drift.clone());
         if let Some(date) = answer.server_date {
             // The header is told in whole seconds, rounded down: half a second is its middle.
             let theirs = date.saturating_add(SignedDuration::from_millis(500)).unwrap_or(date);
             self.skew = Some(theirs.duration_since(Timestamp::now()));
         }
-        Ok(answer.value)
     }
 }
 
@@ -86,7 +93,7 @@ pub(crate) enum Payload {
     HaStatus(Vec<HaRow>),
     NodeStatus(NodeFacts),
     Certificates { ends: Option<Timestamp>, authority: Option<Text> },
-    Config(Box<GuestConfig>),
+    Config(Arc<Answer<GuestConfig>>),
     Addresses(Vec<Interface>),
     Inquiry(Inquiry),
 }
@@ -99,7 +106,7 @@ pub(crate) struct NodeFacts {
 }
 
 /// Reads one part.
-pub(crate) async fn fetch(job: Job, client: &Client, ear: &mut Ear) -> Result<Payload, Error> {
+pub(crate) async fn fetch(job: Job, client: &Client, flown: &Flown, ear: &mut Ear) -> Result<Payload, Error> {
     Ok(match job {
         Job::Version => {
             let version = ear.run(client, call::access::version()).await?;
@@ -131,13 +138,14 @@ pub(crate) async fn fetch(job: Job, client: &Client, ear: &mut Ear) -> Result<Pa
         }
         Job::Certificates(node) => certificates(&node, client, ear).await?,
         Job::Config(at) => {
-            let call = call::guest::config(at.node.as_str(), rows::pve_kind(at.kind), at.vmid.0, false);
-            Payload::Config(Box::new(ear.run(client, call).await?))
+            let answer = flown.config(client, &at).await?;
+            ear.note(&answer);
+            Payload::Config(answer)
         }
         Job::Addresses(at) => {
-            let call = call::guest::addresses(at.node.as_str(), rows::pve_kind(at.kind), at.vmid.0);
-            let answer = ear.run(client, call).await?;
-            Payload::Addresses(rows::interfaces(&answer.interfaces.rows))
+            let answer = flown.addresses(client, &at).await?;
+            ear.note(&answer);
+            Payload::Addresses(rows::interfaces(&answer.value.interfaces.rows))
         }
         Job::Inquiry(at) => Payload::Inquiry(inquire(&at, client, ear).await?),
     })

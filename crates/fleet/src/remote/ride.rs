@@ -31,6 +31,8 @@ const KEPT: usize = 200;
 /// One operation under way, or lately ended.
 pub(super) struct Ride {
     pub(super) operation: Operation,
+    /// The same, as it goes into snapshots.
+    shown: Arc<Operation>,
     told: watch::Sender<Arc<Operation>>,
     /// A request about it is under way.
     asking: bool,
@@ -91,10 +93,12 @@ impl Remote {
         if let Err(error) = self.common.journal.commit(self.id, record).await {
             return Err(OperateError::NotRecorded(error.to_string()));
         }
-        let (told, watch) = watch::channel(Arc::new(operation.clone()));
+        let shown = Arc::new(operation.clone());
+        let (told, watch) = watch::channel(shown.clone());
         self.shared.keep_operation(id, watch);
         let patience = now.after(self.common.timings.operation_wait);
-        let ride = Ride { operation, told, asking: false, looks: 0, due: now.mono, patience, pressed: false };
+        let ride =
+            Ride { operation, shown, told, asking: false, looks: 0, due: now.mono, patience, pressed: false };
         self.rides.insert(id, ride);
         self.forget_old_rides();
         Ok(id)
@@ -179,22 +183,27 @@ impl Remote {
         true
     }
 
-    /// Tells those who watch; called once the steps are recorded.
+    /// Operations as they stand, newest first.
+    pub(super) fn operations(&mut self) -> Vec<Arc<Operation>> {
+        for ride in self.rides.values_mut() {
+            if *ride.shown != ride.operation {
+                ride.shown = Arc::new(ride.operation.clone());
+            }
+        }
+        self.rides.values().rev().map(|ride| ride.shown.clone()).collect()
+    }
+
+    /// Tells those who watch; called once the steps are recorded and the snapshot shows them.
     pub(super) fn tell_riders(&mut self) {
         for ride in self.rides.values() {
             ride.told.send_if_modified(|told| {
-                let news = **told != ride.operation;
+                let news = !Arc::ptr_eq(told, &ride.shown);
                 if news {
-                    *told = Arc::new(ride.operation.clone());
+                    told.clone_from(&ride.shown);
                 }
                 news
             });
         }
-    }
-
-    /// Operations, newest first.
-    pub(super) fn told_operations(&self) -> Vec<Arc<Operation>> {
-        self.rides.values().rev().map(|ride| ride.told.borrow().clone()).collect()
     }
 
     /// When an operation next wants something.

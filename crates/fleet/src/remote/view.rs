@@ -16,6 +16,7 @@ use tokio::sync::{Notify, watch};
 
 use super::schedule::Part;
 use super::{PUBLISH_GAP, Remote, newest_first};
+use crate::detail::Flown;
 use crate::inventory::{Doubt, Inventory, Known};
 use crate::journal::Fact;
 use crate::lines::Lines;
@@ -46,6 +47,8 @@ pub(crate) struct Shared {
     pub(crate) snapshot: ArcSwap<RemoteSnapshot>,
     /// The way in, while the link is up: clients, the endpoint in use, the epoch.
     pub(crate) way: ArcSwapOption<Way>,
+    /// What is being asked about guests, by whomever.
+    pub(crate) flown: Flown,
     configs: Mutex<BTreeMap<Vmid, Observed<Arc<GuestConfig>>>>,
 }
 
@@ -92,6 +95,7 @@ impl Shared {
             board,
             snapshot: ArcSwap::from_pointee(first),
             way: ArcSwapOption::empty(),
+            flown: Flown::default(),
             configs: Mutex::default(),
         }
     }
@@ -176,11 +180,11 @@ impl Remote {
             self.facts.clear();
         }
         let now = self.now();
-        self.tell_riders();
         self.revision += 1;
         let snapshot = self.snapshot(now);
         self.open_way(&snapshot.link.state);
         self.shared.snapshot.store(Arc::new(snapshot));
+        self.tell_riders();
         self.shared.board.revision.send_modify(|revision| *revision += 1);
         self.dirty = false;
         self.published = now.mono;
@@ -224,7 +228,7 @@ impl Remote {
             guests: self.guest_rows(why.as_ref()),
             storages: self.storage_rows(why.as_ref()),
             tasks,
-            operations: self.told_operations(),
+            operations: self.operations(),
             drift: self.drift_records(),
             unreadable: self.unreadable_rows(),
             traffic: self.meter.traffic(),

@@ -1,5 +1,6 @@
 //! A simulated remote and a fleet that manages it, over real sockets.
 #![allow(dead_code, unreachable_pub, reason = "each test file uses its part")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may end itself")]
 
 use std::sync::Arc;
 use std::time::Duration;

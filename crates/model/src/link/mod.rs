@@ -101,6 +101,11 @@ impl Link {
         self
     }
 
+    /// From now on one signs in with something else.
+    pub fn signs_in_with(&mut self, login: Login) {
+        self.login = login;
+    }
+
     /// The state.
     #[must_use]
     pub fn state(&self) -> &LinkState {

@@ -1,0 +1,260 @@
+//! Reading a remote: what is due is asked for, what comes back is taken in, and what that makes doubtful is
+//! read again.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use model::link::Event;
+use model::presence::PermissionsMark;
+use model::{Cause, EndpointId, Failure, Now, Vmid};
+
+use super::fetch::{self, Ear, Job, Payload, Place, fetch, traits};
+use super::schedule::Part;
+use super::{Done, Errand, PartDone, Remote};
+use crate::errors::cause;
+use crate::inventory::{Change, Reading};
+use crate::journal::Fact;
+
+/// While no more may be asked at once, how long until the next look, should nothing report back.
+const ONE_MOMENT: Duration = Duration::from_millis(500);
+
+impl Remote {
+    /// Starts reading what is due; says when something will be.
+    pub(super) fn poll(&mut self, endpoint: &EndpointId, now: Now) -> Duration {
+        for part in self.schedule.due(now.mono) {
+            if part.is_narrow() && self.schedule.narrow_running() >= self.common.timings.background_calls {
+                // A place becomes free when one of them reports back.
+                break;
+            }
+            self.read(part, endpoint, now);
+        }
+        let free = self.schedule.narrow_running() < self.common.timings.background_calls;
+        let next = self.schedule.next_due().unwrap_or(now.after(Duration::from_secs(3600)));
+        if free { next.max(now.mono) } else { next.max(now.after(ONE_MOMENT)) }
+    }
+
+    fn read(&mut self, part: Part, endpoint: &EndpointId, now: Now) {
+        let (job, place) = match self.job(&part) {
+            Some(found) => found,
+            None => {
+                self.schedule.skipped(&part, now);
+                return;
+            }
+        };
+        let endpoint = match &part {
+            Part::Version(own) => own.clone(),
+            _ => endpoint.clone(),
+        };
+        let Some(client) = self.lines().get(&endpoint).cloned() else { return };
+        self.schedule.begun(&part);
+        let epoch = self.link.epoch();
+        let reading = Reading { begun: now.mono, through: endpoint };
+        let flown = self.shared.flown.clone();
+        self.spawn(Errand::Part(part.clone()), async move {
+            let mut ear = Ear::default();
+            let result = fetch(job, &client, &flown, &mut ear).await;
+            Done::Part(Box::new(PartDone { part, place, epoch, reading, ear, result }))
+        });
+    }
+
+    /// What to ask for a part; `None` when there is nobody to ask at present.
+    fn job(&self, part: &Part) -> Option<(Job, Option<Place>)> {
+        let place = |vmid: &Vmid| {
+            let known = self.inventory.guests.get(vmid)?;
+            Some(Place { vmid: *vmid, kind: known.guest.kind, node: known.guest.node.clone() })
+        };
+        Some(match part {
+            Part::Version(_) => (Job::Version, None),
+            Part::Permissions => (Job::Permissions, None),
+            Part::Cluster => (Job::Cluster, None),
+            Part::Resources => (Job::Resources { expected: self.inventory.expected() }, None),
+            Part::Tasks => (Job::Tasks, None),
+            Part::HaStatus => (Job::HaStatus, None),
+            Part::NodeStatus(node) if self.inventory.answers(node) => (Job::NodeStatus(node.clone()), None),
+            Part::Certificates(node) if self.inventory.answers(node) => {
+                (Job::Certificates(node.clone()), None)
+            }
+            Part::Config(vmid) if self.inventory.can_be_read(*vmid) => {
+                let place = place(vmid)?;
+                (Job::Config(place.clone()), Some(place))
+            }
+            Part::Addresses(vmid) if self.inventory.runs(*vmid) => {
+                let place = place(vmid)?;
+                (Job::Addresses(place.clone()), Some(place))
+            }
+            Part::Inquiry(vmid) => {
+                let place = place(vmid)?;
+                (Job::Inquiry(place.clone()), Some(place))
+            }
+            Part::NodeStatus(_) | Part::Certificates(_) | Part::Config(_) | Part::Addresses(_) => {
+                return None;
+            }
+        })
+    }
+
+    pub(super) fn part_done(&mut self, done: PartDone, now: Now) {
+        let PartDone { part, place, epoch, reading, mut ear, result } = done;
+        let drifted = ear.drift.count();
+        self.listen(Some(&part), &mut ear);
+        let jitter = self.jitter();
+        self.heard(epoch, &reading.through, result.as_ref().map(|_| ()), part.is_narrow(), now);
+        match result {
+            Err(error) => {
+                let endpoint = Some(reading.through);
+                let failure = Failure { cause: cause(&error), endpoint, at: now.wall };
+                let own_affair = matches!(part, Part::Addresses(_))
+                    && matches!(failure.cause, Cause::ServerError { .. } | Cause::ParametersRejected { .. });
+                if own_affair {
+                    self.schedule.declined(&part, failure, now, jitter);
+                } else {
+                    self.schedule.failed(&part, failure, now, jitter);
+                }
+            }
+            Ok(payload) => {
+                self.schedule.succeeded(&part, ear.took, drifted, now, jitter);
+                self.take(&part, place, payload, &reading, now);
+                if part == Part::Resources {
+                    let interval = self.schedule.interval(&Part::Resources);
+                    self.step(Event::Interval(interval), now);
+                }
+            }
+        }
+    }
+
+    /// Takes in what a part brought.
+    fn take(&mut self, part: &Part, place: Option<Place>, payload: Payload, reading: &Reading, now: Now) {
+        let through = &reading.through;
+        match payload {
+            Payload::Version(version) => {
+                if let Some(version) = version {
+                    self.versions.insert(through.clone(), version);
+                }
+            }
+            Payload::Permissions(mark) => self.take_mark(mark),
+            Payload::Cluster(cluster) => self.cluster = Some(fetch::observed(cluster, now.wall, through)),
+            Payload::Resources { listing, after } => {
+                let before = self.mark;
+                let changes = self.inventory.reconcile(*listing, reading, before, after, now);
+                if let Some(after) = after {
+                    self.take_mark(after);
+                }
+                if let Some(changes) = changes {
+                    self.note(changes, now);
+                    self.plan(now);
+                }
+            }
+            Payload::Tasks(tasks) => {
+                if let Some(changes) = self.inventory.take_tasks(tasks, reading.begun, now) {
+                    self.note(changes, now);
+                }
+            }
+            Payload::HaStatus(rows) => self.ha = rows,
+            Payload::NodeStatus(facts) => {
+                if let Part::NodeStatus(name) = part
+                    && let Some(known) = self.inventory.nodes.get_mut(name)
+                {
+                    known.node.version = facts.version.or(known.node.version.take());
+                    known.node.load = facts.load;
+                }
+            }
+            Payload::Certificates { ends, authority } => {
+                if let Part::Certificates(name) = part
+                    && let Some(known) = self.inventory.nodes.get_mut(name)
+                {
+                    known.node.certificate_ends = ends.or(known.node.certificate_ends);
+                }
+                if authority.is_some() && self.identity != authority {
+                    self.identity = authority;
+                }
+            }
+            Payload::Config(config) => {
+                if let Some(place) = place {
+                    let traits = traits(place.kind, &config.value);
+                    let change = self.inventory.note_traits(place.vmid, traits, now);
+                    self.shared.keep_config(
+                        place.vmid,
+                        fetch::observed(Arc::new(config.value.clone()), now.wall, through),
+                    );
+                    self.note(change.into_iter().collect(), now);
+                }
+            }
+            Payload::Addresses(interfaces) => {
+                if let Part::Addresses(vmid) = part
+                    && let Some(known) = self.inventory.guests.get_mut(vmid)
+                {
+                    known.addresses = Some(fetch::observed(interfaces, now.wall, through));
+                }
+            }
+            Payload::Inquiry(said) => {
+                if let Part::Inquiry(vmid) = part {
+                    let changes = self.inventory.asked(*vmid, said, now);
+                    self.note(changes, now);
+                }
+                self.schedule.retain(|one| one != part);
+            }
+        }
+    }
+
+    fn take_mark(&mut self, mark: PermissionsMark) {
+        if self.mark.is_some_and(|known| known != mark) {
+            self.inventory.permissions_changed();
+        }
+        self.mark = Some(mark);
+    }
+
+    /// Notes changes, and has read at once what they make doubtful.
+    fn note(&mut self, changes: Vec<Change>, now: Now) {
+        for change in &changes {
+            match change {
+                Change::GuestState { vmid, .. } | Change::GuestMoved { vmid, .. } => {
+                    self.schedule.hasten(Part::Config(*vmid), now.mono);
+                    if self.inventory.runs(*vmid) {
+                        self.schedule.hasten(Part::Addresses(*vmid), now.mono);
+                    }
+                }
+                Change::GuestRenamed { vmid, .. }
+                | Change::GuestReshaped { vmid }
+                | Change::GuestReborn { vmid, .. } => self.schedule.hasten(Part::Config(*vmid), now.mono),
+                _ => {}
+            }
+        }
+        self.facts.extend(changes.into_iter().map(Fact::Changed));
+        self.dirty = true;
+    }
+
+    /// Plans the parts of nodes and guests after a listing.
+    fn plan(&mut self, now: Now) {
+        let timings = self.common.timings.clone();
+        let inventory = &self.inventory;
+        self.drift.retain(|part, _| self.schedule.contains(part));
+        self.schedule.retain(|part| match part {
+            Part::NodeStatus(node) | Part::Certificates(node) => inventory.nodes.contains_key(node),
+            Part::Config(vmid) => inventory.can_be_read(*vmid),
+            Part::Addresses(vmid) => inventory.runs(*vmid),
+            Part::Inquiry(vmid) => inventory.guests.get(vmid).is_some_and(|known| known.presence.asks()),
+            _ => true,
+        });
+        for node in inventory.nodes.keys() {
+            self.schedule.want(Part::NodeStatus(node.clone()), now.mono);
+            self.schedule.want(Part::Certificates(node.clone()), now.mono);
+        }
+        let readable: Vec<Vmid> =
+            inventory.guests.keys().copied().filter(|vmid| inventory.can_be_read(*vmid)).collect();
+        let count = u32::try_from(readable.len()).unwrap_or(u32::MAX).max(1);
+        // The first sweep is not a storm either, and takes no longer than a whole one.
+        let step = timings.config_step.min(timings.config_sweep / count);
+        let mut due = now.mono;
+        for vmid in readable {
+            for part in [Part::Config(vmid), Part::Addresses(vmid)] {
+                let sensible = matches!(part, Part::Config(_)) || self.inventory.runs(vmid);
+                if sensible && !self.schedule.contains(&part) {
+                    due = due.saturating_add(step);
+                    self.schedule.want(part, due);
+                }
+            }
+        }
+        for (vmid, ..) in self.inventory.to_ask() {
+            self.schedule.want(Part::Inquiry(vmid), now.mono);
+        }
+    }
+}
