@@ -96,6 +96,48 @@ async fn every_fault_is_named_as_what_it_is() {
     }
 }
 
+/// Each fault that breaks the connection is named within its time, at true time-outs. Takes about a minute.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "true time-outs; run by hand"]
+async fn at_true_time_outs_every_fault_is_named_in_time() {
+    let limit = |fault: &Fault| match fault {
+        Fault::Refuse | Fault::Reset { .. } => 12,
+        Fault::BlackHole { at: BlackHoleAt::Syn | BlackHoleAt::Tls } => 20,
+        _ => 50,
+    };
+    let mut runs = tokio::task::JoinSet::new();
+    for (fault, word, codes, _) in matrix() {
+        runs.spawn(async move {
+            let (shown, limit) = (format!("{fault:?}"), limit(&fault));
+            let bench = Bench::with(Topology::single("9.2"), 1, root(), Timings::default()).await;
+            bench.ready().await;
+            // Idle: the next request is a new connection, and some time off.
+            tokio::time::sleep(Duration::from_secs(6)).await;
+            let began = std::time::Instant::now();
+            bench.remote.fault(None, fault).await;
+            let mut changed = bench.fleet.changed();
+            let named = async {
+                loop {
+                    let now = bench.now();
+                    let cause = now.link.state.cause().map(Cause::code);
+                    if now.link.state.word() == word && cause.is_some_and(|code| codes.contains(&code)) {
+                        return now;
+                    }
+                    changed.changed().await.unwrap();
+                }
+            };
+            let now = tokio::time::timeout(Duration::from_secs(limit), named).await;
+            let now = now.unwrap_or_else(|_| panic!("{shown} was not named within {limit} s"));
+            let took = began.elapsed().as_secs_f64();
+            println!("{shown:<60} {word:<22} {took:>5.1} s of {limit}: {}", now.link.sentence());
+            bench.end().await;
+        });
+    }
+    while let Some(run) = runs.join_next().await {
+        run.unwrap();
+    }
+}
+
 #[tokio::test]
 async fn a_fault_on_7_4_is_read_as_what_it_is() {
     for (fault, code) in [

@@ -339,3 +339,123 @@ proptest! {
         }
     }
 }
+
+/// Fails on an object that has a key twice, which flattening can bring about unnoticed.
+struct NoTwins;
+
+impl<'de> serde::de::DeserializeSeed<'de> for NoTwins {
+    type Value = ();
+
+    fn deserialize<D: serde::Deserializer<'de>>(self, from: D) -> Result<(), D::Error> {
+        from.deserialize_any(self)
+    }
+}
+
+impl<'de> serde::de::Visitor<'de> for NoTwins {
+    type Value = ();
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("anything")
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_str<E>(self, _: &str) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_unit<E>(self) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_seq<A: serde::de::SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {
+        while seq.next_element_seed(NoTwins)?.is_some() {}
+        Ok(())
+    }
+
+    fn visit_map<A: serde::de::MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        let mut keys = std::collections::BTreeSet::new();
+        while let Some(key) = map.next_key::<String>()? {
+            assert!(keys.insert(key.clone()), "the key {key:?} stands twice");
+            map.next_value_seed(NoTwins)?;
+        }
+        Ok(())
+    }
+}
+
+fn no_twins(value: &impl serde::Serialize) {
+    let json = serde_json::to_string(value).unwrap();
+    let mut from = serde_json::Deserializer::from_str(&json);
+    serde::de::DeserializeSeed::deserialize(NoTwins, &mut from).unwrap();
+}
+
+#[test]
+fn nothing_is_written_with_a_key_twice() {
+    use model::link::{EndpointView, FailingEndpoint, Health};
+    use model::operation::{FailedWhy, UnknownWhy};
+    let mut operation = Operation::record(
+        OperationId(1),
+        GuestKey { remote: RemoteId(1), vmid: Vmid(101) },
+        GuestKind::Ct,
+        None,
+        "pve1".into(),
+        Action::Start,
+        PowerOptions::default(),
+        Author { name: "ada".into(), from: "cli".into() },
+        at(0),
+    );
+    for cause in all_causes() {
+        no_twins(&Failure { cause: cause.clone(), endpoint: Some("a:8006".into()), at: at(0).wall });
+        let since = at(0).wall;
+        let failing =
+            Health::Failing { cause: cause.clone(), since, failures: 1, next_try: since, due: at(0).mono };
+        for state in [
+            LinkState::Connecting { last: Some(cause.clone()) },
+            LinkState::BackingOff { cause: cause.clone(), next_try: since },
+            LinkState::CredentialsRejected { cause: cause.clone(), next_try: Some(since) },
+            LinkState::CertificateChanged { cause: cause.clone() },
+            LinkState::Degraded {
+                failing: vec![FailingEndpoint { endpoint: "a:8006".into(), cause: cause.clone() }],
+            },
+        ] {
+            let endpoint = EndpointView {
+                endpoint: "a:8006".into(),
+                health: failing.clone(),
+                last_success: None,
+                in_use: true,
+            };
+            let stale = StaleWhy::Link { cause: cause.clone() };
+            no_twins(&Freshness::Stale { since, why: stale });
+            no_twins(&LinkView {
+                state,
+                since,
+                down_since: None,
+                last_success: None,
+                endpoints: vec![endpoint],
+            });
+        }
+        for state in [
+            OperationState::NotSent { cause: cause.clone() },
+            OperationState::Failed(FailedWhy::Refused { cause: cause.clone() }),
+            OperationState::OutcomeUnknown(UnknownWhy::Lost { cause: cause.clone() }),
+            OperationState::OutcomeUnknown(UnknownWhy::Node { node: "pve2".into(), cause }),
+        ] {
+            operation.state = state;
+            no_twins(&operation);
+        }
+    }
+}

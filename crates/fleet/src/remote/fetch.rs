@@ -12,7 +12,7 @@ use pve::call::task::{TaskQuery, TaskSource};
 use pve::drift::Drift;
 use pve::reply::GuestConfig;
 use pve::upid::Upid;
-use pve::{Answer, Client, Error, ErrorKind, ServerClass, call};
+use pve::{Answer, Client, Error, ErrorKind, call};
 
 use crate::detail::Flown;
 use crate::inventory::{Interface, Listing};
@@ -182,11 +182,19 @@ async fn inquire(at: &Place, client: &Client, ear: &mut Ear) -> Result<Inquiry, 
     match ear.run(client, call).await {
         Ok(_) => Ok(Inquiry::Exists),
         Err(error) => match error.kind() {
-            ErrorKind::Server { class: ServerClass::NotFound, .. } => Ok(Inquiry::DoesNotExist),
+            ErrorKind::Server { text, .. } if denies(text, at.vmid) => Ok(Inquiry::DoesNotExist),
             ErrorKind::PrivilegeMissing { .. } => Ok(Inquiry::Forbidden),
             _ => Err(error),
         },
     }
+}
+
+/// Whether these are the words of a node that does not have this guest's configuration. Other things may be
+/// missing, too (the node itself, when its name no longer resolves), and prove nothing about the guest.
+fn denies(text: &str, vmid: Vmid) -> bool {
+    text.contains("onfiguration file")
+        && text.contains(&format!("/{vmid}.conf'"))
+        && text.contains("does not exist")
 }
 
 /// What tells one life of a number from another, out of its configuration.
@@ -282,4 +290,34 @@ pub(crate) fn is_ha(task: &TaskId) -> bool {
 /// A value with its observation.
 pub(crate) fn observed<T>(value: T, at: Timestamp, through: &model::EndpointId) -> Observed<T> {
     Observed { value, at, through: through.clone() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_missing_configuration_of_this_guest_proves_that_it_is_gone() {
+        for (text, proves) in [
+            ("Configuration file 'nodes/pve1/lxc/102.conf' does not exist", true),
+            ("Configuration file 'nodes/pve1/qemu-server/102.conf' does not exist\n", true),
+            ("Configuration file 'nodes/pve1/lxc/1102.conf' does not exist", false),
+            (
+                "hostname lookup 'pve1' failed - failed to get address info for: pve1: Name or service not known",
+                false,
+            ),
+            ("no such cluster node 'pve1'", false),
+            ("storage 'x' does not exist", false),
+        ] {
+            assert_eq!(denies(text, Vmid(102)), proves, "{text}");
+        }
+    }
+
+    #[test]
+    fn tasks_of_the_ha_manager_are_told_by_their_type() {
+        let upid =
+            |kind: &str| TaskId::from(format!("UPID:pve1:00000001:00000002:6A4BB5C8:{kind}:101:root@pam:"));
+        assert!(is_ha(&upid("hastart")) && is_ha(&upid("hastop")));
+        assert!(!is_ha(&upid("vzstart")) && !is_ha(&TaskId::from("rubbish")));
+    }
 }

@@ -45,7 +45,10 @@ impl Remote {
             Part::Version(own) => own.clone(),
             _ => endpoint.clone(),
         };
-        let Some(client) = self.lines().get(&endpoint).cloned() else { return };
+        let Some(client) = self.lines().get(&endpoint).cloned() else {
+            self.schedule.skipped(&part, now);
+            return;
+        };
         self.schedule.begun(&part);
         let epoch = self.link.epoch();
         let reading = Reading { begun: now.mono, through: endpoint };
