@@ -62,7 +62,7 @@ pub fn cause(error: &Error) -> Cause {
         }
         ErrorKind::NotUnderstood { what } => Cause::NotUnderstood { what: what.clone() },
         ErrorKind::TooLarge { limit } => Cause::TooLarge { limit: *limit },
-        ErrorKind::InvalidRequest { what } => Cause::Internal { text: format!("not sent: {what}") },
+        ErrorKind::InvalidRequest { what } => Cause::NotSendable { what: what.clone() },
         // The client may learn of new kinds before this function does; its own sentence is better than none.
         _ => Cause::Internal { text: error.to_string() },
     }
@@ -167,7 +167,7 @@ mod tests {
             ),
             (ErrorKind::NotUnderstood { what: text() }, Decode, "not_understood", 'c'),
             (ErrorKind::TooLarge { limit: 1 }, Read, "too_large", 'c'),
-            (ErrorKind::InvalidRequest { what: text() }, Local, "internal", 'c'),
+            (ErrorKind::InvalidRequest { what: text() }, Local, "not_sendable", 'c'),
         ]
     }
 

@@ -233,6 +233,17 @@ async fn a_token_carries_no_csrf_and_a_rejected_one_is_tried_again_on_schedule()
 }
 
 #[tokio::test]
+async fn a_token_that_cannot_be_sent_is_called_that() {
+    let odd = Credential::token("root@pam!ci", "two\nlines");
+    let bench = Bench::with(Topology::single("9.2"), 1, odd, Timings::shrunk()).await;
+    let now = bench.link("backing_off").await;
+    assert_eq!(now.link.state.cause().unwrap().code(), "not_sendable");
+    assert!(!now.link.sentence().contains("two"), "{}", now.link.sentence());
+    assert!(bench.remote.journal().is_empty());
+    bench.end().await;
+}
+
+#[tokio::test]
 async fn a_second_factor_is_asked_for_and_its_answer_connects() {
     for version in ["8.4", "9.2"] {
         let mut topology = Topology::single(version);
@@ -327,6 +338,26 @@ async fn disconnected_is_remembered_and_means_silence() {
     assert_eq!(other.remote(id).unwrap().link.state.word(), "disconnected");
     assert_eq!(bench.remote.connections().len(), connections);
     other.stop().await;
+    bench.end().await;
+}
+
+#[tokio::test]
+async fn disconnecting_ends_what_is_under_way() {
+    let bench = Bench::new(Topology::single("9.2")).await;
+    bench.ready().await;
+    bench.remote.fault(None, Fault::Delay { ms: 400 }.on("/cluster/resources")).await;
+    bench.remote.clear_journal();
+    let asked = async {
+        while bench.asked("GET", "/cluster/resources") == 0 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, asked).await.unwrap();
+    bench.fleet.disconnect(bench.id, "ada", false).await.unwrap();
+    let read = |now: &fleet::RemoteSnapshot| now.facet(model::FacetKind::Resources).unwrap().last_success;
+    let before = read(&bench.now());
+    tokio::time::sleep(Duration::from_millis(700)).await;
+    assert_eq!(read(&bench.now()), before);
     bench.end().await;
 }
 

@@ -153,12 +153,17 @@ pub enum Cause {
         /// The bound in bytes.
         limit: u64,
     },
+    /// What was given cannot be sent as it is; nothing was.
+    NotSendable {
+        /// What is wrong with it.
+        what: String,
+    },
     /// Somebody disconnected the remote.
     Disconnected {
         /// Who.
         by: String,
     },
-    /// A fault of Muster itself: something ended that should not have, or a request was not fit to be sent.
+    /// A fault of Muster itself: something ended that should not have.
     Internal {
         /// What.
         text: String,
@@ -203,6 +208,7 @@ impl Cause {
             | Self::NotSupported { .. }
             | Self::ParametersRejected { .. }
             | Self::TooLarge { .. }
+            | Self::NotSendable { .. }
             | Self::Disconnected { .. }
             | Self::Internal { .. } => Reach::Call,
         }
@@ -239,6 +245,7 @@ impl Cause {
             Self::NotSupported { .. } => "not_supported",
             Self::ParametersRejected { .. } => "parameters_rejected",
             Self::TooLarge { .. } => "too_large",
+            Self::NotSendable { .. } => "not_sendable",
             Self::Disconnected { .. } => "disconnected",
             Self::Internal { .. } => "internal",
         }
@@ -287,6 +294,7 @@ impl Cause {
             Self::NotSupported { text } => with("this version of Proxmox VE does not support the call", text),
             Self::ParametersRejected { text } => with("Proxmox VE rejected the parameters", text),
             Self::TooLarge { limit } => format!("the answer is larger than {limit} bytes"),
+            Self::NotSendable { what } => with("nothing was sent", what),
             Self::Disconnected { by } => format!("the remote was disconnected by {by}"),
             Self::Internal { text } => with("a fault inside Muster", text),
         }
@@ -359,6 +367,7 @@ impl Cause {
             Self::TooLarge { .. } => {
                 "Check what answers there: no list of Proxmox VE is expected to be so large.".to_owned()
             }
+            Self::NotSendable { .. } => "Correct what was entered and try again.".to_owned(),
             Self::Disconnected { .. } => "Connect the remote.".to_owned(),
             Self::Internal { .. } => "Please report this with Muster's log; it goes on by itself.".to_owned(),
         }

@@ -224,6 +224,17 @@ fn a_disconnected_remote_leaves_it_unfollowed() {
     assert!(operation.followed);
 }
 
+#[test]
+fn a_log_watched_for_days_stays_bounded() {
+    let mut operation = operation(Action::Start);
+    for n in 0..10_000 {
+        operation.note(format!("line {n}"), at(n));
+    }
+    assert_eq!(operation.log.len(), 200);
+    assert!(operation.log[0].text.starts_with("start asked for"));
+    assert_eq!(operation.log.last().unwrap().text, "line 9999");
+}
+
 fn task(n: u32, started: i64) -> Task {
     Task {
         upid: upid(n),

@@ -272,6 +272,7 @@ fn all_causes() -> Vec<Cause> {
         Cause::NotSupported { text: text() },
         Cause::ParametersRejected { text: text() },
         Cause::TooLarge { limit: 4 },
+        Cause::NotSendable { what: text() },
         Cause::Disconnected { by: "ada".into() },
         Cause::Internal { text: text() },
     ];

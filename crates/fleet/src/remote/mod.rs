@@ -389,6 +389,21 @@ impl Remote {
         }
     }
 
+    /// Tells the link how a request beside the tries ended. While it is not up only a try counts, lest the
+    /// stragglers of an outage be taken for it.
+    fn overheard(
+        &mut self,
+        epoch: u64,
+        endpoint: &EndpointId,
+        result: Result<(), &Error>,
+        narrow: bool,
+        now: Now,
+    ) {
+        if self.link.state().is_up() {
+            self.heard(epoch, endpoint, result, narrow, now);
+        }
+    }
+
     /// Tells the link how a request ended.
     fn heard(
         &mut self,

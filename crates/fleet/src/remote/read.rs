@@ -100,7 +100,7 @@ impl Remote {
         let drifted = ear.drift.count();
         self.listen(Some(&part), &mut ear);
         let jitter = self.jitter();
-        self.heard(epoch, &reading.through, result.as_ref().map(|_| ()), part.is_narrow(), now);
+        self.overheard(epoch, &reading.through, result.as_ref().map(|_| ()), part.is_narrow(), now);
         match result {
             Err(error) => {
                 let endpoint = Some(reading.through);

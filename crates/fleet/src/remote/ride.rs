@@ -415,9 +415,9 @@ impl Remote {
         match sight {
             Sight::Sent { epoch, unreached, endpoint, result } => {
                 for (at, error) in &unreached {
-                    self.heard(epoch, at, Err(error), false, now);
+                    self.overheard(epoch, at, Err(error), false, now);
                 }
-                self.heard(epoch, &endpoint, result.as_ref().map(|_| ()), true, now);
+                self.overheard(epoch, &endpoint, result.as_ref().map(|_| ()), true, now);
                 if let Some(dispatch) =
                     self.rides.get_mut(&id).and_then(|ride| ride.operation.dispatch.as_mut())
                 {
@@ -426,7 +426,7 @@ impl Remote {
                 self.step_ride(id, sent(result), now);
             }
             Sight::Task { epoch, endpoint, result } => {
-                self.heard(epoch, &endpoint, result.as_ref().map(|_| ()), true, now);
+                self.overheard(epoch, &endpoint, result.as_ref().map(|_| ()), true, now);
                 let task = self.rides.get(&id).and_then(|ride| ride.operation.task.clone());
                 let Some(task) = task else { return };
                 let event = match result {
@@ -439,14 +439,14 @@ impl Remote {
                 self.step_ride(id, event, now);
             }
             Sight::List { epoch, endpoint, begun, result } => {
-                self.heard(epoch, &endpoint, result.as_ref().map(|_| ()), true, now);
+                self.overheard(epoch, &endpoint, result.as_ref().map(|_| ()), true, now);
                 if let Ok((tasks, to_the_end)) = result {
                     let found = self.find(id, &tasks);
                     self.step_ride(id, Event::Listed { found, to_the_end, begun }, now);
                 }
             }
             Sight::Guest { epoch, endpoint, result } => {
-                self.heard(epoch, &endpoint, result.as_ref().map(|_| ()), true, now);
+                self.overheard(epoch, &endpoint, result.as_ref().map(|_| ()), true, now);
                 match result {
                     Ok((state, ha)) => {
                         self.step_ride(id, Event::GuestSeen { state, ha }, now);

@@ -145,7 +145,7 @@ impl Remote {
             }
             Message::SecondFactor { factor, reply } => self.second_factor(factor, reply, now),
             Message::Heard { epoch, endpoint, result } => {
-                self.heard(epoch, &endpoint, result.as_ref().copied(), true, now);
+                self.overheard(epoch, &endpoint, result.as_ref().copied(), true, now);
             }
             Message::Addresses { vmid, seen } => {
                 if let Some(known) = self.inventory.guests.get_mut(&vmid) {

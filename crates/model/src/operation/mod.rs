@@ -39,6 +39,9 @@ impl Dispatch {
     }
 }
 
+/// Lines kept of an operation's own log.
+const LOG_KEPT: usize = 200;
+
 /// One line of an operation's own log.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct LogEntry {
@@ -219,8 +222,12 @@ impl Operation {
         }
     }
 
-    /// Adds a line to its log.
+    /// Adds a line to its log. What one watches for days must not grow for days: of a long log, beginning and
+    /// end stay.
     pub fn note(&mut self, text: impl Into<String>, now: Now) {
+        if self.log.len() >= LOG_KEPT {
+            self.log.remove(LOG_KEPT / 2);
+        }
         self.log.push(LogEntry { at: now.wall, text: text.into() });
     }
 
