@@ -43,6 +43,12 @@ impl SimTime {
     pub const fn since(self, earlier: Self) -> u64 {
         self.0.saturating_sub(earlier.0)
     }
+
+    /// The moment so many milliseconds later, or earlier if negative.
+    #[must_use]
+    pub const fn shifted(self, millis: i64) -> Self {
+        Self(self.0.saturating_add_signed(millis))
+    }
 }
 
 /// The methods that Proxmox VE's API knows. The door answers any other itself (501).
@@ -145,6 +151,8 @@ pub enum ParamValue {
     Form(String),
     /// From a JSON body.
     Json(Value),
+    /// From the query or a form body, a name without `=`: known, but undefined.
+    Bare,
 }
 
 /// The proof that a call carries.

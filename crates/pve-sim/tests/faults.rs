@@ -6,7 +6,7 @@ mod support;
 use std::io::ErrorKind;
 use std::time::{Duration, Instant};
 
-use pve_sim::{BlackHoleAt, Fault, FaultSpec, Handshake, ResetAt, Topology};
+use pve_sim::{BlackHoleAt, Fault, FaultSpec, Handshake, Remote, ResetAt, Topology};
 use support::{Conversation, Ending, Tls, sign_in, start};
 use tokio::net::TcpStream;
 
@@ -371,17 +371,33 @@ async fn the_clock_is_off() {
 }
 
 #[tokio::test]
-async fn a_clock_that_was_off_from_the_start_goes_on() {
-    for seconds in [3600_i64, -3600] {
+async fn tasks_go_on_whatever_the_clock_does() {
+    const MONTH: i64 = 31 * 86_400;
+    for (seconds, at_start) in [(3600, true), (-3600, true), (MONTH, false), (-MONTH, false)] {
         let mut topology = Topology::single("9.2");
-        topology.remotes[0].faults = vec![Fault::ClockSkew { seconds }.into()];
+        if at_start {
+            topology.remotes[0].faults = vec![Fault::ClockSkew { seconds }.into()];
+        }
         let (sim, remote) = start(topology).await;
-        let address = remote.first_address();
-        let session = sign_in(address, "root@pam", "secret-root").await;
-        let tls = Tls::new();
+        if !at_start {
+            remote.fault(None, Fault::ClockSkew { seconds }).await;
+        }
+        starts_a_guest(&remote, seconds).await;
+        remote.clear_all().await;
+        starts_a_guest(&remote, 0).await;
+        sim.stop().await;
+    }
+}
+
+/// Starts a container on a remote whose clock is so far off, follows the task to its end, and stops it again.
+async fn starts_a_guest(remote: &Remote, seconds: i64) {
+    let address = remote.first_address();
+    let session = sign_in(address, "root@pam", "secret-root").await;
+    let tls = Tls::new();
+    for deed in ["start", "stop"] {
+        let path = format!("/api2/json/nodes/pve1/lxc/102/status/{deed}");
         let mut conversation = tls.connect(address).await.unwrap();
-        let path = "/api2/json/nodes/pve1/lxc/102/status/start";
-        let upid = conversation.ask("POST", path, &session.headers(), "").await.data();
+        let upid = conversation.ask("POST", &path, &session.headers(), "").await.data();
         let upid = upid.as_str().unwrap();
         let started = i64::from_str_radix(upid.split(':').nth(4).unwrap(), 16).unwrap();
         let off = started - jiff::Timestamp::now().as_second();
@@ -397,7 +413,6 @@ async fn a_clock_that_was_off_from_the_start_goes_on() {
             }
             assert!(before.elapsed() < support::PATIENCE, "the task ends");
         }
-        sim.stop().await;
     }
 }
 

@@ -408,6 +408,7 @@ fn record(connection: &Connection, node: &str, request: &Request, params: Option
             ParamValue::Form(text) => text.clone(),
             ParamValue::Json(Value::String(text)) => text.clone(),
             ParamValue::Json(other) => other.to_string(),
+            ParamValue::Bare => String::new(),
         };
         (name.to_owned(), text)
     });

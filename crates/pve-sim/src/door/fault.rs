@@ -11,6 +11,10 @@ use serde::ser::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 
+/// The farthest that a clock may be off: fifty years, so that no time leaves the eight hexadecimal digits that
+/// task identifiers have for it.
+pub(crate) const MOST_SKEW_SECONDS: i64 = 50 * 365 * 86_400;
+
 /// What goes wrong.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "fault", rename_all = "kebab-case", deny_unknown_fields)]
@@ -122,10 +126,10 @@ pub enum Fault {
     },
     /// The clock of the remote is off.
     ///
-    /// Tasks do not run backwards: set back while it runs, the world stands still until its time has come again
-    /// (`Date` is off at once). One that is off from the start, as a fault of the topology, goes on.
+    /// What is under way takes as long as it would have and uptimes stay; times written down before (of tasks,
+    /// in tickets) stay as they were written.
     ClockSkew {
-        /// Seconds ahead; negative for behind.
+        /// Seconds ahead; negative for behind. At most fifty years.
         seconds: i64,
     },
     /// No TLS at all on this port: HTTP in the clear.
@@ -338,6 +342,9 @@ impl FaultSpec {
             Fault::Drip { bytes_per_second: 0 } => {
                 Err(format!("fault {name}: bytes_per_second must be at least 1"))
             }
+            Fault::ClockSkew { seconds } if !(-MOST_SKEW_SECONDS..=MOST_SKEW_SECONDS).contains(seconds) => {
+                Err(format!("fault {name}: seconds must be within {MOST_SKEW_SECONDS} of zero (fifty years)"))
+            }
             Fault::WrongType { pointer, .. } | Fault::MissingField { pointer }
                 if !pointer.is_empty() && !pointer.starts_with('/') =>
             {
@@ -496,6 +503,7 @@ mod tests {
             (json!({"fault": "quorum-lost", "times": 1}), "a state"),
             (json!({"fault": "proxy", "node": "a", "status": 500}), "595 to 599"),
             (json!({"fault": "wrong-type", "pointer": "a", "value": 1}), "begin with a slash"),
+            (json!({"fault": "clock-skew", "seconds": i64::MIN}), "fifty years"),
             (json!({"path": "/x"}), "missing field `fault`"),
         ] {
             let error = serde_json::from_value::<FaultSpec>(value).unwrap_err().to_string();

@@ -222,14 +222,14 @@ impl Request {
             } else {
                 for (name, value) in form(&self.body) {
                     if !in_query(&name) {
-                        params.push(name, ParamValue::Form(value));
+                        params.push(name, value);
                     }
                 }
             }
         }
         for (name, value) in query {
             if name != "_dc" {
-                params.push(name, ParamValue::Form(value));
+                params.push(name, value);
             }
         }
         Ok(params)
@@ -255,7 +255,7 @@ fn auth_value(header: &str, key: &str) -> Option<String> {
 }
 
 /// Pairs of a form. A name without `=` is given all the same: the real server refuses it if it does not know it.
-pub(crate) fn form(data: &[u8]) -> Vec<(String, String)> {
+fn form(data: &[u8]) -> Vec<(String, ParamValue)> {
     let decode = |part: &[u8]| {
         let plus: Vec<u8> = part.iter().map(|byte| if *byte == b'+' { b' ' } else { *byte }).collect();
         percent_encoding::percent_decode(&plus).decode_utf8_lossy().into_owned()
@@ -264,9 +264,10 @@ pub(crate) fn form(data: &[u8]) -> Vec<(String, String)> {
         .filter(|pair| !pair.is_empty())
         .map(|pair| match memchr::memchr(b'=', pair) {
             Some(at) => {
-                (decode(pair.get(..at).unwrap_or_default()), decode(pair.get(at + 1..).unwrap_or_default()))
+                let value = decode(pair.get(at + 1..).unwrap_or_default());
+                (decode(pair.get(..at).unwrap_or_default()), ParamValue::Form(value))
             }
-            None => (decode(pair), String::new()),
+            None => (decode(pair), ParamValue::Bare),
         })
         .collect()
 }
@@ -356,13 +357,13 @@ mod tests {
     #[test]
     fn forms() {
         let pairs = |text: &str| form(text.as_bytes());
-        let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
-        assert_eq!(pairs(""), []);
-        assert_eq!(
-            pairs("a=1&b=x+y;c=%C3%BC&&a=2"),
-            [pair("a", "1"), pair("b", "x y"), pair("c", "ü"), pair("a", "2")]
+        let pair = |name: &str, value: &str| (name.to_owned(), ParamValue::Form(value.to_owned()));
+        assert!(pairs("").is_empty());
+        assert!(
+            pairs("a=1&b=x+y;c=%C3%BC&&a=2")
+                == [pair("a", "1"), pair("b", "x y"), pair("c", "ü"), pair("a", "2")]
         );
-        assert_eq!(pairs("full&x="), [pair("full", ""), pair("x", "")]);
+        assert!(pairs("full&x=") == [("full".to_owned(), ParamValue::Bare), pair("x", "")]);
     }
 
     #[test]

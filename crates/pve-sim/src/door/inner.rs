@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::certificate::{self, Authority, CertificateError, Identity};
-use super::fault::{BlackHoleAt, Fault, FaultId, FaultSpec, ResetAt};
+use super::fault::{BlackHoleAt, Fault, FaultId, FaultSpec, MOST_SKEW_SECONDS, ResetAt};
 use super::journal::Journal;
 use super::listener::{Mode, Order};
 use super::response::Manners;
@@ -22,6 +22,9 @@ use crate::seam::SimTime;
 use crate::timings::SimTimings;
 use crate::topology::RemoteSpec;
 use crate::world::{Cluster, Health};
+
+/// The farthest that all clock faults together set a clock off: fifty years, in milliseconds.
+const MOST_SKEW: i64 = 1_000 * MOST_SKEW_SECONDS;
 
 /// One node's socket.
 pub(crate) struct Node {
@@ -121,6 +124,13 @@ pub(crate) struct Common {
     pub(crate) remotes: usize,
 }
 
+/// What is behind the sockets.
+struct World {
+    cluster: Cluster,
+    /// How far off its clock is, in milliseconds.
+    skew: i64,
+}
+
 /// What a remote's handles and connections share.
 pub(crate) struct Inner {
     pub(crate) name: String,
@@ -130,7 +140,7 @@ pub(crate) struct Inner {
     pub(crate) tracker: TaskTracker,
     pub(crate) stop: CancellationToken,
     nodes: Vec<Node>,
-    world: Mutex<Cluster>,
+    world: Mutex<World>,
     faults: Mutex<Vec<Active>>,
     faults_changed: watch::Sender<u64>,
     last_fault: AtomicU64,
@@ -154,7 +164,7 @@ impl Inner {
             tracker: common.tracker.clone(),
             stop: common.stop.clone(),
             nodes,
-            world: Mutex::new(world),
+            world: Mutex::new(World { cluster: world, skew: 0 }),
             faults: Mutex::new(Vec::new()),
             faults_changed: watch::Sender::new(0),
             last_fault: AtomicU64::new(0),
@@ -180,17 +190,34 @@ impl Inner {
         lock(&self.journal)
     }
 
+    /// How far off the remote's clock is, in milliseconds.
+    fn skew(&self) -> i64 {
+        let skews = lock(&self.faults).iter().fold(0_i64, |sum, active| match active.spec.fault {
+            Fault::ClockSkew { seconds } => sum.saturating_add(seconds.saturating_mul(1000)),
+            _ => sum,
+        });
+        skews.clamp(-MOST_SKEW, MOST_SKEW)
+    }
+
     /// The remote's own clock.
     pub(crate) fn now(&self) -> SimTime {
-        clock(lock(&self.faults).iter().map(|active| &active.spec.fault))
+        real_time().shifted(self.skew())
     }
 
     /// The world, at the remote's own time.
     pub(crate) fn with_world<R>(&self, f: impl FnOnce(&mut Cluster, SimTime) -> R) -> R {
-        let now = self.now();
         let mut world = lock(&self.world);
-        world.advance(now);
-        f(&mut world, now)
+        let (real, skew) = (real_time(), self.skew());
+        if skew != world.skew {
+            let before = real.shifted(world.skew);
+            world.cluster.advance(before);
+            let by = skew.saturating_sub(world.skew);
+            world.cluster.set_clock(by);
+            world.skew = skew;
+        }
+        let now = real.shifted(skew);
+        world.cluster.advance(now);
+        f(&mut world.cluster, now)
     }
 
     /// Changes the world as it is now.
@@ -235,7 +262,7 @@ impl Inner {
 
     fn tell_world(&self, identities: &Identities, node: &Node, own: &Identity) {
         let facts = vec![identities.authority.facts().clone(), own.facts.clone()];
-        lock(&self.world).set_certificates(&node.name, facts);
+        lock(&self.world).cluster.set_certificates(&node.name, facts);
     }
 
     /// What the node shows now.
@@ -298,7 +325,7 @@ impl Inner {
     }
 
     fn health(&self, node: &Node) -> Health {
-        lock(&self.world).node_health(&node.name).unwrap_or(Health::Up)
+        lock(&self.world).cluster.node_health(&node.name).unwrap_or(Health::Up)
     }
 
     /// The faults that strike one call, each counted as having struck.
@@ -485,17 +512,10 @@ impl Inner {
     }
 }
 
-/// The time, as far off as these faults want it.
-pub(crate) fn clock<'a>(faults: impl Iterator<Item = &'a Fault>) -> SimTime {
-    let skew: i64 = faults
-        .map(|fault| match fault {
-            Fault::ClockSkew { seconds } => seconds.saturating_mul(1000),
-            _ => 0,
-        })
-        .fold(0, i64::saturating_add);
+/// The time of this machine.
+pub(crate) fn real_time() -> SimTime {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let real = u64::try_from(since.as_millis()).unwrap_or(u64::MAX);
-    SimTime(real.saturating_add_signed(skew))
+    SimTime(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
 }
 
 /// Text of the form of a UUID, as a cluster's authority has in its name.

@@ -7,7 +7,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
 use super::certificate::CertificateError;
-use super::inner::{Common, Inner, ListenerEnds, Node, clock};
+use super::inner::{Common, Inner, ListenerEnds, Node, real_time};
 use super::listener;
 use super::remote::Remote;
 use super::script;
@@ -169,9 +169,7 @@ impl Sim {
 type Ends = Vec<(tokio::net::TcpListener, ListenerEnds)>;
 
 fn build(spec: &RemoteSpec, seed: u64, common: &Common) -> Result<(Arc<Inner>, Ends), SimError> {
-    // A clock that is off from the start is off for the world's whole life: its time never has to go back.
-    let now = clock(spec.faults.iter().map(|fault| &fault.fault));
-    let world = Cluster::new(&spec.to_cluster(seed), common.timings.world, now)
+    let world = Cluster::new(&spec.to_cluster(seed), common.timings.world, real_time())
         .map_err(|error| SimError::World { remote: spec.name.clone(), what: error.to_string() })?;
     let mut nodes = Vec::with_capacity(spec.nodes.len());
     let mut ends = Vec::with_capacity(spec.nodes.len());

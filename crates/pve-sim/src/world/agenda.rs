@@ -29,6 +29,13 @@ impl Agenda {
         self.events.insert((at, self.serial), event);
     }
 
+    /// Every event comes so many milliseconds later, or earlier if negative.
+    pub(crate) fn shift(&mut self, millis: i64) {
+        let events = std::mem::take(&mut self.events);
+        self.events =
+            events.into_iter().map(|((at, serial), event)| ((at.shifted(millis), serial), event)).collect();
+    }
+
     /// When the next one is due.
     pub(crate) fn next(&self) -> Option<SimTime> {
         self.events.first_key_value().map(|((at, _), _)| *at)

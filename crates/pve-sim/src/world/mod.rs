@@ -191,6 +191,27 @@ impl Cluster {
         self.now = self.now.max(now);
     }
 
+    /// Somebody sets the clock, forward or (negative) back by so many milliseconds.
+    ///
+    /// What is under way takes as long as it would have, and uptimes stay what they are. What is written down
+    /// (task times, tickets, snapshots) keeps the time that it was written with.
+    pub fn set_clock(&mut self, by: i64) {
+        self.now = self.now.shifted(by);
+        self.last_tick = self.last_tick.shifted(by);
+        self.agenda.shift(by);
+        for node in &mut self.nodes {
+            node.booted = node.booted.shifted(by);
+            node.reported = node.reported.map(|at| at.shifted(by));
+        }
+        for guest in self.guests.values_mut() {
+            guest.started = guest.started.shifted(by);
+            if let Some(seen) = &mut guest.seen {
+                seen.started = seen.started.shifted(by);
+            }
+        }
+        self.revision += 1;
+    }
+
     /// When something will next happen by itself, if anything will. Reports of the status daemon do not
     /// count: nobody sees them before asking.
     #[must_use]

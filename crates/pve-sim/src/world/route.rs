@@ -207,6 +207,7 @@ fn sent_text(call: &Call, name: &str) -> Option<String> {
         crate::seam::ParamValue::Form(text) => Some(text.clone()),
         crate::seam::ParamValue::Json(Value::String(text)) => Some(text.clone()),
         crate::seam::ParamValue::Json(value) => Some(value.to_string()),
+        crate::seam::ParamValue::Bare => None,
     }
 }
 

@@ -96,7 +96,9 @@ pub(crate) fn verify(found: &Match<'_>, release: Release, params: &Params) -> Re
             continue;
         };
         match read(param, &values) {
-            Ok(arg) => {
+            // Undefined is as good as absent, but its name must be known.
+            Ok(None) => {}
+            Ok(Some(arg)) => {
                 args.insert(name.to_owned(), arg);
             }
             Err(words) => {
@@ -123,10 +125,14 @@ fn gather(params: &Params) -> BTreeMap<&str, Vec<&ParamValue>> {
     by_name
 }
 
-fn read(schema: &Schema, values: &[&ParamValue]) -> Result<Arg, String> {
+/// One parameter; none if nothing that was sent for it defines it.
+fn read(schema: &Schema, values: &[&ParamValue]) -> Result<Option<Arg>, String> {
+    let defined = |value: &&&ParamValue| !matches!(value, ParamValue::Bare | ParamValue::Json(Value::Null));
+    let values: Vec<&ParamValue> = values.iter().filter(defined).copied().collect();
     let takes_list =
         schema.kind == Kind::Array || schema.format.as_deref().is_some_and(|f| f.ends_with("-list"));
-    let arg = match values {
+    let arg = match values.as_slice() {
+        [] => return Ok(None),
         [ParamValue::Form(text)] => Arg { text: text.clone(), form: true },
         [ParamValue::Json(value)] => match value {
             Value::Bool(flag) => Arg { text: u8::from(*flag).to_string(), form: false },
@@ -135,18 +141,18 @@ fn read(schema: &Schema, values: &[&ParamValue]) -> Result<Arg, String> {
             Value::Array(items) if takes_list => Arg { text: join(items), form: true },
             Value::Array(_) => return Err(kind_error(schema, "ARRAY")),
             Value::Object(_) => return Err(kind_error(schema, "HASH")),
-            Value::Null => Arg { text: String::new(), form: true },
+            Value::Null => return Ok(None),
         },
         several if takes_list => {
             let texts = several.iter().filter_map(|value| match value {
                 ParamValue::Form(text) | ParamValue::Json(Value::String(text)) => Some(text.as_str()),
-                ParamValue::Json(_) => None,
+                ParamValue::Json(_) | ParamValue::Bare => None,
             });
             Arg { text: texts.collect::<Vec<_>>().join(","), form: true }
         }
         _ => return Err(kind_error(schema, "ARRAY")),
     };
-    check_text(schema, &arg.text).map(|()| arg)
+    check_text(schema, &arg.text).map(|()| Some(arg))
 }
 
 fn join(items: &[Value]) -> String {

@@ -164,6 +164,11 @@ fn schemas_are_closed_and_say_what_is_wrong() {
         |value: Value| -> Params { [("enable".to_owned(), ParamValue::Json(value))].into_iter().collect() };
     assert_eq!(world.call(Method::Put, "/access/users/alice@pve", json(json!(true))).status, 200);
     assert_eq!(world.call(Method::Put, "/access/users/alice@pve", json(json!({"a": 1}))).errors, ["enable"]);
+    assert_eq!(world.call(Method::Put, "/access/users/alice@pve", json(Value::Null)).status, 200);
+    let bare = |name: &str| -> Params { [(name.to_owned(), ParamValue::Bare)].into_iter().collect() };
+    assert_eq!(world.call(Method::Get, "/access/users", bare("enabled")).status, 200, "undefined");
+    assert_eq!(world.call(Method::Get, "/access/users", bare("nonsense")).errors, ["nonsense"]);
+    assert_eq!(world.call(Method::Post, "/access/users", bare("userid")).errors, ["userid"], "but required");
     let both: Params = [("type", "vm"), ("type", "node")]
         .into_iter()
         .map(|(k, v)| (k.to_owned(), ParamValue::Form(v.to_owned())))

@@ -127,3 +127,47 @@ fn who_may_not_look_at_the_node_sees_own_tasks_only() {
     assert_eq!(world.finish(&got), "OK");
     assert_eq!(world.get("/nodes/pve1/tasks").total, Some(1));
 }
+
+#[test]
+fn a_clock_that_is_set_lets_tasks_go_on_and_keeps_uptimes() {
+    const MONTH: i64 = 31 * 86_400_000;
+    for by in [-MONTH, MONTH, -600_000, 600_000] {
+        let mut world = World::new("9.2");
+        let uptime = |world: &mut World| {
+            let status = world.get("/nodes/pve1/lxc/101/status/current");
+            (status.data["uptime"].as_u64().unwrap(), world.get("/nodes/pve1/status").data["uptime"].clone())
+        };
+        let before = uptime(&mut world);
+        let begun = start(&mut world);
+        world.now = world.now.shifted(by);
+        world.cluster.set_clock(by);
+        // Tickets written before are too old or from the future; the tasks know nothing of that.
+        world.sign_in("root@pam", "secret-root");
+        assert_eq!(uptime(&mut world), before);
+        let row = world.row("lxc/102").unwrap();
+        assert_eq!((row["status"].clone(), row["name"].is_string()), (json!("stopped"), true), "not yet");
+        assert_eq!(world.get(&format!("/nodes/pve1/tasks/{begun}/status")).data["status"], "running");
+        world.pass(2_500);
+        let status = world.get(&format!("/nodes/pve1/tasks/{begun}/status")).data;
+        assert_eq!((status["status"].clone(), status["exitstatus"].clone()), (json!("stopped"), json!("OK")));
+        world.pass(10_000);
+        assert_eq!(world.row("lxc/102").unwrap()["status"], "running", "the status daemon reports");
+        let got = world.post("/nodes/pve1/lxc/102/status/stop", &[]);
+        let stamp = u64::from_str_radix(got.data.as_str().unwrap().split(':').nth(4).unwrap(), 16).unwrap();
+        assert_eq!(stamp, world.now.seconds());
+        assert_eq!(world.finish(&got), "OK");
+    }
+}
+
+#[test]
+fn a_dead_node_is_forgotten_after_five_minutes_whatever_the_clock_says() {
+    let mut world = World::cluster("9.2");
+    world.cluster.kill_node("pve2");
+    world.now = world.now.shifted(86_400_000);
+    world.cluster.set_clock(86_400_000);
+    world.sign_in("root@pam", "secret-root");
+    world.pass(60_000);
+    assert!(world.row("lxc/201").unwrap().get("name").is_some());
+    world.pass(300_000);
+    assert!(world.row("lxc/201").unwrap().get("name").is_none());
+}
