@@ -7,6 +7,7 @@ use catalogue::Method;
 use http::HeaderMap;
 use http::header::DATE;
 use jiff::Timestamp;
+use zeroize::Zeroizing;
 
 use crate::address::Address;
 use crate::auth::{Authorisation, Credential, Factor, SessionInfo, Sessions, TfaChallenge};
@@ -14,10 +15,10 @@ use crate::call::cluster::ResourceType;
 use crate::call::guest::{Addresses, Consolidation, Power, PowerOptions, Timeframe};
 use crate::call::task::TaskQuery;
 use crate::call::{self, Call};
-use crate::decode::Rows;
+use crate::decode::{self, Rows};
 use crate::drift::Drift;
 use crate::envelope;
-use crate::error::{Error, ErrorKind, Phase};
+use crate::error::{Error, ErrorKind, Phase, Sent};
 use crate::reply::{
     CertificateInfo, ClusterStatus, Domain, GuestConfig, GuestKind, GuestListRow, GuestStatus, HaStatusRow,
     LogLine, NodeListRow, NodeStatus, PendingRow, Permissions, Resource, RrdPoint, TaskRow, TaskStatus,
@@ -202,16 +203,23 @@ impl Client {
         if call.open {
             return self.exchanged(call, None).await;
         }
-        let authorisation = self.sessions.authorise(&self.line).await?;
+        let authorisation = self.authorised().await?;
         match self.exchanged(call, Some(&authorisation)).await {
             Err(error) if matches!(error.kind(), ErrorKind::CredentialsRejected { .. }) => {
+                // Safe for whatever changes something too: the server looks at ticket, token and CSRF token before
+                // it looks for a handler, so of a call that ended in a 401 nothing was done.
                 tracing::debug!(endpoint = self.endpoint(), "rejected, trying once more");
                 self.sessions.rejected(&authorisation).await;
-                let authorisation = self.sessions.authorise(&self.line).await?;
+                let authorisation = self.authorised().await?;
                 self.exchanged(call, Some(&authorisation)).await
             }
             outcome => outcome,
         }
+    }
+
+    /// What authorises a call. Should that fail, nothing of the call itself has left, whatever the sign-in met.
+    async fn authorised(&self) -> Result<Authorisation, Error> {
+        self.sessions.authorise(&self.line).await.map_err(|error| error.with_sent(Sent::No))
     }
 
     /// One request and its verdict, within the limits.
@@ -243,7 +251,7 @@ impl Client {
             method: call.method,
             target,
             headers: authorisation.map(|given| given.headers(call.method)).unwrap_or_default(),
-            form: if in_body { form } else { String::new() },
+            form: if in_body { form } else { Zeroizing::default() },
             limit: if call.listing { timings.listing_bytes } else { timings.answer_bytes },
         }
     }
@@ -259,7 +267,7 @@ impl Client {
         let server_date = date(&raw.headers);
         let decode = move || {
             let mut drift = Drift::of(call.name());
-            let body = String::from_utf8_lossy(&raw.body);
+            let body = decode::text_of(&raw.body);
             let value = envelope::open(&body).and_then(|open| (call.decode)(&open, &mut drift));
             value.map(|value| (value, drift))
         };
@@ -268,7 +276,7 @@ impl Client {
         } else {
             tokio::task::spawn_blocking(decode).await.unwrap_or_else(|error| {
                 let what = format!("decoding it failed: {error}");
-                Err(crate::decode::NotUnderstood { what, place: None })
+                Err(decode::NotUnderstood { what, place: None })
             })
         };
         let (value, drift) = decoded.map_err(|error| {

@@ -1,13 +1,15 @@
-//! The envelope around every answer, unwrapped here and nowhere else: [`open`] for the good ones, and the verdict
-//! on all others.
+//! The envelope around every answer, unwrapped here and nowhere else: [`open`].
 
 use std::collections::BTreeMap;
 
+use std::fmt;
+
+use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use crate::decode::NotUnderstood;
+use crate::decode::{NotUnderstood, unquoted};
 
 /// The opened envelope of `/api2/json`: `{"data": …}` and what may stand beside it.
 #[derive(Debug)]
@@ -24,24 +26,48 @@ pub struct Envelope<'a> {
     pub changes: Option<String>,
 }
 
-/// The keys as they stand, so that an odd value in one costs nothing but itself.
-#[derive(Deserialize)]
+/// The values as they stand, so that an odd one costs nothing but itself. Of a key that comes twice the last value
+/// counts, as everywhere.
+#[derive(Default)]
 struct Raw<'a> {
-    #[serde(borrow, default, deserialize_with = "present")]
     data: Option<&'a RawValue>,
-    #[serde(borrow, default)]
     total: Option<&'a RawValue>,
-    #[serde(borrow, default)]
     message: Option<&'a RawValue>,
-    #[serde(borrow, default)]
     errors: Option<&'a RawValue>,
-    #[serde(borrow, default)]
     changes: Option<&'a RawValue>,
 }
 
-/// A key that is there, even if it is `null`.
-fn present<'de: 'a, 'a, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'a RawValue>, D::Error> {
-    <&RawValue>::deserialize(deserializer).map(Some)
+impl<'de> Deserialize<'de> for Raw<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(Keys)
+    }
+}
+
+/// Collects the values of the known keys in one pass, whatever the others are.
+struct Keys;
+
+impl<'de> Visitor<'de> for Keys {
+    type Value = Raw<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Raw<'de>, A::Error> {
+        let mut found = Raw::default();
+        // A key is read raw too: one that is no Unicode text is merely not known.
+        while let Some((key, value)) = members.next_entry::<&RawValue, &RawValue>()? {
+            match unquoted(key.get()).as_deref() {
+                Some("data") => found.data = Some(value),
+                Some("total") => found.total = Some(value),
+                Some("message") => found.message = Some(value),
+                Some("errors") => found.errors = Some(value),
+                Some("changes") => found.changes = Some(value),
+                _ => {}
+            }
+        }
+        Ok(found)
+    }
 }
 
 /// Opens an envelope.
@@ -119,6 +145,15 @@ mod tests {
         let odd = open(r#"{"data":1,"total":{},"message":["a"],"errors":"b","changes":null}"#).unwrap();
         assert_eq!((odd.total, odd.message.as_deref()), (None, Some(r#"["a"]"#)));
         assert!(odd.errors.is_empty() && odd.changes.is_none());
+    }
+
+    #[test]
+    fn no_key_spoils_the_others() {
+        let twice = open(r#"{"data":1,"total":1,"new":1,"new":2,"data":[2],"total":"3"}"#).unwrap();
+        assert_eq!((twice.data.unwrap().get(), twice.total), ("[2]", Some(3)));
+        let odd = open(r#"{"\ud800":1,"d\u0061ta":[1],"":{},"message":"\ud800"}"#).unwrap();
+        assert_eq!((odd.data.unwrap().get(), odd.message), ("[1]", None));
+        assert!(open(r#"{1:2}"#).unwrap_err().to_string().contains("JSON"));
     }
 
     #[test]

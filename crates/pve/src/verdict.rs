@@ -21,28 +21,27 @@ const WORDS: usize = 4000;
 
 /// Is this answer a yes, and does it come from a Proxmox VE API? `node` is the node the call was about.
 pub(crate) fn judge(answer: &RawAnswer, node: Option<&str>, scrub: &Scrub) -> Result<(), ErrorKind> {
-    let body = String::from_utf8_lossy(&answer.body);
+    // What is only shown may hold bytes that are no text.
+    let body = || String::from_utf8_lossy(&answer.body);
     match answer.status {
-        200..=299 => good(answer, &body, scrub),
+        200..=299 if is_proxmox(&answer.headers) => match answer.body.trim_ascii() {
+            b"" => Err(ErrorKind::NotUnderstood { what: "the reply is empty".to_owned() }),
+            _ => Ok(()),
+        },
+        200..=299 => good(answer, &body(), scrub),
         300..=399 => {
             let to = header(&answer.headers, &LOCATION).unwrap_or("nowhere");
             Err(ErrorKind::Redirected { to: shortened(&scrub.clean(to), SHOWN) })
         }
-        status => Err(refused(status, answer, &body, node, scrub)),
+        status => Err(refused(status, answer, &body(), node, scrub)),
     }
 }
 
-/// An answer of 200 must be JSON in an envelope; whether it is well-formed is seen when it is decoded.
+/// Without the server's name in its head, an answer of 200 must be JSON in an envelope to count; whether it is
+/// well-formed is seen when it is decoded.
 fn good(answer: &RawAnswer, body: &str, scrub: &Scrub) -> Result<(), ErrorKind> {
     let start = body.trim_start();
-    if is_proxmox(&answer.headers) {
-        return match start {
-            "" => Err(ErrorKind::NotUnderstood { what: "the reply is empty".to_owned() }),
-            _ => Ok(()),
-        };
-    }
     let json = header(&answer.headers, &CONTENT_TYPE).is_some_and(|kind| kind.contains("json"));
-    // Without the server's name in the head the envelope has to tell.
     let envelope = start.starts_with('{') && start.contains("\"data\"");
     if envelope || (json && start.starts_with('{') && envelope::open(body).is_err()) {
         return Ok(());
@@ -346,7 +345,11 @@ mod tests {
             answer(404, "Not Found", &[JSON], r#"{"error":"Not found"}"#),
             answer(404, "Not Found", &[("server", "nginx")], ""),
         ] {
-            assert!(matches!(judged(&answer), Err(ErrorKind::NotProxmox { .. })), "{answer:?}");
+            assert!(
+                matches!(judged(&answer), Err(ErrorKind::NotProxmox { .. })),
+                "{:?}",
+                String::from_utf8_lossy(&answer.body)
+            );
         }
         let moved = answer(301, "Moved", &[("location", "https://elsewhere.example/")], "");
         assert!(

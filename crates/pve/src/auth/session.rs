@@ -4,15 +4,18 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex as StdMutex, PoisonError};
 use std::time::Instant;
 
+use bytes::Bytes;
 use catalogue::Method;
 use http::header::{AUTHORIZATION, COOKIE};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use percent_encoding::utf8_percent_encode;
 use tokio::sync::Mutex;
+use zeroize::Zeroizing;
 
 use super::tfa::Form;
 use super::{Credential, Factor, SessionInfo, TfaChallenge};
 use crate::call::{self, Call, ESCAPED};
+use crate::decode;
 use crate::drift::Drift;
 use crate::envelope;
 use crate::error::{Error, ErrorKind, Phase};
@@ -62,7 +65,7 @@ impl Authorisation {
                 if let Some(cookie) = cookie(&session.ticket) {
                     headers.insert(COOKIE, cookie);
                 }
-                let csrf = session.csrf.as_ref().and_then(|csrf| sensitive(csrf.expose()));
+                let csrf = session.csrf.as_ref().and_then(|csrf| sensitive(&[csrf.expose()]));
                 if let (true, Some(csrf)) = (method != Method::Get, csrf) {
                     headers.insert(CSRF, csrf);
                 }
@@ -74,11 +77,14 @@ impl Authorisation {
 
 /// The ticket as a cookie, percent-encoded: tickets hold `=`, `+`, and challenges even quotes.
 fn cookie(ticket: &Secret) -> Option<HeaderValue> {
-    sensitive(&format!("{COOKIE_NAME}={}", utf8_percent_encode(ticket.expose(), ESCAPED)))
+    let encoded = Zeroizing::new(utf8_percent_encode(ticket.expose(), ESCAPED).to_string());
+    sensitive(&[COOKIE_NAME, "=", encoded.as_str()])
 }
 
-fn sensitive(text: &str) -> Option<HeaderValue> {
-    let mut value = HeaderValue::from_str(text).ok()?;
+/// A header value that no log shows, and whose memory is wiped when its last copy is gone.
+fn sensitive(parts: &[&str]) -> Option<HeaderValue> {
+    let text = Zeroizing::new(parts.concat());
+    let mut value = HeaderValue::from_maybe_shared(Bytes::from_owner(text)).ok()?;
     value.set_sensitive(true);
     Some(value)
 }
@@ -139,11 +145,12 @@ impl Sessions {
     /// sign-in. One at a time; whoever comes meanwhile waits and shares the outcome.
     pub(crate) async fn authorise(&self, line: &Line) -> Result<Authorisation, Error> {
         if let Credential::Token { id, secret } = &self.credential {
-            let text = format!("PVEAPIToken={id}={}", secret.expose());
-            return sensitive(&text).map(Authorisation::Token).ok_or_else(|| {
-                let what = "the API token holds characters that cannot be sent".to_owned();
-                Error::new(ErrorKind::InvalidRequest { what }, Phase::Local, line.endpoint())
-            });
+            return sensitive(&["PVEAPIToken=", id, "=", secret.expose()])
+                .map(Authorisation::Token)
+                .ok_or_else(|| {
+                    let what = "the API token holds characters that cannot be sent".to_owned();
+                    Error::new(ErrorKind::InvalidRequest { what }, Phase::Local, line.endpoint())
+                });
         }
         let seen = self.ended.load(Ordering::Acquire);
         let mut state = self.state.lock().await;
@@ -209,7 +216,9 @@ impl Sessions {
 
     /// Forgets the session.
     pub(crate) async fn forget(&self) {
-        *self.state.lock().await = State::default();
+        let mut state = self.state.lock().await;
+        // A one-time code stays used.
+        *state = State { otp_used: state.otp_used, ..State::default() };
     }
 
     /// Signs in anew with the password, whatever session there is.
@@ -353,7 +362,7 @@ impl Sessions {
         verdict::judge(&answer, None, &self.scrub()).map_err(failed)?;
         // Of this reply nothing is ever quoted: it is the one that holds the ticket.
         let unread = |what: &str| failed(ErrorKind::NotUnderstood { what: what.to_owned() });
-        let body = String::from_utf8_lossy(&answer.body);
+        let body = decode::text_of(&answer.body);
         let open =
             envelope::open(&body).map_err(|_| unread("the reply to the sign-in is not well-formed"))?;
         (call.decode)(&open, &mut Drift::of(&name))

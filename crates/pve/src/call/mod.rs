@@ -15,6 +15,7 @@ use std::sync::Arc;
 
 use catalogue::Method;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use zeroize::Zeroizing;
 
 use crate::decode::{self, Decode, NotUnderstood, Reply, Rows};
 use crate::drift::Drift;
@@ -33,7 +34,7 @@ pub struct Call<T> {
     pub(crate) template: String,
     pub(crate) path: String,
     pub(crate) node: Option<String>,
-    pub(crate) params: Vec<(&'static str, String)>,
+    pub(crate) params: Vec<(&'static str, Zeroizing<String>)>,
     pub(crate) listing: bool,
     pub(crate) open: bool,
     pub(crate) invalid: Option<String>,
@@ -156,11 +157,14 @@ impl<T> Call<T> {
     }
 
     /// The parameters in form encoding.
-    pub(crate) fn form(&self) -> String {
-        let mut form = String::new();
+    pub(crate) fn form(&self) -> Zeroizing<String> {
+        // Room for all of it at once: growing would leave copies of what may be secret behind.
+        let room = self.params.iter().map(|(name, value)| 3 * (name.len() + value.len()) + 2).sum();
+        let mut form = Zeroizing::new(String::with_capacity(room));
         for (name, value) in &self.params {
             let separator = if form.is_empty() { "" } else { "&" };
-            let (name, value) = (utf8_percent_encode(name, ESCAPED), utf8_percent_encode(value, ESCAPED));
+            let (name, value) =
+                (utf8_percent_encode(name, ESCAPED), utf8_percent_encode(value.as_str(), ESCAPED));
             // Writing to a string does not fail.
             let _ = write!(form, "{separator}{name}={value}");
         }
@@ -168,25 +172,25 @@ impl<T> Call<T> {
     }
 }
 
-/// A parameter's value as it is written in a form.
+/// A parameter's value as it is written in a form. Its memory is wiped after use: it may be a password.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Value(String);
+pub struct Value(Zeroizing<String>);
 
 impl From<bool> for Value {
     fn from(value: bool) -> Self {
-        Self(if value { "1" } else { "0" }.to_owned())
+        Self::from(if value { "1" } else { "0" })
     }
 }
 
 impl From<&str> for Value {
     fn from(value: &str) -> Self {
-        Self(value.to_owned())
+        Self(Zeroizing::new(value.to_owned()))
     }
 }
 
 impl From<String> for Value {
     fn from(value: String) -> Self {
-        Self(value)
+        Self(Zeroizing::new(value))
     }
 }
 
@@ -194,7 +198,7 @@ macro_rules! numbers {
     ($($number:ty),*) => {$(
         impl From<$number> for Value {
             fn from(value: $number) -> Self {
-                Self(value.to_string())
+                Self::from(value.to_string())
             }
         }
     )*};
@@ -300,7 +304,7 @@ mod tests {
             .with("yes", Some(true))
             .with("no", Some(false))
             .with("n", Some(7u32));
-        assert_eq!(call.form(), "a=%C3%A4%20b%2Bc%26d%3De&yes=1&no=0&n=7");
+        assert_eq!(call.form().as_str(), "a=%C3%A4%20b%2Bc%26d%3De&yes=1&no=0&n=7");
         let shown = format!("{call:?}");
         assert!(shown.contains("yes") && !shown.contains("b+c"), "{shown}");
     }

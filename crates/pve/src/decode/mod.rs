@@ -8,7 +8,8 @@ mod declare;
 mod kind;
 mod split;
 
-use std::fmt;
+use std::borrow::Cow;
+use std::fmt::{self, Write as _};
 
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -111,6 +112,28 @@ pub fn check(bytes: &[u8]) -> Result<&RawValue, NotUnderstood> {
         }
     })?;
     Ok(serde_json::from_str(text)?)
+}
+
+/// The bytes of an answer as text that can be decoded field by field.
+///
+/// A byte that is no UTF-8 becomes the escape of a half surrogate pair, `\udc80` to `\udcff`. Inside of a text it
+/// spoils that one text, and the sample of the drift still shows which byte it was; anywhere else it is no JSON, as
+/// it was before.
+pub(crate) fn text_of(bytes: &[u8]) -> Cow<'_, str> {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => Cow::Borrowed(text),
+        Err(_) => {
+            let mut text = String::with_capacity(bytes.len() + 64);
+            for chunk in bytes.utf8_chunks() {
+                text.push_str(chunk.valid());
+                for byte in chunk.invalid() {
+                    // Writing to a string does not fail.
+                    let _ = write!(text, "\\udc{byte:02x}");
+                }
+            }
+            Cow::Owned(text)
+        }
+    }
 }
 
 /// Decodes `data` where one object is due.

@@ -20,7 +20,7 @@ use tokio_rustls::client::TlsStream;
 use super::Stats;
 use super::watch::{Counted, Watched};
 use crate::address::{Address, Host};
-use crate::error::{Attempt, Error, ErrorKind, Phase};
+use crate::error::{Attempt, Error, ErrorKind, Phase, seconds};
 use crate::timings::Timings;
 use crate::trust::{Verifier, refusal_in, server_name};
 
@@ -156,7 +156,9 @@ impl Connector {
         let name = self.address.dial_host();
         let dns = |text: String| self.error(ErrorKind::Dns { text }, Phase::Resolve);
         match timeout(self.timings.resolve, tokio::net::lookup_host((name.as_str(), port))).await {
-            Err(_) => Err(dns(format!("the resolver gave no answer within {:?}", self.timings.resolve))),
+            Err(_) => {
+                Err(dns(format!("the resolver gave no answer within {}", seconds(self.timings.resolve))))
+            }
             Ok(Err(error)) => {
                 let text = system_text(&error);
                 let text = text.strip_prefix("failed to lookup address information: ").unwrap_or(&text);
@@ -342,7 +344,7 @@ fn more_telling(known: Option<ErrorKind>, new: ErrorKind) -> ErrorKind {
 fn tcp_outcome(kind: &ErrorKind) -> String {
     match kind {
         ErrorKind::Refused => "connection refused".to_owned(),
-        ErrorKind::ConnectTimeout { after } => format!("timed out after {after:?}"),
+        ErrorKind::ConnectTimeout { after } => format!("timed out after {}", seconds(*after)),
         ErrorKind::Unreachable { text } => text.clone(),
         _ => "failed".to_owned(),
     }

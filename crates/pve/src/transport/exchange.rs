@@ -47,13 +47,22 @@ impl fmt::Debug for Conn {
 }
 
 /// An answer as it came, its body complete and unpacked.
-#[derive(Debug)]
 pub(crate) struct RawAnswer {
     pub(crate) status: u16,
     /// The reason phrase as it stood on the wire; empty if there was none.
     pub(crate) reason: String,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Bytes,
+}
+
+/// Without headers and body: one of a sign-in holds the ticket.
+impl fmt::Debug for RawAnswer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RawAnswer")
+            .field("status", &self.status)
+            .field("bytes", &self.body.len())
+            .finish_non_exhaustive()
+    }
 }
 
 /// An exchange that gave no answer.

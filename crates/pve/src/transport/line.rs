@@ -8,6 +8,7 @@ use catalogue::Method;
 use http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HOST, USER_AGENT};
 use http::{HeaderMap, HeaderValue, Request};
 use http_body_util::Full;
+use zeroize::Zeroizing;
 
 use super::Stats;
 use super::connect::Connector;
@@ -20,7 +21,6 @@ use crate::timings::Timings;
 const AGENT: &str = concat!("pve/", env!("CARGO_PKG_VERSION"));
 
 /// A request ready to be sent, as often as it may be.
-#[derive(Clone)]
 pub(crate) struct Prepared {
     pub(crate) method: Method,
     /// Path and query, `/api2/json` included.
@@ -28,7 +28,7 @@ pub(crate) struct Prepared {
     /// Authorisation headers.
     pub(crate) headers: HeaderMap,
     /// The form, of POST and PUT.
-    pub(crate) form: String,
+    pub(crate) form: Zeroizing<String>,
     /// Bound of the answer after decompression, in bytes.
     pub(crate) limit: u64,
 }
@@ -106,7 +106,7 @@ impl Line {
         let invalid = |what: String| Failure::local(ErrorKind::InvalidRequest { what });
         let host = HeaderValue::from_str(&self.host_header())
             .map_err(|_| invalid("the host cannot stand in a request".to_owned()))?;
-        let body = Bytes::copy_from_slice(prepared.form.as_bytes());
+        let body = Bytes::from_owner(prepared.form.clone());
         let mut request = Request::new(Full::new(body));
         *request.method_mut() = match prepared.method {
             Method::Get => http::Method::GET,

@@ -3,8 +3,9 @@
 //! The phase is a fact noted where the call stood when it failed, never guessed from a text. Nothing in an
 //! error holds a secret: words that came from a server are scrubbed of every secret that was sent to it.
 
+mod sentence;
+
 use std::collections::BTreeMap;
-use std::fmt;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -12,10 +13,12 @@ use catalogue::Method;
 
 use crate::auth::TfaChallenge;
 use crate::trust::{Certificate, Distrust, Pinned};
+use sentence::parameter_words;
+pub(crate) use sentence::seconds;
 
 /// A call that did not succeed.
 ///
-/// `Display` gives one sentence that names the endpoint and the cause; [`Error::kind`] is for programs.
+/// `Display` gives one sentence, on one line, that names the endpoint and the cause; [`Error::kind`] is for programs.
 #[derive(Debug, Clone, thiserror::Error)]
 pub struct Error {
     inner: Box<Inner>,
@@ -331,31 +334,33 @@ impl Error {
         &self.inner.attempts
     }
 
-    /// Whether the request can have reached the server.
+    /// Whether the request can have reached the server. Of a call that failed in the sign-in before it, nothing has.
     pub fn request_sent(&self) -> Sent {
         self.inner.sent
     }
 
     /// May the same call be made again (now through another endpoint, or later through this one)?
     ///
-    /// Yes when nothing was sent, whatever the method; yes for a GET whose answer was lost on the way. No
-    /// when the server has answered for good (refused, rejected, not supported), and no for any other method
-    /// once a byte was sent: PUT is not idempotent here (`resize` by `+10G`).
+    /// Yes when no connection came about, whatever the method. Yes when the answer was lost on the way, of a GET,
+    /// or of the sign-in that was to come before the call itself. No when the server has answered for good
+    /// (refused, rejected, not supported), and no for any other method once a byte was sent: PUT is not idempotent
+    /// here (`resize` by `+10G`).
     pub fn repeatable(&self, method: Method) -> bool {
-        match self.inner.sent {
-            Sent::No => self.inner.phase != Phase::Local,
-            Sent::Maybe | Sent::Yes => {
-                method == Method::Get
-                    && matches!(
-                        self.inner.kind,
-                        ErrorKind::NoAnswer { .. }
-                            | ErrorKind::Cut { .. }
-                            | ErrorKind::Tls { .. }
-                            | ErrorKind::NotHttp { .. }
-                            | ErrorKind::NodeDown { .. }
-                            | ErrorKind::NodeNoAnswer { .. }
-                            | ErrorKind::Proxying { .. }
-                    )
+        let lost = matches!(
+            self.inner.kind,
+            ErrorKind::NoAnswer { .. }
+                | ErrorKind::Cut { .. }
+                | ErrorKind::Tls { .. }
+                | ErrorKind::NotHttp { .. }
+                | ErrorKind::NodeDown { .. }
+                | ErrorKind::NodeNoAnswer { .. }
+                | ErrorKind::Proxying { .. }
+        );
+        match self.inner.phase {
+            Phase::Local => false,
+            Phase::Resolve | Phase::Connect | Phase::Tls => true,
+            Phase::Send | Phase::Await | Phase::Read | Phase::Decode => {
+                lost && (method == Method::Get || self.inner.sent == Sent::No)
             }
         }
     }
@@ -409,121 +414,5 @@ impl Error {
             _ => return None,
         };
         (!text.is_empty()).then_some(Words { speaker, text })
-    }
-}
-
-/// The server's words about refused parameters: each parameter with its text, or the message alone.
-fn parameter_words(errors: &BTreeMap<String, String>, text: &str) -> String {
-    if errors.is_empty() {
-        return text.to_owned();
-    }
-    let each: Vec<String> = errors.iter().map(|(name, why)| format!("{name}: {why}")).collect();
-    match text {
-        "" => each.join("; "),
-        _ => format!("{} {}", text, each.join("; ")),
-    }
-}
-
-/// Seconds as a person says them: `5 s`, `0.2 s`.
-fn seconds(after: Duration) -> String {
-    let tenths = after.as_millis() / 100;
-    match tenths % 10 {
-        0 if tenths > 0 => format!("{} s", tenths / 10),
-        _ => format!("{}.{} s", tenths / 10, tenths % 10),
-    }
-}
-
-/// `“text”` or nothing.
-fn quoted(text: &str) -> String {
-    if text.is_empty() { String::new() } else { format!(": “{text}”") }
-}
-
-impl fmt::Display for Error {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Inner { kind, phase, endpoint: at, call, .. } = &*self.inner;
-        match kind {
-            ErrorKind::Dns { text } => write!(f, "{at}: the name could not be resolved: {text}"),
-            ErrorKind::Refused => write!(f, "{at}: connection refused"),
-            ErrorKind::Unreachable { text } => write!(f, "{at}: no way to the host: {text}"),
-            ErrorKind::ConnectTimeout { after } => {
-                write!(f, "{at}: connection timed out after {}", seconds(*after))
-            }
-            ErrorKind::Tls { text } => write!(f, "{at}: the TLS handshake failed: {text}"),
-            ErrorKind::Untrusted { why, .. } => write!(f, "{at}: the certificate is not trusted: {why}"),
-            ErrorKind::CertificateChanged { pinned, presented } => write!(
-                f,
-                "{at}: the certificate has changed: {pinned} was confirmed, the server now shows {}",
-                presented.fingerprint
-            ),
-            ErrorKind::CertificateWithoutKey { .. } => write!(
-                f,
-                "{at}: the server shows a certificate whose private key it does not have; \
-                 something else answers in its place"
-            ),
-            ErrorKind::NoAnswer { after } => match phase {
-                Phase::Tls => write!(f, "{at}: no answer to the TLS greeting within {}", seconds(*after)),
-                Phase::Read => write!(f, "{at}: the answer did not end within {}", seconds(*after)),
-                _ => write!(f, "{at}: no answer to the request within {}", seconds(*after)),
-            },
-            ErrorKind::Cut { text } => match phase {
-                Phase::Tls => write!(f, "{at}: the connection was cut in the TLS handshake: {text}"),
-                Phase::Read => write!(f, "{at}: the answer was cut: {text}"),
-                _ => write!(f, "{at}: the connection was cut before an answer came: {text}"),
-            },
-            ErrorKind::NotHttp { text } => write!(f, "{at}: the answer is not HTTP: {text}"),
-            ErrorKind::NotProxmox { seen } => write!(f, "{at}: this is not a Proxmox VE API: {seen}"),
-            ErrorKind::Redirected { to } => {
-                write!(f, "{at}: this is not a Proxmox VE API: it redirects to {to} (not followed)")
-            }
-            ErrorKind::CredentialsRejected { reason } => {
-                write!(f, "{at}: the credentials were rejected{}", quoted(reason))
-            }
-            ErrorKind::SecondFactorNeeded { challenge } => {
-                write!(f, "{at}: a second factor is needed to sign in ({})", challenge.kinds_text())
-            }
-            ErrorKind::PrivilegeMissing { path, privileges, text } => match (path, privileges.as_slice()) {
-                (Some(path), [one]) => write!(f, "{at}: not allowed: {one} on {path} is missing"),
-                (Some(path), several) if !several.is_empty() => {
-                    write!(f, "{at}: not allowed: one of {} on {path} is missing", several.join(", "))
-                }
-                _ => write!(f, "{at}: not allowed{}", quoted(text)),
-            },
-            ErrorKind::Parameters { errors, text } => {
-                write!(f, "{at}: the parameters were refused{}", quoted(&parameter_words(errors, text)))
-            }
-            ErrorKind::NotSupported { text } => {
-                write!(f, "{at}: not supported by this version of Proxmox VE{}", quoted(text))
-            }
-            ErrorKind::NodeDown { node: Some(node), text, .. } => {
-                write!(f, "{at}: node {node} is down, as this endpoint sees it{}", quoted(text))
-            }
-            ErrorKind::NodeDown { node: None, text, .. } => {
-                write!(
-                    f,
-                    "{at}: the server cannot reach its own daemon or the node concerned{}",
-                    quoted(text)
-                )
-            }
-            ErrorKind::NodeNoAnswer { node, text, .. } => {
-                let node = node.as_deref().unwrap_or("concerned");
-                write!(f, "{at}: node {node} gave this endpoint no answer in time{}", quoted(text))
-            }
-            ErrorKind::Proxying { status, text } => {
-                write!(f, "{at}: the answer of the node was lost on the way ({status}){}", quoted(text))
-            }
-            ErrorKind::Server { text, status, .. } => match text.as_str() {
-                "" => write!(f, "{at}: Proxmox VE refused with status {status} and no words"),
-                _ => write!(f, "{at}: Proxmox VE says: “{text}”"),
-            },
-            ErrorKind::NotUnderstood { what } => write!(
-                f,
-                "{at}: the server answered, but its answer{} was not understood: {what}",
-                call.as_deref().map(|call| format!(" to {call}")).unwrap_or_default()
-            ),
-            ErrorKind::TooLarge { limit } => {
-                write!(f, "{at}: the answer is larger than the limit of {} MiB", limit / (1024 * 1024))
-            }
-            ErrorKind::InvalidRequest { what } => write!(f, "{at}: not sent: {what}"),
-        }
     }
 }
