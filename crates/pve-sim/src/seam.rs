@@ -286,6 +286,8 @@ pub struct WorldTimings {
     pub shutdown_task: u64,
     /// How long any other task takes: 1 s.
     pub other_task: u64,
+    /// How long a task waits for another one of the same guest: 10 s.
+    pub lock_timeout: u64,
     /// How long the HA manager takes from the wish to the deed: 10 s.
     pub ha_delay: u64,
 }
@@ -299,6 +301,7 @@ impl Default for WorldTimings {
             start_task: 2_000,
             shutdown_task: 4_000,
             other_task: 1_000,
+            lock_timeout: 10_000,
             ha_delay: 10_000,
         }
     }
@@ -315,6 +318,7 @@ impl WorldTimings {
             start_task: 40,
             shutdown_task: 60,
             other_task: 30,
+            lock_timeout: 1_000,
             ha_delay: 120,
         }
     }

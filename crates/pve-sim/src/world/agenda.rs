@@ -9,6 +9,8 @@ use crate::seam::SimTime;
 pub(crate) enum Event {
     /// A task has run its time.
     TaskEnds(u64),
+    /// A task no longer waits for the lock of its guest.
+    LockTimesOut(u64),
     /// The HA manager turns to a guest.
     HaActs(u32),
     /// The HA manager takes up the guests of a node that is gone.

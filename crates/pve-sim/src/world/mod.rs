@@ -21,6 +21,7 @@ mod guest;
 mod guest_api;
 mod ha;
 mod lifecycle;
+mod locks;
 mod node;
 mod node_api;
 mod power;
@@ -183,6 +184,7 @@ impl Cluster {
             self.now = self.now.max(at);
             match event {
                 Event::TaskEnds(serial) => self.end_task(serial, at),
+                Event::LockTimesOut(serial) => self.lock_times_out(serial, at),
                 Event::HaActs(vmid) => self.ha_acts(vmid),
                 Event::HaRecovers(node) => self.ha_recovers(node),
             }

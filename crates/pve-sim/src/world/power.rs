@@ -10,7 +10,7 @@ use super::guest::{Run, title};
 use super::ha::Wish;
 use super::route::Cx;
 use super::spec::Kind;
-use super::tasks::Job;
+use super::tasks::{Job, Task};
 
 /// The name of a task: `vz…` for containers, `qm…` for machines.
 fn task_name(kind: Kind, verb: &str) -> String {
@@ -97,8 +97,22 @@ impl Cluster {
         if let Some(answer) = self.wish(cx, "hastop", Wish::Stopped) {
             return answer;
         }
+        if cx.args.is_set("overrule-shutdown") {
+            self.interrupt_shutdowns(cx);
+        }
         let deed = self.missing(cx).unwrap_or(Deed::Stop(cx.vmid()));
         self.power(cx, "stop", deed, self.timings.other_task)
+    }
+
+    /// Ends the shutdowns of the guest that are under way, so that a stop need not wait for them.
+    fn interrupt_shutdowns(&mut self, cx: &Cx) {
+        let kind = task_name(cx.kind(), "shutdown");
+        let id = cx.vmid().to_string();
+        let under_way = |task: &&Task| task.outcome.is_none() && task.kind == kind && task.id == id;
+        let upids: Vec<String> = self.tasks.all.iter().filter(under_way).map(Task::upid).collect();
+        for upid in upids {
+            self.interrupt_task(&upid);
+        }
     }
 
     pub(crate) fn power_shutdown(&mut self, cx: &Cx) -> Answer {

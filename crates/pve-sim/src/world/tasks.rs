@@ -44,6 +44,8 @@ pub(crate) struct Task {
     pub(crate) log: Vec<String>,
     pub(crate) deed: Deed,
     pub(crate) twist: Option<Twist>,
+    /// While it waits for the lock of its guest: how long it will take from then on, in milliseconds.
+    pub(crate) waits: Option<u64>,
     pub(crate) outcome: Option<Outcome>,
 }
 
@@ -61,6 +63,11 @@ impl Task {
 
     pub(crate) fn token(&self) -> Option<&str> {
         self.authid.split_once('!').map(|(_, token)| token)
+    }
+
+    /// Whether it will never end by itself.
+    pub(crate) fn hangs(&self) -> bool {
+        self.twist == Some(Twist::Hang)
     }
 
     pub(crate) fn failed(&self) -> bool {
@@ -88,9 +95,14 @@ impl Tasks {
         self.first + self.all.len() as u64 - 1
     }
 
-    fn get_mut(&mut self, serial: u64) -> Option<&mut Task> {
+    pub(crate) fn get_mut(&mut self, serial: u64) -> Option<&mut Task> {
         let place = usize::try_from(serial.checked_sub(self.first)?).ok()?;
         self.all.get_mut(place)
+    }
+
+    /// All of them with their serial numbers, oldest first.
+    pub(crate) fn serials(&self) -> impl Iterator<Item = (u64, &Task)> {
+        (self.first..).zip(&self.all)
     }
 
     pub(crate) fn find(&self, upid: &str) -> Option<&Task> {
@@ -122,7 +134,6 @@ impl Cluster {
     pub(crate) fn fork(&mut self, job: Job<'_>) -> String {
         let now = self.now;
         let twist = self.tasks.twist_for(job.kind);
-        let hangs = twist == Some(Twist::Hang);
         let Some(node) = self.nodes.get_mut(job.node) else { return String::new() };
         node.next_pid = node.next_pid.wrapping_add(7) % 4_000_000;
         let task = Task {
@@ -138,13 +149,12 @@ impl Cluster {
             log: job.deed.first_lines(),
             deed: job.deed,
             twist,
+            waits: None,
             outcome: None,
         };
         let upid = task.upid();
         let serial = self.tasks.add(task);
-        if !hangs {
-            self.agenda.add(now.plus(job.takes), super::agenda::Event::TaskEnds(serial));
-        }
+        self.begin_or_wait(serial, job.takes);
         upid
     }
 
@@ -184,21 +194,26 @@ impl Cluster {
         task.outcome = Some(Outcome { text, at: at.seconds() });
         self.touch();
         self.ha_learns(&deed, failed, at);
+        self.pass_lock_on(&deed, at);
+    }
+
+    /// A task ends without having done anything.
+    pub(crate) fn fail_task(&mut self, serial: u64, words: &str, at: SimTime) {
+        let Some(task) = self.tasks.get_mut(serial).filter(|task| task.outcome.is_none()) else { return };
+        task.waits = None;
+        task.log.push(format!("TASK ERROR: {words}"));
+        task.outcome = Some(Outcome { text: words.to_owned(), at: at.seconds() });
+        let deed = task.deed.clone();
+        self.undo(&deed);
+        self.touch();
+        self.ha_learns(&deed, true, at);
+        self.pass_lock_on(&deed, at);
     }
 
     /// Ends a task from outside. A task that has ended stays as it is.
     pub(crate) fn interrupt_task(&mut self, upid: &str) -> bool {
-        let at = self.now.seconds();
         let Some(serial) = self.tasks.serial_of(upid) else { return false };
-        let Some(task) = self.tasks.get_mut(serial) else { return false };
-        if task.outcome.is_none() {
-            let words = "interrupted by signal";
-            task.log.push(format!("TASK ERROR: {words}"));
-            task.outcome = Some(Outcome { text: words.to_owned(), at });
-            let deed = task.deed.clone();
-            self.undo(&deed);
-            self.touch();
-        }
+        self.fail_task(serial, "interrupted by signal", self.now);
         true
     }
 
@@ -208,6 +223,7 @@ impl Cluster {
         let mut lost = Vec::new();
         for task in self.tasks.all.iter_mut().filter(|task| task.node == node && task.outcome.is_none()) {
             task.outcome = Some(Outcome { text: "unexpected status".to_owned(), at });
+            task.waits = None;
             lost.push(task.deed.clone());
         }
         for deed in lost {
@@ -272,6 +288,7 @@ impl Cluster {
             log,
             deed: Deed::Nothing,
             twist: None,
+            waits: None,
             outcome: Some(Outcome { text: exit.to_owned(), at: start }),
         };
         let upid = task.upid();

@@ -171,3 +171,50 @@ fn a_dead_node_is_forgotten_after_five_minutes_whatever_the_clock_says() {
     world.pass(300_000);
     assert!(world.row("lxc/201").unwrap().get("name").is_none());
 }
+
+#[test]
+fn a_second_task_of_a_guest_waits_for_the_first() {
+    let mut world = World::new("9.2");
+    let first = world.post("/nodes/pve1/lxc/101/status/shutdown", &[]);
+    let second = world.post("/nodes/pve1/lxc/101/status/stop", &[]);
+    let upid = |got: &Got| got.data.as_str().unwrap().to_owned();
+    let status = |world: &mut World, upid: &str| {
+        let data = world.get(&format!("/nodes/pve1/tasks/{upid}/status")).data;
+        data["exitstatus"].as_str().unwrap_or("running").to_owned()
+    };
+    world.pass(3_000);
+    assert_eq!(status(&mut world, &upid(&second)), "running", "a stop alone takes one second");
+    assert!(running(&world, 101));
+    world.pass(1_500);
+    assert_eq!(status(&mut world, &upid(&first)), "OK");
+    assert_eq!(status(&mut world, &upid(&second)), "running");
+    world.pass(1_000);
+    assert_eq!(status(&mut world, &upid(&second)), "OK");
+    let log = world.get(&format!("/nodes/pve1/tasks/{}/log", upid(&second))).data;
+    assert_eq!(
+        (log[0]["t"].clone(), log[1]["t"].clone()),
+        (json!("trying to acquire lock..."), json!(" OK"))
+    );
+    let other = world.post("/nodes/pve1/lxc/102/status/start", &[]);
+    let got = world.post("/nodes/pve1/qemu/100/status/stop", &[]);
+    assert_eq!((world.finish(&got), world.finish(&other)), ("OK".to_owned(), "OK".to_owned()));
+}
+
+#[test]
+fn who_waits_too_long_for_a_guest_fails() {
+    for (path, task, file) in [
+        ("/nodes/pve1/lxc/101", "vzshutdown", "/run/lock/lxc/pve-config-101.lock"),
+        ("/nodes/pve1/qemu/100", "qmshutdown", "/var/lock/qemu-server/lock-100.conf"),
+    ] {
+        let mut world = World::new("9.2");
+        world.cluster.hang_next_task(task);
+        world.post(&format!("{path}/status/shutdown"), &[]);
+        let stop = world.post(&format!("{path}/status/stop"), &[]);
+        assert_eq!(world.finish(&stop), format!("can't lock file '{file}' - got timeout"));
+        let waiting = world.post(&format!("{path}/status/stop"), &[]);
+        world.pass(2_000);
+        let overruling = world.post(&format!("{path}/status/stop"), &[("overrule-shutdown", "1")]);
+        assert_eq!(world.finish(&waiting), "OK", "the lock is free");
+        assert_eq!(world.finish(&overruling), "OK");
+    }
+}
