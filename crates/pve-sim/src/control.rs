@@ -156,12 +156,12 @@ async fn on_remote(request: &Request, remote: &Remote, rest: &[&str]) -> Answer 
             Answer::json(&with(brief(remote), more))
         }
         ("GET", ["faults"]) => Answer::json(&faults(remote)),
-        ("POST", ["faults"]) => match serde_json::from_slice::<FaultSpec>(&request.body) {
+        ("POST", ["faults"]) => match read::<FaultSpec>(&request.body) {
             Ok(spec) => match remote.try_fault(spec).await {
                 Ok(id) => Answer::json(&json!({ "id": id })),
                 Err(error) => Answer::error(400, &error.to_string()),
             },
-            Err(error) => Answer::error(400, &error.to_string()),
+            Err(what) => Answer::error(400, &what),
         },
         ("DELETE", ["faults"]) => {
             remote.clear_all().await;
@@ -186,6 +186,16 @@ async fn on_remote(request: &Request, remote: &Remote, rest: &[&str]) -> Answer 
         }
         _ => Answer::error(404, "there is nothing here; GET / tells what there is"),
     }
+}
+
+/// Reads a body; what is wrong with it.
+fn read<T: serde::de::DeserializeOwned>(body: &[u8]) -> Result<T, String> {
+    let value: Value =
+        serde_json::from_slice(body).map_err(|error| format!("the body is not JSON: {error}"))?;
+    if !value.is_object() {
+        return Err("the body is not a JSON object; GET / shows what is meant".to_owned());
+    }
+    serde_json::from_value(value).map_err(|error| error.to_string())
 }
 
 fn brief(remote: &Remote) -> Value {

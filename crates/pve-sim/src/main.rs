@@ -1,6 +1,6 @@
 //! `pve-sim`: simulates Proxmox VE hosts and clusters, for anyone who writes against them.
 
-use std::io::Write as _;
+use std::io::{ErrorKind, Write as _};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -14,9 +14,10 @@ use tokio::signal::unix::{SignalKind, signal};
 /// Simulates Proxmox VE hosts and clusters: real TLS, real sockets, guests and tasks that live, faults on demand.
 #[derive(Parser)]
 #[command(version, after_help = EXAMPLES)]
+#[command(group(clap::ArgGroup::new("what").args(["topology", "demo"]).required(true)))]
 struct Arguments {
     /// Simulate what this file describes
-    #[arg(long, value_name = "FILE", conflicts_with = "demo", required_unless_present = "demo")]
+    #[arg(long, value_name = "FILE")]
     topology: Option<PathBuf>,
     /// Simulate the demo fleet: a cluster, an 8.4, a 7.4, a bad link, a host with odd types
     #[arg(long)]
@@ -56,8 +57,8 @@ Examples:
     curl -d '{\"fault\": \"cut\", \"after_bytes\": 20, \"times\": 1}' \\
          http://127.0.0.1:8900/remotes/rack/faults
 
-Every node takes a file descriptor, and every connection another one: for thousands of hosts raise the limit
-first (ulimit -n 65536).";
+Every node takes a file descriptor, and every connection another one: for
+thousands of hosts raise the limit first (ulimit -n 65536).";
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -123,14 +124,21 @@ async fn run(arguments: Arguments) -> Result<(), String> {
 /// An error, with what to do about it where that is known.
 fn explain(error: &SimError) -> String {
     let too_many_open_files = 24;
-    match error {
-        SimError::Listen { source, .. } if source.raw_os_error() == Some(too_many_open_files) => {
-            format!(
-                "{error}\nEvery node needs a file descriptor: raise the limit with ulimit -n and try again."
-            )
+    let (SimError::Listen { source, .. } | SimError::Control { source, .. }) = error else {
+        return error.to_string();
+    };
+    let remedy = match source.kind() {
+        ErrorKind::AddrInUse => "Another program listens there: end it, or choose another port.",
+        ErrorKind::AddrNotAvailable => {
+            "This machine has no such address; 127.0.0.1 to 127.255.255.254 are always there."
         }
-        _ => error.to_string(),
-    }
+        ErrorKind::PermissionDenied => "Ports below 1024 are for root: choose another one.",
+        _ if source.raw_os_error() == Some(too_many_open_files) => {
+            "Every node needs a file descriptor: raise the limit with ulimit -n and try again."
+        }
+        _ => return error.to_string(),
+    };
+    format!("{error}\n{remedy}")
 }
 
 fn pairs<'a>(topology: &'a Topology, sim: &Sim) -> Vec<(&'a RemoteSpec, Remote)> {

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::door::FaultSpec;
 use crate::seam::Oddity;
+use crate::world::VMIDS;
 use crate::world::spec::{
     AclInput, ClusterSpec, GuestInput, Kind, NodeInput, StorageInput, TokenInput, UserInput,
 };
@@ -268,10 +269,13 @@ impl Topology {
     ///
     /// # Errors
     /// When it is no TOML (with line and column), has a field that is not known, lacks one that is needed,
-    /// or contradicts itself.
+    /// names no remote, or contradicts itself.
     pub fn from_toml(text: &str) -> Result<Self, TopologyError> {
         let topology: Self =
             toml::from_str(text).map_err(|error| TopologyError(error.to_string().trim_end().to_owned()))?;
+        if topology.remotes.is_empty() {
+            return Err(TopologyError("there is nothing to simulate: add a [[remotes]] table".to_owned()));
+        }
         topology.check()?;
         Ok(topology)
     }
@@ -350,7 +354,7 @@ impl Topology {
     /// The first one found.
     pub fn check(&self) -> Result<(), TopologyError> {
         let mut names = BTreeSet::new();
-        let mut addresses = BTreeSet::new();
+        let mut addresses = BTreeMap::new();
         for remote in &self.remotes {
             let fail = |what: String| Err(TopologyError(format!("remote \"{}\": {what}", remote.name)));
             if remote.name.is_empty() || remote.name.contains(['/', '?', '#', '%', ' ']) {
@@ -360,9 +364,13 @@ impl Topology {
                 return fail("the name is given twice".to_owned());
             }
             remote.check().map_err(|what| TopologyError(format!("remote \"{}\": {what}", remote.name)))?;
-            for listen in remote.nodes.iter().filter_map(|node| node.listen) {
-                if listen.port() != 0 && !addresses.insert(listen) {
-                    return fail(format!("two nodes listen on {listen}"));
+            for node in &remote.nodes {
+                let Some(listen) = node.listen.filter(|listen| listen.port() != 0) else { continue };
+                if let Some((other, its)) = addresses.insert(listen, (&remote.name, &node.name)) {
+                    let name = &node.name;
+                    return fail(format!(
+                        "node \"{name}\" listens on {listen}, as node \"{its}\" of remote \"{other}\" does"
+                    ));
                 }
             }
         }
@@ -394,8 +402,8 @@ impl RemoteSpec {
         }
         let mut vmids = BTreeSet::new();
         for guest in &self.guests {
-            if guest.vmid < 100 {
-                return Err(format!("guest {}: numbers start at 100", guest.vmid));
+            if !VMIDS.contains(&guest.vmid) {
+                return Err(format!("guest {}: numbers go from 100 to 999999999", guest.vmid));
             }
             if !vmids.insert(guest.vmid) {
                 return Err(format!("guest {} is given twice", guest.vmid));
@@ -422,7 +430,12 @@ impl RemoteSpec {
         let steps = self.script.iter().flat_map(|script| &script.steps);
         for fault in self.faults.iter().chain(steps.flat_map(|step| &step.faults)) {
             if let Some(node) = fault.nodes_named().find(|node| !nodes.contains(node)) {
-                return Err(format!("fault {}: \"{node}\" is not one of its nodes", fault.fault.name()));
+                let known: Vec<&str> = nodes.iter().copied().collect();
+                return Err(format!(
+                    "fault {}: \"{node}\" is not one of its nodes ({})",
+                    fault.fault.name(),
+                    known.join(", ")
+                ));
             }
         }
         if let Some(script) = &self.script

@@ -72,6 +72,13 @@ async fn edits_over_the_control_port() {
         (json!({"do": "dance"}), "unknown variant `dance`"),
         (json!({"do": "kill-node", "node": "pve9"}), "pve9"),
         (json!({"do": "kill-node"}), "missing field `node`"),
+        (json!(["kill-node"]), "not a JSON object"),
+        (json!({"do": "fail-next-task", "type": "vzstrat", "text": "x"}), "vzstart"),
+        (json!({"do": "hold-ha", "vmid": 100, "held": true}), "guest 100 is not under HA"),
+        (json!({"do": "grant", "path": "/", "subject": "alice@pve", "role": "x"}), "no role \"x\""),
+        (json!({"do": "set-user", "userid": "nobody@pve"}), "no user \"nobody@pve\""),
+        (json!({"do": "remove-field", "path": "*", "pointer": "cpu"}), "begin with a slash"),
+        (json!({"do": "add-guest", "guest": {"vmid": 9, "kind": "ct", "name": "a"}}), "from 100"),
     ] {
         let response = edit(body).await;
         assert_eq!(response.status, 400);

@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
 use pve_sim::topology::{GuestKind, VERSIONS};
-use pve_sim::{Fault, Topology};
+use pve_sim::{Fault, Sim, SimTimings, Topology};
 
 const EXAMPLE: &str = r#"
 seed = 42
@@ -80,7 +80,9 @@ fn mistakes_are_named_with_their_place() {
         ("kind = \"ct\"", "kind = \"lxc\"", "`ct` or `vm`"),
         ("version = \"9.2\"", "version = \"9\"", "remote \"rack\": version \"9\""),
         ("node = \"pve2\"", "node = \"pve3\"", "guest 101: \"pve3\" is not one of its nodes (pve1, pve2)"),
-        ("vmid = 101", "vmid = 11", "numbers start at 100"),
+        ("vmid = 101", "vmid = 11", "numbers go from 100"),
+        ("name = \"pve2\", ip", "name = \"pve2\", listen = \"127.0.0.1\", ip", "line 10"),
+        ("node = \"pve1\" }]", "node = \"pve9\" }]", "(pve1, pve2)"),
         ("alice@pve", "alice", "lacks a realm"),
         ("name = \"pve2\"", "name = \"pve1\"", "node \"pve1\" is given twice"),
         ("name = \"pve2\"", "name = \"pve 2\"", "not a node name"),
@@ -93,6 +95,16 @@ fn mistakes_are_named_with_their_place() {
         let said = with(from, to);
         assert!(said.contains(words), "{said}");
     }
+    for nothing in ["", "# nothing", "seed = 1"] {
+        assert!(Topology::from_toml(nothing).unwrap_err().to_string().contains("add a [[remotes]] table"));
+    }
+    let port = EXAMPLE.replace("127.0.0.1:0", "127.0.0.1:8006").replace("alice@pve", "bob@pve");
+    let other = port.replace("seed = 42", "").replace("\"rack\"", "\"other\"");
+    let said = Topology::from_toml(&format!("{port}\n{other}")).unwrap_err().to_string();
+    assert_eq!(
+        said,
+        "remote \"other\": node \"pve1\" listens on 127.0.0.1:8006, as node \"pve1\" of remote \"rack\" does"
+    );
     let twice = format!("{EXAMPLE}\n{}", EXAMPLE.replace("seed = 42", ""));
     assert!(Topology::from_toml(&twice).unwrap_err().to_string().contains("given twice"));
 }
@@ -114,5 +126,30 @@ fn the_document_tells_the_truth() {
     assert!(names.len() > 20, "{names:?}");
     for name in names {
         assert!(document.contains(&format!("| `{name}`")), "{name} is not in the table");
+    }
+}
+
+#[tokio::test]
+async fn what_would_mean_nothing_is_refused() {
+    for (from, to, words) in [
+        ("JBSWY3DPEHPK3PXP", "018", "user \"alice@pve\": totp_secret is not base32"),
+        ("JBSWY3DPEHPK3PXP", "", "user \"alice@pve\": totp_secret is not base32"),
+        ("PVEVMUser", "PVEVMUsr", "alice@pve on /vms/101: there is no role \"PVEVMUsr\""),
+        (
+            "[[remotes.guests]]",
+            "[remotes.roles]\nMine = [\"VM.Audit\", \"VM.Adit\"]\n[[remotes.guests]]",
+            "role \"Mine\": there is no privilege \"VM.Adit\"",
+        ),
+        (
+            "fault = \"delay\", ms = 20, path = \"/nodes/*\", times = 3, node = \"pve1\"",
+            "fault = \"hide-rows\", user = \"alic@pve\", path = \"/vms\"",
+            "there is no user \"alic@pve\"",
+        ),
+    ] {
+        let text = EXAMPLE.replacen(from, to, 1);
+        assert_ne!(text, EXAMPLE, "{from}");
+        let topology = Topology::from_toml(&text).unwrap();
+        let error = Sim::start(topology, SimTimings::fast()).await.unwrap_err().to_string();
+        assert_eq!(error, format!("remote \"rack\": {words}"));
     }
 }

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::door::Remote;
 use crate::seam::SimTime;
 use crate::topology::GuestSpec;
-use crate::world::{Cluster, Health, Run};
+use crate::world::{Cluster, Health, Run, TYPES};
 
 /// One edit: `{"do": "kill-node", "node": "pve2"}`.
 #[derive(Debug, Deserialize)]
@@ -91,7 +91,7 @@ fn given<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Opt
 
 /// Carries one edit out; what it gave, or why it could not be.
 pub(super) fn edit(remote: &Remote, body: &[u8]) -> Result<Value, String> {
-    let edit: Edit = serde_json::from_slice(body).map_err(|error| error.to_string())?;
+    let edit: Edit = super::read(body)?;
     remote.with_world(|world, now| carry_out(world, now, edit))?;
     Ok(json!({}))
 }
@@ -112,9 +112,9 @@ fn carry_out(world: &mut Cluster, now: SimTime, edit: Edit) -> Result<(), String
         }
         Edit::SetQuorum { quorate } => world.set_quorum(quorate),
         Edit::ExpireTickets {} => world.expire_tickets(now),
-        Edit::FailNextTask { r#type, text } => world.fail_next_task(&r#type, &text),
-        Edit::WarnNextTask { r#type, count } => world.warn_next_task(&r#type, count),
-        Edit::HangNextTask { r#type } => world.hang_next_task(&r#type),
+        Edit::FailNextTask { r#type, text } => world.fail_next_task(task_type(&r#type)?, &text),
+        Edit::WarnNextTask { r#type, count } => world.warn_next_task(task_type(&r#type)?, count),
+        Edit::HangNextTask { r#type } => world.hang_next_task(task_type(&r#type)?),
         Edit::SetGuest { vmid, running, name, agent, lock, config } => {
             let guest = world.guest_mut(vmid).ok_or_else(|| no_guest(vmid))?;
             if let Some(running) = running {
@@ -142,14 +142,26 @@ fn carry_out(world: &mut Cluster, now: SimTime, edit: Edit) -> Result<(), String
             let node = known(world, &node)?.to_owned();
             return done(world.move_guest(vmid, &node), vmid);
         }
-        Edit::OverrideField { path, pointer, value } => world.override_field(&path, &pointer, value),
-        Edit::RemoveField { path, pointer } => world.remove_field(&path, &pointer),
+        Edit::OverrideField { path, pointer, value } => {
+            world.override_field(&path, json_pointer(&pointer)?, value);
+        }
+        Edit::RemoveField { path, pointer } => world.remove_field(&path, json_pointer(&pointer)?),
         Edit::ClearOverrides {} => world.clear_overrides(),
-        Edit::HoldHa { vmid, held } => world.hold_ha(vmid, held),
-        Edit::SetHaState { vmid, state } => world.set_ha_service_state(vmid, &state),
-        Edit::Grant { path, subject, role } => world.grant(&path, &subject, &role),
+        Edit::HoldHa { vmid, held } => world.hold_ha(under_ha(world, vmid)?, held),
+        Edit::SetHaState { vmid, state } => world.set_ha_service_state(under_ha(world, vmid)?, &state),
+        Edit::Grant { path, subject, role } => {
+            if !world.has_role(&role) {
+                return Err(format!("there is no role \"{role}\""));
+            }
+            world.grant(&path, &subject, &role);
+        }
         Edit::Revoke { path, subject } => world.revoke(&path, &subject),
-        Edit::SetUser { userid, password, enabled } => world.set_user(&userid, password.as_deref(), enabled),
+        Edit::SetUser { userid, password, enabled } => {
+            if !world.has_user(&userid) {
+                return Err(format!("there is no user \"{userid}\""));
+            }
+            world.set_user(&userid, password.as_deref(), enabled);
+        }
     }
     Ok(())
 }
@@ -159,6 +171,24 @@ fn known<'a>(world: &Cluster, node: &'a str) -> Result<&'a str, String> {
         Some(_) => Ok(node),
         None => Err(format!("\"{node}\" is not one of its nodes ({})", world.node_names().join(", "))),
     }
+}
+
+fn task_type(name: &str) -> Result<&str, String> {
+    if TYPES.contains(&name) {
+        return Ok(name);
+    }
+    Err(format!("there are no tasks of type \"{name}\", but of {}", TYPES.join(", ")))
+}
+
+fn json_pointer(text: &str) -> Result<&str, String> {
+    if text.is_empty() || text.starts_with('/') {
+        return Ok(text);
+    }
+    Err(format!("pointer \"{text}\" must be empty or begin with a slash"))
+}
+
+fn under_ha(world: &Cluster, vmid: u32) -> Result<u32, String> {
+    if world.is_under_ha(vmid) { Ok(vmid) } else { Err(format!("guest {vmid} is not under HA")) }
 }
 
 fn no_guest(vmid: u32) -> String {

@@ -412,8 +412,12 @@ impl<'de> Deserialize<'de> for FaultSpec {
             ),
         };
         let given: Vec<String> = fields.keys().cloned().collect();
-        let fault: Fault = serde_json::from_value(Value::Object(fields.into_iter().collect()))
-            .map_err(|error| D::Error::custom(format!("fault {kind}: {error}")))?;
+        let fault: Fault = serde_json::from_value(Value::Object(fields.into_iter().collect())).map_err(
+            |error| match kind.as_str() {
+                "" => D::Error::custom(error),
+                kind => D::Error::custom(format!("fault {kind}: {error}")),
+            },
+        )?;
         // serde passes over what stands beside the tag of a variant without fields.
         let has_fields =
             matches!(serde_json::to_value(&fault), Ok(Value::Object(object)) if object.len() > 1);

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use super::fault::{FaultId, FaultSpec};
+use super::fault::{Fault, FaultId, FaultSpec};
 use super::inner::Inner;
 use super::journal::{ConnectionRecord, Exchange};
 use crate::seam::SimTime;
@@ -99,7 +99,13 @@ impl Remote {
     pub async fn try_fault(&self, spec: FaultSpec) -> Result<FaultId, FaultError> {
         spec.check().map_err(FaultError)?;
         if let Some(unknown) = spec.nodes_named().find(|node| self.inner.index(node).is_none()) {
-            return Err(FaultError(format!("\"{unknown}\" is not one of its nodes")));
+            let known = self.nodes().join(", ");
+            return Err(FaultError(format!("\"{unknown}\" is not one of its nodes ({known})")));
+        }
+        if let Fault::HideRows { user, .. } = &spec.fault
+            && !self.inner.with_world(|world, _| world.has_user(user))
+        {
+            return Err(FaultError(format!("there is no user \"{user}\"")));
         }
         self.inner.place(spec).await.map_err(|error| FaultError(error.to_string()))
     }

@@ -304,6 +304,18 @@ impl Cluster {
         self.acl.retain(|known| known.path != line.path || known.subject != line.subject);
     }
 
+    /// Whether there is a user of that name.
+    #[must_use]
+    pub fn has_user(&self, userid: &str) -> bool {
+        self.users.by_id.contains_key(userid)
+    }
+
+    /// Whether there is a role of that name.
+    #[must_use]
+    pub fn has_role(&self, role: &str) -> bool {
+        self.roles.0.contains_key(role)
+    }
+
     /// Sets the password of a user, or that it cannot sign in at all.
     pub fn set_user(&mut self, userid: &str, password: Option<&str>, enabled: bool) {
         self.touch();

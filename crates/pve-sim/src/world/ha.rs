@@ -251,6 +251,12 @@ impl Cluster {
         }
     }
 
+    /// Whether HA manages a guest.
+    #[must_use]
+    pub fn is_under_ha(&self, vmid: u32) -> bool {
+        self.ha.manages(vmid)
+    }
+
     /// The manager will start this guest on that node.
     pub fn prefer_ha_node(&mut self, vmid: u32, node: &str) {
         let place = self.node_place(node);

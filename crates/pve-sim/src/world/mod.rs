@@ -57,6 +57,7 @@ use crate::seam::{CertificateFacts, SimTime, WorldTimings};
 pub use guest::{Guest, Run};
 pub use node::Health;
 pub use spec::{ClusterSpec, Kind};
+pub(crate) use tasks::TYPES;
 
 /// One simulated cluster or stand-alone host.
 pub struct Cluster {
@@ -96,6 +97,9 @@ pub struct Cluster {
 #[error("{0}")]
 pub struct SpecError(pub String);
 
+/// The numbers that a guest may have.
+pub(crate) const VMIDS: std::ops::RangeInclusive<u32> = 100..=999_999_999;
+
 /// Words that guests of a made-up fleet are named with.
 const ROLES: [&str; 12] =
     ["web", "db", "cache", "mail", "git", "proxy", "build", "dns", "metrics", "queue", "files", "auth"];
@@ -116,6 +120,7 @@ impl Cluster {
         if spec.cluster_name.is_none() && spec.nodes.len() > 1 {
             return Err(SpecError("several nodes need a cluster name".to_owned()));
         }
+        spec.check(facts)?;
         let node_seed = |place: usize| mix(spec.seed, 1_000 + place as u64);
         let nodes = spec.nodes.iter().enumerate();
         let nodes = nodes.map(|(place, node)| Node::new(&node.name, node.ip, node_seed(place), now));
@@ -159,8 +164,11 @@ impl Cluster {
         let place = self.nodes.iter().position(|node| node.name == input.node).ok_or_else(|| {
             SpecError(format!("guest {} is on node \"{}\", which is not there", input.vmid, input.node))
         })?;
+        if !VMIDS.contains(&input.vmid) {
+            return Err(SpecError(format!("guest {}: numbers go from 100 to 999999999", input.vmid)));
+        }
         if self.guests.contains_key(&input.vmid) {
-            return Err(SpecError(format!("vmid {} is given twice", input.vmid)));
+            return Err(SpecError(format!("guest {}: the number is taken", input.vmid)));
         }
         if let Some(pool) = &input.pool
             && !self.pools.contains(pool)

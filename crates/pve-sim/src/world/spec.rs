@@ -2,6 +2,9 @@
 
 use std::net::IpAddr;
 
+use super::SpecError;
+use super::facts::{self, Facts, bit};
+use super::users::decode_secret;
 use crate::seam::Oddity;
 
 /// One cluster, or one stand-alone host.
@@ -163,5 +166,32 @@ impl std::fmt::Debug for UserInput {
 impl std::fmt::Debug for TokenInput {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("TokenInput").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+impl ClusterSpec {
+    /// Looks for what would be lost in silence: privileges, roles and secrets that mean nothing.
+    pub(crate) fn check(&self, facts: &Facts) -> Result<(), SpecError> {
+        for (role, privileges) in &self.roles {
+            if let Some(unknown) = privileges.iter().find(|privilege| bit(privilege) == 0) {
+                return Err(SpecError(format!("role \"{role}\": there is no privilege \"{unknown}\"")));
+            }
+        }
+        for line in &self.acl {
+            let builtin = facts::builtin_roles(facts).iter().any(|(name, _)| *name == line.role);
+            if !builtin && self.roles.iter().all(|(name, _)| *name != line.role) {
+                return Err(SpecError(format!(
+                    "{} on {}: there is no role \"{}\"",
+                    line.subject, line.path, line.role
+                )));
+            }
+        }
+        for user in &self.users {
+            let secret = user.totp_secret.as_deref().map(decode_secret);
+            if matches!(secret.as_ref().map(Option::as_deref), Some(None | Some([]))) {
+                return Err(SpecError(format!("user \"{}\": totp_secret is not base32", user.userid)));
+            }
+        }
+        Ok(())
     }
 }

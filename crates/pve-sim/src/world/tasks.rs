@@ -9,6 +9,38 @@ use crate::seam::SimTime;
 /// How many finished tasks are remembered. The real archive is far longer, but a simulated week is not.
 const KEPT: usize = 2_000;
 
+/// The types of the tasks that there are.
+pub(crate) const TYPES: [&str; 28] = [
+    "hamigrate",
+    "hastart",
+    "hastop",
+    "qmconfig",
+    "qmcreate",
+    "qmdestroy",
+    "qmigrate",
+    "qmpause",
+    "qmreboot",
+    "qmreset",
+    "qmrestore",
+    "qmresume",
+    "qmshutdown",
+    "qmsnapshot",
+    "qmstart",
+    "qmstop",
+    "qmsuspend",
+    "vzcreate",
+    "vzdestroy",
+    "vzmigrate",
+    "vzreboot",
+    "vzrestore",
+    "vzresume",
+    "vzshutdown",
+    "vzsnapshot",
+    "vzstart",
+    "vzstop",
+    "vzsuspend",
+];
+
 /// What shall go otherwise with a task.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Twist {
