@@ -179,7 +179,12 @@ async fn when_the_link_is_cut_everything_stays_with_its_age_and_comes_back_by_it
     let bench = Bench::new(Topology::cluster(2, "8.4")).await;
     let before = bench.ready().await;
     bench.remote.fault(None, Fault::Refuse).await;
-    let cut = bench.link("backing_off").await;
+    // Requests that were under way are reset; then the port is seen to be closed.
+    let cut = bench
+        .until("refused", |now| {
+            now.link.state.word() == "backing_off" && now.link.state.cause() == Some(&Cause::Refused)
+        })
+        .await;
     assert_eq!(cut.guests.len(), before.guests.len());
     for row in &cut.guests {
         let Freshness::Stale { since, why: StaleWhy::Link { cause: Cause::Refused } } = &row.freshness else {
@@ -221,7 +226,10 @@ impl Clock {
 #[tokio::test]
 async fn a_dead_node_takes_nothing_away() {
     let bench = Bench::new(Topology::cluster(3, "9.2")).await;
-    let before = bench.ready().await;
+    let whole = |now: &fleet::RemoteSnapshot| {
+        !now.guests.is_empty() && now.nodes.iter().all(|row| row.node.version.is_some())
+    };
+    let before = bench.until("listing and nodes", whole).await;
     let names: Vec<_> = before.guests.iter().map(|row| row.guest.name.clone()).collect();
     let fault = bench.remote.fault(None, Fault::NodeDown { node: "pve2".into() }).await;
     // 201 and 202 are not under HA; the manager may well move 200.
