@@ -129,9 +129,10 @@ impl Client {
         self.line.stats().snapshot()
     }
 
-    /// The chain that the server showed in the last full TLS handshake, leaf first; empty before the first one.
+    /// The chain that the server showed in the last full TLS handshake that was finished, leaf first; empty before the
+    /// first one.
     pub fn presented(&self) -> Vec<Certificate> {
-        self.line.connector().verifier().shown()
+        self.line.connector().shown()
     }
 
     /// Signs in anew, whatever session there is; with an API token, makes a call that needs authorisation.
@@ -466,7 +467,7 @@ impl Client {
 }
 
 fn line(endpoint: Endpoint, timings: Timings, system: SystemStore, stats: Arc<Stats>) -> Line {
-    let verifier = Arc::new(Verifier::new(Some(endpoint.trust), system));
+    let verifier = Verifier::new(Some(endpoint.trust), system);
     let connector = Connector::new(endpoint.address, verifier, timings.clone(), Arc::clone(&stats));
     Line::new(connector, timings, stats)
 }

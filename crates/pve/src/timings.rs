@@ -11,10 +11,12 @@ pub struct Timings {
     pub resolve: Duration,
     /// One TCP connection attempt, per address.
     pub connect: Duration,
-    /// Head start of one address before the next one is tried beside it.
+    /// Head start of one address, to be opened, before the next one is tried beside it.
     pub next_address: Duration,
     /// The TLS handshake.
     pub tls: Duration,
+    /// Head start of an address that has been opened, for its handshake, before the next one is tried beside it.
+    pub next_handshake: Duration,
     /// From the request's start to the head of its answer. The server's own limit for a call that it passes
     /// on to another node is 30 s, so the verdict of a 596 still arrives.
     pub answer: Duration,
@@ -32,6 +34,8 @@ pub struct Timings {
     pub keepalive_probes: u32,
     /// Life of a ticket; it is renewed at half of this.
     pub ticket_lifetime: Duration,
+    /// Waiting for the renewal of a ticket that is still good: what it was renewed for has to wait for it.
+    pub renewal: Duration,
     /// After a failed renewal of a ticket that is still good: how long until the next one.
     pub renewal_pause: Duration,
     /// Calls at once to one node, and cluster-level calls at once to one endpoint.
@@ -53,6 +57,7 @@ impl Default for Timings {
             connect: Duration::from_secs(5),
             next_address: Duration::from_millis(250),
             tls: Duration::from_secs(5),
+            next_handshake: Duration::from_secs(1),
             answer: Duration::from_secs(35),
             body_idle: Duration::from_secs(15),
             body_total: Duration::from_secs(60),
@@ -61,6 +66,7 @@ impl Default for Timings {
             keepalive_interval: Duration::from_secs(5),
             keepalive_probes: 3,
             ticket_lifetime: Duration::from_secs(2 * 60 * 60),
+            renewal: Duration::from_secs(10),
             renewal_pause: Duration::from_secs(60),
             calls_per_node: 3,
             requests_per_connection: 100,
@@ -80,10 +86,12 @@ impl Timings {
             connect: Duration::from_millis(600),
             next_address: Duration::from_millis(50),
             tls: Duration::from_millis(1500),
+            next_handshake: Duration::from_millis(200),
             answer: Duration::from_millis(1500),
             body_idle: Duration::from_secs(1),
             body_total: Duration::from_secs(2),
             pool_idle: Duration::from_millis(400),
+            renewal: Duration::from_millis(1500),
             renewal_pause: Duration::from_millis(50),
             ..Self::default()
         }

@@ -7,8 +7,8 @@ mod common;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use common::{Reply, Seen, VERSION, in_turn, pinned, pinned_with, root, signed_in, token};
-use pve::{Credential, ErrorKind, Factor, GuestKind, Power, PowerOptions, Secret, Timings};
+use common::{After, Reply, Seen, VERSION, in_turn, pinned, pinned_with, root, signed_in, token};
+use pve::{Credential, ErrorKind, Factor, GuestKind, Method, Power, PowerOptions, Secret, Sent, Timings};
 
 const TICKET: &str = "/api2/json/access/ticket";
 const CHALLENGE: &str = r#"{"NeedTFA":1,"ticket":"PVE:!tfa!{\"totp\"%3Atrue,\"recovery\"%3A[1]}:6B02::c2ln+/=",
@@ -287,6 +287,62 @@ async fn a_failed_renewal_costs_nothing_while_the_ticket_lives() {
     client.version().await.unwrap();
     client.version().await.unwrap();
     assert_eq!(sign_ins(&server.seen()).len(), 2, "one renewal tried, then a pause");
+}
+
+#[tokio::test]
+async fn a_renewal_without_an_answer_holds_a_call_up_only_for_its_own_wait() {
+    let count = AtomicU32::new(0);
+    let handler = move |seen: &Seen| match seen.path() {
+        TICKET if count.fetch_add(1, Ordering::SeqCst) == 0 => Reply::ticket(1),
+        TICKET => Reply::raw("", After::Hang),
+        _ => Reply::data(VERSION),
+    };
+    let timings = Timings {
+        ticket_lifetime: Duration::from_secs(4),
+        renewal: Duration::from_millis(200),
+        renewal_pause: Duration::from_secs(60),
+        answer: Duration::from_secs(60),
+        ..Timings::shrunk()
+    };
+    let (server, client) = pinned_with(handler, root(), timings).await;
+    client.version().await.unwrap();
+    tokio::time::sleep(Duration::from_millis(2100)).await;
+    tokio::time::timeout(Duration::from_secs(20), client.version()).await.unwrap().unwrap();
+    assert_eq!(server.lines().last().unwrap(), "GET /api2/json/version");
+}
+
+#[tokio::test]
+async fn a_mutation_whose_sign_in_was_lost_has_not_been_sent() {
+    for (reply, repeatable) in [
+        (Reply::raw("", After::Close), true),
+        (Reply::raw("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{", After::Close), true),
+        (Reply::data("[]"), false),
+        (Reply::bodiless(401, "authentication failure"), false),
+    ] {
+        let (server, client) = pinned(move |_| reply.clone()).await;
+        let options = PowerOptions::default();
+        let error = client.guest_power("pve1", GuestKind::Ct, 101, Power::Start, &options).await.unwrap_err();
+        assert_eq!(server.lines(), [format!("POST {TICKET}")]);
+        assert_eq!((error.call(), error.request_sent()), (Some("POST /access/ticket"), Sent::No), "{error}");
+        assert!(!error.outcome_unknown(Method::Post), "{error}");
+        assert_eq!(error.repeatable(Method::Post), repeatable, "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_code_stays_used_after_signing_out() {
+    let replies = vec![Reply::data(CHALLENGE), Reply::ticket(1), Reply::data(CHALLENGE)];
+    let credential = Credential::Password {
+        user: "dave@pve".into(),
+        password: "canary-password".into(),
+        otp: Some("654321".into()),
+    };
+    let (server, client) = pinned_with(in_turn(replies), credential, Timings::shrunk()).await;
+    client.sign_in().await.unwrap();
+    client.sign_out().await;
+    let error = client.sign_in().await.unwrap_err();
+    assert!(matches!(error.kind(), ErrorKind::SecondFactorNeeded { .. }), "{error}");
+    assert_eq!(server.seen().len(), 3);
 }
 
 #[tokio::test]

@@ -260,6 +260,34 @@ async fn what_went_over_the_wire_is_counted() {
 }
 
 #[tokio::test]
+async fn bytes_that_are_no_text_spoil_only_the_text_they_are_in() {
+    let answered = |body: &[u8]| {
+        let mut bytes = format!(
+            "HTTP/1.1 200 OK\r\nServer: pve-api-daemon/3.0\r\nContent-Length: {}\r\n\r\n",
+            body.len()
+        )
+        .into_bytes();
+        bytes.extend(body);
+        Reply::raw(bytes, After::Keep)
+    };
+    let latin = b"{\"data\":[{\"vmid\":101,\"status\":\"running\",\"type\":\"lxc\",\"name\":\"gr\xf6\xdfe\"},
+        {\"vmid\":102,\"status\":\"running\",\"type\":\"lxc\",\"name\":\"gr\xc3\xb6\xc3\x9fe\"}]}";
+    let (_server, client) = any_server(move |_| answered(latin)).await;
+    let answer = client.guest_list("pve1", GuestKind::Ct).await.unwrap();
+    let names: Vec<_> = answer.value.rows.iter().map(|row| (row.vmid, row.name.as_deref())).collect();
+    assert_eq!(names, [(101, None), (102, Some("größe"))]);
+    let [drift] = answer.drift.records.as_slice() else { panic!("{:?}", answer.drift) };
+    assert_eq!(
+        (drift.field.as_str(), drift.row, drift.sample.as_str()),
+        ("[].name", Some(0), r#""gr\udcf6\udcdfe""#)
+    );
+
+    let (_server, client) = any_server(move |_| answered(b"{\"data\":[\xff]}")).await;
+    let error = client.guest_list("pve1", GuestKind::Ct).await.unwrap_err();
+    assert!(matches!(error.kind(), ErrorKind::NotUnderstood { .. }), "{error:?}");
+}
+
+#[tokio::test]
 async fn odd_texts_arrive_as_they_are() {
     let odd = "<b>größe</b> 🦀 \u{202e}rtl \\ \" / .. %2e";
     let data = serde_json::to_string(odd).unwrap();

@@ -10,6 +10,7 @@ use http::header::{AUTHORIZATION, COOKIE};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use percent_encoding::utf8_percent_encode;
 use tokio::sync::Mutex;
+use tokio::time::timeout;
 use zeroize::Zeroizing;
 
 use super::tfa::Form;
@@ -18,7 +19,7 @@ use crate::call::{self, Call, ESCAPED};
 use crate::decode;
 use crate::drift::Drift;
 use crate::envelope;
-use crate::error::{Error, ErrorKind, Phase};
+use crate::error::{Error, ErrorKind, Phase, Sent};
 use crate::reply::Ticket;
 use crate::scrub::Scrub;
 use crate::secret::Secret;
@@ -154,7 +155,7 @@ impl Sessions {
         }
         let seen = self.ended.load(Ordering::Acquire);
         let mut state = self.state.lock().await;
-        if let Some(session) = self.kept(&mut state, line).await {
+        if let Some(session) = self.kept(&mut state, line).await? {
             return Ok(Authorisation::Ticket(session));
         }
         if self.ended.load(Ordering::Acquire) != seen
@@ -165,41 +166,47 @@ impl Sessions {
         self.enter(&mut state, line).await.map(Authorisation::Ticket)
     }
 
-    /// The session in hand, if it is good: renewed when it is time. A renewal that fails for want of an answer
-    /// costs nothing while the ticket lives; it is tried again after a pause.
-    async fn kept(&self, state: &mut State, line: &Line) -> Option<Arc<Session>> {
-        let session = state.session.clone()?;
+    /// The session in hand, if it is good: renewed when it is time. While the ticket lives, a renewal that fails for
+    /// want of an answer costs no more than its wait; it is tried again after a pause. One for which not even a
+    /// connection came about is an error at once: the call would fare no better.
+    async fn kept(&self, state: &mut State, line: &Line) -> Result<Option<Arc<Session>>, Error> {
+        let Some(session) = state.session.clone() else { return Ok(None) };
         let lifetime = line.timings().ticket_lifetime;
         let now = Instant::now();
         let age = now.saturating_duration_since(session.issued);
         if age < lifetime / 2 {
-            return Some(session);
+            return Ok(Some(session));
         }
         if age >= lifetime {
             state.session = None;
-            return None;
+            return Ok(None);
         }
         if state.renew_after.is_some_and(|after| now < after) {
-            return Some(session);
+            return Ok(Some(session));
         }
         line.stats().renewal();
-        match self.ask(line, &session.info.username, &session.ticket, None, Instant::now()).await {
+        let asking = self.ask(line, &session.info.username, &session.ticket, None, Instant::now());
+        let wait = line.timings().renewal;
+        let outcome = timeout(wait, asking).await.unwrap_or_else(|_| {
+            Err(Error::new(ErrorKind::NoAnswer { after: wait }, Phase::Await, line.endpoint()))
+        });
+        match outcome {
             Ok(Entered::Open(renewed)) => {
                 tracing::debug!(endpoint = line.endpoint(), "ticket renewed");
                 state.renew_after = None;
                 let renewed = Arc::new(renewed);
                 state.session = Some(Arc::clone(&renewed));
-                Some(renewed)
+                Ok(Some(renewed))
             }
             Err(error) if !matches!(error.kind(), ErrorKind::CredentialsRejected { .. }) => {
                 tracing::debug!(endpoint = line.endpoint(), %error, "ticket not renewed, still good");
-                state.renew_after = Some(now + line.timings().renewal_pause);
-                Some(session)
+                state.renew_after = Some(Instant::now() + line.timings().renewal_pause);
+                if error.request_sent() == Sent::No { Err(error) } else { Ok(Some(session)) }
             }
             // The ticket is not accepted any more: only the password can help.
             _ => {
                 state.session = None;
-                None
+                Ok(None)
             }
         }
     }

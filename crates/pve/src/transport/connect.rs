@@ -3,8 +3,9 @@
 use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::{Arc, PoisonError};
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
@@ -22,7 +23,7 @@ use super::watch::{Counted, Watched};
 use crate::address::{Address, Host};
 use crate::error::{Attempt, Error, ErrorKind, Phase, seconds};
 use crate::timings::Timings;
-use crate::trust::{Verifier, refusal_in, server_name};
+use crate::trust::{Certificate, Verifier, refusal_in, server_name};
 
 /// TLS sessions kept for resumption; a handful of connections to one endpoint needs no more.
 const SESSIONS: usize = 8;
@@ -39,7 +40,7 @@ pub(crate) struct Connector {
     address: Address,
     endpoint: String,
     host: String,
-    verifier: Arc<Verifier>,
+    shown: Mutex<Vec<Certificate>>,
     tls: Result<Arc<ClientConfig>, String>,
     timings: Timings,
     stats: Arc<Stats>,
@@ -59,16 +60,11 @@ impl Connected {
 }
 
 impl Connector {
-    pub(crate) fn new(
-        address: Address,
-        verifier: Arc<Verifier>,
-        timings: Timings,
-        stats: Arc<Stats>,
-    ) -> Self {
+    pub(crate) fn new(address: Address, verifier: Verifier, timings: Timings, stats: Arc<Stats>) -> Self {
         // A certificate names addresses without their zone.
         let host = address.host.ip().map_or_else(|| address.dial_host(), |ip| ip.to_string());
-        let tls = tls_config(Arc::clone(&verifier)).map(Arc::new).map_err(|error| error.to_string());
-        Self { endpoint: address.to_string(), address, host, verifier, tls, timings, stats }
+        let tls = tls_config(verifier).map(Arc::new).map_err(|error| error.to_string());
+        Self { endpoint: address.to_string(), address, host, shown: Mutex::default(), tls, timings, stats }
     }
 
     /// The dialled name or address, without port.
@@ -86,9 +82,9 @@ impl Connector {
         &self.endpoint
     }
 
-    /// The verifier, which knows the certificate last shown.
-    pub(crate) fn verifier(&self) -> &Verifier {
-        &self.verifier
+    /// The chain of the last full handshake that was finished, leaf first; empty before the first one.
+    pub(crate) fn shown(&self) -> Vec<Certificate> {
+        self.shown.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     fn error(&self, kind: ErrorKind, phase: Phase) -> Error {
@@ -102,43 +98,87 @@ impl Connector {
         self.connect_any(addresses).await
     }
 
-    /// A new connection to any of these addresses.
+    /// A new connection to whichever of these addresses is the first to finish its handshake.
+    ///
+    /// Each has a head start over the next one: a short time to be opened, and once it is open a longer one for the
+    /// handshake. Where there are many addresses both are shorter, so that even if all of them are silent the last
+    /// one is begun within the time of one handshake.
     async fn connect_any(&self, mut pending: VecDeque<SocketAddr>) -> Result<Connected, Error> {
+        let share = self.timings.tls / u32::try_from(pending.len()).unwrap_or(u32::MAX).max(1);
+        let mut race = FuturesUnordered::new();
         let mut attempts = Vec::new();
-        let mut broken: Option<Error> = None;
+        let mut worst = None;
+        let mut opened = Arc::new(AtomicBool::new(false));
+        let mut begun = Instant::now();
+        let mut due = true;
         loop {
-            let (socket, peer) = match self.open_any(&mut pending, &mut attempts).await {
-                Ok(opened) => opened,
-                // A handshake that broke says more than addresses that did not answer after it.
-                Err(kind) => {
-                    return Err(broken
-                        .unwrap_or_else(|| self.error(kind, Phase::Connect))
-                        .with_attempts(attempts));
-                }
+            if std::mem::take(&mut due)
+                && let Some(address) = pending.pop_front()
+            {
+                opened = Arc::default();
+                begun = Instant::now();
+                race.push(self.attempt(address, Arc::clone(&opened)));
+            }
+            let head_start = if opened.load(Ordering::Acquire) {
+                self.timings.next_handshake.min(share)
+            } else {
+                self.timings.next_address.min(share)
             };
-            match self.greet(socket).await {
-                Ok(stream) => {
-                    let resumed = stream.get_ref().1.handshake_kind() == Some(HandshakeKind::Resumed);
-                    self.stats.connection(resumed);
-                    tracing::trace!(endpoint = %self.endpoint, %peer, resumed, "connected");
-                    return Ok(Connected { stream: Watched::new(stream), peer });
-                }
-                Err(kind) => {
-                    attempts.push(Attempt { address: peer, outcome: tls_outcome(&kind) });
-                    let about_trust = matches!(
-                        kind,
-                        ErrorKind::Untrusted { .. }
-                            | ErrorKind::CertificateChanged { .. }
-                            | ErrorKind::CertificateWithoutKey { .. }
-                    );
-                    let error = self.error(kind, Phase::Tls);
-                    if about_trust || pending.is_empty() {
-                        return Err(error.with_attempts(attempts));
+            let left = head_start.saturating_sub(begun.elapsed());
+            tokio::select! {
+                next = race.next() => match next {
+                    None => {
+                        let nothing = ErrorKind::Unreachable { text: "no address is left to try".to_owned() };
+                        let (kind, phase) = worst.unwrap_or((nothing, Phase::Connect));
+                        return Err(self.error(kind, phase).with_attempts(attempts));
                     }
-                    broken.get_or_insert(error);
+                    Some((address, Ok(stream))) => return Ok(self.connected(stream, address)),
+                    Some((address, Err((kind, phase)))) => {
+                        attempts.push(Attempt { address, outcome: outcome_text(&kind, phase) });
+                        if is_about_trust(&kind) {
+                            return Err(self.error(kind, phase).with_attempts(attempts));
+                        }
+                        worst = Some(more_telling(worst, (kind, phase)));
+                        due = true;
+                    }
+                },
+                () = sleep(left), if !pending.is_empty() => {
+                    // Opened meanwhile, it has the longer head start.
+                    due = begun.elapsed() >= self.timings.next_handshake.min(share)
+                        || !opened.load(Ordering::Acquire);
                 }
             }
         }
+    }
+
+    /// One address, up to a finished handshake. Notes when the connection is open.
+    async fn attempt(
+        &self,
+        address: SocketAddr,
+        opened: Arc<AtomicBool>,
+    ) -> (SocketAddr, Result<TlsStream<Counted<TcpStream>>, (ErrorKind, Phase)>) {
+        let outcome = match self.open(address).await {
+            Err(kind) => Err((kind, Phase::Connect)),
+            Ok(socket) => {
+                opened.store(true, Ordering::Release);
+                self.greet(socket).await.map_err(|kind| (kind, Phase::Tls))
+            }
+        };
+        (address, outcome)
+    }
+
+    /// The connection that won; the certificate it was begun with is remembered.
+    fn connected(&self, stream: TlsStream<Counted<TcpStream>>, peer: SocketAddr) -> Connected {
+        let session = stream.get_ref().1;
+        let resumed = session.handshake_kind() == Some(HandshakeKind::Resumed);
+        if !resumed {
+            let chain = session.peer_certificates().unwrap_or_default();
+            let chain = chain.iter().filter_map(|der| Certificate::from_der(der).ok()).collect();
+            *self.shown.lock().unwrap_or_else(PoisonError::into_inner) = chain;
+        }
+        self.stats.connection(resumed);
+        tracing::trace!(endpoint = %self.endpoint, %peer, resumed, "connected");
+        Connected { stream: Watched::new(stream), peer }
     }
 
     /// The addresses of the host, families alternating so that a dead one costs little.
@@ -172,53 +212,10 @@ impl Connector {
         }
     }
 
-    /// The first address that answers; each gets a head start over the next. Those that were not heard out when
-    /// one won stay pending.
-    async fn open_any(
-        &self,
-        pending: &mut VecDeque<SocketAddr>,
-        attempts: &mut Vec<Attempt>,
-    ) -> Result<(TcpStream, SocketAddr), ErrorKind> {
-        let mut in_flight = FuturesUnordered::new();
-        let mut waiting: Vec<SocketAddr> = Vec::new();
-        let mut worst: Option<ErrorKind> = None;
-        loop {
-            if in_flight.is_empty() {
-                let Some(address) = pending.pop_front() else {
-                    let nothing = ErrorKind::Unreachable { text: "no address is left to try".to_owned() };
-                    return Err(worst.unwrap_or(nothing));
-                };
-                waiting.push(address);
-                in_flight.push(self.open(address));
-            }
-            tokio::select! {
-                Some((address, outcome)) = in_flight.next() => {
-                    waiting.retain(|other| *other != address);
-                    match outcome {
-                        Ok(socket) => {
-                            pending.extend(waiting);
-                            return Ok((socket, address));
-                        }
-                        Err(kind) => {
-                            attempts.push(Attempt { address, outcome: tcp_outcome(&kind) });
-                            worst = Some(more_telling(worst, kind));
-                        }
-                    }
-                }
-                () = sleep(self.timings.next_address), if !pending.is_empty() => {
-                    if let Some(address) = pending.pop_front() {
-                        waiting.push(address);
-                        in_flight.push(self.open(address));
-                    }
-                }
-            }
-        }
-    }
-
     /// One TCP connection.
-    async fn open(&self, address: SocketAddr) -> (SocketAddr, Result<TcpStream, ErrorKind>) {
+    async fn open(&self, address: SocketAddr) -> Result<TcpStream, ErrorKind> {
         let after = self.timings.connect;
-        let outcome = match timeout(after, TcpStream::connect(address)).await {
+        match timeout(after, TcpStream::connect(address)).await {
             Err(_) => Err(ErrorKind::ConnectTimeout { after }),
             Ok(Ok(socket)) => {
                 self.tune(&socket);
@@ -229,8 +226,7 @@ impl Connector {
                 io::ErrorKind::TimedOut => ErrorKind::ConnectTimeout { after },
                 _ => ErrorKind::Unreachable { text: system_text(&error) },
             }),
-        };
-        (address, outcome)
+        }
     }
 
     /// Small writes at once, and dead peers noticed. Neither is worth failing for.
@@ -266,12 +262,12 @@ impl Connector {
 
 /// The TLS configuration: our verifier, the ring provider given explicitly, sessions resumed within this
 /// configuration only, no early data.
-fn tls_config(verifier: Arc<Verifier>) -> Result<ClientConfig, rustls::Error> {
+fn tls_config(verifier: Verifier) -> Result<ClientConfig, rustls::Error> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let mut config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()?
         .dangerous()
-        .with_custom_certificate_verifier(verifier)
+        .with_custom_certificate_verifier(Arc::new(verifier))
         .with_no_client_auth();
     config.resumption = Resumption::in_memory_sessions(SESSIONS);
     config.enable_early_data = false;
@@ -285,11 +281,7 @@ fn handshake_error(error: &io::Error, opening: &[u8]) -> ErrorKind {
         if let Some(refusal) = refusal_in(error) {
             return refusal.into();
         }
-        if opening.starts_with(b"HTTP/") {
-            let text = "the server does not speak TLS on this port, it answers in plain HTTP".to_owned();
-            return ErrorKind::Tls { text };
-        }
-        return ErrorKind::Tls { text: error.to_string() };
+        return ErrorKind::Tls { text: not_tls(opening).unwrap_or_else(|| error.to_string()) };
     }
     match error.kind() {
         io::ErrorKind::UnexpectedEof => {
@@ -299,6 +291,24 @@ fn handshake_error(error: &io::Error, opening: &[u8]) -> ErrorKind {
             ErrorKind::Cut { text: "connection reset by the server".to_owned() }
         }
         _ => ErrorKind::Cut { text: system_text(error) },
+    }
+}
+
+/// What a server says whose first bytes are no TLS; `None` if they are.
+fn not_tls(opening: &[u8]) -> Option<String> {
+    let no_tls = "the server does not speak TLS on this port";
+    match opening {
+        // The kinds of records there are: each begins with one of these.
+        [] | [20..=24, ..] => None,
+        _ if opening.starts_with(b"HTTP/") => Some(format!("{no_tls}, it answers in plain HTTP")),
+        _ => {
+            let words = opening.iter().take_while(|byte| byte.is_ascii_graphic() || **byte == b' ');
+            let words: String = words.copied().map(char::from).collect();
+            match words.trim() {
+                "" => Some(no_tls.to_owned()),
+                words => Some(format!("{no_tls}, it begins with “{words}”")),
+            }
+        }
     }
 }
 
@@ -327,12 +337,13 @@ fn alternate(found: Vec<SocketAddr>) -> VecDeque<SocketAddr> {
     order
 }
 
-/// Of two failures of different addresses, the one that says more about the host: somebody refused, nobody
-/// answered, no way there.
-fn more_telling(known: Option<ErrorKind>, new: ErrorKind) -> ErrorKind {
-    let rank = |kind: &ErrorKind| match kind {
-        ErrorKind::Refused => 2,
-        ErrorKind::ConnectTimeout { .. } => 1,
+/// Of two failures of different addresses, the one that says more about the host: a handshake that broke, somebody
+/// refused, nobody answered, no way there.
+fn more_telling(known: Option<(ErrorKind, Phase)>, new: (ErrorKind, Phase)) -> (ErrorKind, Phase) {
+    let rank = |(kind, phase): &(ErrorKind, Phase)| match (phase, kind) {
+        (Phase::Tls, _) => 3,
+        (_, ErrorKind::Refused) => 2,
+        (_, ErrorKind::ConnectTimeout { .. }) => 1,
         _ => 0,
     };
     match known {
@@ -341,20 +352,28 @@ fn more_telling(known: Option<ErrorKind>, new: ErrorKind) -> ErrorKind {
     }
 }
 
-fn tcp_outcome(kind: &ErrorKind) -> String {
-    match kind {
-        ErrorKind::Refused => "connection refused".to_owned(),
-        ErrorKind::ConnectTimeout { after } => format!("timed out after {}", seconds(*after)),
-        ErrorKind::Unreachable { text } => text.clone(),
-        _ => "failed".to_owned(),
-    }
+fn is_about_trust(kind: &ErrorKind) -> bool {
+    matches!(
+        kind,
+        ErrorKind::Untrusted { .. }
+            | ErrorKind::CertificateChanged { .. }
+            | ErrorKind::CertificateWithoutKey { .. }
+    )
 }
 
-fn tls_outcome(kind: &ErrorKind) -> String {
-    match kind {
-        ErrorKind::Tls { text } | ErrorKind::Cut { text } => format!("connected, then TLS failed: {text}"),
-        ErrorKind::NoAnswer { .. } => "connected, then no answer to the TLS greeting".to_owned(),
-        _ => "connected, but the certificate is not trusted".to_owned(),
+/// What came of one address, as a person reads it.
+fn outcome_text(kind: &ErrorKind, phase: Phase) -> String {
+    match (kind, phase) {
+        (ErrorKind::Refused, _) => "connection refused".to_owned(),
+        (ErrorKind::ConnectTimeout { after }, _) => format!("timed out after {}", seconds(*after)),
+        (ErrorKind::Unreachable { text }, _) => text.clone(),
+        (ErrorKind::NoAnswer { .. }, _) => "connected, then no answer to the TLS greeting".to_owned(),
+        (ErrorKind::Tls { text } | ErrorKind::Cut { text }, _) => {
+            format!("connected, then TLS failed: {text}")
+        }
+        (kind, _) if is_about_trust(kind) => "connected, but the certificate is not trusted".to_owned(),
+        (_, Phase::Tls) => "connected, then TLS failed".to_owned(),
+        _ => "failed".to_owned(),
     }
 }
 
@@ -377,17 +396,12 @@ mod tests {
     }
 
     fn connector() -> Connector {
-        let verifier = Arc::new(Verifier::new(None, crate::trust::SystemStore::of(Vec::<Vec<u8>>::new())));
+        let verifier = Verifier::new(None, crate::trust::SystemStore::of(Vec::<Vec<u8>>::new()));
         Connector::new("127.0.0.1:1".parse().unwrap(), verifier, Timings::shrunk(), Arc::default())
     }
 
-    #[tokio::test]
-    async fn every_address_is_tried_until_one_speaks_tls() {
-        let refusing = port(|_| async {}).await;
-        let closed = {
-            let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-            listener.local_addr().unwrap()
-        };
+    /// A port where TLS is spoken, with a certificate of its own.
+    async fn speaking() -> SocketAddr {
         let key = rcgen::KeyPair::generate().unwrap();
         let made =
             rcgen::CertificateParams::new(vec!["127.0.0.1".into()]).unwrap().self_signed(&key).unwrap();
@@ -400,22 +414,46 @@ mod tests {
             .with_single_cert(vec![made.der().clone()], key.into())
             .unwrap();
         let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config));
-        let speaking = port(move |socket| {
+        port(move |socket| {
             let acceptor = acceptor.clone();
             async move {
                 let _held = acceptor.accept(socket).await;
-                sleep(Duration::from_secs(1)).await;
+                std::future::pending::<()>().await;
             }
         })
-        .await;
+        .await
+    }
 
-        let connected = connector().connect_any(VecDeque::from([closed, refusing, speaking])).await.unwrap();
+    /// A port that accepts and says nothing.
+    async fn mute() -> SocketAddr {
+        port(|socket| async move {
+            let _held = socket;
+            std::future::pending::<()>().await;
+        })
+        .await
+    }
+
+    fn tried(error: &Error) -> Vec<SocketAddr> {
+        error.attempts().iter().map(|attempt| attempt.address).collect()
+    }
+
+    #[tokio::test]
+    async fn every_address_is_tried_until_one_speaks_tls() {
+        let closing = port(|_| async {}).await;
+        let closed = {
+            let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+            listener.local_addr().unwrap()
+        };
+        let speaking = speaking().await;
+        let connector = connector();
+        let connected = connector.connect_any(VecDeque::from([closed, closing, speaking])).await.unwrap();
         assert_eq!(connected.peer, speaking);
+        assert_eq!(connector.shown().len(), 1);
 
-        let failed = connector().connect_any(VecDeque::from([closed, refusing])).await.err().unwrap();
+        // A handshake that broke says more than a port that is closed.
+        let failed = connector.connect_any(VecDeque::from([closing, closed])).await.err().unwrap();
         assert!(matches!(failed.kind(), ErrorKind::Cut { .. }), "{failed:?}");
-        let tried: Vec<_> = failed.attempts().iter().map(|attempt| attempt.address).collect();
-        assert_eq!(tried, [closed, refusing]);
+        assert_eq!((failed.phase(), tried(&failed)), (Phase::Tls, vec![closing, closed]));
     }
 
     #[tokio::test]
@@ -429,18 +467,45 @@ mod tests {
         for _ in 0..4 {
             held.extend(timeout(Duration::from_millis(100), TcpStream::connect(silent)).await);
         }
-        let open = port(|socket| async move {
-            let _held = socket;
-            sleep(Duration::from_secs(1)).await;
-        })
-        .await;
-        let timings = Timings { connect: Duration::from_secs(60), ..Timings::shrunk() };
+        let (mute, speaking) = (mute().await, speaking().await);
+        let forever = Duration::from_secs(60);
+        let timings = Timings { connect: forever, tls: forever, ..Timings::shrunk() };
         let connector = Connector { timings, ..connector() };
-        let mut pending = VecDeque::from([silent, open]);
-        let (_, peer) = connector.open_any(&mut pending, &mut Vec::new()).await.unwrap();
-        assert_eq!(peer, open);
-        // What was not heard out is still there to be tried, should TLS fail on the winner.
-        assert_eq!(pending, [silent]);
+        let connecting = connector.connect_any(VecDeque::from([silent, mute, speaking]));
+        let connected = timeout(Duration::from_secs(20), connecting).await.unwrap().unwrap();
+        assert_eq!(connected.peer, speaking);
+    }
+
+    #[tokio::test]
+    async fn many_silent_addresses_cost_hardly_more_than_one() {
+        let mut silent = VecDeque::new();
+        for _ in 0..12 {
+            silent.push_back(mute().await);
+        }
+        let timings = Timings { next_handshake: Duration::from_secs(60), ..Timings::shrunk() };
+        let limit = timings.tls;
+        let connector = Connector { timings, ..connector() };
+        let began = Instant::now();
+        let failed = connector.connect_any(silent.clone()).await.err().unwrap();
+        assert!(matches!(failed.kind(), ErrorKind::NoAnswer { .. }), "{failed:?}");
+        let mut tried = tried(&failed);
+        tried.sort();
+        let mut all = Vec::from(silent);
+        all.sort();
+        assert_eq!(tried, all, "every address is tried");
+        // One after the other they would take twelve times as long as one.
+        assert!(began.elapsed() < limit * 6, "{:?}", began.elapsed());
+    }
+
+    #[test]
+    fn what_is_no_tls_is_said_as_it_is() {
+        assert_eq!(not_tls(b""), None);
+        assert_eq!(not_tls(&[22, 3, 3, 0, 80]), None);
+        assert_eq!(not_tls(&[21, 3, 1, 0, 2]), None);
+        let told = |opening: &[u8]| not_tls(opening).unwrap();
+        assert!(told(b"HTTP/1.1 400 Bad").ends_with("plain HTTP"));
+        assert!(told(b"SSH-2.0-OpenSSH_").ends_with("it begins with “SSH-2.0-OpenSSH_”"));
+        assert_eq!(told(&[0, 1, 2]), "the server does not speak TLS on this port");
     }
 
     #[test]
@@ -455,11 +520,15 @@ mod tests {
     #[test]
     fn a_refusal_says_more_than_silence() {
         let after = Duration::from_secs(5);
-        let no_route = ErrorKind::Unreachable { text: "No route to host".into() };
-        let told = more_telling(Some(no_route), ErrorKind::ConnectTimeout { after });
-        assert!(matches!(told, ErrorKind::ConnectTimeout { .. }));
-        assert!(matches!(more_telling(Some(told), ErrorKind::Refused), ErrorKind::Refused));
-        let told = more_telling(Some(ErrorKind::Refused), ErrorKind::ConnectTimeout { after });
-        assert!(matches!(told, ErrorKind::Refused));
+        let no_route = (ErrorKind::Unreachable { text: "No route to host".into() }, Phase::Connect);
+        let silence = || (ErrorKind::ConnectTimeout { after }, Phase::Connect);
+        let told = more_telling(Some(no_route), silence());
+        assert!(matches!(told.0, ErrorKind::ConnectTimeout { .. }));
+        let told = more_telling(Some(told), (ErrorKind::Refused, Phase::Connect));
+        assert!(matches!(told.0, ErrorKind::Refused));
+        let told = more_telling(Some(told), silence());
+        assert!(matches!(told.0, ErrorKind::Refused));
+        let told = more_telling(Some(told), (ErrorKind::NoAnswer { after }, Phase::Tls));
+        assert_eq!(told.1, Phase::Tls);
     }
 }

@@ -80,12 +80,12 @@ pub async fn probe_with(
     timings: &Timings,
     system: SystemStore,
 ) -> Result<Presented, Error> {
-    let verifier = Arc::new(Verifier::new(None, system.clone()));
-    let connector = Connector::new(address.clone(), Arc::clone(&verifier), timings.clone(), Arc::default());
+    let verifier = Verifier::new(None, system.clone());
+    let connector = Connector::new(address.clone(), verifier, timings.clone(), Arc::default());
     let connected = connector.connect().await?;
     let peer = connected.peer;
     connected.close().await;
-    let chain = verifier.shown();
+    let chain = connector.shown();
     if chain.is_empty() {
         let kind = ErrorKind::Tls { text: "no certificate was shown".to_owned() };
         return Err(Error::new(kind, Phase::Tls, address.to_string()));

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
@@ -61,7 +61,7 @@ pub(crate) fn refusal_in(error: &rustls::Error) -> Option<Refusal> {
     }
 }
 
-/// Judges the certificate of every full handshake by a [`TrustPolicy`], and remembers the last one shown.
+/// Judges the certificate of every full handshake by a [`TrustPolicy`].
 ///
 /// Without a policy it only looks: every certificate passes, provided that the server has its key.
 #[derive(Debug)]
@@ -70,7 +70,6 @@ pub(crate) struct Verifier {
     authorities: RootCertStore,
     system: SystemStore,
     algorithms: WebPkiSupportedAlgorithms,
-    shown: Mutex<Vec<Certificate>>,
 }
 
 impl Verifier {
@@ -81,13 +80,7 @@ impl Verifier {
             authorities,
             system,
             algorithms: rustls::crypto::ring::default_provider().signature_verification_algorithms,
-            shown: Mutex::new(Vec::new()),
         }
-    }
-
-    /// The chain of the last full handshake, leaf first.
-    pub(crate) fn shown(&self) -> Vec<Certificate> {
-        self.shown.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Is this chain good for the dialled name at that time?
@@ -186,9 +179,6 @@ impl ServerCertVerifier for Verifier {
     ) -> Result<ServerCertVerified, rustls::Error> {
         let presented = Certificate::from_der(end_entity)
             .map_err(|_| rustls::Error::InvalidCertificate(CertificateError::BadEncoding))?;
-        let mut chain = vec![presented.clone()];
-        chain.extend(intermediates.iter().filter_map(|der| Certificate::from_der(der).ok()));
-        *self.shown.lock().unwrap_or_else(PoisonError::into_inner) = chain;
         match &self.policy {
             None => {}
             Some(policy) => self.judge(policy, &presented, end_entity, intermediates, server_name, now)?,
