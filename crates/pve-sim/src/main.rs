@@ -25,6 +25,9 @@ struct Arguments {
     /// Open the control port (plain HTTP, loopback only) for faults, journal and edits
     #[arg(long, value_name = "ADDRESS:PORT")]
     control: Option<SocketAddr>,
+    /// Keep certificates and keys in this directory, so that pins of them outlast a restart
+    #[arg(long, value_name = "DIRECTORY")]
+    state: Option<PathBuf>,
     /// Another seed than the topology's
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
@@ -97,7 +100,11 @@ async fn run(arguments: Arguments) -> Result<(), String> {
     let mut terminate = signal(SignalKind::terminate()).map_err(|error| error.to_string())?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(|error| error.to_string())?;
 
-    let sim = Sim::start(topology.clone(), timings).await.map_err(|error| explain(&error))?;
+    let sim = match &arguments.state {
+        Some(directory) => Sim::start_in(directory, topology.clone(), timings).await,
+        None => Sim::start(topology.clone(), timings).await,
+    };
+    let sim = sim.map_err(|error| explain(&error))?;
     let control = match arguments.control {
         Some(address) => Some(sim.serve_control(address).await.map_err(|error| explain(&error))?),
         None => None,

@@ -357,8 +357,10 @@ impl Topology {
         let mut addresses = BTreeMap::new();
         for remote in &self.remotes {
             let fail = |what: String| Err(TopologyError(format!("remote \"{}\": {what}", remote.name)));
-            if remote.name.is_empty() || remote.name.contains(['/', '?', '#', '%', ' ']) {
-                return fail("a name is needed, without any of \"/ ? # %\" and blanks".to_owned());
+            let odd = remote.name.starts_with('.') || remote.name.contains(['/', '?', '#', '%', ' ', '\0']);
+            if remote.name.is_empty() || odd {
+                let rule = "a name is needed, without any of \"/ ? # %\" and blanks, nor a dot in front";
+                return fail(rule.to_owned());
             }
             if !names.insert(remote.name.as_str()) {
                 return fail("the name is given twice".to_owned());

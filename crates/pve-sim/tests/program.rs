@@ -247,3 +247,38 @@ fn mistakes_are_named() {
     let help = Command::new(env!("CARGO_BIN_EXE_pve-sim")).arg("--help").output().unwrap();
     assert!(String::from_utf8(help.stdout).unwrap().contains("Examples:"));
 }
+
+#[tokio::test]
+async fn kept_certificates_outlast_the_program() {
+    let directory = tempfile::tempdir().unwrap();
+    let prints = async |topology: Topology| {
+        let sim = Sim::start_in(directory.path(), topology, SimTimings::fast()).await.unwrap();
+        let remote = sim.first().unwrap();
+        let prints: Vec<String> =
+            remote.nodes().iter().map(|node| remote.leaf_fingerprint(node).unwrap()).collect();
+        let tls = Tls::trusting(&remote);
+        let mut conversation = tls.connect(remote.address("pve2").unwrap()).await.unwrap();
+        assert_eq!(conversation.get("/api2/json/access/domains").await.status, 200);
+        let ca = remote.ca_pem();
+        sim.stop().await;
+        (ca, prints)
+    };
+    let first = prints(Topology::cluster(2, "9.2")).await;
+    assert_eq!(prints(Topology::cluster(2, "9.2")).await, first);
+    let mut moved = Topology::cluster(2, "9.2");
+    moved.remotes[0].nodes[1].ip = Some("192.0.2.7".parse().unwrap());
+    let second = prints(moved).await;
+    assert_eq!((&second.0, &second.1[0]), (&first.0, &first.1[0]));
+    assert_ne!(second.1[1], first.1[1], "another address, another certificate");
+
+    let key = directory.path().join("cluster/nodes/pve1/pve-ssl.key");
+    let mode = std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(&key).unwrap().permissions());
+    assert_eq!(mode & 0o777, 0o600);
+    let start = || Sim::start_in(directory.path(), Topology::cluster(2, "9.2"), SimTimings::fast());
+    std::fs::copy(directory.path().join("cluster/nodes/pve2/pve-ssl.key"), &key).unwrap();
+    assert!(start().await.unwrap_err().to_string().contains("is not its key; remove both"));
+    std::fs::write(&key, "nonsense").unwrap();
+    assert!(start().await.unwrap_err().to_string().contains("pve-ssl.key: "));
+    std::fs::remove_file(&key).unwrap();
+    assert!(start().await.unwrap_err().to_string().contains("without the other half"));
+}

@@ -87,6 +87,7 @@ fn mistakes_are_named_with_their_place() {
         ("name = \"pve2\"", "name = \"pve1\"", "node \"pve1\" is given twice"),
         ("name = \"pve2\"", "name = \"pve 2\"", "not a node name"),
         ("name = \"rack\"", "name = \"a/b\"", "a name is needed"),
+        ("name = \"rack\"", "name = \"..\"", "a name is needed"),
         ("node = \"pve1\" }]", "node = \"pve9\" }]", "fault delay: \"pve9\""),
         ("ms = 20,", "", "missing field `ms`"),
         ("at = \"syn\"", "at = \"dns\"", "unknown variant `dns`"),

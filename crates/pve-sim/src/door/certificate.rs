@@ -6,6 +6,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use base64::Engine as _;
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
     KeyUsagePurpose, SerialNumber,
@@ -17,15 +18,16 @@ use rustls::server::{ClientHello, NoServerSessionStorage, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use sha2::{Digest, Sha256};
 
+use super::keep::{Keep, Kept, Said};
 use crate::seam::CertificateFacts;
 
 /// A certificate could not be made, or TLS not be set up with it.
 #[derive(Debug, Clone, thiserror::Error)]
-#[error("making a certificate failed: {0}")]
+#[error("certificates: {0}")]
 pub struct CertificateError(String);
 
 impl CertificateError {
-    fn new(error: impl std::fmt::Display) -> Self {
+    pub(crate) fn new(error: impl std::fmt::Display) -> Self {
         Self(error.to_string())
     }
 
@@ -40,6 +42,7 @@ pub(crate) struct Authority {
     pem: String,
     facts: CertificateFacts,
     name: String,
+    id: String,
 }
 
 /// What a node shows, and TLS set up to show it.
@@ -77,35 +80,55 @@ fn set_days(params: &mut CertificateParams, days: &Days) {
     params.not_after = rcgen::date_time_ymd(days.to.0, days.to.1, days.to.2);
 }
 
+fn authority_params(id: &str) -> CertificateParams {
+    let mut params = CertificateParams::default();
+    params.distinguished_name.remove(DnType::CommonName);
+    params.distinguished_name.push(DnType::CommonName, "Proxmox Virtual Environment");
+    params.distinguished_name.push(DnType::OrganizationalUnitName, id);
+    params.distinguished_name.push(DnType::OrganizationName, "PVE Cluster Manager CA");
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+    params
+}
+
 impl Authority {
     /// A new one. `id` stands where a real cluster has a UUID.
     pub(crate) fn new(id: &str, now: jiff::Timestamp) -> Result<Self, CertificateError> {
         let key = KeyPair::generate().map_err(CertificateError::new)?;
-        let mut params = CertificateParams::default();
+        let mut params = authority_params(id);
         let days = days(10, now)?;
         set_days(&mut params, &days);
-        params.distinguished_name.remove(DnType::CommonName);
-        params.distinguished_name.push(DnType::CommonName, "Proxmox Virtual Environment");
-        params.distinguished_name.push(DnType::OrganizationalUnitName, id);
-        params.distinguished_name.push(DnType::OrganizationName, "PVE Cluster Manager CA");
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
         let certificate = params.self_signed(&key).map_err(CertificateError::new)?;
+        Ok(Self::of(id, certificate.der(), key, (days.from.3, days.to.3)))
+    }
+
+    /// One that was made earlier.
+    pub(crate) fn kept(kept: Kept) -> Result<Self, CertificateError> {
+        let said = Said::by(&kept.der)?;
+        Ok(Self::of(&said.authority, &kept.der, kept.key, (said.not_before, said.not_after)))
+    }
+
+    fn of(id: &str, der: &CertificateDer<'_>, key: KeyPair, (not_before, not_after): (u64, u64)) -> Self {
         let name = format!("/CN=Proxmox Virtual Environment/OU={id}/O=PVE Cluster Manager CA");
-        let pem = unix_lines(&certificate.pem());
+        let pem = pem(der);
         let facts = CertificateFacts {
             filename: "pve-root-ca.pem".to_owned(),
-            fingerprint: fingerprint(certificate.der()),
+            fingerprint: fingerprint(der),
             subject: name.clone(),
             issuer: name.clone(),
-            not_before: days.from.3,
-            not_after: days.to.3,
+            not_before,
+            not_after,
             pem: pem.clone(),
             san: Vec::new(),
             public_key_type: "id-ecPublicKey".to_owned(),
             public_key_bits: 256,
         };
-        Ok(Self { issuer: Issuer::new(params, key), pem, facts, name })
+        Self { issuer: Issuer::new(authority_params(id), key), pem, facts, name, id: id.to_owned() }
+    }
+
+    /// The key that it signs with.
+    pub(crate) fn key(&self) -> &KeyPair {
+        self.issuer.key()
     }
 
     pub(crate) fn pem(&self) -> &str {
@@ -124,10 +147,42 @@ impl Authority {
         provider: &Arc<CryptoProvider>,
         now: jiff::Timestamp,
     ) -> Result<Identity, CertificateError> {
-        let (params, days, san) = leaf(node, ip, now)?;
+        let (der, key) = self.sign(node, ip, now)?;
+        identity(node, der, &key, &self.name, provider)
+    }
+
+    /// The certificate that was kept for a node, if it still fits; else a new one, which is kept.
+    pub(crate) fn issue_or_reuse(
+        &self,
+        keep: &Keep,
+        node: &str,
+        ip: IpAddr,
+        provider: &Arc<CryptoProvider>,
+        now: jiff::Timestamp,
+    ) -> Result<Identity, CertificateError> {
+        if let Some(kept) = keep.node(node)? {
+            let said = Said::by(&kept.der)?;
+            let in_a_month = u64::try_from(now.as_second()).unwrap_or_default() + 30 * 86_400;
+            let wanted: Vec<String> = names(node, ip).into_iter().map(shown_name).collect();
+            if said.authority == self.id && said.not_after > in_a_month && said.names == wanted {
+                return identity(node, kept.der, &kept.key, &self.name, provider);
+            }
+        }
+        let (der, key) = self.sign(node, ip, now)?;
+        keep.keep_node(node, &pem(&der), &key)?;
+        identity(node, der, &key, &self.name, provider)
+    }
+
+    fn sign(
+        &self,
+        node: &str,
+        ip: IpAddr,
+        now: jiff::Timestamp,
+    ) -> Result<(CertificateDer<'static>, KeyPair), CertificateError> {
+        let params = leaf(node, ip, now)?;
         let key = KeyPair::generate().map_err(CertificateError::new)?;
         let certificate = params.signed_by(&key, &self.issuer).map_err(CertificateError::new)?;
-        identity(node, &certificate, &key, &days, san, &self.name, provider)
+        Ok((certificate.der().clone(), key))
     }
 }
 
@@ -138,10 +193,10 @@ pub(crate) fn impostor(
     provider: &Arc<CryptoProvider>,
     now: jiff::Timestamp,
 ) -> Result<Identity, CertificateError> {
-    let (params, days, san) = leaf(node, ip, now)?;
+    let params = leaf(node, ip, now)?;
     let key = KeyPair::generate().map_err(CertificateError::new)?;
     let certificate = params.self_signed(&key).map_err(CertificateError::new)?;
-    identity(node, &certificate, &key, &days, san, &node_subject(node), provider)
+    identity(node, certificate.der().clone(), &key, &node_subject(node), provider)
 }
 
 impl Identity {
@@ -167,11 +222,8 @@ fn node_subject(node: &str) -> String {
     format!("/OU=PVE Cluster Node/O=Proxmox Virtual Environment/CN={node}")
 }
 
-fn leaf(
-    node: &str,
-    ip: IpAddr,
-    now: jiff::Timestamp,
-) -> Result<(CertificateParams, Days, Vec<String>), CertificateError> {
+/// What a node's certificate is good for.
+fn names(node: &str, ip: IpAddr) -> Vec<String> {
     let mut names = vec![
         "127.0.0.1".to_owned(),
         "::1".to_owned(),
@@ -181,9 +233,20 @@ fn leaf(
     ];
     let mut seen = std::collections::BTreeSet::new();
     names.retain(|name| seen.insert(name.clone()));
-    let mut params = CertificateParams::new(names.clone()).map_err(CertificateError::new)?;
-    let days = days(2, now)?;
-    set_days(&mut params, &days);
+    names
+}
+
+/// A name as the API shows it: the real server writes IPv6 addresses out in full.
+pub(crate) fn shown_name(name: String) -> String {
+    match name.parse::<std::net::Ipv6Addr>() {
+        Ok(address) => address.segments().map(|part| format!("{part:04x}")).join(":"),
+        Err(_) => name,
+    }
+}
+
+fn leaf(node: &str, ip: IpAddr, now: jiff::Timestamp) -> Result<CertificateParams, CertificateError> {
+    let mut params = CertificateParams::new(names(node, ip)).map_err(CertificateError::new)?;
+    set_days(&mut params, &days(2, now)?);
     params.distinguished_name.remove(DnType::CommonName);
     params.distinguished_name.push(DnType::OrganizationalUnitName, "PVE Cluster Node");
     params.distinguished_name.push(DnType::OrganizationName, "Proxmox Virtual Environment");
@@ -192,43 +255,31 @@ fn leaf(
     params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
     params.use_authority_key_identifier_extension = true;
     params.serial_number = Some(SerialNumber::from_slice(&rand::random::<[u8; 8]>()));
-    // The real server writes IPv6 addresses out in full.
-    let shown = names
-        .into_iter()
-        .map(|name| match name.parse::<std::net::Ipv6Addr>() {
-            Ok(address) => address.segments().map(|part| format!("{part:04x}")).join(":"),
-            Err(_) => name,
-        })
-        .collect();
-    Ok((params, days, shown))
+    Ok(params)
 }
 
 fn identity(
     node: &str,
-    certificate: &rcgen::Certificate,
+    der: CertificateDer<'static>,
     key: &KeyPair,
-    days: &Days,
-    san: Vec<String>,
     issuer: &str,
     provider: &Arc<CryptoProvider>,
 ) -> Result<Identity, CertificateError> {
-    let chain = vec![certificate.der().clone()];
-    Ok(Identity {
-        tls: server_config(chain.clone(), key, provider)?,
-        facts: CertificateFacts {
-            filename: "pve-ssl.pem".to_owned(),
-            fingerprint: fingerprint(certificate.der()),
-            subject: node_subject(node),
-            issuer: issuer.to_owned(),
-            not_before: days.from.3,
-            not_after: days.to.3,
-            pem: unix_lines(&certificate.pem()),
-            san,
-            public_key_type: "id-ecPublicKey".to_owned(),
-            public_key_bits: 256,
-        },
-        chain,
-    })
+    let said = Said::by(&der)?;
+    let facts = CertificateFacts {
+        filename: "pve-ssl.pem".to_owned(),
+        fingerprint: fingerprint(&der),
+        subject: node_subject(node),
+        issuer: issuer.to_owned(),
+        not_before: said.not_before,
+        not_after: said.not_after,
+        pem: pem(&der),
+        san: said.names,
+        public_key_type: "id-ecPublicKey".to_owned(),
+        public_key_bits: 256,
+    };
+    let chain = vec![der];
+    Ok(Identity { tls: server_config(chain.clone(), key, provider)?, facts, chain })
 }
 
 /// TLS that shows this chain and signs with this key, whether or not they belong together. Sessions are
@@ -266,6 +317,16 @@ fn fingerprint(der: &[u8]) -> String {
     bytes.join(":")
 }
 
-fn unix_lines(pem: &str) -> String {
-    pem.replace("\r\n", "\n")
+/// A certificate as Proxmox VE keeps it: PEM with Unix line ends.
+fn pem(der: &CertificateDer<'_>) -> String {
+    let text = base64::engine::general_purpose::STANDARD.encode(der);
+    let mut lines = vec!["-----BEGIN CERTIFICATE-----"];
+    let mut rest = text.as_str();
+    while !rest.is_empty() {
+        let (line, more) = rest.split_at(rest.len().min(64));
+        lines.push(line);
+        rest = more;
+    }
+    lines.extend(["-----END CERTIFICATE-----", ""]);
+    lines.join("\n")
 }

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -16,6 +17,7 @@ use tokio_util::task::TaskTracker;
 use super::certificate::{self, Authority, CertificateError, Identity};
 use super::fault::{BlackHoleAt, Fault, FaultId, FaultSpec, MOST_SKEW_SECONDS, ResetAt};
 use super::journal::Journal;
+use super::keep::Keep;
 use super::listener::{Mode, Order};
 use super::response::Manners;
 use crate::seam::SimTime;
@@ -122,6 +124,8 @@ pub(crate) struct Common {
     pub(crate) tracker: TaskTracker,
     /// How many remotes there are.
     pub(crate) remotes: usize,
+    /// Where certificates are kept, a folder for each remote.
+    pub(crate) state: Option<PathBuf>,
 }
 
 /// What is behind the sockets.
@@ -147,6 +151,8 @@ pub(crate) struct Inner {
     journal: Mutex<Journal>,
     identities: Mutex<Option<Arc<Identities>>>,
     provider: Arc<CryptoProvider>,
+    /// Where its certificates outlast the program, if they do.
+    keep: Option<Keep>,
 }
 
 /// A lock whose holder panicked still holds usable data here: the panic belongs to the test that caused it.
@@ -171,6 +177,7 @@ impl Inner {
             journal: Mutex::new(Journal::among(common.remotes)),
             identities: Mutex::new(None),
             provider: Arc::clone(&common.provider),
+            keep: common.state.as_ref().map(|directory| Keep::new(directory.join(&spec.name))),
         }
     }
 
@@ -233,10 +240,13 @@ impl Inner {
             return Ok(Arc::clone(identities));
         }
         let now = jiff::Timestamp::now();
-        let authority = Authority::new(&uuid(), now)?;
+        let authority = self.authority(now)?;
         let mut own = Vec::new();
-        for node in &self.nodes {
-            own.push(Arc::new(authority.issue(&node.name, node.shown_ip, &self.provider, now)?));
+        for Node { name, shown_ip, .. } in &self.nodes {
+            own.push(Arc::new(match &self.keep {
+                Some(keep) => authority.issue_or_reuse(keep, name, *shown_ip, &self.provider, now)?,
+                None => authority.issue(name, *shown_ip, &self.provider, now)?,
+            }));
         }
         let identities = Arc::new(Identities { authority: Arc::new(authority), own });
         *slot = Some(Arc::clone(&identities));
@@ -247,6 +257,17 @@ impl Inner {
             }
         }
         Ok(identities)
+    }
+
+    /// The one that was kept, or a new one.
+    fn authority(&self, now: jiff::Timestamp) -> Result<Authority, CertificateError> {
+        let Some(keep) = &self.keep else { return Authority::new(&uuid(), now) };
+        if let Some(kept) = keep.authority()? {
+            return Authority::kept(kept);
+        }
+        let authority = Authority::new(&uuid(), now)?;
+        keep.keep_authority(authority.pem(), authority.key())?;
+        Ok(authority)
     }
 
     /// As a restart does: the certificates stay, no TLS session goes on.

@@ -11,6 +11,7 @@ mod fault;
 pub(crate) mod http;
 mod inner;
 mod journal;
+mod keep;
 mod listener;
 mod remote;
 mod response;

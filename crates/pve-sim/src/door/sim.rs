@@ -1,6 +1,7 @@
 //! A running simulator: all remotes of a topology in one process.
 
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -89,6 +90,31 @@ impl Sim {
     /// # Errors
     /// When the topology contradicts itself or a socket cannot be opened.
     pub async fn start(topology: Topology, timings: SimTimings) -> Result<Self, SimError> {
+        Self::launch(topology, timings, None).await
+    }
+
+    /// The same, with certificates and keys that are kept in a directory from one start to the next: whoever
+    /// pinned one finds it again.
+    ///
+    /// # Errors
+    /// As [`Sim::start`], and when the directory cannot be read or written.
+    pub async fn start_in(
+        directory: &Path,
+        topology: Topology,
+        timings: SimTimings,
+    ) -> Result<Self, SimError> {
+        let sim = Self::launch(topology, timings, Some(directory.to_owned())).await?;
+        for remote in &sim.remotes {
+            remote.inner.identities()?;
+        }
+        Ok(sim)
+    }
+
+    async fn launch(
+        topology: Topology,
+        timings: SimTimings,
+        state: Option<PathBuf>,
+    ) -> Result<Self, SimError> {
         topology.check()?;
         let stop = CancellationToken::new();
         let guard = stop.clone().drop_guard();
@@ -99,6 +125,7 @@ impl Sim {
             stop: stop.clone(),
             tracker: tracker.clone(),
             remotes: topology.remotes.len(),
+            state,
         };
         let mut remotes = Vec::with_capacity(topology.remotes.len());
         for (index, spec) in topology.remotes.iter().enumerate() {
