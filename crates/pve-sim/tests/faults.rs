@@ -575,3 +575,45 @@ async fn faults_that_make_no_sense_are_not_placed() {
     assert!(remote.faults().is_empty());
     sim.stop().await;
 }
+
+#[tokio::test]
+async fn what_two_faults_want_lasts_until_both_are_ended() {
+    let (sim, remote) = start(Topology::cluster(2, "9.2")).await;
+    let health = || remote.with_world(|world, _| world.node_health("pve2"));
+    let down = remote.fault(None, Fault::NodeDown { node: "pve2".into() }).await;
+    let hung = remote.fault(None, Fault::NodeHung { node: "pve2".into() }).await;
+    assert_eq!(health(), Some(pve_sim::world::Health::Hung));
+    remote.clear(hung).await;
+    assert_eq!(health(), Some(pve_sim::world::Health::Down));
+    remote.clear(down).await;
+    assert_eq!(health(), Some(pve_sim::world::Health::Up));
+
+    let address = remote.first_address();
+    let session = sign_in(address, "root@pam", "secret-root").await;
+    let writes = async || {
+        let path = "/api2/json/nodes/pve1/lxc/102/status/start";
+        let mut conversation = Tls::new().connect(address).await.unwrap();
+        conversation.ask("POST", path, &session.headers(), "").await.status
+    };
+    let first = remote.fault(None, Fault::QuorumLost).await;
+    let second = remote.fault(None, Fault::QuorumLost).await;
+    remote.clear(first).await;
+    assert_eq!(writes().await, 500);
+    remote.clear(second).await;
+    assert_eq!(writes().await, 200);
+    sim.stop().await;
+}
+
+#[tokio::test]
+async fn silence_is_not_broken_by_another_fault() {
+    let (sim, remote) = start(Topology::single("9.2")).await;
+    let id = remote.fault(None, Fault::BlackHole { at: BlackHoleAt::Answer }.on("/access/*")).await;
+    let mut conversation = Tls::new().connect(remote.first_address()).await.unwrap();
+    conversation.send(&format!("GET {DOMAINS} HTTP/1.1\r\nHost: x\r\n\r\n")).await;
+    assert!(conversation.is_silent().await);
+    remote.fault(None, Fault::Delay { ms: 1 }).await;
+    assert!(conversation.is_silent().await, "still");
+    remote.clear(id).await;
+    assert!(!conversation.is_silent().await, "over");
+    sim.stop().await;
+}

@@ -225,9 +225,9 @@ impl Connection {
         }
     }
 
-    /// Holds the connection without a word until the client goes, or the faults change.
+    /// Holds the connection without a word until the client goes, or a fault ends.
     async fn keep_silent(&self, mut io: Io) {
-        let mut changed = self.inner.faults_changed();
+        let mut changed = self.inner.faults_ended();
         let mut sink = [0_u8; 1024];
         let limit = tokio::time::sleep(self.inner.timings.black_hole);
         tokio::pin!(limit);

@@ -146,7 +146,7 @@ pub(crate) struct Inner {
     nodes: Vec<Node>,
     world: Mutex<World>,
     faults: Mutex<Vec<Active>>,
-    faults_changed: watch::Sender<u64>,
+    faults_ended: watch::Sender<u64>,
     last_fault: AtomicU64,
     journal: Mutex<Journal>,
     identities: Mutex<Option<Arc<Identities>>>,
@@ -172,7 +172,7 @@ impl Inner {
             nodes,
             world: Mutex::new(World { cluster: world, skew: 0 }),
             faults: Mutex::new(Vec::new()),
-            faults_changed: watch::Sender::new(0),
+            faults_ended: watch::Sender::new(0),
             last_fault: AtomicU64::new(0),
             journal: Mutex::new(Journal::among(common.remotes)),
             identities: Mutex::new(None),
@@ -375,13 +375,13 @@ impl Inner {
         lock(&self.faults).iter().map(|active| (active.id, active.spec.clone())).collect()
     }
 
-    /// Tells when faults come or go.
-    pub(crate) fn faults_changed(&self) -> watch::Receiver<u64> {
-        self.faults_changed.subscribe()
+    /// Tells when a fault was ended: whoever was silent because of it need not be any more.
+    pub(crate) fn faults_ended(&self) -> watch::Receiver<u64> {
+        self.faults_ended.subscribe()
     }
 
-    fn note_change(&self) {
-        self.faults_changed.send_modify(|version| *version += 1);
+    fn note_end(&self) {
+        self.faults_ended.send_modify(|version| *version += 1);
     }
 
     // === faults, as they come and go ===
@@ -416,6 +416,17 @@ impl Inner {
         for (node, number) in self.nodes.iter().zip(numbers) {
             node.carried_out(number).await;
         }
+    }
+
+    /// What the faults that are left want of a node.
+    fn health_left_to(&self, node: &str) -> Health {
+        let faults = lock(&self.faults);
+        let left = faults.iter().rev().find_map(|active| match &active.spec.fault {
+            Fault::NodeDown { node: other } if other == node => Some(Health::Down),
+            Fault::NodeHung { node: other } if other == node => Some(Health::Hung),
+            _ => None,
+        });
+        left.unwrap_or(Health::Up)
     }
 
     /// Tells the world anew what is hidden from whom.
@@ -486,7 +497,6 @@ impl Inner {
                 node.reset_connections();
             }
         }
-        self.note_change();
         if let Fault::Restart { down_ms } = spec.fault {
             let inner = Arc::clone(self);
             self.tracker.spawn(async move {
@@ -507,9 +517,14 @@ impl Inner {
         };
         let Some(removed) = removed else { return false };
         match &removed.spec.fault {
-            Fault::NodeDown { node } => self.edit(|world| world.revive_node(node)),
-            Fault::QuorumLost => self.edit(|world| world.set_quorum(true)),
-            Fault::NodeHung { node } => self.edit(|world| world.revive_node(node)),
+            Fault::NodeDown { node } | Fault::NodeHung { node } => {
+                let health = self.health_left_to(node);
+                self.edit(|world| world.set_health(node, health));
+            }
+            Fault::QuorumLost => {
+                let quorate = lock(&self.faults).iter().all(|other| other.spec.fault != Fault::QuorumLost);
+                self.edit(|world| world.set_quorum(quorate));
+            }
             Fault::HideRows { .. } => self.hide_rows(),
             Fault::ChangeCertificate { .. } => {
                 if let Ok(identities) = self.identities() {
@@ -528,7 +543,7 @@ impl Inner {
             }
         }
         self.settle().await;
-        self.note_change();
+        self.note_end();
         true
     }
 }

@@ -48,9 +48,19 @@ fn millis<S: Serializer>(at: &SimTime, serializer: S) -> Result<S::Ok, S::Error>
     serializer.serialize_u64(at.millis())
 }
 
-/// Parts of the names of what nobody else should read.
-const SECRET: [&str; 9] =
-    ["password", "secret", "token", "ticket", "cookie", "authorization", "challenge", "otp", "response"];
+/// Parts of the names of what nobody else should read. (The endpoint of a remote migration holds a token.)
+const SECRET: [&str; 10] = [
+    "endpoint",
+    "password",
+    "secret",
+    "token",
+    "ticket",
+    "cookie",
+    "authorization",
+    "challenge",
+    "otp",
+    "response",
+];
 
 fn without_secrets<S: Serializer>(pairs: &[(String, String)], serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_seq(pairs.iter().map(|(name, value)| {
