@@ -22,11 +22,12 @@ Examples:
   muster remote privileges --pve 9             the commands that make a minimal account for Muster
   muster demo                                  look around without any host
 
-Set MUSTER_LOG=debug to see on standard error what is sent and answered; no secret is ever in it.
+MUSTER_LOG=debug shows on standard error what is asked and answered. No secret
+is ever in it.
 
-Exit codes: 0 done, 1 failed, 2 usage or no such thing, 3 done in part, 4 credentials rejected, 5 not allowed,
-6 unreachable, 7 outcome unknown, 8 certificate untrusted or changed, 9 second factor needed,
-10 not a Proxmox VE.";
+Exit codes: 0 done, 1 failed, 2 usage or no such thing, 3 done in part,
+4 credentials rejected, 5 not allowed, 6 unreachable, 7 outcome unknown,
+8 certificate untrusted or changed, 9 second factor needed, 10 not a Proxmox VE.";
 
 const AT_EXAMPLES: &str = "\
 Examples:
@@ -39,14 +40,16 @@ Examples:
   muster at pve.example tasks
   muster at pve.example log UPID:pve1:0000C530:001C9BEC:6677F3B0:vzstart:101:root@pam:
 
-An address is a host, with or without port, scheme or path: a line from the browser's address bar will do.
-Before it, NAME= says what to call it; several endpoints of one cluster are separated by commas.
+An ADDRESS is a host, with or without port, scheme or path: a line from the
+browser's address bar will do. NAME=ADDRESS says what to call it; several
+endpoints of one cluster are separated by commas.
 
 A GUEST is REMOTE/VMID, or a VMID or name that only one guest has.
 
-Nothing secret is an argument: passwords and tokens are typed without echo, or come from a file, from a
-descriptor, or from standard input (the file \"-\"). They are sent only once the certificate is trusted: because
-the system's store says so, because its fingerprint was given, or because you said yes.";
+Nothing secret is an argument: passwords and tokens are typed without echo, or
+come from a file, a descriptor, or standard input (the file \"-\"). They are sent
+only once the certificate is trusted: because the system's store says so, because
+its fingerprint was given, or because you said yes.";
 
 const DOCTOR_EXAMPLES: &str = "\
 Examples:
@@ -54,8 +57,9 @@ Examples:
   muster doctor pve.example --token-file ~/.muster-token
   muster doctor 192.0.2.7 --user root@pam --fingerprint 1F:3B:… -o json
 
-Steps after a failed one are \"not tried\". Without a credential the doctor goes as far as one can without
-signing in. The exit code names the first step that failed.";
+Steps after a failed one are \"not tried\". Without a credential the doctor goes
+as far as one can without signing in. The exit code names the first step that
+failed.";
 
 const PRIVILEGES_EXAMPLES: &str = "\
 Examples:
@@ -114,14 +118,15 @@ pub enum Output {
 #[command(after_help = AT_EXAMPLES, subcommand_precedence_over_arg = true)]
 #[command(disable_help_subcommand = true, subcommand_value_name = "COMMAND", subcommand_required = true)]
 pub struct At {
-    /// Where: host or cluster addresses
-    #[arg(required = true, value_name = "[NAME=]ADDRESS[,ADDRESS…]")]
+    /// Hosts or clusters to look at
+    #[arg(required = true, value_name = "ADDRESS")]
     pub addresses: Vec<String>,
     /// How to sign in.
     #[command(flatten)]
     pub sign_in: SignIn,
-    /// How to print.
+    /// How to print: text for people, json for programs
     #[arg(short = 'o', long = "output", value_enum, default_value_t, global = true, value_name = "FORMAT")]
+    #[arg(hide_possible_values = true, hide_default_value = true)]
     pub output: Output,
     /// What to do there.
     #[command(subcommand)]
@@ -236,8 +241,9 @@ pub struct Doctor {
     /// How to sign in.
     #[command(flatten)]
     pub sign_in: SignIn,
-    /// How to print.
+    /// How to print: text for people, json for programs
     #[arg(short = 'o', long = "output", value_enum, default_value_t, value_name = "FORMAT")]
+    #[arg(hide_possible_values = true, hide_default_value = true)]
     pub output: Output,
 }
 

@@ -24,7 +24,7 @@ pub fn exit_of(cause: &Cause) -> Exit {
         Cause::CredentialsRejected { .. } => Exit::Credentials,
         Cause::SecondFactorNeeded { .. } => Exit::SecondFactor,
         Cause::PrivilegeMissing { .. } => Exit::NotAllowed,
-        Cause::ServerError { class: ServerClass::NotFound, .. } => Exit::Usage,
+        Cause::ServerError { class: ServerClass::NotFound, .. } | Cause::NotSendable { .. } => Exit::Usage,
         Cause::ServerError { .. }
         | Cause::NotUnderstood { .. }
         | Cause::NotSupported { .. }

@@ -4,7 +4,7 @@ use fleet::{GuestRow, RemoteSnapshot, Standing};
 use jiff::Timestamp;
 use model::guest::{GuestState, TaskOutcome};
 use model::time::Freshness;
-use model::{Guest, GuestKind, LinkState, Task};
+use model::{Guest, GuestKind, LinkState, StaleWhy, Task};
 
 use crate::term::table::Tone;
 use crate::term::text::{ago, bytes, percent, span};
@@ -42,12 +42,23 @@ pub(crate) fn seen(row: &GuestRow, now: Timestamp) -> String {
     }
 }
 
-/// Why a guest is not live: `last seen 40 s ago: connection refused …`. `None` while it is.
-pub(crate) fn staleness(row: &GuestRow, now: Timestamp) -> Option<String> {
+/// Why a guest is not live: `connection timed out after 5 s (192.0.2.7:8006)`. `None` while it is.
+pub(crate) fn why_stale(remote: &RemoteSnapshot, row: &GuestRow) -> Option<String> {
+    let why = row.stale_why()?;
+    let endpoint = remote.link.in_use().filter(|_| matches!(why, StaleWhy::Link { .. }));
+    Some(match endpoint {
+        Some(endpoint) => format!("{} ({endpoint})", why.sentence()),
+        None => why.sentence(),
+    })
+}
+
+/// The same with its age: `last seen 40 s ago: connection refused …`.
+pub(crate) fn staleness(remote: &RemoteSnapshot, row: &GuestRow, now: Timestamp) -> Option<String> {
     match &row.freshness {
         Freshness::Live => None,
-        Freshness::Stale { since, why } => {
-            Some(format!("last seen {}: {}", ago(now, *since), why.sentence()))
+        Freshness::Stale { since, .. } => {
+            let why = why_stale(remote, row).unwrap_or_default();
+            Some(format!("last seen {}: {why}", ago(now, *since)))
         }
         Freshness::NeverSeen => Some("never seen".to_owned()),
     }
@@ -67,6 +78,14 @@ pub(crate) fn remarks(row: &GuestRow) -> Vec<String> {
         remarks.push(format!("HA {ha}"));
     }
     remarks
+}
+
+/// Processor use and memory for a list. A guest that is off uses none; saying "0 %" of it would read like a figure.
+pub(crate) fn usage(guest: &Guest) -> (String, String) {
+    match guest.state {
+        GuestState::Stopped => (String::new(), String::new()),
+        _ => (cpu(guest.cpu), size(guest.memory)),
+    }
 }
 
 /// Processor use, of what it has; nothing when it is not known.

@@ -51,7 +51,8 @@ pub(super) fn table(fleet: &FleetSnapshot, filter: Option<&str>, now: Timestamp)
     for (remote, row) in rows(fleet, filter) {
         let guest = &row.guest;
         let live = row.freshness.is_live();
-        let mut notes: Vec<String> = row.stale_why().map(model::StaleWhy::sentence).into_iter().collect();
+        let (cpu, memory) = words::usage(guest);
+        let mut notes: Vec<String> = words::why_stale(remote, row).into_iter().collect();
         notes.extend(words::remarks(row));
         notes.extend(guest.tags.iter().map(|tag| format!("#{tag}")));
         let plain = |text: String| (Tone::Plain, text);
@@ -63,8 +64,8 @@ pub(super) fn table(fleet: &FleetSnapshot, filter: Option<&str>, now: Timestamp)
                 plain(guest.name.as_ref().map(ToString::to_string).unwrap_or_default()),
                 plain(guest.node.to_string()),
                 (words::state_tone(row), words::state(row)),
-                plain(words::cpu(guest.cpu)),
-                plain(words::size(guest.memory)),
+                plain(cpu),
+                plain(memory),
                 plain(words::uptime(guest.uptime)),
                 plain(words::seen(row, now)),
                 plain(notes.join(" ")),

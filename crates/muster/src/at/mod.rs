@@ -16,7 +16,6 @@ use fleet::{Clock, Fleet, FleetSnapshot, RemoteSnapshot};
 use model::RemoteId;
 use model::cause::Cause;
 use model::operation::{Action, Author};
-use pve::Credential;
 
 use crate::cli::{At, AtCommand, Output};
 use crate::context::Context;
@@ -26,7 +25,7 @@ use crate::open::sign_in::{CODE_REJECTED, TRIES, code, factor};
 use crate::open::target::targets;
 use crate::open::trust::Beliefs;
 use crate::secrets::Means;
-use crate::trouble::exit_of;
+use crate::trouble::{exit_of, failure_of};
 use crate::view;
 
 /// A first look takes no longer than this: every step on the way has a time-out of its own, all of them together
@@ -77,79 +76,76 @@ impl Session {
         let fleet = Fleet::new(context.timings.clone(), clock, seed);
         let several = targets.len() > 1;
         let mut failures = Vec::new();
-        let mut users = HashMap::new();
+        let mut wanted = HashMap::new();
         for outcome in open::all(targets, beliefs, means, context.ask, &context.timings.pve).await {
             let name = outcome.target.name;
             match outcome.opened {
-                Ok(spec) => {
-                    let credential = spec.credential.clone();
-                    match fleet.add(spec) {
-                        Ok(id) => drop(users.insert(id, credential)),
-                        Err(e) => failures.push(Failure::usage(format!("{name}: {e}."))),
-                    }
-                }
+                Ok(open::Opened { spec, factor }) => match fleet.add(spec) {
+                    Ok(id) => wanted.extend(factor.map(|factor| (id, factor))),
+                    Err(e) => failures.push(Failure::usage(format!("{name}: {e}."))),
+                },
                 Err(failure) if several => failures.push(failure.about(&name)),
                 Err(failure) => failures.push(failure),
             }
         }
-        let session = Self { fleet, clock, failures };
+        let mut session = Self { fleet, clock, failures };
         if session.fleet.snapshot().remotes.is_empty() {
             return Err(session.only_failure(context));
         }
-        let snapshot = session.first_look(&users, means, within, context).await?;
-        let mut session = session;
-        let down = snapshot.remotes.iter().filter(|r| !look::is_listed(r));
+        let mut snapshot = look::first(&session.fleet, within).await;
+        let mut told = Vec::new();
+        for (id, factor) in wanted {
+            if let Err(failure) = session.second_factor(id, factor, means, context).await {
+                session.failures.push(failure);
+                told.push(id);
+            }
+            snapshot = look::first(&session.fleet, within).await;
+        }
+        let down = snapshot.remotes.iter().filter(|r| !look::is_listed(r) && !told.contains(&r.id));
         session.failures.extend(down.map(|remote| look::failure(remote)));
         Ok(session)
     }
 
-    /// Waits for the first listings. A second factor that was rejected may be typed again.
-    async fn first_look(
+    /// Answers the sign-in of a remote that waits for its second factor. A typed code that is rejected may be typed
+    /// again; what remains wrong shows in the link.
+    async fn second_factor(
         &self,
-        users: &HashMap<RemoteId, Credential>,
+        id: RemoteId,
+        mut wanted: open::Wanted,
         means: &Means,
-        within: Duration,
         context: &mut Context<'_>,
-    ) -> Result<FleetSnapshot, Failure> {
-        let mut tries: HashMap<RemoteId, u32> = HashMap::new();
+    ) -> Result<(), Failure> {
+        let waits = |fleet: &Fleet| {
+            fleet
+                .remote(id)
+                .is_some_and(|r| matches!(look::trouble(&r), Some(Cause::SecondFactorNeeded { .. })))
+        };
+        if !waits(&self.fleet) {
+            return Ok(());
+        }
+        let name = self.fleet.remote(id).map(|r| r.name.to_string()).unwrap_or_default();
+        let mut tries = 1;
         loop {
-            let snapshot = look::first(&self.fleet, within).await;
-            let again = snapshot.remotes.iter().find_map(|remote| {
-                let credential = users.get(&remote.id)?;
-                let Credential::Password { otp: Some(_), .. } = credential else { return None };
-                let rejected = matches!(
-                    look::trouble(remote),
-                    Some(Cause::CredentialsRejected { .. } | Cause::SecondFactorNeeded { .. })
-                );
-                let typed = means.otp.is_none() && tries.get(&remote.id).copied().unwrap_or(1) < TRIES;
-                (rejected && typed).then_some((remote.clone(), credential))
-            });
-            let Some((remote, credential)) = again else { return Ok(snapshot) };
-            *tries.entry(remote.id).or_insert(1) += 1;
-            context.ask.tell(CODE_REJECTED);
-            let kinds = match look::trouble(&remote) {
-                Some(Cause::SecondFactorNeeded { kinds }) => kinds,
-                _ => vec!["totp".to_owned()],
-            };
-            let (given, _) = code(remote.name.as_str(), credential.user(), &kinds, means, context.ask)?;
-            self.present(&remote, credential, given).await;
+            match self.fleet.second_factor(id, factor(wanted.code)).await {
+                Ok(()) => break,
+                Err(Some(failure)) => {
+                    let rejected = matches!(failure.cause, Cause::CredentialsRejected { .. });
+                    if !rejected || !wanted.typed || tries >= TRIES {
+                        return Err(failure_of(&failure.cause).about(&name));
+                    }
+                    context.ask.tell(CODE_REJECTED);
+                    tries += 1;
+                    (wanted.code, wanted.typed) =
+                        code(&name, &wanted.user, &wanted.kinds, means, context.ask)?;
+                }
+                Err(None) => return Ok(()),
+            }
         }
-    }
-
-    /// Signs in again with another code.
-    async fn present(&self, remote: &RemoteSnapshot, credential: &Credential, given: pve::Secret) {
-        let waiting = matches!(look::trouble(remote), Some(Cause::SecondFactorNeeded { .. }));
-        if waiting && self.fleet.second_factor(remote.id, factor(given.clone())).await.is_ok() {
-            return;
-        }
-        let mut credential = credential.clone();
-        if let Credential::Password { otp, .. } = &mut credential {
-            *otp = Some(given);
-        }
-        // A remote that is gone has been told of already.
-        let _ = self.fleet.credential(remote.id, credential).await;
+        // The link says so a moment later than the answer.
         let mut changed = self.fleet.changed();
-        let _ = tokio::time::timeout(Duration::from_secs(1), changed.changed()).await;
+        let end = tokio::time::Instant::now() + Duration::from_secs(5);
+        while waits(&self.fleet) && tokio::time::timeout_at(end, changed.changed()).await.is_ok() {}
+        Ok(())
     }
 
     /// The failure when nothing could be opened: the others have been told before it.

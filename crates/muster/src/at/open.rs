@@ -4,7 +4,7 @@ use fleet::RemoteSpec;
 use futures_util::future::join_all;
 use pve::address::Address;
 use pve::trust::{self, Presented};
-use pve::{Client, Credential, Endpoint, Error, Timings, TrustPolicy};
+use pve::{Client, Credential, Endpoint, Error, Secret, Timings, TrustPolicy};
 
 use crate::failure::Failure;
 use crate::open::sign_in::{Accepted, code, first_factor};
@@ -20,7 +20,29 @@ pub(super) struct Outcome {
     /// The remote.
     pub target: Target,
     /// What came of it.
-    pub opened: Result<RemoteSpec, Failure>,
+    pub opened: Result<Opened, Failure>,
+}
+
+/// A remote whose credential was accepted.
+#[derive(Debug)]
+pub(super) struct Opened {
+    /// What the fleet needs to know of it.
+    pub spec: RemoteSpec,
+    /// The second factor that its sign-in still wants.
+    pub factor: Option<Wanted>,
+}
+
+/// A second factor that is wanted. A code is good once, so it is the fleet's own sign-in that uses it.
+#[derive(Debug, Clone)]
+pub(super) struct Wanted {
+    /// Of whom.
+    pub user: String,
+    /// Kinds that would do.
+    pub kinds: Vec<String>,
+    /// The code, as given or typed.
+    pub code: Secret,
+    /// Was it typed, so that another may be?
+    pub typed: bool,
 }
 
 /// Opens the targets: looks at all certificates at once, then asks what is to be asked, one after the other.
@@ -68,21 +90,19 @@ async fn one(
     means: &Means,
     ask: &mut dyn Ask,
     timings: &Timings,
-) -> Result<RemoteSpec, Failure> {
+) -> Result<Opened, Failure> {
     let (mut policy, _) = decide(&target.name, presented, beliefs, ask)?;
     let endpoint = Endpoint { address: address.clone(), trust: policy.clone() };
     let connect = |credential: Credential| Client::new(endpoint.clone(), credential, timings.clone());
     let lobby = connect(Credential::password("", ""));
-    let Accepted { mut credential, client, challenge } =
+    let Accepted { credential, client, challenge } =
         first_factor(&target.name, &lobby, &connect, means, ask).await?;
-    let mut authority = None;
+    let (mut authority, mut factor) = (None, None);
     match challenge {
-        // A code is good once: the fleet's own sign-in is the one that uses it.
         Some(challenge) => {
-            let (given, _) = code(&target.name, challenge.user(), challenge.kinds(), means, ask)?;
-            if let Credential::Password { otp, .. } = &mut credential {
-                *otp = Some(given);
-            }
+            let (user, kinds) = (challenge.user().to_owned(), challenge.kinds().to_vec());
+            let (code, typed) = code(&target.name, &user, &kinds, means, ask)?;
+            factor = Some(Wanted { user, kinds, code, typed });
         }
         // The cluster's own authority vouches for its other nodes, and for a certificate renewed meanwhile.
         None => authority = cluster_authority(&client).await,
@@ -99,7 +119,7 @@ async fn one(
             ask.tell(&format!("{}: {other} is left out, its certificate is not trusted.", target.name));
         }
     }
-    Ok(spec)
+    Ok(Opened { spec, factor })
 }
 
 /// The cluster's authority as read over the connection that is trusted already. None where it cannot be read: the

@@ -31,7 +31,7 @@ pub(super) fn lines(
             facts.push((name.to_owned(), value));
         }
     };
-    add("not live", words::staleness(row, now).unwrap_or_default());
+    add("not live", words::staleness(remote, row, now).unwrap_or_default());
     add("node", guest.node.to_string());
     add("processors", words::processors(guest));
     add("memory", words::share(guest.memory, guest.memory_max).unwrap_or_default());

@@ -1,5 +1,6 @@
 //! The steps up to being signed in: address, DNS, TCP, TLS, certificate, HTTP, Proxmox VE, sign-in.
 
+use std::io::ErrorKind as ErrorKindIo;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
@@ -183,6 +184,12 @@ async fn dns(address: &Address, timings: &Timings, steps: &mut Steps<'_>) -> Opt
     Some(found)
 }
 
+fn answered(peer: SocketAddr, attempts: Vec<String>, began: Instant, steps: &mut Steps<'_>) -> SocketAddr {
+    let step = Step::new("tcp", "TCP", Verdict::Ok, format!("{peer} answers"));
+    steps.add(step.took(began.elapsed()).detail(attempts));
+    peer
+}
+
 async fn tcp(
     address: &Address,
     found: &[SocketAddr],
@@ -194,12 +201,12 @@ async fn tcp(
     let mut last = None;
     for peer in found {
         let kind = match timeout(timings.connect, TcpStream::connect(peer)).await {
-            Ok(Ok(_)) => {
-                let step = Step::new("tcp", "TCP", Verdict::Ok, format!("{peer} answers"));
-                steps.add(step.took(began.elapsed()).detail(attempts));
-                return Some(*peer);
+            // A reset comes from someone who had taken the connection: what he minds shows in the next step.
+            Ok(Err(e)) if e.kind() == ErrorKindIo::ConnectionReset => {
+                return Some(answered(*peer, attempts, began, steps));
             }
-            Ok(Err(e)) if e.kind() == std::io::ErrorKind::ConnectionRefused => ErrorKind::Refused,
+            Ok(Ok(_)) => return Some(answered(*peer, attempts, began, steps)),
+            Ok(Err(e)) if e.kind() == ErrorKindIo::ConnectionRefused => ErrorKind::Refused,
             Ok(Err(e)) => ErrorKind::Unreachable { text: e.to_string() },
             Err(_) => ErrorKind::ConnectTimeout { after: timings.connect },
         };

@@ -6,7 +6,7 @@ use ratatui::style::{Color, Modifier, Style};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, BorderType, Borders, Cell, Clear, Padding, Paragraph, Row, Table, Wrap};
 
-use super::picture::{Fact, GuestLine, Picture, RowId};
+use super::picture::{Fact, GuestLine, Picture, RemoteLine, RowId, TaskLine};
 use super::ui::{Mode, Question, Tab, Ui};
 use crate::term::table::Tone;
 use crate::term::text::{fit, pad_right, safe, width};
@@ -130,109 +130,146 @@ fn list_of(frame: &mut Frame<'_>, area: Rect, picture: &Picture, ui: &mut Ui, ro
         );
         return;
     }
-    let shown = rows.iter().enumerate().skip(top).take(height);
-    let mark = |i: usize, row: Row<'static>| {
-        if Some(i) == selected { row.style(Style::new().add_modifier(Modifier::REVERSED)) } else { row }
+    let columns = match ui.tab {
+        Tab::Guests => guest_columns(picture, area.width),
+        Tab::Remotes => remote_columns(picture),
+        Tab::Tasks => task_columns(picture),
     };
-    let (heads, widths, lines): (Vec<&str>, Vec<Constraint>, Vec<Row<'static>>) = match ui.tab {
-        Tab::Guests => {
-            let note = area.width >= 70;
-            (
-                vec!["GUEST", "", "NAME", "NODE", "STATE", "CPU", "MEMORY", "UP", "NOTE"],
-                vec![
-                    Constraint::Length(width_of(picture.guests.iter().map(|g| g.label.as_str()), 8, 18)),
-                    Constraint::Length(2),
-                    Constraint::Fill(2),
-                    Constraint::Length(width_of(picture.guests.iter().map(|g| g.node.as_str()), 4, 10)),
-                    Constraint::Length(9),
-                    Constraint::Length(5),
-                    Constraint::Length(8),
-                    Constraint::Length(9),
-                    Constraint::Fill(if note { 3 } else { 1 }),
-                ],
-                shown.filter_map(|(i, id)| picture.guest(id).map(|g| mark(i, guest_row(g)))).collect(),
-            )
-        }
-        Tab::Remotes => (
-            vec!["REMOTE", "LINK", "NODES", "GUESTS", "LAST ANSWER", "ABOUT"],
-            vec![
-                Constraint::Length(width_of(picture.remotes.iter().map(|r| r.name.as_str()), 6, 20)),
-                Constraint::Length(20),
-                Constraint::Length(6),
-                Constraint::Length(8),
-                Constraint::Length(12),
-                Constraint::Fill(1),
-            ],
-            shown
-                .filter_map(|(i, id)| picture.remote(id).map(|r| (i, r)))
-                .map(|(i, r)| {
-                    let plain = |t: &str| Cell::from(t.to_owned());
-                    let link = Cell::from(r.link.clone()).style(style(r.tone));
-                    mark(
-                        i,
-                        Row::new(vec![
-                            plain(&r.name),
-                            link,
-                            plain(&r.nodes),
-                            plain(&r.guests),
-                            plain(&r.seen),
-                            plain(&r.about),
-                        ]),
-                    )
-                })
-                .collect(),
-        ),
-        Tab::Tasks => (
-            vec!["STARTED", "TOOK", "REMOTE", "NODE", "TASK", "USER", "OUTCOME"],
-            vec![
-                Constraint::Length(12),
-                Constraint::Length(8),
-                Constraint::Length(width_of(picture.tasks.iter().map(|t| t.remote.as_str()), 6, 16)),
-                Constraint::Length(width_of(picture.tasks.iter().map(|t| t.node.as_str()), 4, 10)),
-                Constraint::Length(20),
-                Constraint::Length(18),
-                Constraint::Fill(1),
-            ],
-            shown
-                .filter_map(|(i, id)| picture.task(id).map(|t| (i, t)))
-                .map(|(i, t)| {
-                    let plain = |t: &str| Cell::from(t.to_owned());
-                    let outcome = Cell::from(t.outcome.clone()).style(style(t.tone));
-                    mark(
-                        i,
-                        Row::new(vec![
-                            plain(&t.started),
-                            plain(&t.took),
-                            plain(&t.remote),
-                            plain(&t.node),
-                            plain(&t.what),
-                            plain(&t.user),
-                            outcome,
-                        ]),
-                    )
-                })
-                .collect(),
-        ),
-    };
-    let table = Table::new(lines, widths).column_spacing(1).header(Row::new(heads).style(style(Tone::Bold)));
+    let places = Layout::horizontal(columns.iter().map(|c| c.width)).spacing(1).split(area);
+    let shown = rows.iter().enumerate().skip(top).take(height).filter_map(|(i, id)| {
+        let texts = match ui.tab {
+            Tab::Guests => guest_texts(picture.guest(id)?),
+            Tab::Remotes => remote_texts(picture.remote(id)?),
+            Tab::Tasks => task_texts(picture.task(id)?),
+        };
+        let cells = columns.iter().zip(places.iter()).filter_map(|(column, place)| {
+            let (text, look) = texts.get(column.text)?;
+            // Cut by us and not by the table: what is missing is then marked.
+            let line = Line::from(fit(text, usize::from(place.width)));
+            Some(Cell::from(if column.right { line.right_aligned() } else { line }).style(*look))
+        });
+        let row = Row::new(cells.collect::<Vec<_>>());
+        Some(if Some(i) == selected { row.style(Style::new().add_modifier(Modifier::REVERSED)) } else { row })
+    });
+    let heads = columns.iter().map(|c| {
+        let line = Line::from(c.head);
+        Cell::from(if c.right { line.right_aligned() } else { line })
+    });
+    let widths: Vec<Constraint> = columns.iter().map(|c| c.width).collect();
+    let table = Table::new(shown.collect::<Vec<_>>(), widths)
+        .column_spacing(1)
+        .header(Row::new(heads.collect::<Vec<_>>()).style(style(Tone::Bold)));
     frame.render_widget(table, area);
 }
 
-fn guest_row(guest: &GuestLine) -> Row<'static> {
+/// A column of a list: its head, its width, and which of a row's texts it shows.
+struct Column {
+    head: &'static str,
+    width: Constraint,
+    text: usize,
+    right: bool,
+}
+
+fn column(head: &'static str, width: Constraint, text: usize) -> Column {
+    Column { head, width, text, right: false }
+}
+
+fn figures(head: &'static str, width: u16, text: usize) -> Column {
+    Column { head, width: Constraint::Length(width), text, right: true }
+}
+
+fn guest_columns(picture: &Picture, room: u16) -> Vec<Column> {
+    let label = width_of(picture.guests.iter().map(|g| g.label.as_str()), 8, 18);
+    let node = width_of(picture.guests.iter().map(|g| g.node.as_str()), 4, 10);
+    let mut columns = vec![
+        column("GUEST", Constraint::Length(label), 0),
+        column("", Constraint::Length(2), 1),
+        column("NAME", Constraint::Fill(2), 2),
+    ];
+    // What a narrow terminal can do without; all of it is in the panel too.
+    if room >= 70 {
+        columns.push(column("NODE", Constraint::Length(node), 3));
+    }
+    columns.push(column("STATE", Constraint::Length(11), 4));
+    if room >= 90 {
+        columns.push(figures("CPU", 6, 5));
+        columns.push(figures("MEMORY", 8, 6));
+    }
+    if room >= 110 {
+        columns.push(figures("UP", 11, 7));
+    }
+    columns.push(column("NOTE", Constraint::Fill(3), 8));
+    columns
+}
+
+fn guest_texts(guest: &GuestLine) -> Vec<(&str, Style)> {
     let base = if guest.dim { style(Tone::Dim) } else { Style::new() };
-    let plain = |text: &str| Cell::from(text.to_owned()).style(base);
     let state = if guest.dim { base } else { style(guest.tone) };
-    Row::new(vec![
-        plain(&guest.label),
-        plain(guest.kind),
-        plain(&guest.name),
-        plain(&guest.node),
-        Cell::from(guest.state.clone()).style(state),
-        plain(&guest.cpu),
-        plain(&guest.memory),
-        plain(&guest.uptime),
-        plain(&guest.note),
-    ])
+    vec![
+        (&guest.label, base),
+        (guest.kind, base),
+        (&guest.name, base),
+        (&guest.node, base),
+        (&guest.state, state),
+        (&guest.cpu, base),
+        (&guest.memory, base),
+        (&guest.uptime, base),
+        (&guest.note, base),
+    ]
+}
+
+fn remote_columns(picture: &Picture) -> Vec<Column> {
+    let name = width_of(picture.remotes.iter().map(|r| r.name.as_str()), 6, 22);
+    let link = width_of(picture.remotes.iter().map(|r| r.link.as_str()), 11, 21);
+    vec![
+        column("REMOTE", Constraint::Length(name), 0),
+        column("LINK", Constraint::Length(link), 1),
+        figures("NODES", 6, 2),
+        figures("GUESTS", 7, 3),
+        column("LAST ANSWER", Constraint::Length(12), 4),
+        column("ABOUT", Constraint::Fill(1), 5),
+    ]
+}
+
+fn remote_texts(remote: &RemoteLine) -> Vec<(&str, Style)> {
+    let plain = Style::new();
+    vec![
+        (&remote.name, plain),
+        (&remote.link, style(remote.tone)),
+        (&remote.nodes, plain),
+        (&remote.guests, plain),
+        (&remote.seen, plain),
+        (&remote.about, plain),
+    ]
+}
+
+fn task_columns(picture: &Picture) -> Vec<Column> {
+    let remote = width_of(picture.tasks.iter().map(|t| t.remote.as_str()), 6, 16);
+    let node = width_of(picture.tasks.iter().map(|t| t.node.as_str()), 4, 10);
+    let what = width_of(picture.tasks.iter().map(|t| t.what.as_str()), 12, 24);
+    let user = width_of(picture.tasks.iter().map(|t| t.user.as_str()), 8, 20);
+    vec![
+        column("STARTED", Constraint::Length(12), 0),
+        figures("TOOK", 8, 1),
+        column("REMOTE", Constraint::Length(remote), 2),
+        column("NODE", Constraint::Length(node), 3),
+        column("TASK", Constraint::Length(what), 4),
+        column("USER", Constraint::Length(user), 5),
+        column("OUTCOME", Constraint::Fill(1), 6),
+    ]
+}
+
+fn task_texts(task: &TaskLine) -> Vec<(&str, Style)> {
+    let plain = Style::new();
+    vec![
+        (&task.started, plain),
+        (&task.took, plain),
+        (&task.remote, plain),
+        (&task.node, plain),
+        (&task.what, plain),
+        (&task.user, plain),
+        (&task.outcome, style(task.tone)),
+    ]
 }
 
 /// The width of the widest of these texts, within bounds.

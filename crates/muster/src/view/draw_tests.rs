@@ -76,7 +76,7 @@ fn guests_with_state_age_and_cause() {
     for wanted in [
         "lab/101",
         "running",
-        "last seen 40 s ago: connection refused",
+        "last seen 40 s ago: connection refus…",
         "1 of 3 not live",
         "TASK ERROR: no space left",
     ] {

@@ -152,7 +152,7 @@ fn guest_line(remote: &RemoteSnapshot, row: &GuestRow, now: Now) -> GuestLine {
     let guest = &row.guest;
     let key = GuestKey { remote: remote.id, vmid: guest.vmid };
     let operation = remote.operations.iter().find(|o| o.guest == key);
-    let stale = words::staleness(row, now.wall);
+    let stale = words::staleness(remote, row, now.wall);
     let state = words::state(row);
     let mut notes = Vec::new();
     if let Some(operation) = operation.filter(|o| Some(o.id) == row.busy) {
@@ -178,6 +178,7 @@ fn guest_line(remote: &RemoteSnapshot, row: &GuestRow, now: Now) -> GuestLine {
         }
     }
     let label = words::label(remote.name.as_str(), row);
+    let (cpu, memory) = words::usage(guest);
     let name = guest.name.as_ref().map(ToString::to_string).unwrap_or_default();
     let haystack = format!(
         "{label} {name} {} {state} {} {} {}",
@@ -195,8 +196,8 @@ fn guest_line(remote: &RemoteSnapshot, row: &GuestRow, now: Now) -> GuestLine {
         node: safe(guest.node.as_str()),
         tone: words::state_tone(row),
         dim: !row.freshness.is_live(),
-        cpu: words::cpu(guest.cpu),
-        memory: words::size(guest.memory),
+        cpu,
+        memory,
         uptime: words::uptime(guest.uptime),
         note: safe(&notes.join("; ")),
         ha: guest.ha.is_some(),

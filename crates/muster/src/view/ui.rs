@@ -322,6 +322,8 @@ impl Ui {
             self.notice = Some(Notice { text: "Select a guest first (tab 1).".to_owned(), bad: true });
             return None;
         };
+        // What was acted on stays selected, also when the filter that brought it up is taken off.
+        self.place_mut().selected = Some(guest.id.clone());
         if let Some(refusal) = guest.refusal(action) {
             self.notice = Some(Notice { text: refusal, bad: true });
             return None;
