@@ -160,7 +160,7 @@ pub(crate) fn outcome(outcome: &TaskOutcome) -> (String, Tone) {
 
 /// `vzstart 101`.
 pub(crate) fn task(task: &Task) -> String {
-    task_name(&task.kind.to_string(), &task.id.to_string())
+    task_name(task.kind.as_str(), task.id.as_str())
 }
 
 /// `vzstart 101`, from its parts.

@@ -1,4 +1,11 @@
 //! The floors: a crate imports only from floors below its own.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "test helpers"
+)]
 
 use std::collections::BTreeMap;
 use std::path::Path;

@@ -1,5 +1,12 @@
 //! Every fault is named as what it is: by the link's cause and by the doctor. Printed as a matrix
 //! (`cargo test -p muster --test faults -- --nocapture`), and at true timings in `make soak`.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "test helpers"
+)]
 
 mod common;
 

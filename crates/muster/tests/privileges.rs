@@ -1,4 +1,11 @@
 //! The roles that `muster remote privileges` makes, held against what the calls ask for.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "test helpers"
+)]
 
 use std::process::Command;
 

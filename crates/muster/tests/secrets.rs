@@ -1,5 +1,12 @@
 //! No secret is anywhere in what `muster` writes, its own log and that of every dependency at trace included: neither
 //! as it is, nor percent-, base64- or JSON-encoded.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "test helpers"
+)]
 
 mod common;
 

@@ -1,4 +1,11 @@
 //! Questions on a real terminal: the certificate first, then who one is, secrets without echo.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "test helpers"
+)]
 
 mod common;
 

@@ -69,7 +69,7 @@ pub(super) fn lines(
             })
             .collect()
     });
-    page.part("Status", &detail.status, now, |status| scalars(status));
+    page.part("Status", &detail.status, now, scalars);
 
     if !detail.drift.is_empty() {
         page.head("Did not fit", None);

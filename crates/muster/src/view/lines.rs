@@ -278,7 +278,7 @@ fn task_line(remote: &RemoteSnapshot, task: &Task, now: Now) -> TaskLine {
         remote: safe(remote.name.as_str()),
         node: safe(task.node.as_str()),
         what: safe(&what),
-        user: safe(&task.user.to_string()),
+        user: safe(task.user.as_str()),
         outcome: safe(&outcome),
         tone,
         upid: safe(task.upid.as_str()),
