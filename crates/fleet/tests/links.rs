@@ -267,15 +267,26 @@ async fn a_second_factor_is_asked_for_and_its_answer_connects() {
     }
 }
 
+/// The one endpoint that fails beside one that works.
+fn failing(now: &fleet::RemoteSnapshot) -> Option<(EndpointId, Cause)> {
+    match &now.link.state {
+        LinkState::Degraded { failing } if failing.len() == 1 => {
+            Some((failing[0].endpoint.clone(), failing[0].cause.clone()))
+        }
+        _ => None,
+    }
+}
+
 #[tokio::test]
 async fn another_endpoint_takes_over_and_the_link_says_which_one_fails() {
     let bench = Bench::with(Topology::cluster(3, "9.2"), 3, root(), Timings::shrunk()).await;
     bench.ready().await;
     bench.remote.fault(Some("pve1"), Fault::Refuse).await;
-    let degraded = bench.link("degraded").await;
-    let LinkState::Degraded { failing } = &degraded.link.state else { panic!() };
     let first = EndpointId::from(bench.remote.address("pve1").unwrap().to_string());
-    assert_eq!((failing.len(), &failing[0].endpoint, &failing[0].cause), (1, &first, &Cause::Refused));
+    // A request that was under way is reset; the next try is refused.
+    bench
+        .until("degraded", |now| failing(now).is_some_and(|one| one == (first.clone(), Cause::Refused)))
+        .await;
     bench
         .guest(101, "live through another", |row| {
             row.freshness.is_live() && row.through.as_ref().is_some_and(|through| *through != first)
@@ -294,9 +305,13 @@ async fn a_changed_certificate_stops_that_endpoint_only_until_it_is_accepted() {
     let bench = Bench::with(Topology::cluster(2, "9.2"), 2, root(), Timings::shrunk()).await;
     bench.ready().await;
     bench.remote.fault(Some("pve1"), Fault::ChangeCertificate { same_ca: false }).await;
-    let degraded = bench.link("degraded").await;
-    let LinkState::Degraded { failing } = &degraded.link.state else { panic!() };
-    let Cause::CertificateChanged { expected, presented } = &failing[0].cause else { panic!("{failing:?}") };
+    let stopped = |now: &fleet::RemoteSnapshot| {
+        failing(now).filter(|(_, cause)| matches!(cause, Cause::CertificateChanged { .. }))
+    };
+    let degraded = bench.until("degraded", |now| stopped(now).is_some()).await;
+    let (endpoint, Cause::CertificateChanged { expected, presented }) = stopped(&degraded).unwrap() else {
+        panic!()
+    };
     assert_ne!(expected, presented);
     bench.remote.clear_journal();
     bench.fleet.try_now(bench.id).await.unwrap();
@@ -304,7 +319,6 @@ async fn a_changed_certificate_stops_that_endpoint_only_until_it_is_accepted() {
     assert!(bench.remote.journal().iter().all(|one| one.node == "pve2"), "nothing is sent there");
 
     let accepted = TrustPolicy { system: false, ..TrustPolicy::leaf(presented.parse().unwrap()) };
-    let endpoint = failing[0].endpoint.clone();
     bench.fleet.trust(bench.id, endpoint, accepted).await.unwrap();
     bench.link("connected").await;
     bench.end().await;
@@ -329,6 +343,7 @@ async fn disconnected_is_remembered_and_means_silence() {
     // Another process, later: it stays disconnected.
     let mut remembered = spec(&bench.remote, 1, root());
     remembered.name = "remembered".into();
+    bench.fleet.disconnect(bench.id, "ada", false).await.unwrap();
     remembered.disconnected = Some(("ada".into(), Timestamp::UNIX_EPOCH));
     bench.remote.clear_journal();
     let connections = bench.remote.connections().len();

@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use model::link::{Event, Health, Link, LinkState, Login, Policy, Todo};
+use model::link::{Duty, Event, Health, Link, LinkState, Login, Policy};
 use model::outage::{Pace, paces};
 use model::{Cause, EndpointId, Now, RemoteId};
 use proptest::prelude::*;
@@ -48,13 +48,13 @@ impl Bench {
         self
     }
 
-    fn todo(&self) -> Todo {
-        self.link.todo(at(self.now))
+    fn duty(&self) -> Duty {
+        self.link.duty(at(self.now))
     }
 
     /// Begins the try that is due now and says where it goes.
     fn begin(&mut self) -> EndpointId {
-        let Todo::Try { endpoint } = self.todo() else { panic!("no try is due: {:?}", self.todo()) };
+        let Duty::Try { endpoint } = self.duty() else { panic!("no try is due: {:?}", self.duty()) };
         self.step(Event::Begun { endpoint: endpoint.clone() });
         endpoint
     }
@@ -83,8 +83,8 @@ impl Bench {
     }
 
     fn wait(&self) -> f64 {
-        match self.todo() {
-            Todo::Wait { until } => until.as_secs_f64() - self.now,
+        match self.duty() {
+            Duty::Wait { until } => until.as_secs_f64() - self.now,
             other => panic!("does not wait: {other:?}"),
         }
     }
@@ -107,7 +107,7 @@ fn connected_is_said_only_after_an_authorised_success() {
     let mut bench = Bench::new(1, Login::Token);
     assert_eq!(bench.word(), "connecting");
     bench.begin();
-    assert_eq!((bench.word(), bench.todo()), ("connecting", Todo::Busy));
+    assert_eq!((bench.word(), bench.duty()), ("connecting", Duty::Busy));
     bench.succeed(1);
     assert_eq!(bench.word(), "connected");
 }
@@ -200,10 +200,10 @@ fn another_endpoint_takes_over_and_the_link_is_degraded() {
 
     // The failing one is tried beside it, and the link is whole again.
     bench.at(2.5);
-    let Todo::Serve { endpoint: serving, probe, .. } = bench.todo() else { panic!() };
+    let Duty::Serve { endpoint: serving, probe, .. } = bench.duty() else { panic!() };
     assert_eq!((serving, probe), (endpoint(2), Some(endpoint(1))));
     bench.step(Event::Begun { endpoint: endpoint(1) });
-    let Todo::Serve { probe: None, .. } = bench.todo() else { panic!("one probe at a time") };
+    let Duty::Serve { probe: None, .. } = bench.duty() else { panic!("one probe at a time") };
     bench.succeed(1);
     assert_eq!(bench.word(), "connected");
     assert_eq!(bench.link.endpoint(), Some(&endpoint(2)), "no reason to go back");
@@ -246,7 +246,7 @@ fn rejected_credentials_of_one_endpoint() {
             assert_eq!(bench.word(), "credentials_rejected", "{login:?}: one try is one try");
         }
         if waits.is_empty() {
-            assert_eq!(bench.todo(), Todo::Rest, "{login:?}: only when a person says so");
+            assert_eq!(bench.duty(), Duty::Rest, "{login:?}: only when a person says so");
             bench.step(Event::TryNow);
             bench.begin();
             bench.succeed(1);
@@ -281,7 +281,7 @@ fn a_second_factor_waits_for_a_person() {
     let cause = Cause::SecondFactorNeeded { kinds: vec!["totp".into()] };
     bench.step(Event::Rejected { epoch, endpoint: endpoint(1), cause: cause.clone(), again: true });
     assert_eq!(*bench.link.state(), LinkState::CredentialsRejected { cause, next_try: None });
-    assert_eq!(bench.todo(), Todo::Rest);
+    assert_eq!(bench.duty(), Duty::Rest);
     bench.step(Event::Mended);
     assert_eq!(bench.begin(), endpoint(1));
 }
@@ -308,13 +308,13 @@ fn a_changed_certificate_stops_that_endpoint_only() {
     assert_eq!(bench.begin(), endpoint(2));
     bench.succeed(2);
     assert_eq!(bench.word(), "degraded");
-    let Todo::Serve { probe: None, .. } = bench.at(1000.0).todo() else { panic!("it is not probed") };
+    let Duty::Serve { probe: None, .. } = bench.at(1000.0).duty() else { panic!("it is not probed") };
 
     bench.fail(2, changed());
     assert_eq!(bench.word(), "certificate_changed");
-    assert_eq!(bench.todo(), Todo::Rest);
+    assert_eq!(bench.duty(), Duty::Rest);
     bench.at(5000.0);
-    assert_eq!(bench.todo(), Todo::Rest);
+    assert_eq!(bench.duty(), Duty::Rest);
     bench.step(Event::Mended);
     bench.begin();
     bench.succeed(1);
@@ -358,7 +358,7 @@ fn disconnected_is_left_by_connecting_only() {
     ] {
         bench.step(event);
         assert_eq!(*bench.link.state(), LinkState::Disconnected { by: "ada".into() });
-        assert_eq!(bench.todo(), Todo::Rest);
+        assert_eq!(bench.duty(), Duty::Rest);
     }
     bench.step(Event::Connect);
     assert_eq!(bench.word(), "connecting");
@@ -366,7 +366,7 @@ fn disconnected_is_left_by_connecting_only() {
     assert_eq!(bench.word(), "connecting", "a success of the session before proves nothing");
 
     let remembered = link(1, Login::Token).disconnected("ada".into(), at(0.0).wall);
-    assert_eq!(remembered.todo(at(5.0)), Todo::Rest);
+    assert_eq!(remembered.duty(at(5.0)), Duty::Rest);
 }
 
 #[test]
@@ -445,7 +445,7 @@ proptest! {
             let push = |link: &mut Link, event: Event| link.step(event, at(now), jitter);
             match step {
                 Move::Pass(ms) => now += f64::from(ms) / 1000.0,
-                Move::Begin => if let Todo::Try { endpoint } = link.todo(at(now)) {
+                Move::Begin => if let Duty::Try { endpoint } = link.duty(at(now)) {
                     push(&mut link, Event::Begun { endpoint });
                 },
                 Move::Succeed(n) => {
@@ -487,7 +487,7 @@ proptest! {
                 prop_assert!(now - success.unwrap() <= 30.0 + 1e-6, "connected on an old success");
             }
             // It never stands still without a reason that a person knows.
-            let rests = link.todo(at(now)) == Todo::Rest;
+            let rests = link.duty(at(now)) == Duty::Rest;
             if rests {
                 prop_assert!(link.state().needs_person(), "rests in {:?}", link.state());
             }

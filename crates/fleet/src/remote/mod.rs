@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use jiff::{SignedDuration, Timestamp};
-use model::link::{Event, Link, Todo};
+use model::link::{Duty, Event, Link};
 use model::presence::PermissionsMark;
 use model::{Cause, EndpointId, Failure, Now, Observed, OperationId, RemoteId, Text};
 use pve::drift::Drift;
@@ -285,14 +285,14 @@ impl Remote {
     /// Does what is due, and says when to look again.
     fn act(&mut self, now: Now) -> Duration {
         let idle = now.after(Duration::from_secs(3600));
-        match self.link.todo(now) {
-            Todo::Rest | Todo::Busy => idle,
-            Todo::Wait { until } => until,
-            Todo::Try { endpoint } => {
+        match self.link.duty(now) {
+            Duty::Rest | Duty::Busy => idle,
+            Duty::Wait { until } => until,
+            Duty::Try { endpoint } => {
                 self.try_at(endpoint, now);
                 idle
             }
-            Todo::Serve { endpoint, probe, until } => {
+            Duty::Serve { endpoint, probe, until } => {
                 if let Some(probe) = probe {
                     self.try_at(probe, now);
                 }

@@ -1,4 +1,4 @@
-//! The link to one remote: a machine of states, stepped by [`Link::step`], that says through [`Link::todo`]
+//! The link to one remote: a machine of states, stepped by [`Link::step`], that says through [`Link::duty`]
 //! what its owner shall do next.
 //!
 //! It holds the rules of who is asked and when: what counts as connected, back-off, failover over several
@@ -17,7 +17,7 @@ use crate::id::EndpointId;
 use crate::outage::Pace;
 use crate::time::Now;
 
-pub use rules::{Event, Login, Policy, Todo};
+pub use rules::{Duty, Event, Login, Policy};
 pub use state::{EndpointView, FailingEndpoint, Health, LinkState, LinkView};
 
 #[derive(Debug, Clone)]
@@ -155,18 +155,18 @@ impl Link {
 
     /// What to do next.
     #[must_use]
-    pub fn todo(&self, now: Now) -> Todo {
+    pub fn duty(&self, now: Now) -> Duty {
         match &self.state {
-            LinkState::Disconnected { .. } | LinkState::CertificateChanged { .. } => Todo::Rest,
+            LinkState::Disconnected { .. } | LinkState::CertificateChanged { .. } => Duty::Rest,
             LinkState::CredentialsRejected { .. } => match self.retry_due {
-                None => Todo::Rest,
-                Some(due) if due > now.mono => Todo::Wait { until: due },
+                None => Duty::Rest,
+                Some(due) if due > now.mono => Duty::Wait { until: due },
                 Some(_) => self.try_at(self.current),
             },
             LinkState::Connecting { .. } => self.try_at(self.current),
             LinkState::BackingOff { .. } => match self.next_due(None) {
-                None => Todo::Rest,
-                Some((_, due)) if due > now.mono => Todo::Wait { until: due },
+                None => Duty::Rest,
+                Some((_, due)) if due > now.mono => Duty::Wait { until: due },
                 Some((index, _)) => self.try_at(index),
             },
             LinkState::Connected | LinkState::Degraded { .. } => self.serve(now),
@@ -485,8 +485,8 @@ impl Link {
         }
     }
 
-    fn serve(&self, now: Now) -> Todo {
-        let Some(endpoint) = self.endpoint().cloned() else { return Todo::Rest };
+    fn serve(&self, now: Now) -> Duty {
+        let Some(endpoint) = self.endpoint().cloned() else { return Duty::Rest };
         let mut until = self.lapses().unwrap_or(now.mono);
         let mut probe = None;
         if let Some((index, due)) = self.next_due(Some(self.current)) {
@@ -496,16 +496,16 @@ impl Link {
                 until = until.min(due);
             }
         }
-        Todo::Serve { endpoint, probe, until }
+        Duty::Serve { endpoint, probe, until }
     }
 
-    fn try_at(&self, index: usize) -> Todo {
+    fn try_at(&self, index: usize) -> Duty {
         if self.endpoints.iter().any(|one| one.trying) {
-            return Todo::Busy;
+            return Duty::Busy;
         }
         match self.endpoints.get(index) {
-            Some(one) => Todo::Try { endpoint: one.id.clone() },
-            None => Todo::Rest,
+            Some(one) => Duty::Try { endpoint: one.id.clone() },
+            None => Duty::Rest,
         }
     }
 

@@ -80,7 +80,7 @@ pub enum Event {
     Mended,
     /// The owner lost track of everything under way.
     Interrupted,
-    /// The owner has begun the try that [`Link::todo`] asked for.
+    /// The owner has begun the try that [`Link::duty`] asked for.
     Begun {
         /// Where.
         endpoint: EndpointId,
@@ -131,7 +131,7 @@ pub enum Event {
 
 /// What the owner shall do next.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Todo {
+pub enum Duty {
     /// Nothing, until a person acts.
     Rest,
     /// Nothing until then (monotonic), unless something happens.
