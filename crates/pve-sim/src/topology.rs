@@ -17,6 +17,9 @@ use crate::world::spec::{
 /// The versions of Proxmox VE that can be simulated.
 pub const VERSIONS: [&str; 3] = ["7.4", "8.4", "9.2"];
 
+/// The most guests that are made up for one remote.
+const MOST_FILL: usize = 1_000_000;
+
 /// Everything that one simulator process simulates.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -419,6 +422,9 @@ impl RemoteSpec {
                     known.join(", ")
                 ));
             }
+        }
+        if self.fill.is_some_and(|fill| fill.count > MOST_FILL) {
+            return Err(format!("fill: count must be at most {MOST_FILL}"));
         }
         let mut users = BTreeSet::new();
         for user in &self.users {

@@ -74,6 +74,7 @@ async fn edits_over_the_control_port() {
         (json!({"do": "kill-node"}), "missing field `node`"),
         (json!(["kill-node"]), "not a JSON object"),
         (json!({"do": "fail-next-task", "type": "vzstrat", "text": "x"}), "vzstart"),
+        (json!({"do": "warn-next-task", "type": "vzstart", "count": 4_000_000_000_u32}), "at most 10000"),
         (json!({"do": "hold-ha", "vmid": 100, "held": true}), "guest 100 is not under HA"),
         (json!({"do": "grant", "path": "/", "subject": "alice@pve", "role": "x"}), "no role \"x\""),
         (json!({"do": "set-user", "userid": "nobody@pve"}), "no user \"nobody@pve\""),

@@ -80,6 +80,7 @@ fn mistakes_are_named_with_their_place() {
         ("kind = \"ct\"", "kind = \"lxc\"", "`ct` or `vm`"),
         ("version = \"9.2\"", "version = \"9\"", "remote \"rack\": version \"9\""),
         ("node = \"pve2\"", "node = \"pve3\"", "guest 101: \"pve3\" is not one of its nodes (pve1, pve2)"),
+        ("count = 40", "count = 4000000", "fill: count must be at most 1000000"),
         ("vmid = 101", "vmid = 11", "numbers go from 100"),
         ("name = \"pve2\", ip", "name = \"pve2\", listen = \"127.0.0.1\", ip", "line 10"),
         ("node = \"pve1\" }]", "node = \"pve9\" }]", "(pve1, pve2)"),

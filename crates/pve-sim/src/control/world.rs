@@ -70,6 +70,9 @@ enum Edit {
     },
 }
 
+/// The most warnings that one task gives.
+const MOST_WARNINGS: u32 = 10_000;
+
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 enum HealthWord {
@@ -113,6 +116,9 @@ fn carry_out(world: &mut Cluster, now: SimTime, edit: Edit) -> Result<(), String
         Edit::SetQuorum { quorate } => world.set_quorum(quorate),
         Edit::ExpireTickets {} => world.expire_tickets(now),
         Edit::FailNextTask { r#type, text } => world.fail_next_task(task_type(&r#type)?, &text),
+        Edit::WarnNextTask { count, .. } if count > MOST_WARNINGS => {
+            return Err(format!("count must be at most {MOST_WARNINGS}: each is a line of the task's log"));
+        }
         Edit::WarnNextTask { r#type, count } => world.warn_next_task(task_type(&r#type)?, count),
         Edit::HangNextTask { r#type } => world.hang_next_task(task_type(&r#type)?),
         Edit::SetGuest { vmid, running, name, agent, lock, config } => {

@@ -339,7 +339,7 @@ async fn wait(connection: &Connection, began: Instant, delay: Option<Delay>, str
             Fault::Delay { ms } => *ms,
             _ => 0,
         })
-        .sum();
+        .fold(0, u64::saturating_add);
     let total = usual + Duration::from_millis(extra);
     if !total.is_zero() {
         tokio::time::sleep_until(began + total).await;

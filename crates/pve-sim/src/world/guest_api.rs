@@ -40,7 +40,7 @@ impl Cluster {
             (Get, "/config") => self.config_get(cx),
             (Put | Post, "/config") => self.config_set(cx),
             (Get, "/pending") => self.config_pending(cx),
-            (Get, "/status") => Ok(self.power_index(kind)),
+            (Get, "/status") => Ok(power_index(kind)),
             (Get, "/status/current") => self.guest_status(cx),
             (Post, "/status/start") => self.power_start(cx),
             (Post, "/status/stop") => self.power_stop(cx),
@@ -326,15 +326,13 @@ impl Cluster {
             _ => Ok(json!({ "result": {} }).into()),
         }
     }
+}
 
-    fn power_index(&self, kind: Kind) -> Out {
-        match (kind, self.facts.since(9)) {
-            (Kind::Vm, _) => subdirs(&["current", "start", "stop", "reset", "shutdown", "suspend", "reboot"]),
-            (Kind::Ct, _) => {
-                subdirs(&["current", "start", "stop", "shutdown", "suspend", "resume", "reboot"])
-            }
-        }
-    }
+fn power_index(kind: Kind) -> Out {
+    subdirs(match kind {
+        Kind::Vm => &["current", "start", "stop", "reset", "shutdown", "suspend", "reboot"],
+        Kind::Ct => &["current", "start", "stop", "shutdown", "suspend", "resume", "reboot"],
+    })
 }
 
 /// A float that is a whole number is written as one, as Perl does.

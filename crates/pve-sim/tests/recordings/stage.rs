@@ -54,6 +54,9 @@ fn users(parts: &[&str], recorded: &Exchange) -> Vec<UserSpec> {
         AclSpec { path: "/storage/local".to_owned(), role: "PVEDatastoreUser".to_owned(), propagate: false },
         AclSpec { path: "/vms/100".to_owned(), role: "MyRole".to_owned(), propagate: true },
     ];
+    if parts.contains(&"without-role") {
+        alice.acl.retain(|line| line.role != "MyRole");
+    }
     alice.tokens = vec![
         token("full", false, 0),
         token("full2", false, 0),
