@@ -76,6 +76,17 @@ async fn a_token_goes_in_its_header_with_neither_cookie_nor_csrf() {
 }
 
 #[tokio::test]
+async fn a_token_that_cannot_stand_in_a_header_is_not_sent() {
+    let credential = Credential::token("root@pam!ci", "canary\r\nX-Injected: 1");
+    let (server, client) = pinned_with(|_| Reply::data(VERSION), credential, Timings::shrunk()).await;
+    let error = client.version().await.unwrap_err();
+    assert!(matches!(error.kind(), ErrorKind::InvalidRequest { .. }), "{error:?}");
+    assert!(!format!("{error} {error:?}").contains("canary"), "{error:?}");
+    assert!(!error.repeatable(Method::Get));
+    assert!(server.connections().is_empty());
+}
+
+#[tokio::test]
 async fn the_realm_list_is_read_without_any_authorisation() {
     let (server, client) = pinned(|_| Reply::data(r#"[{"realm":"pam","type":"pam"}]"#)).await;
     assert_eq!(client.domains().await.unwrap().value.rows[0].realm, "pam");

@@ -11,7 +11,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use percent_encoding::utf8_percent_encode;
 use tokio::sync::Mutex;
 use tokio::time::timeout;
-use zeroize::Zeroizing;
+use zeroize::{Zeroize, Zeroizing};
 
 use super::tfa::Form;
 use super::{Credential, Factor, SessionInfo, TfaChallenge};
@@ -372,8 +372,10 @@ impl Sessions {
         let body = decode::text_of(&answer.body);
         let open =
             envelope::open(&body).map_err(|_| unread("the reply to the sign-in is not well-formed"))?;
-        (call.decode)(&open, &mut Drift::of(&name))
-            .map_err(|_| unread("the reply to the sign-in is no object"))
+        let reply = (call.decode)(&open, &mut Drift::of(&name));
+        drop(body);
+        wipe(answer.body);
+        reply.map_err(|_| unread("the reply to the sign-in is no object"))
     }
 
     /// What a reply to a sign-in amounts to.
@@ -403,6 +405,13 @@ impl Sessions {
             cap: reply.cap,
         };
         Ok(Entered::Open(Session { ticket, csrf: reply.csrf, info, issued: began }))
+    }
+}
+
+/// Wipes the memory of an answer that holds a ticket, unless somebody else holds it too.
+fn wipe(body: Bytes) {
+    if let Ok(mut body) = body.try_into_mut() {
+        body.as_mut().zeroize();
     }
 }
 

@@ -1,6 +1,6 @@
 //! From a request to the bytes of its answer: connecting in phases (`connect`), one HTTP exchange (`exchange`), the
 //! way to one endpoint (`line`), connections kept for a while (`pool`), how many calls at once (`limit`), and the
-//! figures ([`Stats`]).
+//! figures ([`StatsSnapshot`]).
 
 pub(crate) mod body;
 pub(crate) mod connect;
@@ -11,4 +11,5 @@ pub(crate) mod pool;
 mod stats;
 pub(crate) mod watch;
 
-pub use stats::{Stats, StatsSnapshot};
+pub(crate) use stats::Stats;
+pub use stats::StatsSnapshot;
