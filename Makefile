@@ -33,8 +33,8 @@ bench: tools ## the figures of docs/performance.md, printed as a table
 soak: tools ## the tests that need true timings, minutes each
 	@$(CARGO) test --release --workspace -- --ignored --nocapture --test-threads 1
 
-fuzz: tools ## the property tests, a thousand times as many cases (CASES=n)
-	@PROPTEST_CASES="$${CASES:-256000}" $(CARGO) test --release --workspace --lib
+fuzz: tools ## the property tests with a hundred times as many cases (CASES=n)
+	@scripts/fuzz
 
 venv: ## the Python environment that `make test` uses
 	@scripts/python-venv $(VENV)

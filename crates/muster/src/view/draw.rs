@@ -356,12 +356,12 @@ fn bottom(frame: &mut Frame<'_>, notice: Rect, keys: Rect, ui: &Ui) {
         Mode::Help => " any key closes the help",
         Mode::Browse => match ui.tab {
             Tab::Guests => {
-                " s start  d shutdown  b reboot  x stop  / filter  Enter details  Tab lists  t try link  ? help  q quit"
+                " ? help  q quit  s start  d shutdown  x stop  b reboot  / filter  Enter details  Tab lists  t try link"
             }
             Tab::Remotes => {
-                " t try now  c connect/disconnect  / filter  Enter details  Tab lists  ? help  q quit"
+                " ? help  q quit  t try now  c connect/disconnect  / filter  Enter details  Tab lists"
             }
-            Tab::Tasks => " / filter  Enter details  Tab lists  ? help  q quit",
+            Tab::Tasks => " ? help  q quit  / filter  Enter details  Tab lists",
         },
     };
     frame.render_widget(Line::styled(fit(text, usize::from(keys.width)), style(Tone::Dim)), keys);

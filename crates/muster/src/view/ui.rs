@@ -96,6 +96,8 @@ pub enum Wish {
 /// One list's selection and scroll position.
 #[derive(Debug, Clone, Default)]
 struct Place {
+    /// What the person chose. Before they chose anything it is the first row, whichever that is: the first rows to
+    /// arrive must not pull the list along.
     selected: Option<RowId>,
     /// Where the selected row was last: the next one to take when it is gone.
     index: usize,
@@ -170,9 +172,6 @@ impl Ui {
             None => before.min(rows.len() - 1),
         };
         place.index = index;
-        if now.is_none() && place.selected.is_none() {
-            place.selected = rows.get(index).cloned();
-        }
         if index < place.top {
             place.top = index;
         } else if index >= place.top + height {
@@ -421,6 +420,26 @@ mod tests {
         assert_eq!(ui.selected(&rows), Some(id(150)));
         assert_eq!(new_selected, Some(55));
         assert_eq!(new_top - top, 5, "the selected line does not move on the screen");
+    }
+
+    #[test]
+    fn what_arrives_first_does_not_pull_the_list_along() {
+        let mut ui = Ui::new();
+        let early = picture(150..155);
+        let rows = ui.rows(&early);
+        assert_eq!(ui.settle(&rows, 10), (0, Some(0)));
+        let all = picture(100..155);
+        let rows = ui.rows(&all);
+        assert_eq!(ui.settle(&rows, 10), (0, Some(0)));
+        assert_eq!(
+            press(&mut ui, &all, "s"),
+            [Wish::Act(id(100), Action::Start)],
+            "what is marked is what is meant"
+        );
+        let more = picture(90..155);
+        let rows = ui.rows(&more);
+        ui.settle(&rows, 10);
+        assert_eq!(ui.selected(&rows), Some(id(100)), "and from then on it stays");
     }
 
     #[test]
