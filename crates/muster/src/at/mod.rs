@@ -22,7 +22,7 @@ use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::open::sign_in::{CODE_REJECTED, TRIES, code, factor};
-use crate::open::target::targets;
+use crate::open::target::{Target, targets};
 use crate::open::trust::Beliefs;
 use crate::secrets::Means;
 use crate::trouble::{exit_of, failure_of};
@@ -48,10 +48,23 @@ pub async fn run(at: At, context: &mut Context<'_>) -> Result<Exit, Failure> {
     let means = Means::read(&at.sign_in)?;
     let within = at.sign_in.timeout.unwrap_or(FIRST_LOOK);
 
-    let mut session = Session::open(targets, &beliefs, &means, within, context).await?;
+    let known = Known { beliefs, means };
+    let mut session = Session::open(targets, &known, live, within, context).await?;
     let outcome = session.carry_out(&at.action, at.sign_in.timeout, json, context).await;
     session.fleet.stop().await;
     outcome
+}
+
+/// What the command line says about trust and sign-in.
+struct Known {
+    beliefs: Beliefs,
+    means: Means,
+}
+
+/// A remote that did not come up, and why.
+struct Down {
+    remote: String,
+    failure: Failure,
 }
 
 /// The remotes of a command line, running.
@@ -59,33 +72,50 @@ struct Session {
     fleet: Fleet,
     clock: Clock,
     /// What became of the remotes that did not come up, in the order of the command line.
-    failures: Vec<Failure>,
+    failures: Vec<Down>,
 }
 
 impl Session {
-    /// Opens what can be opened. Fails if nothing can.
+    /// Opens what can be opened; for the live table (`live`) also what may come up later. Fails if that is nothing.
     async fn open(
-        targets: Vec<crate::open::target::Target>,
-        beliefs: &Beliefs,
-        means: &Means,
+        targets: Vec<Target>,
+        known: &Known,
+        live: bool,
         within: Duration,
         context: &mut Context<'_>,
     ) -> Result<Self, Failure> {
+        let Known { beliefs, means } = known;
         let clock = Clock::new();
         let seed = u64::from(std::process::id());
         let fleet = Fleet::new(context.timings.clone(), clock, seed);
         let several = targets.len() > 1;
         let mut failures = Vec::new();
         let mut wanted = HashMap::new();
-        for outcome in open::all(targets, beliefs, means, context.ask, &context.timings.pve).await {
-            let name = outcome.target.name;
+        let a_person_types = context.ask.present();
+        let opening = open::all(targets, beliefs, means, context.ask, &context.timings.pve);
+        let outcomes = if a_person_types {
+            opening.await
+        } else {
+            tokio::time::timeout(within, opening).await.map_err(|_| too_late())?
+        };
+        for outcome in outcomes {
+            let name = outcome.target.name.clone();
             match outcome.opened {
                 Ok(open::Opened { spec, factor }) => match fleet.add(spec) {
                     Ok(id) => wanted.extend(factor.map(|factor| (id, factor))),
-                    Err(e) => failures.push(Failure::usage(format!("{name}: {e}."))),
+                    Err(e) => {
+                        let failure = Failure::usage(format!("{name}: {e}."));
+                        failures.push(Down { remote: name, failure });
+                    }
                 },
-                Err(failure) if several => failures.push(failure.about(&name)),
-                Err(failure) => failures.push(failure),
+                Err(failure) => {
+                    let later = open::later(&outcome.target, beliefs, means)
+                        .filter(|_| live && failure.exit == Exit::Unreachable);
+                    if later.is_none_or(|spec| fleet.add(spec).is_err()) {
+                        let failure = if several { failure.about(&name) } else { failure };
+                        failures.push(Down { remote: name, failure });
+                    }
+                }
             }
         }
         let mut session = Self { fleet, clock, failures };
@@ -96,13 +126,16 @@ impl Session {
         let mut told = Vec::new();
         for (id, factor) in wanted {
             if let Err(failure) = session.second_factor(id, factor, means, context).await {
-                session.failures.push(failure);
+                let remote = session.name(id);
+                session.failures.push(Down { remote, failure });
                 told.push(id);
             }
             snapshot = look::first(&session.fleet, within).await;
         }
         let down = snapshot.remotes.iter().filter(|r| !look::is_listed(r) && !told.contains(&r.id));
-        session.failures.extend(down.map(|remote| look::failure(remote)));
+        session.failures.extend(
+            down.map(|remote| Down { remote: remote.name.to_string(), failure: look::failure(remote) }),
+        );
         Ok(session)
     }
 
@@ -123,7 +156,7 @@ impl Session {
         if !waits(&self.fleet) {
             return Ok(());
         }
-        let name = self.fleet.remote(id).map(|r| r.name.to_string()).unwrap_or_default();
+        let name = self.name(id);
         let mut tries = 1;
         loop {
             match self.fleet.second_factor(id, factor(wanted.code)).await {
@@ -148,10 +181,14 @@ impl Session {
         Ok(())
     }
 
+    fn name(&self, id: RemoteId) -> String {
+        self.fleet.remote(id).map(|r| r.name.to_string()).unwrap_or_default()
+    }
+
     /// The failure when nothing could be opened: the others have been told before it.
     fn only_failure(&self, context: &mut Context<'_>) -> Failure {
-        let exit = Exit::combined(self.failures.iter().map(|f| f.exit));
-        let mut failures = self.failures.clone();
+        let exit = Exit::combined(self.failures.iter().map(|f| f.failure.exit));
+        let mut failures: Vec<Failure> = self.failures.iter().map(|d| d.failure.clone()).collect();
         let last = failures.pop();
         for failure in &failures {
             context.complain(failure);
@@ -175,8 +212,8 @@ impl Session {
         if !any {
             return Err(self.only_failure(context));
         }
-        for failure in &self.failures {
-            context.complain(failure);
+        for down in &self.failures {
+            context.complain(&down.failure);
         }
         let now = self.clock.now();
         match action {
@@ -284,11 +321,12 @@ impl Session {
     async fn watch(&self, context: &mut Context<'_>) -> Result<Exit, Failure> {
         // What could not be opened at all has no place in the table; it is told before and after it.
         let snapshot = self.fleet.snapshot();
-        let missing = self
+        let missing: Vec<Failure> = self
             .failures
             .iter()
-            .filter(|f| !snapshot.remotes.iter().any(|r| f.sentence.starts_with(r.name.as_str())));
-        let missing: Vec<Failure> = missing.cloned().collect();
+            .filter(|down| snapshot.remote_named(&down.remote).is_none())
+            .map(|down| down.failure.clone())
+            .collect();
         let greeting = missing.first().map(|f| format!("Left out: {}", f.sentence));
         let screen = view::run::Screen {
             title: "muster".to_owned(),
@@ -307,8 +345,12 @@ impl Session {
     /// A list is done when every remote is in it.
     fn exit_of_list(&self, snapshot: &FleetSnapshot) -> Exit {
         let listed = snapshot.remotes.iter().filter(|r| look::is_listed(r)).map(|_| Exit::Done);
-        Exit::combined(self.failures.iter().map(|f| f.exit).chain(listed))
+        Exit::combined(self.failures.iter().map(|down| down.failure.exit).chain(listed))
     }
+}
+
+fn too_late() -> Failure {
+    Failure::new(Exit::Unreachable, "The time given with --timeout has passed.").hint("Give it longer.")
 }
 
 /// What did not fit is said, in one line: the list is not all there was to see.

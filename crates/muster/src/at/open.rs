@@ -67,6 +67,27 @@ pub(super) async fn all(
     outcomes
 }
 
+/// A remote that did not answer, to be added all the same where it can come up by itself: its credential is known, and
+/// so is what to trust.
+pub(super) fn later(target: &Target, beliefs: &Beliefs, means: &Means) -> Option<RemoteSpec> {
+    let credential = match (&means.token, &means.user, &means.password) {
+        (Some(token), _, _) => token.clone(),
+        (None, Some(user), Some(password)) if user.contains('@') => {
+            Credential::password(user, password.clone())
+        }
+        _ => return None,
+    };
+    let trust = match beliefs.fingerprints.as_slice() {
+        [] => TrustPolicy::system(),
+        [one] => TrustPolicy::leaf(*one),
+        // Which of them is whose is not known before one is shown.
+        _ => return None,
+    };
+    let mut endpoints = target.endpoints.iter();
+    let spec = RemoteSpec::new(target.name.clone(), endpoints.next()?.clone(), trust.clone(), credential);
+    Some(endpoints.fold(spec, |spec, address| spec.endpoint(address.clone(), trust.clone())))
+}
+
 /// The first endpoint of a remote that shows a certificate; if none does, the error of the first.
 async fn first_to_answer(target: &Target, timings: &Timings) -> Result<(Address, Presented), Error> {
     let mut first = None;

@@ -246,7 +246,7 @@ mod tests {
         let steps = vec![
             Step::new("dns", "DNS", Verdict::Ok, "192.0.2.7"),
             failed(),
-            Step::not_tried("tls", "TLS", "not tried: no connection"),
+            Step::not_tried("tls", "TLS", "no connection"),
         ];
         let report = Report::of("pve.example:8006", steps);
         assert_eq!((report.verdict, report.exit), (Verdict::Failed, Exit::Unreachable));

@@ -70,7 +70,7 @@ pub(super) async fn signed_in(
     steps: &mut Steps<'_>,
 ) -> Result<Arrived, Stopped> {
     let address = address(text, steps)?;
-    let stop = |why: &str| Stopped { address: address.to_string(), why: format!("not tried: {why}") };
+    let stop = |why: &str| Stopped { address: address.to_string(), why: why.to_owned() };
 
     let found = dns(&address, timings, steps).await.ok_or_else(|| stop("the name does not resolve"))?;
     tcp(&address, &found, timings, steps).await.ok_or_else(|| stop("no connection"))?;
@@ -149,7 +149,7 @@ fn address(text: &str, steps: &mut Steps<'_>) -> Result<Address, Stopped> {
             let mut step = Step::new("address", "address", Verdict::Failed, error.to_string());
             step.exit = crate::exit::Exit::Usage;
             steps.add(step);
-            Err(Stopped { address: text.trim().to_owned(), why: "not tried: no address".to_owned() })
+            Err(Stopped { address: text.trim().to_owned(), why: "no address".to_owned() })
         }
     }
 }

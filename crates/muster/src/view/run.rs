@@ -5,7 +5,7 @@ use std::io;
 use std::time::Duration;
 
 use crossterm::event::{Event, EventStream, KeyEventKind};
-use fleet::{Clock, Fleet};
+use fleet::{Clock, DisconnectError, Fleet};
 use futures_util::StreamExt;
 use model::operation::{Author, PowerOptions};
 use model::{LinkState, OperationId, RemoteId};
@@ -126,8 +126,12 @@ impl Table<'_> {
                 }
                 None => return,
             },
-            Wish::ToggleLink(id) => match remote_of(&id) {
-                Some(remote) => self.toggle(remote, name_of(&id, picture)).await,
+            Wish::ToggleLink(id) => match self.toggle(&id, name_of(&id, picture), false).await {
+                Some(notice) => notice,
+                None => return,
+            },
+            Wish::DisconnectAnyway(id) => match self.toggle(&id, name_of(&id, picture), true).await {
+                Some(notice) => notice,
                 None => return,
             },
             Wish::Quit => return,
@@ -135,17 +139,20 @@ impl Table<'_> {
         self.ui.notice = Some(notice);
     }
 
-    /// Disconnects a remote, or connects it again.
-    async fn toggle(&self, remote: RemoteId, name: String) -> Notice {
+    /// Disconnects a remote, or connects it again. Open operations are asked about first, unless they have been.
+    async fn toggle(&mut self, id: &RowId, name: String, even_with_open: bool) -> Option<Notice> {
+        let remote = remote_of(id)?;
         let state = self.fleet.remote(remote).map(|r| r.link.state.clone());
         if matches!(state, Some(LinkState::Disconnected { .. })) {
-            told(name, self.fleet.connect(remote).await.map(|()| "connecting"))
-        } else {
-            let by = self.screen.author.name.clone();
-            told(
-                name,
-                self.fleet.disconnect(remote, by, false).await.map(|()| "disconnected; c connects it again"),
-            )
+            return Some(told(name, self.fleet.connect(remote).await.map(|()| "connecting")));
+        }
+        let by = self.screen.author.name.clone();
+        match self.fleet.disconnect(remote, by, even_with_open).await {
+            Err(DisconnectError::OpenOperations(open)) => {
+                self.ui.ask_to_disconnect(id.clone(), &name, open.len());
+                None
+            }
+            outcome => Some(told(name, outcome.map(|()| "disconnected; c connects it again"))),
         }
     }
 

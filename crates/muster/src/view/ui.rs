@@ -89,6 +89,8 @@ pub enum Wish {
     TryNow(RowId),
     /// End a remote's session, or begin one again.
     ToggleLink(RowId),
+    /// End a remote's session although operations on it are open.
+    DisconnectAnyway(RowId),
     /// Leave.
     Quit,
 }
@@ -135,6 +137,19 @@ impl Ui {
     /// The screen as it opens.
     pub fn new() -> Self {
         Self { details: true, height: 20, ..Self::default() }
+    }
+
+    /// Asks whether to disconnect a remote on which operations have not ended.
+    pub fn ask_to_disconnect(&mut self, id: RowId, name: &str, open: usize) {
+        let (noun, has) = if open == 1 { ("operation", "has") } else { ("operations", "have") };
+        self.mode = Mode::Confirm(Question {
+            wish: Wish::DisconnectAnyway(id),
+            about: format!("Disconnect {name}? {open} {noun} on it {has} not ended."),
+            warning: vec![
+                "What was begun goes on there, but is not followed while disconnected.".to_owned(),
+                "It is taken up again on connecting.".to_owned(),
+            ],
+        });
     }
 
     /// The ids of the rows that the filter leaves, in order.
