@@ -108,6 +108,11 @@ pub(crate) fn share(used: Option<u64>, of: Option<u64>) -> Option<String> {
     }
 }
 
+/// `1.2 GiB of 4.0 GiB`, or what of it is known; only how much there is of a guest that is off.
+pub(crate) fn memory(guest: &Guest) -> Option<String> {
+    share(guest.memory.filter(|_| guest.state != GuestState::Stopped), guest.memory_max)
+}
+
 /// How long it has been up; nothing when it is not known or it is not running.
 pub(crate) fn uptime(seconds: Option<u64>) -> String {
     seconds.filter(|s| *s > 0).map(span).unwrap_or_default()
@@ -168,9 +173,9 @@ pub(crate) fn task_name(kind: &str, id: &str) -> String {
     format!("{kind} {id}").trim_end().to_owned()
 }
 
-/// `3.1 % of 2`, or what of it is known.
+/// `3.1 % of 2`, or what of it is known; only how many there are of a guest that is off.
 pub(crate) fn processors(guest: &Guest) -> String {
-    match (guest.cpu, guest.cpus) {
+    match (guest.cpu.filter(|_| guest.state != GuestState::Stopped), guest.cpus) {
         (Some(_), Some(cpus)) => format!("{} of {cpus}", cpu(guest.cpu)),
         (None, Some(cpus)) => cpus.to_string(),
         (_, None) => cpu(guest.cpu),

@@ -34,7 +34,7 @@ pub(super) fn lines(
     add("not live", words::staleness(remote, row, now).unwrap_or_default());
     add("node", guest.node.to_string());
     add("processors", words::processors(guest));
-    add("memory", words::share(guest.memory, guest.memory_max).unwrap_or_default());
+    add("memory", words::memory(guest).unwrap_or_default());
     add("root disk", words::share(guest.disk, guest.disk_max).unwrap_or_default());
     add("up for", words::uptime(guest.uptime));
     add("pool", guest.pool.as_ref().map(ToString::to_string).unwrap_or_default());

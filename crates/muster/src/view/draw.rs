@@ -14,7 +14,7 @@ use crate::term::text::{fit, pad_right, safe, width};
 /// Columns from which the panel stands beside the list and not below it.
 const WIDE: u16 = 150;
 
-const HELP: [(&str, &str); 18] = [
+const HELP: [(&str, &str); 21] = [
     ("↑ ↓ j k", "one row"),
     ("PgUp PgDn", "one page"),
     ("g G", "first, last"),
@@ -30,6 +30,9 @@ const HELP: [(&str, &str); 18] = [
     ("", ""),
     ("t", "try the remote's link now"),
     ("c", "disconnect the remote, or connect it again"),
+    ("", ""),
+    ("2/3", "nodes online, guests running, of all there are"),
+    ("~2/3", "the same as last seen: not all of it is live"),
     ("", ""),
     ("?", "this help"),
     ("q", "quit; what was begun goes on there"),

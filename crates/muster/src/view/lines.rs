@@ -2,7 +2,7 @@
 
 use fleet::{FleetSnapshot, GuestRow, RemoteSnapshot};
 use model::capability::Availability;
-use model::guest::NodeState;
+use model::guest::{GuestState, NodeState};
 use model::id::GuestKey;
 use model::operation::{Action, Operation, OperationState};
 use model::{LinkState, Now, Task};
@@ -47,8 +47,10 @@ fn fact(name: &str, value: impl Into<String>) -> Option<Fact> {
 fn remote_line(remote: &RemoteSnapshot, now: Now) -> RemoteLine {
     let (link, tone) = words::link(&remote.link.state);
     let online = remote.nodes.iter().filter(|n| n.node.state == NodeState::Online).count();
-    let running = remote.guests.iter().filter(|g| words::state(g) == "running").count();
     let up = remote.link.state.is_up();
+    // By the last known state: a guest that is not seen now has not stopped for that.
+    let running = remote.guests.iter().filter(|g| g.guest.state == GuestState::Running).count();
+    let certain = up && remote.guests.iter().all(|g| g.freshness.is_live());
     let about = match &remote.link.state {
         LinkState::Connected => {
             let version = words::versions(remote);
@@ -141,7 +143,7 @@ fn remote_line(remote: &RemoteSnapshot, now: Now) -> RemoteLine {
         guests: if remote.guests.is_empty() {
             String::new()
         } else {
-            format!("{running}/{}", remote.guests.len())
+            format!("{}{running}/{}", if certain { "" } else { "~" }, remote.guests.len())
         },
         seen,
         facts,
@@ -223,7 +225,7 @@ fn guest_facts(row: &GuestRow, stale: Option<String>, now: Now) -> Vec<Fact> {
         stale.and_then(|why| fact("not live", why)),
         fact("node", guest.node.to_string()),
         fact("processors", words::processors(guest)),
-        words::share(guest.memory, guest.memory_max).and_then(|m| fact("memory", m)),
+        words::memory(guest).and_then(|m| fact("memory", m)),
         words::share(guest.disk, guest.disk_max).and_then(|d| fact("root disk", d)),
         fact("up for", words::uptime(guest.uptime)),
         addresses.and_then(|a| fact("addresses", a)),
