@@ -114,6 +114,12 @@ impl Client {
         Self { line, ..self.clone() }
     }
 
+    /// Says which node of the cluster this endpoint is (`local` in `GET /cluster/status`), so that calls about no
+    /// node count among those to it.
+    pub fn is_node(&self, node: &str) {
+        self.limits.name(self.endpoint(), node);
+    }
+
     /// The endpoint, `host:port`.
     pub fn endpoint(&self) -> &str {
         self.line.endpoint()

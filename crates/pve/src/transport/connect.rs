@@ -28,6 +28,9 @@ use crate::trust::{Certificate, Verifier, refusal_in, server_name};
 /// TLS sessions kept for resumption; a handful of connections to one endpoint needs no more.
 const SESSIONS: usize = 8;
 
+/// What a connection that ends with a reset is said to have done.
+const RESET: &str = "connection reset by the server";
+
 /// A polite goodbye is not waited for longer than this.
 const GOODBYE: Duration = Duration::from_millis(500);
 
@@ -222,7 +225,9 @@ impl Connector {
                 Ok(socket)
             }
             Ok(Err(error)) => Err(match error.kind() {
-                io::ErrorKind::ConnectionRefused | io::ErrorKind::ConnectionReset => ErrorKind::Refused,
+                io::ErrorKind::ConnectionRefused => ErrorKind::Refused,
+                // Somebody listens, and hung up before the first byte.
+                io::ErrorKind::ConnectionReset => ErrorKind::Cut { text: RESET.to_owned() },
                 io::ErrorKind::TimedOut => ErrorKind::ConnectTimeout { after },
                 _ => ErrorKind::Unreachable { text: system_text(&error) },
             }),
@@ -288,7 +293,7 @@ fn handshake_error(error: &io::Error, opening: &[u8]) -> ErrorKind {
             ErrorKind::Cut { text: "the server closed the connection".to_owned() }
         }
         io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted | io::ErrorKind::BrokenPipe => {
-            ErrorKind::Cut { text: "connection reset by the server".to_owned() }
+            ErrorKind::Cut { text: RESET.to_owned() }
         }
         _ => ErrorKind::Cut { text: system_text(error) },
     }
