@@ -12,7 +12,7 @@ use pve::decode::Rows;
 use pve::drift::Drift;
 use pve::reply::{GuestConfig, GuestStatus, LogLine, PendingRow};
 use pve::upid::{Upid, UpidError};
-use pve::{Answer, Client, Error, call};
+use pve::{Answer, Client, Error, Method, call};
 use serde::Serialize;
 use tokio::sync::mpsc;
 
@@ -164,9 +164,9 @@ impl Asker {
     }
 
     /// Tells the remote's task how a request ended, and says the same in Muster's words.
-    fn heard<T>(&self, way: &Way, result: Result<T, Error>) -> Result<T, Failure> {
+    fn heard<T>(&self, way: &Way, result: Result<T, Error>, drift: Drift) -> Result<T, Failure> {
         let ended = result.as_ref().map(|_| ()).map_err(Clone::clone);
-        let heard = Message::Heard { epoch: way.epoch, endpoint: way.endpoint.clone(), result: ended };
+        let heard = Message::Heard { epoch: way.epoch, endpoint: way.endpoint.clone(), result: ended, drift };
         // A full mailbox means that the task hears enough already.
         let _ = self.mailbox.try_send(heard);
         result.map_err(|error| Failure {
@@ -208,14 +208,14 @@ impl Asker {
             async { if runs { Some(flown.addresses(client, &place).await) } else { None } },
         );
         let mut drift = Drift::default();
-        let status = self.part(&way, status, None, &mut drift, Clone::clone);
-        let config = self.part(&way, config, before, &mut drift, Clone::clone);
-        let pending = self.part(&way, pending, None, &mut drift, |rows| rows.rows.clone());
+        let status = self.part(&way, status, None, &mut drift, true, Clone::clone);
+        let config = self.part(&way, config, before, &mut drift, false, Clone::clone);
+        let pending = self.part(&way, pending, None, &mut drift, true, |rows| rows.rows.clone());
         let addresses = match addresses {
             None => Part { seen: known, error: None },
             Some(found) => {
                 let make = |found: &Addresses| rows::interfaces(&found.interfaces.rows);
-                let part = self.part(&way, found, known, &mut drift, make);
+                let part = self.part(&way, found, known, &mut drift, false, make);
                 if let (Some(seen), None) = (&part.seen, &part.error) {
                     let seen = seen.clone().map(|seen| (*seen).clone());
                     let _ = self.mailbox.try_send(Message::Addresses { vmid, seen });
@@ -229,15 +229,18 @@ impl Asker {
         Ok(GuestDetail { row, status, config, pending, addresses, drift: drift.records })
     }
 
+    /// One part of a detail. `on_demand`: nothing else reads it, so its drift is told to the remote's task.
     fn part<T, U>(
         &self,
         way: &Way,
         answer: Flight<T>,
         before: Option<Observed<Arc<U>>>,
         drift: &mut Drift,
+        on_demand: bool,
         make: impl FnOnce(&T) -> U,
     ) -> Part<U> {
-        match self.heard(way, answer) {
+        let told = answer.as_ref().ok().filter(|_| on_demand).map(|answer| answer.drift.clone());
+        match self.heard(way, answer, told.unwrap_or_default()) {
             Ok(answer) => {
                 drift.absorb(answer.drift.clone());
                 let through = EndpointId::from(answer.endpoint.as_str());
@@ -255,17 +258,20 @@ impl Asker {
         let client = way.lines.get(&way.endpoint).ok_or_else(|| DetailError::Failed(self.link_failure()))?;
         let call = call::task::log(task.node(), &task, start, limit);
         let answer = join(&self.shared.flown.logs, (upid.to_owned(), start, limit), client, call).await;
-        let rows = self.heard(&way, answer).map_err(DetailError::Failed)?;
+        let drift = answer.as_ref().map(|answer| answer.drift.clone()).unwrap_or_default();
+        let rows = self.heard(&way, answer, drift).map_err(DetailError::Failed)?;
         let lines = rows.value.rows.iter().map(|line| Text::from(line.text())).collect();
         Ok(LogPage { start, lines, total: rows.value.total })
     }
 
-    /// Asks a task to stop. Sent once; whether it did is seen in its status.
-    pub(crate) async fn stop(&self, task: &Upid) -> Result<(), Failure> {
-        let way = self.way()?;
-        let client = way.lines.get(&way.endpoint).ok_or_else(|| self.link_failure())?;
+    /// Asks a task to stop. Sent once; whether it did is seen in its status. An error comes with whether the wish
+    /// may have arrived all the same.
+    pub(crate) async fn stop(&self, task: &Upid) -> Result<(), (Failure, bool)> {
+        let way = self.way().map_err(|failure| (failure, false))?;
+        let client = way.lines.get(&way.endpoint).ok_or_else(|| (self.link_failure(), false))?;
         let result = client.run(call::task::stop(task.node(), task)).await;
-        self.heard(&way, result).map(|_| ())
+        let arrived = result.as_ref().err().is_some_and(|error| error.outcome_unknown(Method::Delete));
+        self.heard(&way, result, Drift::default()).map(|_| ()).map_err(|failure| (failure, arrived))
     }
 }
 

@@ -353,7 +353,12 @@ impl Fleet {
         self.tell(id, Message::Operate { vmid, action, options, author, reply })
             .await
             .map_err(|NoSuchRemote| OperateError::NoSuchRemote)?;
-        answer.await.unwrap_or(Err(OperateError::NoSuchRemote))
+        answer.await.unwrap_or_else(|_| {
+            Err(match self.asker(id) {
+                Some(_) => OperateError::NotRecorded("a fault inside Muster".to_owned()),
+                None => OperateError::NoSuchRemote,
+            })
+        })
     }
 
     /// An operation, to be watched.
@@ -378,7 +383,18 @@ impl Fleet {
         let asker = self.asker(id).ok_or(StopTaskError::NoSuchRemote)?;
         let cancel = Message::CancelAsked { task: TaskId::from(upid), by: by.into() };
         asker.mailbox.send(cancel).await.map_err(|_| StopTaskError::NoSuchRemote)?;
-        asker.stop(&task).await.map_err(StopTaskError::Failed)
+        let failure = match asker.stop(&task).await {
+            Ok(()) => return Ok(()),
+            Err((failure, arrived)) => {
+                if !arrived {
+                    let task = TaskId::from(upid);
+                    let cause = failure.cause.clone();
+                    let _ = asker.mailbox.send(Message::CancelRefused { task, cause }).await;
+                }
+                failure
+            }
+        };
+        Err(StopTaskError::Failed(failure))
     }
 }
 

@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use model::guest::{GuestState, NodeState, Task, TaskOutcome};
 use model::presence::{Gate, Inquiry, PermissionsMark, Presence, Traits, begins_new_life};
 use model::{
@@ -17,6 +17,8 @@ use serde::Serialize;
 
 /// How many tasks of a remote are kept.
 const TASKS_KEPT: usize = 500;
+/// How many deleted guests of a remote are kept in memory; their history is the journal's.
+const DELETED_KEPT: usize = 1000;
 
 /// One thing that changed.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -151,6 +153,16 @@ pub(crate) struct KnownNode {
     pub(crate) listed: bool,
 }
 
+/// A storage as known.
+#[derive(Debug, Clone)]
+pub(crate) struct KnownStorage {
+    pub(crate) seen: Observed<Storage>,
+    /// In the latest listing.
+    pub(crate) listed: bool,
+    /// Listed without its figures: those shown are from before.
+    pub(crate) vague: bool,
+}
+
 /// One answer to `GET /cluster/resources`, in Muster's words.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Listing {
@@ -175,10 +187,12 @@ pub(crate) struct Reading {
 pub(crate) struct Inventory {
     pub(crate) guests: BTreeMap<Vmid, Known>,
     pub(crate) nodes: BTreeMap<NodeName, KnownNode>,
-    pub(crate) storages: Vec<Observed<Storage>>,
+    pub(crate) storages: Vec<KnownStorage>,
     pub(crate) tasks: BTreeMap<TaskId, Task>,
     gate: Gate,
     task_gate: Gate,
+    /// The remote's clock less ours.
+    pub(crate) skew: SignedDuration,
     /// Tasks whose meaning for the life of a number has been taken in.
     lives_told: BTreeSet<TaskId>,
 }
@@ -232,7 +246,26 @@ impl Inventory {
             }
         }
         self.take_storages(listing.storages, reading, now);
+        self.forget_long_deleted();
         Some(changes)
+    }
+
+    fn forget_long_deleted(&mut self) {
+        let mut deleted: Vec<(Timestamp, Vmid)> = self
+            .guests
+            .iter()
+            .filter_map(|(vmid, known)| match known.presence {
+                Presence::Deleted { at } => Some((at, *vmid)),
+                _ => None,
+            })
+            .collect();
+        let surplus = deleted.len().saturating_sub(DELETED_KEPT);
+        if surplus > 0 {
+            deleted.sort();
+            for (_, vmid) in deleted.into_iter().take(surplus) {
+                self.guests.remove(&vmid);
+            }
+        }
     }
 
     fn take_nodes(&mut self, nodes: Vec<Node>, reading: &Reading, now: Now, changes: &mut Vec<Change>) {
@@ -285,7 +318,13 @@ impl Inventory {
         }
     }
 
-    fn take_guest(&mut self, fresh: Guest, reading: &Reading, now: Now, changes: &mut Vec<Change>) {
+    fn take_guest(&mut self, mut fresh: Guest, reading: &Reading, now: Now, changes: &mut Vec<Change>) {
+        if fresh.node.as_str().is_empty()
+            && let Some(known) = self.guests.get(&fresh.vmid)
+        {
+            // A row that does not say where a guest is has not moved it.
+            fresh.node = known.guest.node.clone();
+        }
         let doubt = self.doubt(&fresh);
         let vmid = fresh.vmid;
         let traits = Traits { kind: Some(fresh.kind), ..Traits::default() };
@@ -332,28 +371,26 @@ impl Inventory {
     }
 
     fn take_storages(&mut self, storages: Vec<Storage>, reading: &Reading, now: Now) {
-        let mut kept: Vec<Observed<Storage>> = Vec::with_capacity(storages.len());
-        let old: BTreeMap<(Text, NodeName), Observed<Storage>> = std::mem::take(&mut self.storages)
-            .into_iter()
-            .map(|one| ((one.value.storage.clone(), one.value.node.clone()), one))
+        let key = |storage: &Storage| (storage.storage.clone(), storage.node.clone());
+        let mut all: BTreeMap<(Text, NodeName), KnownStorage> = self
+            .storages
+            .iter()
+            .map(|one| (key(&one.seen.value), KnownStorage { listed: false, ..one.clone() }))
             .collect();
-        let mut named = BTreeSet::new();
         for fresh in storages {
-            let key = (fresh.storage.clone(), fresh.node.clone());
-            named.insert(key.clone());
             let vague = fresh.size.is_none() && fresh.used.is_none();
-            match old.get(&key) {
-                Some(known) if vague && known.value.size.is_some() => {
-                    let mut known = known.clone();
-                    known.value.status = fresh.status;
-                    kept.push(known);
+            match all.get_mut(&key(&fresh)) {
+                Some(known) if vague && known.seen.value.size.is_some() => {
+                    known.seen.value.status = fresh.status;
+                    (known.listed, known.vague) = (true, true);
                 }
-                _ => kept.push(Observed { value: fresh, at: now.wall, through: reading.through.clone() }),
+                _ => {
+                    let seen = Observed { value: fresh, at: now.wall, through: reading.through.clone() };
+                    all.insert(key(&seen.value), KnownStorage { seen, listed: true, vague: false });
+                }
             }
         }
-        kept.extend(old.into_iter().filter(|(key, _)| !named.contains(key)).map(|(_, one)| one));
-        kept.sort_by(|a, b| (&a.value.storage, &a.value.node).cmp(&(&b.value.storage, &b.value.node)));
-        self.storages = kept;
+        self.storages = all.into_values().collect();
     }
 
     /// Takes in what a guest's own node said when asked whether it exists.
@@ -382,10 +419,7 @@ impl Inventory {
             known.traits = std::mem::take(&mut known.traits).merged(seen);
             return None;
         }
-        known.incarnation = known.incarnation.next();
-        known.traits = seen;
-        known.first_seen = now.wall;
-        known.ended = false;
+        known.reborn(seen, now);
         Some(Change::GuestReborn { vmid, incarnation: known.incarnation })
     }
 
@@ -438,17 +472,16 @@ impl Inventory {
         let vmid: Vmid = task.id.parse().ok()?;
         let known = self.guests.get_mut(&vmid)?;
         self.lives_told.insert(task.upid.clone());
-        if task.started <= known.first_seen {
+        // Told by the remote's clock, compared with ours.
+        let started = task.started.checked_sub(self.skew).unwrap_or(task.started);
+        if started <= known.first_seen {
             return None;
         }
         if task.kind.ends_with("destroy") {
             known.ended = true;
             return None;
         }
-        known.ended = false;
-        known.incarnation = known.incarnation.next();
-        known.traits = Traits { kind: Some(known.guest.kind), ..Traits::default() };
-        known.first_seen = now.wall;
+        known.reborn(Traits { kind: Some(known.guest.kind), ..Traits::default() }, now);
         Some(Change::GuestReborn { vmid, incarnation: known.incarnation })
     }
 }
@@ -469,6 +502,15 @@ impl Known {
             configured: None,
             ended: false,
         }
+    }
+
+    /// The number is another guest's from here on: what the last one told of itself is not this one's.
+    fn reborn(&mut self, traits: Traits, now: Now) {
+        self.incarnation = self.incarnation.next();
+        self.traits = traits;
+        self.first_seen = now.wall;
+        self.ended = false;
+        self.addresses = None;
     }
 
     fn fill(

@@ -208,6 +208,74 @@ fn a_create_or_restore_begins_another_life_and_an_old_one_does_not() {
 }
 
 #[test]
+fn another_life_shows_nothing_of_the_last_one_and_is_told_by_the_remotes_own_clock() {
+    let mut inventory = seeded();
+    let addresses = Observed { value: Vec::new(), at: at(1).wall, through: "a:8006".into() };
+    inventory.guests.get_mut(&Vmid(101)).unwrap().addresses = Some(addresses);
+    // Three hours behind us: restored just now is long ago by our clock.
+    inventory.skew = SignedDuration::from_hours(-3);
+    let mut restored = task("1", "vzrestore", 0, TaskOutcome::Ok);
+    restored.started = at(5).wall.checked_add(inventory.skew).unwrap();
+    assert_eq!(inventory.take_tasks(vec![restored], Duration::from_secs(6), at(6)).unwrap().len(), 1);
+    assert_eq!(known(&inventory, 101).incarnation, Incarnation(1));
+    assert!(known(&inventory, 101).addresses.is_none());
+    // Three hours ahead: created long ago looks like tomorrow.
+    inventory.skew = SignedDuration::from_hours(3);
+    let mut created = task("2", "vzcreate", 0, TaskOutcome::Ok);
+    created.started = at(1).wall.checked_add(inventory.skew).unwrap();
+    assert!(inventory.take_tasks(vec![created], Duration::from_secs(7), at(7)).unwrap().is_empty());
+}
+
+#[test]
+fn a_row_that_does_not_say_where_a_guest_is_has_not_moved_it() {
+    let mut inventory = seeded();
+    let rows = vec![guest(101, "", "running"), guest(201, "b", "running")];
+    let changes = inventory.reconcile(listing(BOTH, rows), &reading(2), MARK, None, at(2)).unwrap();
+    assert_eq!(changes, []);
+    assert_eq!(known(&inventory, 101).guest.node.as_str(), "a");
+}
+
+#[test]
+fn a_storage_that_is_no_longer_listed_or_measured_stays_and_is_not_called_live() {
+    let storage = |name: &str, size: Option<u64>| Storage {
+        storage: name.into(),
+        node: "a".into(),
+        status: Some("available".into()),
+        shared: None,
+        plugin: None,
+        used: size,
+        size,
+        content: Vec::new(),
+    };
+    let mut inventory = Inventory::default();
+    let mut take = |second: u64, storages: Vec<Storage>| {
+        let listing = Listing { storages, ..listing(BOTH, Vec::new()) };
+        inventory.reconcile(listing, &reading(second), MARK, None, at(second));
+        inventory.storages.iter().map(|one| (one.seen.value.size, one.listed, one.vague)).collect::<Vec<_>>()
+    };
+    take(1, vec![storage("x", Some(5)), storage("y", Some(6))]);
+    assert_eq!(take(2, vec![storage("y", None)]), [(Some(5), false, false), (Some(6), true, true)]);
+    let back = take(3, vec![storage("x", Some(7)), storage("y", Some(8))]);
+    assert_eq!(back, [(Some(7), true, false), (Some(8), true, false)]);
+}
+
+#[test]
+fn of_guests_deleted_long_ago_only_so_many_are_kept_in_memory() {
+    let mut inventory = seeded();
+    for n in 0..3000u32 {
+        let gone = Known {
+            presence: Presence::Deleted { at: at(u64::from(n)).wall },
+            ..known(&inventory, 101).clone()
+        };
+        inventory.guests.insert(Vmid(1000 + n), gone);
+    }
+    let rows = vec![guest(101, "a", "running"), guest(201, "b", "running")];
+    inventory.reconcile(listing(BOTH, rows), &reading(2), MARK, None, at(2));
+    assert_eq!(inventory.guests.len(), 2 + DELETED_KEPT);
+    assert!(inventory.guests.contains_key(&Vmid(3999)) && !inventory.guests.contains_key(&Vmid(1000)));
+}
+
+#[test]
 fn a_task_that_is_no_longer_told_of_is_unknown_and_an_ended_one_stays_ended() {
     let mut inventory = Inventory::default();
     let take = |inventory: &mut Inventory, second: u64, tasks: Vec<Task>| {

@@ -5,6 +5,7 @@ use model::guest::{GuestState, NodeState, Task, TaskOutcome};
 use model::presence::PermissionsMark;
 use model::{Guest, GuestKind, Node, NodeName, Storage, TaskId, Text, Vmid};
 use pve::decode::Rows;
+use pve::drift::Unreadable;
 use pve::reply::{
     ClusterStatus, GuestRow, GuestStatus, NodeRow, Permissions, Resource, StorageRow as PveStorage, TaskRow,
 };
@@ -12,6 +13,9 @@ use pve::upid::Upid;
 
 use crate::inventory::{Interface, Listing};
 use crate::snapshot::Cluster;
+
+/// What is kept of a row that cannot be placed.
+const RAW_CHARS: usize = 4096;
 
 pub(crate) fn kind(kind: pve::GuestKind) -> GuestKind {
     match kind {
@@ -60,9 +64,10 @@ fn guest(row: GuestRow) -> Guest {
     }
 }
 
-fn node(row: NodeRow) -> Option<Node> {
-    let name = row.node.or_else(|| row.id?.strip_prefix("node/").map(str::to_owned))?;
-    Some(Node {
+fn node(row: NodeRow) -> Result<Node, String> {
+    let named = row.node.clone().or_else(|| row.id.as_deref()?.strip_prefix("node/").map(str::to_owned));
+    let name = named.ok_or_else(|| format!("{row:?}"))?;
+    Ok(Node {
         state: NodeState::from_word(row.status.as_deref().unwrap_or_default()),
         cpu: row.cpu,
         cpus: row.maxcpu,
@@ -75,10 +80,15 @@ fn node(row: NodeRow) -> Option<Node> {
     })
 }
 
-fn storage(row: PveStorage) -> Option<Storage> {
-    Some(Storage {
-        storage: row.storage?.into(),
-        node: row.node?.into(),
+fn storage(row: PveStorage) -> Result<Storage, String> {
+    // The id says both once more: storage/pve1/local.
+    let id = row.id.as_deref().and_then(|id| id.strip_prefix("storage/")?.split_once('/'));
+    let storage = row.storage.as_deref().or(id.map(|(_, storage)| storage)).map(Text::from);
+    let node = row.node.as_deref().or(id.map(|(node, _)| node)).map(NodeName::from);
+    let (Some(storage), Some(node)) = (storage, node) else { return Err(format!("{row:?}")) };
+    Ok(Storage {
+        storage,
+        node,
         status: some(row.status),
         shared: row.shared,
         plugin: some(row.plugintype),
@@ -88,36 +98,46 @@ fn storage(row: PveStorage) -> Option<Storage> {
     })
 }
 
-/// A listing out of `GET /cluster/resources`.
-pub(crate) fn listing(rows: Rows<Resource>) -> Listing {
+/// A listing out of `GET /cluster/resources`, and the rows of it that do not say what they are about.
+pub(crate) fn listing(rows: Rows<Resource>) -> (Listing, Vec<Unreadable>) {
     let mut listing = Listing { complete: rows.unreadable.is_empty(), ..Listing::default() };
-    for row in rows.rows {
-        match row {
-            Resource::Guest(row) => listing.guests.push(guest(row)),
-            Resource::Node(row) => listing.nodes.extend(node(row)),
-            Resource::Storage(row) => listing.storages.extend(storage(row)),
-            _ => {}
+    let mut nameless = Vec::new();
+    for (at, row) in rows.rows.into_iter().enumerate() {
+        let taken = match row {
+            Resource::Guest(row) => {
+                listing.guests.push(guest(row));
+                Ok(())
+            }
+            Resource::Node(row) => node(row).map(|node| listing.nodes.push(node)),
+            Resource::Storage(row) => storage(row).map(|storage| listing.storages.push(storage)),
+            _ => Ok(()),
+        };
+        if let Err(raw) = taken {
+            nameless.push(Unreadable {
+                list: "[]".to_owned(),
+                row: at,
+                raw: raw.chars().take(RAW_CHARS).collect(),
+                why: "it does not say what it is about".to_owned(),
+            });
         }
     }
-    listing
+    (listing, nameless)
 }
 
-/// The cluster out of `GET /cluster/status`, and its members with whether they are seen.
-pub(crate) fn cluster(rows: Rows<ClusterStatus>) -> (Cluster, Vec<(NodeName, Option<bool>)>) {
+/// The cluster out of `GET /cluster/status`.
+pub(crate) fn cluster(rows: Rows<ClusterStatus>) -> Cluster {
     let mut cluster = Cluster { name: None, quorate: None, nodes: 0 };
-    let mut members = Vec::new();
     for row in rows.rows {
         match row {
             ClusterStatus::Cluster(info) => {
                 cluster.name = some(info.name);
                 cluster.quorate = info.quorate;
             }
-            ClusterStatus::Node(node) => members.push((NodeName::from(node.name), node.online)),
+            ClusterStatus::Node(_) => cluster.nodes += 1,
             _ => {}
         }
     }
-    cluster.nodes = members.len();
-    (cluster, members)
+    cluster
 }
 
 fn seconds(at: i64) -> Option<Timestamp> {
@@ -167,15 +187,13 @@ pub(crate) fn state_of(status: &GuestStatus) -> GuestState {
     GuestState::from_word(word)
 }
 
-/// The interfaces of a guest, those without a name left out.
+/// The interfaces of a guest. One without a name still has its addresses.
 pub(crate) fn interfaces(rows: &[pve::reply::Interface]) -> Vec<Interface> {
     rows.iter()
-        .filter_map(|row| {
-            Some(Interface {
-                name: row.name.as_deref()?.into(),
-                mac: row.mac().map(Text::from),
-                addresses: row.addresses().into_iter().map(Text::from).collect(),
-            })
+        .map(|row| Interface {
+            name: row.name.as_deref().unwrap_or_default().into(),
+            mac: row.mac().map(Text::from),
+            addresses: row.addresses().into_iter().map(Text::from).collect(),
         })
         .collect()
 }

@@ -116,7 +116,7 @@ impl From<pve::reply::HaStatusRow> for HaRow {
 /// A row of some list that could not be read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct UnreadableRow {
-    /// The facet that brought it.
+    /// The facet that brought it; `on_demand` for what was read because somebody asked.
     pub facet: Text,
     /// Why it could not be read.
     pub why: String,

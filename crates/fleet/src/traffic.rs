@@ -45,6 +45,19 @@ impl Meter {
         }
     }
 
+    /// How much of the time between the two oldest readings lies in the last minute, in thousandths.
+    fn share(&self) -> u64 {
+        let (Some((first, ..)), Some((second, ..)), Some((last, ..))) =
+            (self.samples.front(), self.samples.get(1), self.samples.back())
+        else {
+            return 0;
+        };
+        let begin = last.saturating_sub(MINUTE).max(*first);
+        let (inside, whole) = (second.saturating_sub(begin), second.saturating_sub(*first));
+        let thousandths = inside.as_millis().saturating_mul(1000).checked_div(whole.as_millis());
+        thousandths.map_or(1000, |share| u64::try_from(share).unwrap_or(1000))
+    }
+
     /// The figures of the last minute.
     pub(crate) fn traffic(&self) -> Traffic {
         let (Some((_, first_requests, first_bytes)), Some((_, requests, bytes))) =
@@ -52,13 +65,24 @@ impl Meter {
         else {
             return Traffic::default();
         };
+        // The oldest reading is from before the minute; of what came until the next one, its share counts.
+        let share = self.share();
+        let within = |first: u64, second: u64, last: u64| {
+            let partly = second.saturating_sub(first);
+            last.saturating_sub(second).saturating_add(portion(partly, share))
+        };
+        let (_, second_requests, second_bytes) = self.samples.get(1).copied().unwrap_or_default();
         Traffic {
-            requests_per_minute: requests.saturating_sub(*first_requests),
-            bytes_per_minute: bytes.saturating_sub(*first_bytes),
+            requests_per_minute: within(*first_requests, second_requests, *requests),
+            bytes_per_minute: within(*first_bytes, second_bytes, *bytes),
             requests: *requests,
             bytes: *bytes,
         }
     }
+}
+
+fn portion(of: u64, thousandths: u64) -> u64 {
+    of.saturating_mul(thousandths) / 1000
 }
 
 #[cfg(test)]
@@ -77,7 +101,7 @@ mod tests {
         meter.read(at(69), 30, 3_000);
         meter.read(at(75), 31, 3_100);
         let traffic = meter.traffic();
-        assert_eq!((traffic.requests_per_minute, traffic.bytes_per_minute), (26, 2_600));
+        assert_eq!((traffic.requests_per_minute, traffic.bytes_per_minute), (23, 2_349));
         assert_eq!((traffic.requests, traffic.bytes), (31, 3_100));
         meter.read(at(1000), 31, 3_100);
         assert_eq!(meter.traffic().requests_per_minute, 0);

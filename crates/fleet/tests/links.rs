@@ -5,7 +5,7 @@
 mod support;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
 use fleet::{Clock, Fact, Fleet, Journal, JournalError, RemoteSpec, Timings};
@@ -433,6 +433,8 @@ async fn when_everything_failed_one_that_answers_brings_the_others_back() {
 struct Moody {
     panics: AtomicU32,
     refuses: AtomicU32,
+    /// Panics strike this remote only; 0: any.
+    only: AtomicU64,
     operations: AtomicU32,
 }
 
@@ -441,9 +443,10 @@ fn strike(counter: &AtomicU32) -> bool {
 }
 
 impl Journal for Moody {
-    fn commit(&self, _: RemoteId, facts: Vec<Fact>) -> BoxFuture<'_, Result<(), JournalError>> {
+    fn commit(&self, remote: RemoteId, facts: Vec<Fact>) -> BoxFuture<'_, Result<(), JournalError>> {
         Box::pin(async move {
-            assert!(!strike(&self.panics), "the journal fell over");
+            let only = self.only.load(Ordering::SeqCst);
+            assert!(!((only == 0 || only == remote.0) && strike(&self.panics)), "the journal fell over");
             if strike(&self.refuses) {
                 return Err(JournalError("disk full".into()));
             }
@@ -477,6 +480,42 @@ async fn a_panic_is_caught_reported_and_recovered_from_with_everything_known() {
     assert_eq!(on.guest(Vmid(102)).unwrap().guest.name.as_ref().unwrap().as_str(), "renamed");
     let id = bench.operate(102, Action::Start).await;
     assert_eq!(bench.ended(id).await.state, OperationState::Succeeded);
+    bench.end().await;
+}
+
+#[tokio::test]
+async fn a_panic_in_one_remote_leaves_the_others_alone_and_sends_nothing_twice() {
+    let mut topology = Topology::single("9.2");
+    let mut second = topology.remotes[0].clone();
+    second.name = "second".into();
+    topology.remotes.push(second);
+    let sim = Sim::start(topology, SimTimings::fast()).await.unwrap();
+    let journal = Arc::new(Moody::default());
+    let fleet = Fleet::with_journal(Timings::shrunk(), Clock::new(), 7, journal.clone());
+    let remotes = ["single", "second"].map(|name| sim.remote(name).unwrap());
+    let [id, other] = remotes.clone().map(|remote| fleet.add(spec(&remote, 1, root())).unwrap());
+    let bench = Bench { sim, remote: remotes[0].clone(), fleet, id };
+    bench.ready().await;
+    bench.until("the other", |_| !bench.fleet.remote(other).unwrap().guests.is_empty()).await;
+
+    // It falls over while the answer to a start is awaited.
+    bench.remote.fault(None, Fault::Delay { ms: 400 }.on("/nodes/pve1/lxc/102/status/start")).await;
+    let start = bench.operate(102, Action::Start).await;
+    bench.reaches(start, "sent").await;
+    journal.only.store(id.0, Ordering::SeqCst);
+    journal.panics.store(1, Ordering::SeqCst);
+    bench.remote.with_world(|world, _| world.guest_mut(101).unwrap().set_name("renamed"));
+    bench.until("fell", |now| now.faults == 1).await;
+    let after = bench.ended(start).await;
+    assert!(
+        matches!(after.state, model::OperationState::Succeeded | model::OperationState::NotSent { .. }),
+        "{:?}",
+        after.log
+    );
+    assert_eq!(bench.mutations().len(), 1, "sent once");
+    let seen = bench.fleet.remote(other).unwrap();
+    assert_eq!(seen.faults, 0);
+    assert!(seen.link.state.is_up() && seen.guests.iter().all(|row| row.freshness.is_live()));
     bench.end().await;
 }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use fleet::{OperateError, Timings};
 use model::operation::{FailedWhy, UnknownWhy};
-use model::{Action, Cause, GuestState, OperationState, TaskOutcome};
+use model::{Action, Cause, FacetKind, GuestState, OperationState, TaskOutcome};
 use pve_sim::{Fault, Topology};
 use support::{Bench, alice};
 
@@ -257,6 +257,13 @@ async fn a_lost_answer_is_found_in_the_task_list_and_never_sent_twice() {
 async fn two_tasks_that_fit_are_left_to_a_person() {
     let bench = Bench::new(Topology::single("9.2")).await;
     bench.ready().await;
+    let unread = Fault::ServerError { text: "not now".into() };
+    bench.remote.fault(None, unread.on("/cluster/tasks")).await;
+    bench
+        .until("tasks unread", |now| {
+            now.facet(FacetKind::Tasks).is_some_and(|tasks| tasks.last_error.is_some())
+        })
+        .await;
     // Somebody else, with the same account, did the same at the same time.
     bench.remote.with_world(|world, _| {
         world.add_finished_task("pve1", "vzstart", "102", "root@pam", 0, "OK").unwrap();
@@ -269,6 +276,239 @@ async fn two_tasks_that_fit_are_left_to_a_person() {
     };
     assert_eq!(tasks.len(), 2);
     assert_eq!(bench.mutations().len(), 1);
+    bench.end().await;
+}
+
+#[tokio::test]
+async fn a_task_that_was_there_before_is_not_taken_for_the_lost_one() {
+    for skew in [0, 3 * 3600, -3 * 3600] {
+        let mut topology = Topology::single("9.2");
+        topology.remotes[0].faults.push(Fault::ClockSkew { seconds: skew }.into());
+        let bench = Bench::new(topology).await;
+        bench.ready().await;
+        bench.remote.with_world(|world, _| {
+            for ago in [0, 3600] {
+                world.add_finished_task("pve1", "vzstart", "102", "root@pam", ago, "OK").unwrap();
+            }
+        });
+        bench
+            .until("told of both", |now| now.tasks.iter().filter(|t| &*t.kind == "vzstart").count() == 2)
+            .await;
+        let silent = Fault::Reset { at: pve_sim::ResetAt::Request };
+        bench.remote.fault(None, silent.on(START_102).times(1)).await;
+        let id = bench.operate(102, Action::Start).await;
+        let operation = bench.ended(id).await;
+        assert!(matches!(operation.state, OperationState::NotSent { .. }), "{skew}: {:?}", operation.state);
+        assert_eq!(bench.mutations().len(), 1);
+        bench.end().await;
+    }
+}
+
+#[tokio::test]
+async fn a_lost_answer_is_found_on_whatever_page_it_stands() {
+    let timings = Timings { page: 1, ..Timings::shrunk() };
+    let bench = Bench::with(Topology::single("9.2"), 1, support::root(), timings).await;
+    bench.ready().await;
+    bench.remote.fault(None, Fault::LoseAnswer.on(START_102).times(1)).await;
+    let id = bench.operate(102, Action::Start).await;
+    // The list grows while it is read.
+    for _ in 0..5 {
+        bench.remote.with_world(|world, _| {
+            world.add_finished_task("pve1", "vzsnapshot", "102", "root@pam", 0, "OK").unwrap();
+        });
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    assert_eq!(bench.ended(id).await.state, OperationState::Succeeded);
+    assert_eq!(bench.mutations().len(), 1);
+    bench.end().await;
+}
+
+#[tokio::test]
+async fn a_lost_answer_under_ha_is_found_as_the_wish_and_followed_to_the_state() {
+    let bench = Bench::new(Topology::cluster(3, "9.2")).await;
+    bench.ready().await;
+    let path = "/nodes/*/lxc/101/status/stop";
+    bench.remote.fault(None, Fault::LoseAnswer.on(path).times(1)).await;
+    let id = bench.operate(101, Action::Stop).await;
+    let operation = bench.ended(id).await;
+    assert_eq!(operation.state, OperationState::Succeeded, "{:?}", operation.log);
+    assert!(operation.task.as_ref().unwrap().as_str().contains(":hastop:"), "{:?}", operation.task);
+    assert!(operation.log.iter().any(|line| line.text.starts_with("handed to the HA manager")));
+    assert_eq!(bench.mutations().len(), 1);
+    bench.end().await;
+}
+
+#[tokio::test]
+async fn of_two_who_ask_at_once_one_is_refused() {
+    let bench = Bench::new(Topology::single("9.2")).await;
+    bench.ready().await;
+    bench.remote.with_world(|world, _| world.hang_next_task("vzstart"));
+    let (a, b) = tokio::join!(bench.try_operate(102, Action::Start), bench.try_operate(102, Action::Start));
+    assert_eq!([a.is_ok(), b.is_ok()].iter().filter(|ok| **ok).count(), 1, "{a:?} {b:?}");
+    let id = a.or(b).unwrap();
+    let running = bench.reaches(id, "running").await;
+    assert_eq!(bench.mutations().len(), 1);
+    bench.fleet.stop_task(bench.id, running.task.as_ref().unwrap().as_str(), "ada").await.unwrap();
+    bench.ended(id).await;
+    bench.end().await;
+}
+
+#[tokio::test]
+async fn the_link_goes_while_a_task_is_followed_and_comes_back_by_another_endpoint() {
+    let bench = Bench::with(Topology::cluster(2, "9.2"), 2, support::root(), Timings::shrunk()).await;
+    bench.ready().await;
+    bench.remote.with_world(|world, _| world.hang_next_task("vzstart"));
+    let id = bench.operate(202, Action::Start).await;
+    let running = bench.reaches(id, "running").await;
+    for node in ["pve1", "pve2"] {
+        bench.remote.fault(Some(node), Fault::Refuse).await;
+    }
+    bench.link("backing_off").await;
+    let still = bench.fleet.operation(id).unwrap().borrow().clone();
+    assert!(!still.state.is_final(), "{:?}", still.state);
+    let first = bench.now().link.in_use().cloned();
+    bench.remote.clear_all().await;
+    bench.remote.fault(Some("pve1"), Fault::Refuse).await;
+    let up = bench.link("degraded").await;
+    let pve2 = bench.remote.address("pve2").unwrap().to_string();
+    assert_eq!(up.link.in_use().unwrap().as_str(), pve2, "was {first:?}");
+    bench.fleet.stop_task(bench.id, running.task.as_ref().unwrap().as_str(), "ada").await.unwrap();
+    assert_eq!(bench.ended(id).await.state, OperationState::Cancelled);
+    assert_eq!(bench.mutations().iter().filter(|one| one.method == "POST").count(), 1);
+    bench.end().await;
+}
+
+#[tokio::test]
+async fn a_guest_that_moved_while_the_link_was_down_is_asked_where_it_is() {
+    let bench = Bench::new(Topology::cluster(2, "9.2")).await;
+    bench.ready().await;
+    bench.remote.fault(None, Fault::Refuse).await;
+    bench.link("backing_off").await;
+    bench.remote.with_world(|world, _| world.move_guest(202, "pve1"));
+    let id = bench.operate(202, Action::Start).await;
+    bench.remote.clear_all().await;
+    let operation = bench.ended(id).await;
+    assert_eq!(operation.state, OperationState::Succeeded, "{:?}", operation.log);
+    assert_eq!(operation.node.as_str(), "pve1");
+    assert_eq!(bench.mutations()[0].api_path(), "/nodes/pve1/lxc/202/status/start");
+    bench.end().await;
+}
+
+#[tokio::test]
+async fn a_guest_that_moves_between_the_look_and_the_sending_is_not_said_to_have_started() {
+    // No second look during the test.
+    let hour = Duration::from_secs(3600);
+    let timings = Timings { resources: hour, tasks: hour, ..Timings::shrunk() };
+    let bench = Bench::with(Topology::cluster(2, "9.2"), 1, support::root(), timings).await;
+    bench.ready().await;
+    bench.remote.with_world(|world, _| world.move_guest(202, "pve1"));
+    let id = bench.operate(202, Action::Start).await;
+    let operation = bench.ended(id).await;
+    assert!(matches!(operation.state, OperationState::Failed(_)), "{:?}", operation.state);
+    assert!(operation.state.sentence().contains("does not exist"), "{}", operation.state.sentence());
+    // What it did is looked at, and so it can be asked for again, at the right place.
+    bench.guest(202, "seen there", |row| row.guest.node.as_str() == "pve1" && row.busy.is_none()).await;
+    let again = bench.operate(202, Action::Start).await;
+    assert_eq!(bench.ended(again).await.state, OperationState::Succeeded);
+    bench.end().await;
+}
+
+#[tokio::test]
+async fn a_number_that_is_another_guests_by_now_is_left_alone() {
+    let bench = Bench::new(Topology::single("9.2")).await;
+    bench.ready().await;
+    bench.remote.fault(None, Fault::Refuse).await;
+    bench.link("backing_off").await;
+    bench.remote.with_world(|world, _| {
+        world.remove_guest(102);
+        world
+            .add_guest(
+                &serde_json::from_value(serde_json::json!({
+                    "vmid": 102, "kind": "vm", "name": "another", "node": "pve1", "running": false
+                }))
+                .unwrap(),
+            )
+            .unwrap();
+    });
+    let id = bench.operate(102, Action::Start).await;
+    bench.remote.clear_all().await;
+    let operation = bench.ended(id).await;
+    assert!(matches!(operation.state, OperationState::NotSent { .. }), "{:?}", operation.state);
+    assert!(operation.state.sentence().contains("another guest"), "{}", operation.state.sentence());
+    assert!(bench.mutations().is_empty());
+    bench.end().await;
+}
+
+#[tokio::test]
+async fn starting_what_runs_already_fails_in_proxmox_words_for_either_kind() {
+    let hour = Duration::from_secs(3600);
+    let timings = Timings { resources: hour, tasks: hour, ..Timings::shrunk() };
+    let bench = Bench::with(Topology::single("9.2"), 1, support::root(), timings).await;
+    bench.ready().await;
+    for vmid in [102, 103] {
+        bench.remote.with_world(|world, now| {
+            world.guest_mut(vmid).unwrap().set_run(pve_sim::world::Run::Running, now);
+        });
+        let id = bench.operate(vmid, Action::Start).await;
+        let operation = bench.ended(id).await;
+        let sentence = operation.state.sentence();
+        assert!(matches!(operation.state, OperationState::Failed(_)), "{vmid}: {sentence}");
+        assert!(sentence.contains("already running"), "{vmid}: {sentence}");
+    }
+    bench.end().await;
+}
+
+#[tokio::test]
+async fn a_task_that_may_no_longer_be_read_is_unknown_and_bars_nobody() {
+    let bench = Bench::new(Topology::single("9.2")).await;
+    bench.ready().await;
+    bench.remote.with_world(|world, _| world.hang_next_task("vzstart"));
+    let id = bench.operate(102, Action::Start).await;
+    bench.reaches(id, "running").await;
+    let text = "Permission check failed (/nodes/pve1, Sys.Audit)".to_owned();
+    let fault = bench.remote.fault(None, Fault::Forbidden { text }.on("/nodes/pve1/tasks/*/status")).await;
+    let unknown = bench.reaches(id, "outcome_unknown").await;
+    assert!(unknown.state.sentence().contains("Sys.Audit"), "{}", unknown.state.sentence());
+    bench.until("not busy", |now| now.guest(model::Vmid(102)).unwrap().busy.is_none()).await;
+    assert!(bench.now().link.state.is_up());
+    bench.remote.clear(fault).await;
+    bench.reaches(id, "running").await;
+    bench.end().await;
+}
+
+#[tokio::test]
+async fn a_wish_to_end_a_task_that_is_refused_cancels_nothing() {
+    let bench = Bench::new(Topology::single("9.2")).await;
+    bench.ready().await;
+    bench.remote.with_world(|world, _| world.hang_next_task("vzstart"));
+    let id = bench.operate(102, Action::Start).await;
+    let running = bench.reaches(id, "running").await;
+    let task = running.task.clone().unwrap();
+    let forbidden = Fault::Forbidden { text: "Permission check failed".into() };
+    bench.remote.fault(None, forbidden.on("/nodes/pve1/tasks/*").method("DELETE").times(1)).await;
+    bench.fleet.stop_task(bench.id, task.as_str(), "bob").await.unwrap_err();
+    let told =
+        bench.operation(id, "told", |one| one.log.iter().any(|l| l.text.contains("was not ended"))).await;
+    assert!(!told.cancel_asked);
+    bench.fleet.stop_task(bench.id, task.as_str(), "ada").await.unwrap();
+    assert_eq!(bench.ended(id).await.state, OperationState::Cancelled);
+    bench.end().await;
+}
+
+#[tokio::test]
+async fn what_is_odd_about_an_answer_on_demand_is_recorded_too() {
+    let bench = Bench::new(Topology::single("9.2")).await;
+    bench.ready().await;
+    bench.remote.with_world(|world, _| {
+        world.override_field("/nodes/*/tasks/*/status", "/pstart", serde_json::json!({"odd": true}));
+    });
+    let id = bench.operate(102, Action::Start).await;
+    assert_eq!(bench.ended(id).await.state, OperationState::Succeeded);
+    bench
+        .until("recorded", |now| {
+            now.drift.iter().any(|one| one.call.contains("tasks") && one.field == "pstart")
+        })
+        .await;
     bench.end().await;
 }
 

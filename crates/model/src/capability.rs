@@ -168,6 +168,11 @@ pub fn capability(action: Action, at: &Situation<'_>, now: Now) -> Availability 
             return Availability::may_fail(format!("state {word:?} is not one Muster knows, may fail"));
         }
     };
+    let hibernated = at.kind == GuestKind::Vm && at.lock.is_some_and(|lock| &**lock == "suspended");
+    if hibernated && power == Power::Stopped && action == Action::Resume {
+        // Off, but with its memory kept: resuming is starting it from there.
+        return Availability::Available;
+    }
     match rule(at.kind, action, power) {
         Rule::No(reason, remedy) => Availability::disabled(reason, remedy),
         Rule::Doubtful(why) => Availability::may_fail(why),

@@ -1,6 +1,6 @@
 //! Finding the task of a request whose answer was lost.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
@@ -61,28 +61,37 @@ pub enum Found {
     Nothing,
     /// Exactly one does.
     One(TaskId),
-    /// Several do: a person decides.
+    /// Several do, or one of which it is not sure: a person decides.
     Several(Vec<TaskId>),
 }
 
 impl Lost<'_> {
-    /// The earliest and latest start that fit, by the node's clock. The skew widens the window on the side it
-    /// points to; it never narrows it, since a clock may have been set meanwhile.
+    /// The earliest and latest start worth looking at, by the node's clock: with the skew as measured or without
+    /// any, since a clock may have been set meanwhile, and the one that was measured may be another node's.
     #[must_use]
     pub fn window(&self) -> (Timestamp, Timestamp) {
         let behind = self.skew.min(SignedDuration::ZERO);
         let ahead = self.skew.max(SignedDuration::ZERO);
-        let from = behind
-            .checked_sub(WHOLE_SECONDS)
-            .and_then(|by| self.sent.checked_add(by).ok())
-            .unwrap_or(self.sent);
-        let to = shift(self.sent, self.window).checked_add(ahead).unwrap_or(self.sent);
-        (from, to)
+        (self.from(behind), self.to(ahead))
     }
 
-    /// Looks for its task among those of the node, leaving out those bound to other operations.
+    fn from(&self, skew: SignedDuration) -> Timestamp {
+        let by = skew.checked_sub(WHOLE_SECONDS);
+        by.and_then(|by| self.sent.checked_add(by).ok()).unwrap_or(self.sent)
+    }
+
+    fn to(&self, skew: SignedDuration) -> Timestamp {
+        shift(self.sent, self.window).checked_add(skew).unwrap_or(self.sent)
+    }
+
+    /// Looks for its task among those of the node, leaving out those of `others`: bound to other operations, or
+    /// there before it was sent.
+    ///
+    /// Only a start that fits the skew as measured is taken for ours. One that would fit another skew is no
+    /// proof of anything: hours of skew make hours of window, with anybody's task in it. It is shown to a
+    /// person instead.
     #[must_use]
-    pub fn find<'t>(&self, tasks: impl IntoIterator<Item = &'t Task>, bound: &BTreeSet<TaskId>) -> Found {
+    pub fn find<'t>(&self, tasks: impl IntoIterator<Item = &'t Task>, others: &BTreeSet<TaskId>) -> Found {
         let (from, to) = self.window();
         let id = self.vmid.to_string();
         let fits = |task: &Task| {
@@ -93,19 +102,31 @@ impl Lost<'_> {
                 && *task.user == *self.user
                 && from <= task.started
                 && task.started <= to
-                && !bound.contains(&task.upid)
+                && !others.contains(&task.upid)
         };
         // The same task may stand on two pages of a list that grew meanwhile.
-        let found: BTreeSet<TaskId> =
-            tasks.into_iter().filter(|task| fits(task)).map(|task| task.upid.clone()).collect();
-        let mut found: Vec<TaskId> = found.into_iter().collect();
-        match (found.pop(), found.is_empty()) {
-            (None, _) => Found::Nothing,
-            (Some(only), true) => Found::One(only),
-            (Some(last), false) => {
-                found.push(last);
-                Found::Several(found)
-            }
+        let far: BTreeMap<TaskId, &Task> =
+            tasks.into_iter().filter(|task| fits(task)).map(|task| (task.upid.clone(), task)).collect();
+        let (from, to) = (self.from(self.skew), self.to(self.skew));
+        let near: Vec<&Task> =
+            far.values().copied().filter(|task| from <= task.started && task.started <= to).collect();
+        match near.as_slice() {
+            [] if far.is_empty() => Found::Nothing,
+            [] => Found::Several(far.into_keys().collect()),
+            [only] => Found::One(only.upid.clone()),
+            several => match wish(several) {
+                Some(wish) => Found::One(wish.upid.clone()),
+                None => Found::Several(several.iter().map(|task| task.upid.clone()).collect()),
+            },
         }
     }
+}
+
+/// The one wish to the HA manager among tasks that else are those by which it was fulfilled: while a guest is
+/// under HA nobody starts or stops it by another way, and the manager works as `root@pam` like many a person.
+fn wish<'t>(tasks: &[&'t Task]) -> Option<&'t Task> {
+    let mut wishes = tasks.iter().filter(|task| task.kind.starts_with("ha"));
+    let (wish, None) = (wishes.next()?, wishes.next()) else { return None };
+    let after = |task: &&&Task| task.upid == wish.upid || task.started >= wish.started;
+    (tasks.iter().filter(after).count() == tasks.len()).then_some(*wish)
 }

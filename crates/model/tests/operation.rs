@@ -298,6 +298,67 @@ fn a_lost_answer_is_matched_by_node_type_id_user_and_time() {
 }
 
 #[test]
+fn hours_of_skew_do_not_make_hours_of_other_peoples_tasks_ours() {
+    let node: NodeName = "pve1".into();
+    let find = |skew: i64, tasks: &[Task]| {
+        Lost {
+            node: &node,
+            types: expected_types(Action::Start, GuestKind::Ct),
+            vmid: Vmid(101),
+            user: "root@pam",
+            sent: at(1000).wall,
+            skew: SignedDuration::from_secs(skew),
+            window: Duration::from_secs(60),
+        }
+        .find(tasks, &BTreeSet::new())
+    };
+    // The node is three hours ahead. One of an hour ago by the same account is not taken for ours.
+    let ahead = 3 * 3600;
+    let (old, ours) = (task(1, ahead - 3600), task(2, ahead + 1));
+    assert_eq!(find(ahead, &[old.clone(), ours.clone()]), Found::One(upid(2)));
+    assert_eq!(find(ahead, std::slice::from_ref(&old)), Found::Several(vec![upid(1)]), "not ours for sure");
+    // Its clock was set right between the measuring and the sending, or another node's was measured.
+    assert_eq!(find(ahead, &[task(3, 1)]), Found::Several(vec![upid(3)]), "perhaps, but a person says so");
+    assert_eq!(find(-ahead, &[task(4, 1)]), Found::Several(vec![upid(4)]));
+    assert_eq!(find(-ahead, &[task(4, -ahead)]), Found::One(upid(4)));
+}
+
+#[test]
+fn what_the_ha_manager_does_about_a_wish_is_no_second_candidate() {
+    let node: NodeName = "pve1".into();
+    let find = |tasks: &[Task]| {
+        Lost {
+            node: &node,
+            types: expected_types(Action::Start, GuestKind::Ct),
+            vmid: Vmid(101),
+            user: "root@pam",
+            sent: at(1000).wall,
+            skew: SignedDuration::ZERO,
+            window: Duration::from_secs(60),
+        }
+        .find(tasks, &BTreeSet::new())
+    };
+    let wish = |n: u32, second: i64| Task { kind: "hastart".into(), ..task(n, second) };
+    assert_eq!(find(&[task(1, 9), wish(2, 1), task(3, 20)]), Found::One(upid(2)));
+    let both = Found::Several(vec![upid(1), upid(2)]);
+    assert_eq!(find(&[task(1, 0), wish(2, 1)]), both, "it began before the wish, so it is not its effect");
+    assert_eq!(find(&[wish(1, 1), wish(2, 5)]), both);
+}
+
+#[test]
+fn a_wish_to_end_it_that_was_refused_does_not_make_its_failure_a_cancelling() {
+    let refused = Event::CancelRefused { cause: Cause::Refused };
+    let failed = || seen(TaskOutcome::Failed { text: "boom".into() });
+    let accepted = || Event::Accepted { task: upid(1) };
+    let begin = || vec![sending(0), accepted(), Event::CancelAsked { by: "x".into() }];
+    let ended = run(Action::Start, begin().into_iter().chain([failed()]).collect());
+    assert_eq!(ended.state, OperationState::Cancelled);
+    let ended = run(Action::Start, begin().into_iter().chain([refused, failed()]).collect());
+    assert_eq!(ended.state, OperationState::Failed(FailedWhy::Task { exit: "boom".into() }));
+    assert!(ended.log.iter().any(|line| line.text.contains("its task was not ended")));
+}
+
+#[test]
 fn every_action_of_every_kind_has_its_task_types() {
     for action in Action::ALL {
         for kind in [GuestKind::Ct, GuestKind::Vm] {

@@ -220,6 +220,8 @@ fn what_stands_in_the_way_beside_the_state() {
     for (what, case, expected) in table {
         assert_eq!(case.letters().chars().next(), Some(expected), "{what}");
     }
+    let hibernated = Case { lock: Some("suspended".into()), ..Case::default() };
+    assert_eq!(hibernated.letters(), "ynnnnnny", "it may be resumed as well");
     let Availability::MayFail { why } = (Case {
         link: LinkState::BackingOff { cause: Cause::Refused, next_try: at(0).wall },
         ..Case::default()

@@ -115,10 +115,7 @@ pub(crate) async fn fetch(job: Job, client: &Client, flown: &Flown, ear: &mut Ea
         Job::Permissions => {
             Payload::Permissions(rows::mark(&ear.run(client, call::access::permissions()).await?))
         }
-        Job::Cluster => {
-            let (cluster, _) = rows::cluster(ear.run(client, call::cluster::status()).await?);
-            Payload::Cluster(cluster)
-        }
+        Job::Cluster => Payload::Cluster(rows::cluster(ear.run(client, call::cluster::status()).await?)),
         Job::Resources { expected } => resources(expected, client, ear).await?,
         Job::Tasks => {
             let rows = ear.run(client, call::cluster::tasks()).await?;
@@ -154,7 +151,8 @@ pub(crate) async fn fetch(job: Job, client: &Client, flown: &Flown, ear: &mut Ea
 async fn resources(expected: BTreeSet<Vmid>, client: &Client, ear: &mut Ear) -> Result<Payload, Error> {
     let rows = ear.run(client, call::cluster::resources(None)).await?;
     let took = ear.took;
-    let listing = rows::listing(rows);
+    let (listing, nameless) = rows::listing(rows);
+    ear.drift.unreadable.extend(nameless);
     let listed: BTreeSet<Vmid> = listing.guests.iter().map(|guest| guest.vmid).collect();
     // Absence means something only under unchanged permissions, so they are read again behind the listing.
     let after = if expected.is_subset(&listed) {
@@ -261,7 +259,8 @@ pub(crate) async fn search(
             return Ok((tasks, false));
         }
         let count = u64::try_from(rows.rows.len()).unwrap_or(u64::MAX);
-        let past = rows.rows.last().is_some_and(|row| rows::task(row).started < from);
+        // The list goes back by when tasks ended: one that ran for long stands before others that began later.
+        let past = rows.rows.last().and_then(|row| rows::task(row).ended).is_some_and(|ended| ended < from);
         tasks.extend(rows.rows.iter().map(rows::task));
         if count < page || past {
             return Ok((tasks, true));

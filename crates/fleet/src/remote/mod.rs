@@ -39,6 +39,7 @@ use ride::{Ride, Sight};
 use schedule::{Part, Schedule};
 pub(crate) use told::Message;
 pub use told::{DisconnectError, OperateError, StopTaskError};
+use view::JOURNAL_PAUSE;
 pub(crate) use view::{Board, Shared, Way};
 
 /// Snapshots are made at most this often; readers cannot follow faster anyway.
@@ -59,7 +60,7 @@ enum Done {
         result: Result<(), Error>,
         reply: oneshot::Sender<Result<(), Failure>>,
     },
-    Ride(OperationId, Box<Sight>),
+    Ride(OperationId, Box<(Sight, Ear)>),
     Closed,
 }
 
@@ -93,6 +94,9 @@ pub(crate) struct Common {
     pub(crate) ids: Arc<dyn Fn() -> OperationId + Send + Sync>,
 }
 
+/// Facts that wait for the journal at most.
+const BACKLOG: usize = 10_000;
+
 /// A remote, even an idle one, is published this often at least.
 const A_MINUTE: Duration = Duration::from_secs(60);
 
@@ -117,6 +121,8 @@ pub(crate) struct Remote {
     identity: Option<Text>,
     skew: Option<SignedDuration>,
     drift: BTreeMap<Part, Drift>,
+    /// What was odd about answers asked for by somebody: they are not read again by themselves.
+    odd: Drift,
     meter: Meter,
     counted_before: (u64, u64),
     rides: BTreeMap<OperationId, Ride>,
@@ -165,6 +171,7 @@ impl Remote {
             identity: None,
             skew: None,
             drift: BTreeMap::new(),
+            odd: Drift::default(),
             meter: Meter::default(),
             counted_before: (0, 0),
             rides: BTreeMap::new(),
@@ -218,7 +225,9 @@ impl Remote {
             self.step(Event::Tick, now);
             // The figures a minute go down by themselves when nothing is asked any more.
             self.dirty |= now.since(self.published) >= A_MINUTE;
-            let until = self.act(now).min(now.after(A_MINUTE));
+            // While nothing can be recorded, nothing new is asked for either: it would only pile up.
+            let until = if self.facts.len() < BACKLOG { self.act(now) } else { now.after(JOURNAL_PAUSE) };
+            let until = until.min(now.after(A_MINUTE));
             self.drive_rides(now).await;
             let until = self.publish_if_due(until).await;
             let sleep = tokio::time::sleep_until(self.common.clock.instant(until));
@@ -355,7 +364,10 @@ impl Remote {
                         }
                         let _ = reply.send(answer);
                     }
-                    Done::Ride(id, sight) => self.ride_back(id, *sight, now),
+                    Done::Ride(id, brought) => {
+                        let (sight, ear) = *brought;
+                        self.ride_back(id, sight, ear, now);
+                    }
                     Done::Closed => {}
                 }
             }
@@ -462,16 +474,36 @@ impl Remote {
     fn listen(&mut self, part: Option<&Part>, ear: &mut Ear) {
         if let Some(skew) = ear.skew {
             self.skew = Some(skew);
+            self.inventory.skew = skew;
         }
         let drift = std::mem::take(&mut ear.drift);
-        let Some(part) = part else { return };
+        let Some(part) = part else {
+            self.note_odd(drift);
+            return;
+        };
         if !drift.is_empty() {
             self.drift.insert(part.clone(), drift);
         } else if ear.answered {
             self.drift.remove(part);
         }
     }
+
+    /// Keeps what was odd about an answer that nobody reads again by the clock.
+    fn note_odd(&mut self, drift: Drift) {
+        if drift.is_empty() {
+            return;
+        }
+        self.odd.absorb(drift);
+        let odd = &mut self.odd;
+        odd.records.truncate(ODD_KEPT);
+        let surplus = odd.unreadable.len().saturating_sub(ODD_KEPT);
+        odd.unreadable.drain(..surplus);
+        self.dirty = true;
+    }
 }
+
+/// Departures of answers on demand that are kept, of either sort.
+const ODD_KEPT: usize = 100;
 
 /// The words of a panic, bounded.
 fn words(panic: &(dyn std::any::Any + Send)) -> String {

@@ -174,11 +174,11 @@ impl Remote {
                 if let Some(place) = place {
                     let traits = traits(place.kind, &config.value);
                     let change = self.inventory.note_traits(place.vmid, traits, now);
+                    self.note(change.into_iter().collect(), now);
                     self.shared.keep_config(
                         place.vmid,
                         fetch::observed(Arc::new(config.value.clone()), now.wall, through),
                     );
-                    self.note(change.into_iter().collect(), now);
                 }
             }
             Payload::Addresses(interfaces) => {
@@ -215,9 +215,13 @@ impl Remote {
                         self.schedule.hasten(Part::Addresses(*vmid), now.mono);
                     }
                 }
-                Change::GuestRenamed { vmid, .. }
-                | Change::GuestReshaped { vmid }
-                | Change::GuestReborn { vmid, .. } => self.schedule.hasten(Part::Config(*vmid), now.mono),
+                Change::GuestRenamed { vmid, .. } | Change::GuestReshaped { vmid } => {
+                    self.schedule.hasten(Part::Config(*vmid), now.mono);
+                }
+                Change::GuestReborn { vmid, .. } => {
+                    self.shared.drop_config(*vmid);
+                    self.schedule.hasten(Part::Config(*vmid), now.mono);
+                }
                 _ => {}
             }
         }
@@ -230,6 +234,7 @@ impl Remote {
         let timings = self.common.timings.clone();
         let inventory = &self.inventory;
         self.drift.retain(|part, _| self.schedule.contains(part));
+        self.shared.retain_configs(|vmid| inventory.guests.contains_key(vmid));
         self.schedule.retain(|part| match part {
             Part::NodeStatus(node) | Part::Certificates(node) => inventory.nodes.contains_key(node),
             Part::Config(vmid) => inventory.can_be_read(*vmid),

@@ -7,12 +7,13 @@ use std::time::Duration;
 
 use model::backoff::Backoff;
 use model::capability::{Availability, Situation};
+use model::cause::Reach;
 use model::guest::{GuestState, NodeState};
 use model::matching::{Found, Lost, expected_types};
 use model::operation::{Dispatch, Event, UnknownWhy};
 use model::{
-    Action, Author, Cause, EndpointId, GuestKey, Now, Operation, OperationId, OperationState, PowerOptions,
-    Task, TaskId, TaskOutcome, Text, Vmid,
+    Action, Author, Cause, EndpointId, GuestKey, Incarnation, NodeName, Now, Operation, OperationId,
+    OperationState, PowerOptions, Presence, Task, TaskId, TaskOutcome, Text, Vmid,
 };
 use pve::upid::Upid;
 use pve::{Client, Error, Method, Power, call};
@@ -42,7 +43,16 @@ pub(super) struct Ride {
     /// Until when it waits for the link.
     patience: Duration,
     pressed: bool,
+    /// The life of the number that was meant.
+    incarnation: Incarnation,
+    /// Looks in a row that brought no answer about it.
+    silences: u32,
+    /// Tasks that were there before it was sent: none of them is its own.
+    before: BTreeSet<TaskId>,
 }
+
+/// Looks in a row that Proxmox answered with something else than the task's status, until that counts.
+const SILENCES: u32 = 3;
 
 /// What a request about an operation brought.
 pub(super) enum Sight {
@@ -52,6 +62,8 @@ pub(super) enum Sight {
         /// Endpoints that could not be reached at all, in order.
         unreached: Vec<(EndpointId, Error)>,
         endpoint: EndpointId,
+        /// When the last try began, the one that may have arrived.
+        left: Now,
         result: Result<Option<Upid>, Error>,
     },
     /// Its task's status.
@@ -85,6 +97,12 @@ impl Remote {
         if let Availability::Disabled { reason, remedy } = self.may(vmid, action, now) {
             return Err(OperateError::Disabled { reason, remedy });
         }
+        if known.guest.node.as_str().is_empty() {
+            return Err(OperateError::Disabled {
+                reason: "Proxmox VE has not said yet which node it is on".to_owned(),
+                remedy: "Wait for the next listing.".to_owned(),
+            });
+        }
         let id = (self.common.ids)();
         let guest = GuestKey { remote: self.id, vmid };
         let (kind, name, node) = (known.guest.kind, known.guest.name.clone(), known.guest.node.clone());
@@ -97,8 +115,19 @@ impl Remote {
         let (told, watch) = watch::channel(shown.clone());
         self.shared.keep_operation(id, watch);
         let patience = now.after(self.common.timings.operation_wait);
-        let ride =
-            Ride { operation, shown, told, asking: false, looks: 0, due: now.mono, patience, pressed: false };
+        let ride = Ride {
+            operation,
+            shown,
+            told,
+            asking: false,
+            looks: 0,
+            due: now.mono,
+            patience,
+            pressed: false,
+            incarnation: known.incarnation,
+            silences: 0,
+            before: BTreeSet::new(),
+        };
         self.rides.insert(id, ride);
         self.forget_old_rides();
         Ok(id)
@@ -161,6 +190,9 @@ impl Remote {
         if !ride.operation.step(event, &rules, now) {
             return false;
         }
+        if ride.operation.state.is_final() {
+            ride.before.clear();
+        }
         if ride.operation.state.word() != before {
             ride.looks = 0;
             ride.due = now.mono;
@@ -206,14 +238,16 @@ impl Remote {
         }
     }
 
-    /// When an operation next wants something.
+    /// When an operation next wants something. While the link is down nothing can be looked at, and that it is
+    /// up again is a report of its own.
     pub(super) fn rides_due(&self) -> Option<Duration> {
+        let up = self.link.state().is_up();
         self.rides
             .values()
             .filter(|ride| !ride.asking && !ride.operation.state.is_final() && ride.operation.followed)
-            .map(|ride| match ride.operation.state {
-                OperationState::Pending => ride.patience,
-                _ => ride.due,
+            .filter_map(|ride| match ride.operation.state {
+                OperationState::Pending => Some(ride.patience),
+                _ => up.then_some(ride.due),
             })
             .min()
     }
@@ -234,15 +268,18 @@ impl Remote {
 
     fn need(&mut self, id: OperationId, now: Now) -> Need {
         let up = self.link.state().is_up();
+        let before_listing = self.is_before_listing();
         let Some(ride) = self.rides.get_mut(&id) else { return Need::Nothing };
         if ride.asking || !ride.operation.followed {
             return Need::Nothing;
         }
         if ride.operation.state == OperationState::Pending {
-            if up {
-                return Need::Send;
+            if !up {
+                return self.wait_for_link(id, now);
             }
-            return self.wait_for_link(id, now);
+            // What was known before the link went may have moved, or be another guest by now.
+            let wait = before_listing && now.mono < ride.patience;
+            return if wait { Need::Nothing } else { Need::Send };
         }
         if !up || ride.due > now.mono {
             return Need::Nothing;
@@ -251,7 +288,10 @@ impl Remote {
             OperationState::Running | OperationState::OutcomeUnknown(UnknownWhy::Node { .. }) => {
                 match ride.operation.task.as_ref().map(|task| task.as_str().parse()) {
                     Some(Ok(upid)) => Need::Task(upid),
-                    _ => Need::Nothing,
+                    _ => {
+                        ride.due = now.after(Duration::from_secs(60));
+                        Need::Nothing
+                    }
                 }
             }
             OperationState::OutcomeUnknown(UnknownWhy::Lost { .. }) => Need::List,
@@ -279,9 +319,48 @@ impl Remote {
         Need::Nothing
     }
 
+    /// Whether the link is up and no listing has been read, or failed to be, since it came up.
+    fn is_before_listing(&self) -> bool {
+        let Some(up) = self.up_since else { return false };
+        let last = self.schedule.last_success(&Part::Resources);
+        let failed = self.schedule.error(&Part::Resources).map(|failure| failure.at);
+        last.is_none_or(|at| at < up) && failed.is_none_or(|at| at < up)
+    }
+
+    /// The node its guest is on now, as far as is known.
+    fn target(&self, id: OperationId) -> Result<NodeName, Cause> {
+        let not_sendable = |what: &str| Cause::NotSendable { what: what.to_owned() };
+        let ride = self.rides.get(&id).ok_or_else(|| not_sendable("there is no such operation"))?;
+        let Some(known) = self.inventory.guests.get(&ride.operation.guest.vmid) else {
+            return Ok(ride.operation.node.clone());
+        };
+        if known.incarnation != ride.incarnation {
+            return Err(not_sendable("its number belongs to another guest by now"));
+        }
+        if matches!(known.presence, Presence::Deleted { .. }) {
+            return Err(not_sendable("the guest was deleted meanwhile"));
+        }
+        Ok(known.guest.node.clone())
+    }
+
     /// Sends it, once. That it is about to be sent is recorded before the first byte leaves.
     async fn send(&mut self, id: OperationId, now: Now) {
         let Some(endpoint) = self.link.endpoint().cloned() else { return };
+        match self.target(id) {
+            Ok(node) => {
+                let tasks_before = self.inventory.tasks.keys().cloned().collect();
+                let Some(ride) = self.rides.get_mut(&id) else { return };
+                ride.before = tasks_before;
+                if ride.operation.node != node {
+                    ride.operation.note(format!("it is on node {node} by now"), now);
+                    ride.operation.node = node;
+                }
+            }
+            Err(cause) => {
+                self.step_ride(id, Event::CannotSend { cause }, now);
+                return;
+            }
+        }
         let lines = self.candidates(&endpoint);
         let user = Text::from(self.lines().user());
         let skew_ms = self.skew.map_or(0, |skew| i64::try_from(skew.as_millis()).unwrap_or(0));
@@ -299,12 +378,16 @@ impl Remote {
         let (node, kind, vmid) =
             (operation.node.clone(), rows::pve_kind(operation.kind), operation.guest.vmid.0);
         let epoch = self.link.epoch();
+        let clock = self.common.clock;
         self.spawn(Errand::Ride(id), async move {
+            let mut ear = Ear::default();
             let mut unreached = Vec::new();
             let mut last = None;
+            let mut left = now;
             for (endpoint, client) in lines {
                 let call = call::guest::power(node.as_str(), kind, vmid, action, &options);
-                let result = client.run(call).await.map(|answer| answer.value);
+                left = clock.now();
+                let result = ear.run(&client, call).await;
                 match result {
                     // Not a byte of it left, so it may go by another way.
                     Err(error) if never_left(&error) && moves_on(&error) => {
@@ -321,12 +404,13 @@ impl Remote {
                 Some((endpoint, result)) => {
                     // The one it ended at is told by its result.
                     unreached.retain(|(at, _)| *at != endpoint);
-                    Sight::Sent { epoch, unreached, endpoint, result }
+                    Sight::Sent { epoch, unreached, endpoint, left, result }
                 }
                 None => Sight::Sent {
                     epoch,
                     unreached,
                     endpoint: endpoint.clone(),
+                    left,
                     result: Err(Error::new(
                         pve::ErrorKind::InvalidRequest { what: "there is no endpoint".to_owned() },
                         pve::Phase::Local,
@@ -334,7 +418,7 @@ impl Remote {
                     )),
                 },
             };
-            Done::Ride(id, Box::new(sight))
+            Done::Ride(id, Box::new((sight, ear)))
         });
     }
 
@@ -359,7 +443,7 @@ impl Remote {
         now: Now,
         look: impl FnOnce(EndpointId, Client, u64) -> F,
     ) where
-        F: Future<Output = Sight> + Send + 'static,
+        F: Future<Output = (Sight, Ear)> + Send + 'static,
     {
         let Some(endpoint) = self.link.endpoint().cloned() else { return };
         let Some(client) = self.lines().get(&endpoint).cloned() else { return };
@@ -376,8 +460,9 @@ impl Remote {
         let lines = u64::try_from(self.common.timings.last_lines).unwrap_or(20);
         let pause = self.common.timings.task_watch;
         self.look(id, pause, now, |endpoint, client, epoch| async move {
-            let result = fetch::task(&upid, lines, &client, &mut Ear::default()).await;
-            Sight::Task { epoch, endpoint, result }
+            let mut ear = Ear::default();
+            let result = fetch::task(&upid, lines, &client, &mut ear).await;
+            (Sight::Task { epoch, endpoint, result }, ear)
         });
     }
 
@@ -389,8 +474,9 @@ impl Remote {
         let Some(from) = lost(operation, window).map(|lost| lost.window().0) else { return };
         let (node, vmid) = (operation.node.clone(), operation.guest.vmid);
         self.look(id, pause, now, |endpoint, client, epoch| async move {
-            let result = fetch::search(&node, vmid, from, page, &client, &mut Ear::default()).await;
-            Sight::List { epoch, endpoint, begun: now.mono, result }
+            let mut ear = Ear::default();
+            let result = fetch::search(&node, vmid, from, page, &client, &mut ear).await;
+            (Sight::List { epoch, endpoint, begun: now.mono, result }, ear)
         });
     }
 
@@ -402,18 +488,20 @@ impl Remote {
         let node = self.inventory.guests.get(&vmid).map_or(&operation.node, |known| &known.guest.node);
         let place = Place { vmid, kind: operation.kind, node: node.clone() };
         self.look(id, pause, now, |endpoint, client, epoch| async move {
-            let result = fetch::guest_now(&place, &client, &mut Ear::default()).await;
-            Sight::Guest { epoch, endpoint, result }
+            let mut ear = Ear::default();
+            let result = fetch::guest_now(&place, &client, &mut ear).await;
+            (Sight::Guest { epoch, endpoint, result }, ear)
         });
     }
 
     /// Takes in what a request about an operation brought.
-    pub(super) fn ride_back(&mut self, id: OperationId, sight: Sight, now: Now) {
+    pub(super) fn ride_back(&mut self, id: OperationId, sight: Sight, mut ear: Ear, now: Now) {
+        self.listen(None, &mut ear);
         if let Some(ride) = self.rides.get_mut(&id) {
             ride.asking = false;
         }
         match sight {
-            Sight::Sent { epoch, unreached, endpoint, result } => {
+            Sight::Sent { epoch, unreached, endpoint, left, result } => {
                 for (at, error) in &unreached {
                     self.overheard(epoch, at, Err(error), false, now);
                 }
@@ -422,21 +510,25 @@ impl Remote {
                     self.rides.get_mut(&id).and_then(|ride| ride.operation.dispatch.as_mut())
                 {
                     dispatch.endpoint = endpoint;
+                    // What was tried before surely did not arrive.
+                    (dispatch.at, dispatch.mono) = (left.wall, left.mono);
                 }
                 self.step_ride(id, sent(result), now);
             }
             Sight::Task { epoch, endpoint, result } => {
                 self.overheard(epoch, &endpoint, result.as_ref().map(|_| ()), true, now);
-                let task = self.rides.get(&id).and_then(|ride| ride.operation.task.clone());
-                let Some(task) = task else { return };
+                let Some(ride) = self.rides.get_mut(&id) else { return };
+                let Some(task) = ride.operation.task.clone() else { return };
+                ride.silences = if result.is_ok() { 0 } else { ride.silences.saturating_add(1) };
                 let event = match result {
-                    Ok((outcome, last_lines)) => Event::Task { outcome, ha: fetch::is_ha(&task), last_lines },
-                    Err(error) => match node_silent(&error, &task) {
-                        Some(event) => event,
-                        None => return,
-                    },
+                    Ok((outcome, last_lines)) => {
+                        Some(Event::Task { outcome, ha: fetch::is_ha(&task), last_lines })
+                    }
+                    Err(error) => node_silent(&error, &task, ride.silences),
                 };
-                self.step_ride(id, event, now);
+                if let Some(event) = event {
+                    self.step_ride(id, event, now);
+                }
             }
             Sight::List { epoch, endpoint, begun, result } => {
                 self.overheard(epoch, &endpoint, result.as_ref().map(|_| ()), true, now);
@@ -458,17 +550,15 @@ impl Remote {
         }
     }
 
-    /// The task of a lost answer among those of its node, leaving out what other operations are bound to.
+    /// The task of a lost answer among those of its node, leaving out what other operations are bound to and what
+    /// was there before.
     fn find(&self, id: OperationId, tasks: &[Task]) -> Found {
         let window = self.common.timings.operation.list_proves_after;
         let Some(ride) = self.rides.get(&id) else { return Found::Nothing };
-        let bound: BTreeSet<TaskId> = self
-            .rides
-            .iter()
-            .filter(|(other, _)| **other != id)
-            .filter_map(|(_, ride)| ride.operation.task.clone())
-            .collect();
-        lost(&ride.operation, window).map_or(Found::Nothing, |lost| lost.find(tasks, &bound))
+        let bound = self.rides.iter().filter(|(other, _)| **other != id);
+        let bound = bound.filter_map(|(_, ride)| ride.operation.task.clone());
+        let others: BTreeSet<TaskId> = ride.before.iter().cloned().chain(bound).collect();
+        lost(&ride.operation, window).map_or(Found::Nothing, |lost| lost.find(tasks, &others))
     }
 
     /// A request about an operation fell over.
@@ -505,11 +595,11 @@ impl Remote {
         }
     }
 
-    /// Somebody asked for a task to end.
-    pub(super) fn cancel_asked(&mut self, task: &TaskId, by: String, now: Now) {
+    /// Something about the end of a task that may be that of an operation.
+    pub(super) fn step_task(&mut self, task: &TaskId, event: Event, now: Now) {
         let found = self.rides.iter().find(|(_, ride)| ride.operation.task.as_ref() == Some(task));
         if let Some(id) = found.map(|(id, _)| *id) {
-            self.step_ride(id, Event::CancelAsked { by }, now);
+            self.step_ride(id, event, now);
         }
     }
 }
@@ -534,12 +624,17 @@ fn sent(result: Result<Option<Upid>, Error>) -> Event {
     }
 }
 
-/// The task's node could not be asked; other errors say nothing about the task.
-fn node_silent(error: &Error, task: &TaskId) -> Option<Event> {
+/// The task's node could not be asked, or keeps answering with something else (the task is forgotten, or may no
+/// longer be read). What concerns the link says nothing about the task.
+fn node_silent(error: &Error, task: &TaskId, silences: u32) -> Option<Event> {
     let cause = cause(error);
     let upid: Upid = task.as_str().parse().ok()?;
-    matches!(cause, Cause::NodeDown { .. } | Cause::NodeNoAnswer { .. })
-        .then(|| Event::NodeSilent { node: upid.node().into(), cause })
+    let counts = match cause.reach() {
+        Reach::Node => true,
+        Reach::Call => silences >= SILENCES,
+        Reach::Endpoint | Reach::Credential | Reach::Certificate => false,
+    };
+    counts.then(|| Event::NodeSilent { node: upid.node().into(), cause })
 }
 
 /// The request of an operation, as it is looked for in a task list.

@@ -4,8 +4,9 @@ use model::link::Event;
 use model::outage::Pace;
 use model::{
     Action, Author, Cause, EndpointId, Failure, LinkState, Now, Observed, OperationId, PowerOptions, TaskId,
-    Vmid,
+    Vmid, operation,
 };
+use pve::drift::Drift;
 use pve::{Credential, Error, Factor, TrustPolicy};
 use tokio::sync::oneshot;
 
@@ -82,6 +83,11 @@ pub(crate) enum Message {
         task: TaskId,
         by: String,
     },
+    /// The wish was refused, or never left.
+    CancelRefused {
+        task: TaskId,
+        cause: Cause,
+    },
     Trust {
         endpoint: EndpointId,
         trust: Box<TrustPolicy>,
@@ -96,6 +102,8 @@ pub(crate) enum Message {
         epoch: u64,
         endpoint: EndpointId,
         result: Result<(), Error>,
+        /// What was odd about the answer, unless it is read by the clock as well.
+        drift: Drift,
     },
     /// A reader has seen a guest's addresses.
     Addresses {
@@ -132,7 +140,12 @@ impl Remote {
                 let answer = self.take_on(vmid, action, options, author, now).await;
                 let _ = reply.send(answer);
             }
-            Message::CancelAsked { task, by } => self.cancel_asked(&task, by, now),
+            Message::CancelAsked { task, by } => {
+                self.step_task(&task, operation::Event::CancelAsked { by }, now);
+            }
+            Message::CancelRefused { task, cause } => {
+                self.step_task(&task, operation::Event::CancelRefused { cause }, now);
+            }
             Message::Trust { endpoint, trust } => {
                 if retrust(&mut self.spec, &endpoint, *trust) {
                     self.reopen(now);
@@ -144,7 +157,8 @@ impl Remote {
                 self.reopen(now);
             }
             Message::SecondFactor { factor, reply } => self.second_factor(factor, reply, now),
-            Message::Heard { epoch, endpoint, result } => {
+            Message::Heard { epoch, endpoint, result, drift } => {
+                self.note_odd(drift);
                 self.overheard(epoch, &endpoint, result.as_ref().copied(), true, now);
             }
             Message::Addresses { vmid, seen } => {

@@ -24,8 +24,10 @@ use crate::snapshot::{GuestRow, NodeRow, RemoteSnapshot, Standing, StorageRow, U
 
 /// Unreadable rows shown per call.
 const UNREADABLE_SHOWN: usize = 20;
+/// What stands for a facet where an answer was asked for by somebody, not by the clock.
+const ON_DEMAND: &str = "on_demand";
 /// After a record could not be kept: how long until the next attempt.
-const JOURNAL_PAUSE: Duration = Duration::from_secs(1);
+pub(super) const JOURNAL_PAUSE: Duration = Duration::from_secs(1);
 
 type Operations = BTreeMap<OperationId, watch::Receiver<Arc<Operation>>>;
 type Identities = BTreeMap<Text, (RemoteId, Text)>;
@@ -115,6 +117,14 @@ impl Shared {
 
     pub(crate) fn keep_config(&self, vmid: Vmid, config: Observed<Arc<GuestConfig>>) {
         lock(&self.configs).insert(vmid, config);
+    }
+
+    pub(super) fn drop_config(&self, vmid: Vmid) {
+        lock(&self.configs).remove(&vmid);
+    }
+
+    pub(super) fn retain_configs(&self, keep: impl Fn(&Vmid) -> bool) {
+        lock(&self.configs).retain(|vmid, _| keep(vmid));
     }
 
     /// A guest's configuration as last read.
@@ -281,13 +291,19 @@ impl Remote {
             .storages
             .iter()
             .map(|one| {
-                let node = self.inventory.nodes.get(&one.value.node).map(|known| &known.node.state);
-                let down = (node == Some(&NodeState::Offline))
-                    .then(|| StaleWhy::NodeDown { node: one.value.node.clone() });
+                let seen = &one.seen;
+                let node = self.inventory.nodes.get(&seen.value.node).map(|known| &known.node.state);
+                let own = match (node, one.listed) {
+                    (Some(NodeState::Offline), _) => {
+                        Some(StaleWhy::NodeDown { node: seen.value.node.clone() })
+                    }
+                    (_, false) => Some(StaleWhy::Missing),
+                    (_, true) => one.vague.then_some(StaleWhy::StateUnknown),
+                };
                 StorageRow {
-                    storage: one.value.clone(),
-                    observed_at: one.at,
-                    freshness: freshness(Some(one.at), why.cloned().or(down)),
+                    storage: seen.value.clone(),
+                    observed_at: seen.at,
+                    freshness: freshness(Some(seen.at), why.cloned().or(own)),
                 }
             })
             .collect()
@@ -313,12 +329,12 @@ impl Remote {
         for drift in self.drift.values() {
             all.absorb(Drift { unreadable: Vec::new(), ..drift.clone() });
         }
+        all.absorb(Drift { unreadable: Vec::new(), ..self.odd.clone() });
         all.records
     }
 
     fn unreadable_rows(&self) -> Vec<UnreadableRow> {
-        let rows = |(part, drift): (&Part, &Drift)| -> Vec<UnreadableRow> {
-            let facet = part.facet().map_or("", model::FacetKind::as_str);
+        let rows = |facet: &str, drift: &Drift| -> Vec<UnreadableRow> {
             drift
                 .unreadable
                 .iter()
@@ -326,7 +342,11 @@ impl Remote {
                 .map(|row| UnreadableRow { facet: facet.into(), why: row.why.clone(), raw: row.raw.clone() })
                 .collect()
         };
-        self.drift.iter().flat_map(rows).collect()
+        let polled = self
+            .drift
+            .iter()
+            .flat_map(|(part, drift)| rows(part.facet().map_or("", model::FacetKind::as_str), drift));
+        polled.chain(rows(ON_DEMAND, &self.odd)).collect()
     }
 }
 

@@ -174,6 +174,11 @@ pub enum Event {
         /// Who.
         by: String,
     },
+    /// The wish to end its task was refused, or never left.
+    CancelRefused {
+        /// Why.
+        cause: Cause,
+    },
     /// Its remote was disconnected.
     Unfollowed,
     /// Its remote was connected again.
@@ -253,6 +258,14 @@ impl Operation {
                 self.cancel_asked = true;
                 self.note(format!("{by} wants its task ended"), now);
                 true
+            }
+            Event::CancelRefused { cause } => {
+                // Should it fail now, that is its own affair.
+                let asked = std::mem::take(&mut self.cancel_asked);
+                if asked {
+                    self.note(format!("its task was not ended: {cause}"), now);
+                }
+                asked
             }
             other => match self.next(other, rules, now) {
                 Some(state) if state != self.state => {

@@ -139,7 +139,7 @@ pub enum UnknownWhy {
         /// Which.
         tasks: Vec<TaskId>,
     },
-    /// The node that runs the task cannot be asked; still watched.
+    /// The node that runs the task cannot be asked, or does not tell how it stands; still watched.
     Node {
         /// Which node.
         node: NodeName,
@@ -252,10 +252,14 @@ impl OperationState {
                 format!("outcome unknown, looking for it in the task list: {cause}")
             }
             Self::OutcomeUnknown(UnknownWhy::Candidates { tasks }) => {
-                format!("outcome unknown: {} tasks could be it; compare their logs and decide", tasks.len())
+                let which = match tasks.len() {
+                    1 => "one task could be it, if a clock was set".to_owned(),
+                    n => format!("{n} tasks could be it"),
+                };
+                format!("outcome unknown: {which}; read the logs and decide")
             }
-            Self::OutcomeUnknown(UnknownWhy::Node { node, .. }) => {
-                format!("outcome unknown while node {node} cannot be asked; still watched")
+            Self::OutcomeUnknown(UnknownWhy::Node { node, cause }) => {
+                format!("outcome unknown while node {node} does not tell: {cause}; still watched")
             }
             Self::OutcomeUnknown(UnknownWhy::Ha) => {
                 "outcome unknown: the HA manager has not done it in the time it usually takes; still watched"
