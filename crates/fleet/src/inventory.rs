@@ -139,7 +139,6 @@ pub(crate) struct Known {
     pub(crate) doubt: Option<Doubt>,
     pub(crate) presence: Presence,
     pub(crate) addresses: Option<Observed<Vec<Interface>>>,
-    pub(crate) configured: Option<Timestamp>,
     /// A task destroyed it: if the number comes again, it is another guest.
     ended: bool,
 }
@@ -414,7 +413,6 @@ impl Inventory {
     /// Takes in traits out of a configuration; returns the change if they are those of another guest.
     pub(crate) fn note_traits(&mut self, vmid: Vmid, seen: Traits, now: Now) -> Option<Change> {
         let known = self.guests.get_mut(&vmid)?;
-        known.configured = Some(now.wall);
         if known.traits.may_be(&seen) {
             known.traits = std::mem::take(&mut known.traits).merged(seen);
             return None;
@@ -499,7 +497,6 @@ impl Known {
             doubt,
             presence: Presence::Present,
             addresses: None,
-            configured: None,
             ended: false,
         }
     }

@@ -508,7 +508,7 @@ async fn a_panic_in_one_remote_leaves_the_others_alone_and_sends_nothing_twice()
     bench.until("fell", |now| now.faults == 1).await;
     let after = bench.ended(start).await;
     assert!(
-        matches!(after.state, model::OperationState::Succeeded | model::OperationState::NotSent { .. }),
+        matches!(after.state, OperationState::Succeeded | OperationState::NotSent { .. }),
         "{:?}",
         after.log
     );

@@ -36,12 +36,6 @@ impl Now {
     pub fn since(&self, earlier: Duration) -> Duration {
         self.mono.saturating_sub(earlier)
     }
-
-    /// A later instant on both clocks.
-    #[must_use]
-    pub fn plus(&self, wait: Duration) -> Self {
-        Self { wall: self.wall_after(wait), mono: self.after(wait) }
-    }
 }
 
 pub(crate) fn shift(at: Timestamp, by: Duration) -> Timestamp {

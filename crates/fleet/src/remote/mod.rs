@@ -109,7 +109,8 @@ pub(crate) struct Remote {
     inbox: mpsc::Receiver<Message>,
 
     link: Link,
-    up_since: Option<Timestamp>,
+    /// On the clock that nobody sets.
+    up_since: Option<Duration>,
     lines: Option<Lines>,
     challenge: Option<TfaChallenge>,
     schedule: Schedule,
@@ -278,7 +279,7 @@ impl Remote {
 
     /// The link is up: everything is worth reading again.
     fn came_up(&mut self, now: Now) {
-        self.up_since = Some(now.wall);
+        self.up_since = Some(now.mono);
         for part in [Part::Permissions, Part::Cluster, Part::Resources, Part::Tasks, Part::HaStatus] {
             self.schedule.want(part, now.mono);
         }

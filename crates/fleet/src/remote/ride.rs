@@ -323,7 +323,7 @@ impl Remote {
     fn is_before_listing(&self) -> bool {
         let Some(up) = self.up_since else { return false };
         let last = self.schedule.last_success(&Part::Resources);
-        let failed = self.schedule.error(&Part::Resources).map(|failure| failure.at);
+        let failed = self.schedule.last_failure(&Part::Resources);
         last.is_none_or(|at| at < up) && failed.is_none_or(|at| at < up)
     }
 

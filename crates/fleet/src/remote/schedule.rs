@@ -67,7 +67,10 @@ struct Slot {
     failures: u32,
     took: Option<Duration>,
     last_success: Option<Timestamp>,
+    /// The same on the clock that nobody sets.
+    succeeded: Option<Duration>,
     error: Option<Failure>,
+    failed: Option<Duration>,
     drift: u64,
 }
 
@@ -179,6 +182,7 @@ impl Schedule {
             due: now.after(wait.mul_f64(1.0 + jitter / 20.0)),
             took: Some(took),
             last_success: Some(now.wall),
+            succeeded: Some(now.mono),
             drift,
             ..Slot::default()
         };
@@ -202,6 +206,7 @@ impl Schedule {
         };
         slot.due = now.after(backoff.wait(slot.failures, jitter));
         slot.error = Some(failure);
+        slot.failed = Some(now.mono);
     }
 
     /// A guest has no agent to tell its addresses. That is its own affair and no error of ours; it is asked ever
@@ -227,9 +232,14 @@ impl Schedule {
         self.slots.get(part)?.error.as_ref()
     }
 
-    /// When a part was last read.
-    pub(crate) fn last_success(&self, part: &Part) -> Option<Timestamp> {
-        self.slots.get(part)?.last_success
+    /// When a part was last read (monotonic).
+    pub(crate) fn last_success(&self, part: &Part) -> Option<Duration> {
+        self.slots.get(part)?.succeeded
+    }
+
+    /// When a part last could not be read, if it could not be since (monotonic).
+    pub(crate) fn last_failure(&self, part: &Part) -> Option<Duration> {
+        self.slots.get(part)?.failed
     }
 
     /// How well each facet is known.

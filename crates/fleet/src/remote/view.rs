@@ -260,8 +260,8 @@ impl Remote {
             // What was seen before the link came back is not live before it was seen again.
             return Some(StaleWhy::Overdue);
         }
-        let age = Duration::try_from(now.wall.duration_since(last)).unwrap_or_default();
-        (age > self.schedule.interval(&Part::Resources).saturating_mul(3)).then_some(StaleWhy::Overdue)
+        (now.since(last) > self.schedule.interval(&Part::Resources).saturating_mul(3))
+            .then_some(StaleWhy::Overdue)
     }
 
     fn node_rows(&self, why: Option<&StaleWhy>) -> Vec<NodeRow> {

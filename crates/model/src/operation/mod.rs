@@ -236,12 +236,6 @@ impl Operation {
         self.log.push(LogEntry { at: now.wall, text: text.into() });
     }
 
-    /// Whether the request has left, or may have.
-    #[must_use]
-    pub fn was_sent(&self) -> bool {
-        self.dispatch.is_some()
-    }
-
     /// Takes in what happened; returns whether the operation changed. What does not fit its state is ignored:
     /// a late or doubled report can neither undo an end nor cause a second sending.
     pub fn step(&mut self, event: Event, rules: &Rules, now: Now) -> bool {
