@@ -9,8 +9,8 @@ use model::facet::Coverage;
 use model::link::Link;
 use model::outage::{Pace, paces};
 use model::{
-    Action, Author, EndpointId, Failure, LinkState, Operation, OperationId, PowerOptions, RemoteId, TaskId,
-    Text, Vmid,
+    Action, Author, Cause, EndpointId, Failure, LinkState, Operation, OperationId, PowerOptions, RemoteId,
+    TaskId, Text, Vmid,
 };
 use pve::upid::Upid;
 use pve::{Credential, Factor, SystemStore, TrustPolicy};
@@ -381,15 +381,24 @@ impl Fleet {
         let task: Upid =
             upid.parse().map_err(|error: pve::upid::UpidError| StopTaskError::NotATask(error.to_string()))?;
         let asker = self.asker(id).ok_or(StopTaskError::NoSuchRemote)?;
-        let cancel = Message::CancelAsked { task: TaskId::from(upid), by: by.into() };
+        let (reply, recorded) = oneshot::channel();
+        let cancel = Message::CancelAsked { task: TaskId::from(upid), by: by.into(), reply };
         asker.mailbox.send(cancel).await.map_err(|_| StopTaskError::NoSuchRemote)?;
+        let cancel_refused = async |cause: Cause| {
+            let told = Message::CancelRefused { task: TaskId::from(upid), cause };
+            let _ = asker.mailbox.send(told).await;
+        };
+        if !recorded.await.unwrap_or(false) {
+            let cause = Cause::Internal { text: "it could not be recorded, so it was not sent".to_owned() };
+            cancel_refused(cause.clone()).await;
+            let at = self.inner.common.clock.now().wall;
+            return Err(StopTaskError::Failed(Failure { cause, endpoint: None, at }));
+        }
         let failure = match asker.stop(&task).await {
             Ok(()) => return Ok(()),
             Err((failure, arrived)) => {
                 if !arrived {
-                    let task = TaskId::from(upid);
-                    let cause = failure.cause.clone();
-                    let _ = asker.mailbox.send(Message::CancelRefused { task, cause }).await;
+                    cancel_refused(failure.cause.clone()).await;
                 }
                 failure
             }

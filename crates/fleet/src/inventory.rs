@@ -139,8 +139,11 @@ pub(crate) struct Known {
     pub(crate) doubt: Option<Doubt>,
     pub(crate) presence: Presence,
     pub(crate) addresses: Option<Observed<Vec<Interface>>>,
-    /// A task destroyed it: if the number comes again, it is another guest.
-    ended: bool,
+    /// A task destroyed it, as told then (monotonic): if a listing begun later has the number, it is another
+    /// guest.
+    ended: Option<Duration>,
+    /// Since when this life is known (monotonic).
+    born: Duration,
 }
 
 /// A node as known.
@@ -335,7 +338,8 @@ impl Inventory {
             return;
         };
         let was_deleted = matches!(known.presence, Presence::Deleted { .. });
-        if known.ended || was_deleted || !known.traits.may_be(&traits) {
+        let ended = known.ended.is_some_and(|told| reading.begun >= told);
+        if ended || was_deleted || !known.traits.may_be(&traits) {
             let seen = doubt.is_none().then(|| (now.wall, reading.through.clone()));
             let incarnation = known.incarnation.next();
             *known = Known { incarnation, ..Known::new(fresh, seen, doubt, now) };
@@ -410,6 +414,11 @@ impl Inventory {
         }
     }
 
+    /// Whether an answer to a request begun then can be about the guest that has this number now.
+    pub(crate) fn is_about(&self, vmid: Vmid, begun: Duration) -> bool {
+        self.guests.get(&vmid).is_some_and(|known| begun >= known.born)
+    }
+
     /// Takes in traits out of a configuration; returns the change if they are those of another guest.
     pub(crate) fn note_traits(&mut self, vmid: Vmid, seen: Traits, now: Now) -> Option<Change> {
         let known = self.guests.get_mut(&vmid)?;
@@ -476,7 +485,7 @@ impl Inventory {
             return None;
         }
         if task.kind.ends_with("destroy") {
-            known.ended = true;
+            known.ended = Some(now.mono);
             return None;
         }
         known.reborn(Traits { kind: Some(known.guest.kind), ..Traits::default() }, now);
@@ -497,7 +506,8 @@ impl Known {
             doubt,
             presence: Presence::Present,
             addresses: None,
-            ended: false,
+            ended: None,
+            born: now.mono,
         }
     }
 
@@ -506,7 +516,8 @@ impl Known {
         self.incarnation = self.incarnation.next();
         self.traits = traits;
         self.first_seen = now.wall;
-        self.ended = false;
+        self.ended = None;
+        self.born = now.mono;
         self.addresses = None;
     }
 

@@ -227,6 +227,19 @@ fn another_life_shows_nothing_of_the_last_one_and_is_told_by_the_remotes_own_clo
 }
 
 #[test]
+fn a_listing_begun_before_the_destruction_was_told_is_no_new_life() {
+    let mut inventory = seeded();
+    inventory.take_tasks(vec![task("1", "vzdestroy", 4, TaskOutcome::Ok)], Duration::from_secs(5), at(5));
+    let rows = || vec![guest(101, "a", "stopped"), guest(201, "b", "running")];
+    inventory.reconcile(listing(BOTH, rows()), &reading(3), MARK, None, at(6));
+    assert_eq!(known(&inventory, 101).incarnation, Incarnation(0));
+    assert!(inventory.is_about(Vmid(101), Duration::from_secs(2)));
+    inventory.reconcile(listing(BOTH, rows()), &reading(7), MARK, None, at(7));
+    assert_eq!(known(&inventory, 101).incarnation, Incarnation(1));
+    assert!(!inventory.is_about(Vmid(101), Duration::from_secs(6)), "an answer about the one before");
+}
+
+#[test]
 fn a_row_that_does_not_say_where_a_guest_is_has_not_moved_it() {
     let mut inventory = seeded();
     let rows = vec![guest(101, "", "running"), guest(201, "b", "running")];

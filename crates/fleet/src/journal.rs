@@ -1,7 +1,7 @@
 //! Where durable facts go before they are published. In memory nothing is kept; a store plugs in here.
 
 use futures_util::future::BoxFuture;
-use model::{LinkState, Operation, RemoteId};
+use model::{LinkState, Operation, RemoteId, TaskId};
 use serde::Serialize;
 
 use crate::inventory::Change;
@@ -17,6 +17,13 @@ pub enum Fact {
         /// Which.
         #[serde(flatten)]
         state: LinkState,
+    },
+    /// Somebody wants a task ended, be it that of an operation or not. Recorded *before* the wish is sent.
+    TaskEndAsked {
+        /// Which.
+        task: TaskId,
+        /// Who.
+        by: String,
     },
     /// An operation was recorded or took a step. Recorded *before* anything is sent.
     Operation(Box<Operation>),

@@ -526,6 +526,9 @@ async fn what_cannot_be_recorded_is_not_sent() {
     journal.refuses.store(1_000_000, Ordering::SeqCst);
     let refused = bench.try_operate(102, Action::Start).await.unwrap_err();
     assert!(matches!(refused, fleet::OperateError::NotRecorded(_)), "{refused}");
+    let task = "UPID:pve1:00000001:00000002:6A4BB5C8:vzstart:102:root@pam:";
+    let refused = bench.fleet.stop_task(bench.id, task, "ada").await.unwrap_err();
+    assert!(refused.to_string().contains("could not be recorded"), "{refused}");
     assert!(bench.mutations().is_empty());
     journal.refuses.store(0, Ordering::SeqCst);
     let id = bench.operate(102, Action::Start).await;

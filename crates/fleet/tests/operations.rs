@@ -480,6 +480,19 @@ async fn a_task_that_may_no_longer_be_read_is_unknown_and_bars_nobody() {
 }
 
 #[tokio::test]
+async fn a_task_that_ended_nobody_says_how_is_no_success() {
+    let bench = Bench::new(Topology::single("9.2")).await;
+    bench.ready().await;
+    bench.remote.with_world(|world, _| world.remove_field("/nodes/*/tasks/*/status", "/exitstatus"));
+    let id = bench.operate(102, Action::Start).await;
+    let unknown = bench.reaches(id, "outcome_unknown").await;
+    assert!(unknown.state.sentence().contains("without an exit status"), "{}", unknown.state.sentence());
+    bench.remote.with_world(|world, _| world.clear_overrides());
+    assert_eq!(bench.ended(id).await.state, OperationState::Succeeded, "watched on");
+    bench.end().await;
+}
+
+#[tokio::test]
 async fn a_wish_to_end_a_task_that_is_refused_cancels_nothing() {
     let bench = Bench::new(Topology::single("9.2")).await;
     bench.ready().await;

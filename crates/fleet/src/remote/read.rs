@@ -171,7 +171,8 @@ impl Remote {
                 }
             }
             Payload::Config(config) => {
-                if let Some(place) = place {
+                if let Some(place) = place.filter(|place| self.inventory.is_about(place.vmid, reading.begun))
+                {
                     let traits = traits(place.kind, &config.value);
                     let change = self.inventory.note_traits(place.vmid, traits, now);
                     self.note(change.into_iter().collect(), now);
@@ -183,6 +184,7 @@ impl Remote {
             }
             Payload::Addresses(interfaces) => {
                 if let Part::Addresses(vmid) = part
+                    && self.inventory.is_about(*vmid, reading.begun)
                     && let Some(known) = self.inventory.guests.get_mut(vmid)
                 {
                     known.addresses = Some(fetch::observed(interfaces, now.wall, through));

@@ -519,8 +519,10 @@ impl Remote {
                 self.overheard(epoch, &endpoint, result.as_ref().map(|_| ()), true, now);
                 let Some(ride) = self.rides.get_mut(&id) else { return };
                 let Some(task) = ride.operation.task.clone() else { return };
-                ride.silences = if result.is_ok() { 0 } else { ride.silences.saturating_add(1) };
+                let told = result.as_ref().is_ok_and(|(outcome, _)| *outcome != TaskOutcome::Unknown);
+                ride.silences = if told { 0 } else { ride.silences.saturating_add(1) };
                 let event = match result {
+                    Ok((TaskOutcome::Unknown, _)) => unsaid(&task, ride.silences),
                     Ok((outcome, last_lines)) => {
                         Some(Event::Task { outcome, ha: fetch::is_ha(&task), last_lines })
                     }
@@ -635,6 +637,13 @@ fn node_silent(error: &Error, task: &TaskId, silences: u32) -> Option<Event> {
         Reach::Endpoint | Reach::Credential | Reach::Certificate => false,
     };
     counts.then(|| Event::NodeSilent { node: upid.node().into(), cause })
+}
+
+/// The task has ended, and how was not told, or not so that it could be read.
+fn unsaid(task: &TaskId, silences: u32) -> Option<Event> {
+    let upid: Upid = task.as_str().parse().ok()?;
+    let cause = Cause::NotUnderstood { what: "its task has ended without an exit status".to_owned() };
+    (silences >= SILENCES).then(|| Event::NodeSilent { node: upid.node().into(), cause })
 }
 
 /// The request of an operation, as it is looked for in a task list.

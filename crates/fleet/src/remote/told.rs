@@ -12,6 +12,7 @@ use tokio::sync::oneshot;
 
 use super::{Done, Errand, Remote};
 use crate::inventory::Interface;
+use crate::journal::Fact;
 use crate::lines::retrust;
 
 /// An operation was not taken on; nothing was recorded or sent.
@@ -78,10 +79,11 @@ pub(crate) enum Message {
         author: Author,
         reply: oneshot::Sender<Result<OperationId, OperateError>>,
     },
-    /// Somebody asked for a task to end; it may be that of an operation.
+    /// Somebody asks for a task to end; it may be that of an operation. The reply says whether that is recorded.
     CancelAsked {
         task: TaskId,
         by: String,
+        reply: oneshot::Sender<bool>,
     },
     /// The wish was refused, or never left.
     CancelRefused {
@@ -140,8 +142,11 @@ impl Remote {
                 let answer = self.take_on(vmid, action, options, author, now).await;
                 let _ = reply.send(answer);
             }
-            Message::CancelAsked { task, by } => {
+            Message::CancelAsked { task, by, reply } => {
+                self.facts.push(Fact::TaskEndAsked { task: task.clone(), by: by.clone() });
                 self.step_task(&task, operation::Event::CancelAsked { by }, now);
+                let recorded = self.publish().await;
+                let _ = reply.send(recorded);
             }
             Message::CancelRefused { task, cause } => {
                 self.step_task(&task, operation::Event::CancelRefused { cause }, now);
