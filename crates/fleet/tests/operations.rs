@@ -6,9 +6,9 @@ mod support;
 
 use std::time::Duration;
 
-use fleet::{OperateError, Timings};
+use fleet::{Clock, OperateError, Timings};
 use model::operation::{FailedWhy, UnknownWhy};
-use model::{Action, Cause, FacetKind, GuestState, OperationState, TaskOutcome};
+use model::{Action, Availability, Cause, FacetKind, GuestState, OperationState, TaskOutcome};
 use pve_sim::world::Kind;
 use pve_sim::{Fault, Topology};
 use support::{Bench, alice};
@@ -189,6 +189,35 @@ async fn under_ha_what_never_comes_is_unknown_and_watched_until_it_does() {
     assert!(!unknown.state.is_final());
     bench.remote.with_world(|world, _| world.hold_ha(101, false));
     assert_eq!(bench.ended(id).await.state, OperationState::Succeeded, "late, but seen");
+    bench.end().await;
+}
+
+#[tokio::test]
+async fn under_ha_is_told_by_the_task_and_not_by_the_row() {
+    let bench = Bench::new(Topology::cluster(3, "9.2")).await;
+    bench.remote.with_world(|world, _| {
+        world.remove_field("/cluster/resources", "/*/hastate");
+        world.hold_ha(101, true);
+    });
+    bench.ready().await;
+    bench.guest(101, "a row without", |row| row.guest.ha.is_none()).await;
+    let id = bench.operate(101, Action::Stop).await;
+    bench.reaches(id, "handed_to_ha").await;
+    // States of the service that are no error are none.
+    for state in ["freeze", "fence", "disabled", "ignored", "a word of tomorrow"] {
+        bench.remote.with_world(|world, _| world.set_ha_service_state(101, state));
+        let seen = bench.asked("GET", "/nodes/pve1/lxc/101/status/current");
+        let mut changed = bench.fleet.changed();
+        while bench.asked("GET", "/nodes/pve1/lxc/101/status/current") < seen + 2 {
+            let _ = tokio::time::timeout(Duration::from_millis(50), changed.changed()).await;
+        }
+        assert!(!bench.fleet.operation(id).unwrap().borrow().state.is_final(), "{state}");
+    }
+    bench.remote.with_world(|world, _| {
+        world.set_ha_service_state(101, "started");
+        world.hold_ha(101, false);
+    });
+    bench.ended(id).await;
     bench.end().await;
 }
 
@@ -458,6 +487,20 @@ async fn starting_what_runs_already_fails_in_proxmox_words_for_either_kind() {
         assert!(matches!(operation.state, OperationState::Failed(_)), "{vmid}: {sentence}");
         assert!(sentence.contains("already running"), "{vmid}: {sentence}");
     }
+    bench.end().await;
+}
+
+#[tokio::test]
+async fn a_guest_locked_by_a_backup_is_said_to_be_and_proxmox_has_the_last_word() {
+    let bench = Bench::new(Topology::single("9.2")).await;
+    bench.ready().await;
+    bench.remote.with_world(|world, _| world.guest_mut(103).unwrap().set_lock(Some("backup")));
+    let seen = bench.guest(103, "locked", |row| row.guest.lock.is_some()).await;
+    let may = seen.availability(model::Vmid(103), Action::Start, Clock::new().now()).unwrap();
+    assert!(matches!(&may, Availability::MayFail { why } if why.contains("locked (backup)")), "{may:?}");
+    let id = bench.operate(103, Action::Start).await;
+    let sentence = bench.ended(id).await.state.sentence();
+    assert!(sentence.contains("locked (backup)"), "{sentence}");
     bench.end().await;
 }
 

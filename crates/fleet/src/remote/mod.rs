@@ -1,6 +1,7 @@
 //! One remote, running: a task that alone owns the link machine, the inventory and the operations of its
 //! remote. Requests run in children and report back; every decision is taken here, by the pure machines.
 
+mod ask;
 mod fetch;
 mod read;
 mod ride;
@@ -33,9 +34,10 @@ use crate::snapshot::{Cluster, HaRow};
 use crate::spec::RemoteSpec;
 use crate::timings::Timings;
 use crate::traffic::Meter;
+use ask::Sight;
 pub(crate) use fetch::Place;
 use fetch::{Ear, Job, Payload, fetch};
-use ride::{Ride, Sight};
+use ride::Ride;
 use schedule::{Part, Schedule};
 pub(crate) use told::Message;
 pub use told::{DisconnectError, OperateError, StopTaskError};
