@@ -29,6 +29,9 @@ use crate::traffic::Traffic;
 /// Messages to one remote that may wait.
 const MAILBOX: usize = 64;
 
+/// Between two looks at all links together.
+const PACE_GAP: Duration = Duration::from_millis(50);
+
 /// A remote was not added.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum AddError {
@@ -414,6 +417,7 @@ async fn pace(fleet: Weak<Inner>, board: Arc<Board>) {
         board.links_changed.notified().await;
         let states: Vec<(RemoteId, LinkState)> =
             lock(&board.links).iter().map(|(id, state)| (*id, state.clone())).collect();
+        set.retain(|id, _| states.binary_search_by_key(id, |(one, _)| *one).is_ok());
         let list: Vec<(RemoteId, &LinkState)> = states.iter().map(|(id, state)| (*id, state)).collect();
         for (id, pace) in paces(&list) {
             let known = set.insert(id, pace).unwrap_or_default();
@@ -427,5 +431,7 @@ async fn pace(fleet: Weak<Inner>, board: Arc<Board>) {
                 let _ = mailbox.send(Message::Pace(pace)).await;
             }
         }
+        // When thousands of links change at once, looking at all of them after each would take for ever.
+        tokio::time::sleep(PACE_GAP).await;
     }
 }
