@@ -18,7 +18,7 @@ use tokio::sync::mpsc;
 
 use crate::errors::cause;
 use crate::flight::Flights;
-use crate::inventory::Interface;
+use crate::inventory::{Interface, Reading};
 use crate::remote::{Message, Place, Shared, Way};
 use crate::rows;
 use crate::snapshot::GuestRow;
@@ -127,7 +127,7 @@ impl Flown {
         join(&self.addresses, at.key(), client, call).await
     }
 
-    async fn status(&self, client: &Client, at: &Place) -> Flight<GuestStatus> {
+    pub(crate) async fn status(&self, client: &Client, at: &Place) -> Flight<GuestStatus> {
         let call = call::guest::status(at.node.as_str(), rows::pve_kind(at.kind), at.vmid.0);
         join(&self.status, at.key(), client, call).await
     }
@@ -188,7 +188,7 @@ impl Asker {
     /// Everything about one guest: read now where that can be done, else as last seen.
     pub(crate) async fn guest(&self, vmid: Vmid) -> Result<GuestDetail, DetailError> {
         let snapshot = self.shared.snapshot.load_full();
-        let row = snapshot.guest(vmid).ok_or(DetailError::NoSuchGuest(vmid))?.clone();
+        let mut row = snapshot.guest(vmid).ok_or(DetailError::NoSuchGuest(vmid))?.clone();
         let before = self.shared.config(vmid);
         let known = row.addresses.clone().map(|seen| seen.map(Arc::new));
         let way = match self.way() {
@@ -200,6 +200,7 @@ impl Asker {
         };
         let place = Place { vmid, kind: row.guest.kind, node: row.guest.node.clone() };
         let runs = row.guest.state == model::GuestState::Running;
+        let begun = self.shared.clock.now().mono;
         let flown = &self.shared.flown;
         let (status, config, pending, addresses) = tokio::join!(
             flown.status(client, &place),
@@ -208,6 +209,10 @@ impl Asker {
             async { if runs { Some(flown.addresses(client, &place).await) } else { None } },
         );
         let mut drift = Drift::default();
+        if let Ok(answer) = &status {
+            self.glimpsed(&place, answer, begun, &way).await;
+            row.glimpsed(rows::glimpse(&answer.value), Timestamp::now(), &way.endpoint);
+        }
         let status = self.part(&way, status, None, &mut drift, true, Clone::clone);
         let config = self.part(&way, config, before, &mut drift, false, Clone::clone);
         let pending = self.part(&way, pending, None, &mut drift, true, |rows| rows.rows.clone());
@@ -227,6 +232,29 @@ impl Asker {
             self.shared.keep_config(vmid, seen.clone());
         }
         Ok(GuestDetail { row, status, config, pending, addresses, drift: drift.records })
+    }
+
+    /// Tells the remote's task what a guest said of itself.
+    async fn glimpsed(&self, at: &Place, answer: &Answer<GuestStatus>, begun: Duration, way: &Way) {
+        let reading = Reading { begun, through: way.endpoint.clone() };
+        let glimpse = rows::glimpse(&answer.value);
+        let _ = self.mailbox.send(Message::Glimpse { vmid: at.vmid, glimpse, reading }).await;
+    }
+
+    /// Has a guest asked for its state now, so that nothing is refused by an old listing. What cannot be asked stays
+    /// as it is known.
+    pub(crate) async fn glance(&self, vmid: Vmid) {
+        let snapshot = self.shared.snapshot.load_full();
+        let (Some(row), Ok(way)) = (snapshot.guest(vmid), self.way()) else { return };
+        let Some(client) = way.lines.get(&way.endpoint) else { return };
+        let place = Place { vmid, kind: row.guest.kind, node: row.guest.node.clone() };
+        let begun = self.shared.clock.now().mono;
+        let answer = self.shared.flown.status(client, &place).await;
+        if let Ok(answer) = &answer {
+            self.glimpsed(&place, answer, begun, &way).await;
+        }
+        let drift = answer.as_ref().map(|answer| answer.drift.clone()).unwrap_or_default();
+        let _ = self.heard(&way, answer, drift);
     }
 
     /// One part of a detail. `on_demand`: nothing else reads it, so its drift is told to the remote's task.

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
+use model::capability::Availability;
 use model::facet::Coverage;
 use model::link::Link;
 use model::outage::{Pace, paces};
@@ -163,7 +164,11 @@ impl Fleet {
         }
         let id = RemoteId(self.inner.next.fetch_add(1, Ordering::Relaxed));
         let name = spec.name.clone();
-        let shared = Arc::new(Shared::new(self.inner.board.clone(), self.blank(id, &spec)));
+        let shared = Arc::new(Shared::new(
+            self.inner.board.clone(),
+            self.inner.common.clock.clone(),
+            self.blank(id, &spec),
+        ));
         let (mailbox, inbox) = mpsc::channel(MAILBOX);
         let remote = Remote::new(id, spec, self.inner.common.clone(), shared.clone(), inbox);
         let task = tokio::spawn(remote.supervise());
@@ -352,6 +357,13 @@ impl Fleet {
         options: PowerOptions,
         author: Author,
     ) -> Result<OperationId, OperateError> {
+        let asker = self.asker(id).ok_or(OperateError::NoSuchRemote)?;
+        let now = self.inner.common.clock.now();
+        let availability = asker.shared.snapshot.load().availability(vmid, action, now);
+        if matches!(availability, Some(Availability::Disabled { .. })) {
+            // Listings lag: before anything is refused, the guest itself is asked.
+            asker.glance(vmid).await;
+        }
         let (reply, answer) = oneshot::channel();
         self.tell(id, Message::Operate { vmid, action, options, author, reply })
             .await

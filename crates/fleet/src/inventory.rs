@@ -114,6 +114,32 @@ pub(crate) enum Doubt {
     NodeDown(NodeName),
     /// Proxmox does not know its state.
     StateUnknown,
+    /// Its state could not be read.
+    StateUnread,
+}
+
+/// What a guest says of itself: nearer to the truth than a listing, and newer. Endpoint: `GET …/status/current`.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Glimpse {
+    pub(crate) state: GuestState,
+    pub(crate) cpu: Option<f64>,
+    pub(crate) memory: Option<u64>,
+    pub(crate) uptime: Option<u64>,
+    pub(crate) lock: Option<Text>,
+}
+
+impl Glimpse {
+    /// What of a guest's facts a glimpse tells.
+    fn of(guest: &Guest) -> Self {
+        let Guest { state, cpu, memory, uptime, lock, .. } = guest.clone();
+        Self { state, cpu, memory, uptime, lock }
+    }
+
+    /// Puts it in the place of what a listing said.
+    pub(crate) fn onto(self, guest: &mut Guest) {
+        let Self { state, cpu, memory, uptime, lock } = self;
+        (guest.state, guest.cpu, guest.memory, guest.uptime, guest.lock) = (state, cpu, memory, uptime, lock);
+    }
 }
 
 /// A network interface of a guest with its addresses.
@@ -144,6 +170,8 @@ pub(crate) struct Known {
     ended: Option<Duration>,
     /// Since when this life is known (monotonic).
     born: Duration,
+    /// When it was last asked for its own state (monotonic): listings that may lag behind that do not count for it.
+    glimpsed: Option<Duration>,
 }
 
 /// A node as known.
@@ -171,6 +199,8 @@ pub(crate) struct Listing {
     pub(crate) guests: Vec<Guest>,
     pub(crate) nodes: Vec<Node>,
     pub(crate) storages: Vec<Storage>,
+    /// Guests in whose rows no state could be read.
+    pub(crate) unread: BTreeSet<Vmid>,
     /// Every row could be read.
     pub(crate) complete: bool,
 }
@@ -195,6 +225,9 @@ pub(crate) struct Inventory {
     task_gate: Gate,
     /// The remote's clock less ours.
     pub(crate) skew: SignedDuration,
+    /// How far listings may lag behind what a guest says of itself.
+    lag: Duration,
+    contradicted: BTreeSet<Vmid>,
     /// Tasks whose meaning for the life of a number has been taken in.
     lives_told: BTreeSet<TaskId>,
 }
@@ -202,6 +235,11 @@ pub(crate) struct Inventory {
 // === impl Inventory ===
 
 impl Inventory {
+    /// Nothing known yet; listings may lag so far behind what a guest says of itself.
+    pub(crate) fn new(lag: Duration) -> Self {
+        Self { lag, ..Self::default() }
+    }
+
     /// The guests whose absence from a listing would mean something.
     pub(crate) fn expected(&self) -> BTreeSet<Vmid> {
         let counts = |known: &Known| matches!(known.presence, Presence::Present | Presence::Missing { .. });
@@ -235,7 +273,8 @@ impl Inventory {
         let mut listed = BTreeSet::new();
         for guest in listing.guests {
             listed.insert(guest.vmid);
-            self.take_guest(guest, reading, now, &mut changes);
+            let unread = listing.unread.contains(&guest.vmid);
+            self.take_guest(guest, unread, reading, now, &mut changes);
         }
         for (vmid, known) in &mut self.guests {
             if listed.contains(vmid) {
@@ -311,23 +350,31 @@ impl Inventory {
     }
 
     /// Why the row of a guest takes nothing away from what was known.
-    fn doubt(&self, guest: &Guest) -> Option<Doubt> {
+    fn doubt(&self, guest: &Guest, unread: bool) -> Option<Doubt> {
         let node = self.nodes.get(&guest.node).map(|known| &known.node.state);
         match (node, &guest.state) {
             (Some(NodeState::Offline), _) => Some(Doubt::NodeDown(guest.node.clone())),
+            (_, GuestState::Unknown) if unread => Some(Doubt::StateUnread),
             (_, GuestState::Unknown) => Some(Doubt::StateUnknown),
             _ => None,
         }
     }
 
-    fn take_guest(&mut self, mut fresh: Guest, reading: &Reading, now: Now, changes: &mut Vec<Change>) {
+    fn take_guest(
+        &mut self,
+        mut fresh: Guest,
+        unread: bool,
+        reading: &Reading,
+        now: Now,
+        changes: &mut Vec<Change>,
+    ) {
         if fresh.node.as_str().is_empty()
             && let Some(known) = self.guests.get(&fresh.vmid)
         {
             // A row that does not say where a guest is has not moved it.
             fresh.node = known.guest.node.clone();
         }
-        let doubt = self.doubt(&fresh);
+        let mut doubt = self.doubt(&fresh, unread);
         let vmid = fresh.vmid;
         let traits = Traits { kind: Some(fresh.kind), ..Traits::default() };
         let Some(known) = self.guests.get_mut(&vmid) else {
@@ -350,11 +397,19 @@ impl Inventory {
             known.presence = known.presence.clone().listed();
             changes.push(Change::GuestPresence { vmid, presence: Presence::Present });
         }
+        let lags = known.glimpsed.is_some_and(|at| reading.begun < at.saturating_add(self.lag));
+        if lags && !matches!(doubt, Some(Doubt::NodeDown(_))) {
+            if fresh.state != known.guest.state {
+                self.contradicted.insert(vmid);
+            }
+            Glimpse::of(&known.guest).onto(&mut fresh);
+            doubt = None;
+        }
         match (&doubt, &known.doubt) {
             (Some(now_doubt), before) if before.as_ref() != Some(now_doubt) => {
                 let node_down = match now_doubt {
                     Doubt::NodeDown(node) => Some(node.clone()),
-                    Doubt::StateUnknown => None,
+                    Doubt::StateUnknown | Doubt::StateUnread => None,
                 };
                 changes.push(Change::GuestInDoubt { vmid, node_down });
             }
@@ -417,6 +472,38 @@ impl Inventory {
     /// Whether an answer to a request begun then can be about the guest that has this number now.
     pub(crate) fn is_about(&self, vmid: Vmid, begun: Duration) -> bool {
         self.guests.get(&vmid).is_some_and(|known| begun >= known.born)
+    }
+
+    /// Takes in what a guest said of itself when asked then. An answer that a later one overtook is dropped.
+    pub(crate) fn glimpse(
+        &mut self,
+        vmid: Vmid,
+        glimpse: Glimpse,
+        reading: &Reading,
+        now: Now,
+    ) -> Vec<Change> {
+        let Some(known) = self.guests.get_mut(&vmid) else { return Vec::new() };
+        if !glimpse.state.is_known() || reading.begun < known.born || known.glimpsed > Some(reading.begun) {
+            return Vec::new();
+        }
+        known.glimpsed = Some(reading.begun);
+        let mut changes = Vec::new();
+        if known.doubt.take().is_some() {
+            changes.push(Change::GuestCertain { vmid });
+        }
+        if known.guest.state != glimpse.state {
+            let from = known.guest.state.clone();
+            changes.push(Change::GuestState { vmid, from, to: glimpse.state.clone() });
+        }
+        glimpse.onto(&mut known.guest);
+        known.seen = Some((now.wall, reading.through.clone()));
+        changes
+    }
+
+    /// The guests whose row in the latest listing was contradicted by what they had said of themselves just before:
+    /// they are asked again.
+    pub(crate) fn contradicted(&mut self) -> BTreeSet<Vmid> {
+        std::mem::take(&mut self.contradicted)
     }
 
     /// Takes in traits out of a configuration; returns the change if they are those of another guest.
@@ -508,6 +595,7 @@ impl Known {
             addresses: None,
             ended: None,
             born: now.mono,
+            glimpsed: None,
         }
     }
 
@@ -518,6 +606,7 @@ impl Known {
         self.first_seen = now.wall;
         self.ended = None;
         self.born = now.mono;
+        self.glimpsed = None;
         self.addresses = None;
     }
 

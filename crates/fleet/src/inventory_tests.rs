@@ -37,8 +37,8 @@ fn listing(nodes: &[(&str, &str)], guests: Vec<Guest>) -> Listing {
     Listing {
         nodes: nodes.iter().map(|(name, state)| node(name, state)).collect(),
         guests,
-        storages: Vec::new(),
         complete: true,
+        ..Listing::default()
     }
 }
 
@@ -55,6 +55,41 @@ fn seeded() -> Inventory {
 
 fn known(inventory: &Inventory, vmid: u32) -> &Known {
     &inventory.guests[&Vmid(vmid)]
+}
+
+#[test]
+fn a_listing_that_may_lag_does_not_overrule_the_guest_itself() {
+    let mut inventory = Inventory::new(Duration::from_secs(15));
+    let list = |inventory: &mut Inventory, state: &str, second| {
+        let rows = vec![guest(101, "a", state)];
+        inventory.reconcile(listing(BOTH, rows), &reading(second), MARK, None, at(second)).unwrap()
+    };
+    list(&mut inventory, "stopped", 1);
+    let said = |state: &str| Glimpse { uptime: Some(3), ..Glimpse::of(&guest(101, "a", state)) };
+    let changes = inventory.glimpse(Vmid(101), said("running"), &reading(5), at(6));
+    assert_eq!(changes.len(), 1, "{changes:?}");
+    // A listing from before the start is still being served.
+    assert!(list(&mut inventory, "stopped", 10).is_empty());
+    assert_eq!(known(&inventory, 101).guest.state, GuestState::Running);
+    assert_eq!(known(&inventory, 101).guest.uptime, Some(3));
+    assert_eq!(inventory.contradicted(), BTreeSet::from([Vmid(101)]), "so the guest is asked again");
+    assert!(inventory.contradicted().is_empty(), "once");
+    // An older answer that comes late changes nothing.
+    assert!(inventory.glimpse(Vmid(101), said("stopped"), &reading(4), at(11)).is_empty());
+    // Later listings count again.
+    assert_eq!(list(&mut inventory, "stopped", 30).len(), 1);
+    assert_eq!(known(&inventory, 101).guest.state, GuestState::Stopped);
+}
+
+#[test]
+fn a_state_that_could_not_be_read_is_told_from_one_that_is_not_known() {
+    let mut inventory = seeded();
+    let mut odd = listing(BOTH, vec![guest(101, "a", ""), guest(201, "b", "unknown")]);
+    odd.unread.insert(Vmid(101));
+    inventory.reconcile(odd, &reading(11), MARK, None, at(11)).unwrap();
+    assert_eq!(known(&inventory, 101).doubt, Some(Doubt::StateUnread));
+    assert_eq!(known(&inventory, 201).doubt, Some(Doubt::StateUnknown));
+    assert_eq!(known(&inventory, 101).guest.state, GuestState::Running, "as last known");
 }
 
 #[test]

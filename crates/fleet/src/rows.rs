@@ -11,7 +11,7 @@ use pve::reply::{
 };
 use pve::upid::Upid;
 
-use crate::inventory::{Interface, Listing};
+use crate::inventory::{Glimpse, Interface, Listing};
 use crate::snapshot::Cluster;
 
 /// What is kept of a row that cannot be placed.
@@ -105,6 +105,9 @@ pub(crate) fn listing(rows: Rows<Resource>) -> (Listing, Vec<Unreadable>) {
     for (at, row) in rows.rows.into_iter().enumerate() {
         let taken = match row {
             Resource::Guest(row) => {
+                if row.status.is_none() {
+                    listing.unread.insert(Vmid(row.vmid));
+                }
                 listing.guests.push(guest(row));
                 Ok(())
             }
@@ -124,8 +127,9 @@ pub(crate) fn listing(rows: Rows<Resource>) -> (Listing, Vec<Unreadable>) {
     (listing, nameless)
 }
 
-/// The cluster out of `GET /cluster/status`.
-pub(crate) fn cluster(rows: Rows<ClusterStatus>) -> Cluster {
+/// The cluster out of `GET /cluster/status`, and which of its nodes was asked.
+pub(crate) fn cluster(rows: Rows<ClusterStatus>) -> (Cluster, Option<String>) {
+    let mut own = None;
     let mut cluster = Cluster { name: None, quorate: None, nodes: 0 };
     for row in rows.rows {
         match row {
@@ -133,11 +137,16 @@ pub(crate) fn cluster(rows: Rows<ClusterStatus>) -> Cluster {
                 cluster.name = some(info.name);
                 cluster.quorate = info.quorate;
             }
-            ClusterStatus::Node(_) => cluster.nodes += 1,
+            ClusterStatus::Node(node) => {
+                cluster.nodes += 1;
+                if node.local == Some(true) {
+                    own = Some(node.name);
+                }
+            }
             _ => {}
         }
     }
-    cluster
+    (cluster, own)
 }
 
 fn seconds(at: i64) -> Option<Timestamp> {
@@ -185,6 +194,17 @@ pub(crate) fn state_of(status: &GuestStatus) -> GuestState {
         (None, precise) => precise.unwrap_or_default(),
     };
     GuestState::from_word(word)
+}
+
+/// What a guest says of itself now.
+pub(crate) fn glimpse(status: &GuestStatus) -> Glimpse {
+    Glimpse {
+        state: state_of(status),
+        cpu: status.cpu,
+        memory: status.mem,
+        uptime: status.uptime,
+        lock: some(status.lock.clone()),
+    }
 }
 
 /// The interfaces of a guest. One without a name still has its addresses.

@@ -13,7 +13,7 @@ use model::{
 };
 use serde::Serialize;
 
-use crate::inventory::Interface;
+use crate::inventory::{Glimpse, Interface};
 use crate::traffic::Traffic;
 
 /// All remotes at one instant.
@@ -155,7 +155,10 @@ pub struct StorageRow {
 /// A guest with how far it is known.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct GuestRow {
-    /// The facts as last seen. `state` is the last *known* state: read it together with `standing`.
+    /// Its state now; unknown while it is not known for sure, whatever it was when last seen.
+    #[serde(flatten)]
+    pub state: GuestState,
+    /// The facts as last seen, the state among them (in JSON `last_state`).
     #[serde(flatten)]
     pub guest: Guest,
     /// Which life of the number.
@@ -297,6 +300,18 @@ impl RemoteSnapshot {
 // === impl GuestRow ===
 
 impl GuestRow {
+    /// Puts what the guest has just said of itself in the place of what a listing said.
+    pub(crate) fn glimpsed(&mut self, glimpse: Glimpse, at: Timestamp, through: &EndpointId) {
+        if !glimpse.state.is_known() || !self.presence.is_present() {
+            return;
+        }
+        glimpse.onto(&mut self.guest);
+        self.state = self.guest.state.clone();
+        self.standing = Standing::Known { state: self.state.clone() };
+        self.freshness = Freshness::Live;
+        (self.observed_at, self.through) = (Some(at), Some(through.clone()));
+    }
+
     /// Why it is not live, in words; `None` while it is.
     #[must_use]
     pub fn stale_why(&self) -> Option<&StaleWhy> {

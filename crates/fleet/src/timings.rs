@@ -17,6 +17,8 @@ pub struct Timings {
     pub operation: Rules,
     /// Least interval of `GET /cluster/resources`; settable per remote.
     pub resources: Duration,
+    /// How far a listing may lag behind what a guest says of itself: Proxmox VE's status daemon feeds it every 10 s.
+    pub listing_lag: Duration,
     /// Least interval of `GET /cluster/tasks`.
     pub tasks: Duration,
     /// Interval of `GET /cluster/status` (quorum, members).
@@ -72,6 +74,7 @@ impl Default for Timings {
             link: Policy::default(),
             operation: Rules::default(),
             resources: seconds(10),
+            listing_lag: seconds(15),
             tasks: seconds(10),
             cluster: seconds(30),
             node_status: seconds(60),
@@ -113,6 +116,7 @@ impl Timings {
             },
             operation: Rules { ha_patience: millis(1500), list_proves_after: millis(1500) },
             resources: millis(250),
+            listing_lag: millis(400),
             tasks: millis(250),
             cluster: millis(250),
             node_status: millis(500),

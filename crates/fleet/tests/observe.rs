@@ -244,6 +244,9 @@ async fn a_dead_node_takes_nothing_away() {
     for (row, name) in late.guests.iter().zip(&names) {
         assert_eq!(&row.guest.name, name);
         if row.guest.node.as_str() == "pve2" {
+            let json = serde_json::to_value(row).unwrap();
+            assert_eq!(json["state"], "unknown", "nobody reads a state into a row of a dead node");
+            assert_eq!(json["last_state"], row.guest.state.word());
             let Freshness::Stale { since, why: StaleWhy::NodeDown { .. } } = &row.freshness else {
                 panic!("{:?}", row.freshness)
             };

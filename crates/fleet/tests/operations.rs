@@ -9,7 +9,7 @@ use std::time::Duration;
 use fleet::{Clock, OperateError, Timings};
 use model::operation::{FailedWhy, UnknownWhy};
 use model::{Action, Availability, Cause, FacetKind, GuestState, OperationState, TaskOutcome};
-use pve_sim::world::Kind;
+use pve_sim::world::{Kind, Run};
 use pve_sim::{Fault, Topology};
 use support::{Bench, alice};
 
@@ -41,6 +41,50 @@ async fn a_start_is_done_when_its_task_has_ended_well() {
         assert_eq!(bench.ended(id).await.state, OperationState::Succeeded, "{action} {vmid}");
         bench.until("not busy", |now| now.guest(model::Vmid(vmid)).unwrap().busy.is_none()).await;
     }
+    bench.end().await;
+}
+
+#[tokio::test]
+async fn what_was_done_is_seen_at_once_though_listings_lag() {
+    let bench = Bench::lagging(Topology::single("9.2")).await;
+    bench.ready().await;
+    let id = bench.operate(102, Action::Start).await;
+    assert_eq!(bench.ended(id).await.state, OperationState::Succeeded);
+    let runs = |row: &fleet::GuestRow| row.guest.state == GuestState::Running && row.freshness.is_live();
+    bench.guest(102, "running", runs).await;
+    // Listings go on to say that it is stopped.
+    for _ in 0..4 {
+        let seen = bench.now().at;
+        let later = bench.until("the next listing", |now| now.at > seen).await;
+        assert!(later.guest(model::Vmid(102)).is_some_and(runs), "what was seen closer counts");
+    }
+    let id = bench.operate(102, Action::Stop).await;
+    assert_eq!(
+        bench.ended(id).await.state,
+        OperationState::Succeeded,
+        "nothing refuses it as stopped already"
+    );
+    bench.end().await;
+}
+
+#[tokio::test]
+async fn nothing_is_refused_by_an_old_look() {
+    let bench = Bench::lagging(Topology::single("8.4")).await;
+    bench.ready().await;
+    // Somebody else stops 101 and starts 102.
+    bench.remote.with_world(|world, now| {
+        world.guest_mut(101).unwrap().set_run(Run::Stopped, now);
+        world.guest_mut(102).unwrap().set_run(Run::Running, now);
+    });
+    let id = bench.operate(101, Action::Start).await;
+    assert_eq!(bench.ended(id).await.state, OperationState::Succeeded);
+    let refused = bench.try_operate(101, Action::Start).await.unwrap_err();
+    assert!(
+        matches!(&refused, OperateError::Disabled { reason, .. } if reason.contains("running")),
+        "{refused:?}"
+    );
+    let id = bench.operate(102, Action::Shutdown).await;
+    assert_eq!(bench.ended(id).await.state, OperationState::Succeeded);
     bench.end().await;
 }
 
@@ -479,7 +523,7 @@ async fn starting_what_runs_already_fails_in_proxmox_words_for_either_kind() {
     bench.ready().await;
     for vmid in [102, 103] {
         bench.remote.with_world(|world, now| {
-            world.guest_mut(vmid).unwrap().set_run(pve_sim::world::Run::Running, now);
+            world.guest_mut(vmid).unwrap().set_run(Run::Running, now);
         });
         let id = bench.operate(vmid, Action::Start).await;
         let operation = bench.ended(id).await;

@@ -57,6 +57,10 @@ impl GuestState {
     }
 }
 
+fn word<S: serde::Serializer>(state: &GuestState, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_str(state.word())
+}
+
 /// One guest, container or virtual machine alike. Endpoint: `GET /cluster/resources`.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Guest {
@@ -68,8 +72,8 @@ pub struct Guest {
     pub node: NodeName,
     /// Its name.
     pub name: Option<Text>,
-    /// Its state.
-    #[serde(flatten)]
+    /// Its state as last known; written as its word.
+    #[serde(rename = "last_state", serialize_with = "word")]
     pub state: GuestState,
     /// Whether it is a template.
     pub template: Option<bool>,

@@ -83,6 +83,8 @@ pub enum StaleWhy {
     },
     /// Proxmox itself does not know this guest's state at present, though its node is not known to be down.
     StateUnknown,
+    /// Muster could not read this guest's state in the latest listing.
+    StateUnread,
     /// The link is up, but the facet that brings this value fails.
     Facet {
         /// Why.
@@ -108,6 +110,7 @@ impl StaleWhy {
             Self::Connecting => "connecting".to_owned(),
             Self::NodeDown { node } => format!("node {node} is down"),
             Self::StateUnknown => "Proxmox VE does not know its state at present".to_owned(),
+            Self::StateUnread => "its state in the latest listing could not be read".to_owned(),
             Self::Missing => "absent from the latest listing".to_owned(),
             Self::NotVisible => "no longer visible to this account".to_owned(),
             Self::Deleted => "deleted".to_owned(),

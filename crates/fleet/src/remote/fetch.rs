@@ -15,7 +15,7 @@ use pve::upid::Upid;
 use pve::{Answer, Client, Error, ErrorKind, call};
 
 use crate::detail::Flown;
-use crate::inventory::{Interface, Listing};
+use crate::inventory::{Glimpse, Interface, Listing};
 use crate::rows;
 use crate::snapshot::{Cluster, HaRow};
 
@@ -71,6 +71,7 @@ pub(crate) enum Job {
     Certificates(NodeName),
     Config(Place),
     Addresses(Place),
+    Glimpse(Place),
     Inquiry(Place),
 }
 
@@ -95,6 +96,7 @@ pub(crate) enum Payload {
     Certificates { ends: Option<Timestamp>, authority: Option<Text> },
     Config(Arc<Answer<GuestConfig>>),
     Addresses(Vec<Interface>),
+    Glimpse(Glimpse),
     Inquiry(Inquiry),
 }
 
@@ -115,7 +117,13 @@ pub(crate) async fn fetch(job: Job, client: &Client, flown: &Flown, ear: &mut Ea
         Job::Permissions => {
             Payload::Permissions(rows::mark(&ear.run(client, call::access::permissions()).await?))
         }
-        Job::Cluster => Payload::Cluster(rows::cluster(ear.run(client, call::cluster::status()).await?)),
+        Job::Cluster => {
+            let (cluster, own) = rows::cluster(ear.run(client, call::cluster::status()).await?);
+            if let Some(node) = own {
+                client.is_node(&node);
+            }
+            Payload::Cluster(cluster)
+        }
         Job::Resources { expected } => resources(expected, client, ear).await?,
         Job::Tasks => {
             let rows = ear.run(client, call::cluster::tasks()).await?;
@@ -143,6 +151,11 @@ pub(crate) async fn fetch(job: Job, client: &Client, flown: &Flown, ear: &mut Ea
             let answer = flown.addresses(client, &at).await?;
             ear.note(&answer);
             Payload::Addresses(rows::interfaces(&answer.value.interfaces.rows))
+        }
+        Job::Glimpse(at) => {
+            let answer = flown.status(client, &at).await?;
+            ear.note(&answer);
+            Payload::Glimpse(rows::glimpse(&answer.value))
         }
         Job::Inquiry(at) => Payload::Inquiry(inquire(&at, client, ear).await?),
     })

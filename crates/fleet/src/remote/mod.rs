@@ -166,7 +166,7 @@ impl Remote {
             up_since: None,
             lines: None,
             challenge: None,
-            inventory: Inventory::default(),
+            inventory: Inventory::new(common.timings.listing_lag),
             mark: None,
             cluster: None,
             ha: Vec::new(),

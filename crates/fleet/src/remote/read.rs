@@ -85,13 +85,19 @@ impl Remote {
                 let place = place(vmid)?;
                 (Job::Addresses(place.clone()), Some(place))
             }
+            Part::Glimpse(vmid) if self.inventory.can_be_read(*vmid) => {
+                let place = place(vmid)?;
+                (Job::Glimpse(place.clone()), Some(place))
+            }
             Part::Inquiry(vmid) => {
                 let place = place(vmid)?;
                 (Job::Inquiry(place.clone()), Some(place))
             }
-            Part::NodeStatus(_) | Part::Certificates(_) | Part::Config(_) | Part::Addresses(_) => {
-                return None;
-            }
+            Part::NodeStatus(_)
+            | Part::Certificates(_)
+            | Part::Config(_)
+            | Part::Addresses(_)
+            | Part::Glimpse(_) => return None,
         })
     }
 
@@ -107,7 +113,11 @@ impl Remote {
                 let failure = Failure { cause: cause(&error), endpoint, at: now.wall };
                 let own_affair = matches!(part, Part::Addresses(_))
                     && matches!(failure.cause, Cause::ServerError { .. } | Cause::ParametersRejected { .. });
-                if own_affair {
+                if matches!(part, Part::Glimpse(_)) {
+                    // The listing will have to do.
+                    self.schedule.skipped(&part, now);
+                    self.schedule.retain(|one| *one != part);
+                } else if own_affair {
                     self.schedule.declined(&part, failure, now, jitter);
                 } else {
                     self.schedule.failed(&part, failure, now, jitter);
@@ -144,6 +154,9 @@ impl Remote {
                 if let Some(changes) = changes {
                     self.note(changes, now);
                     self.plan(now);
+                    for vmid in self.inventory.contradicted() {
+                        self.schedule.hasten(Part::Glimpse(vmid), now.mono);
+                    }
                 }
             }
             Payload::Tasks(tasks) => {
@@ -190,6 +203,13 @@ impl Remote {
                     known.addresses = Some(fetch::observed(interfaces, now.wall, through));
                 }
             }
+            Payload::Glimpse(glimpse) => {
+                if let Part::Glimpse(vmid) = part {
+                    let changes = self.inventory.glimpse(*vmid, glimpse, reading, now);
+                    self.note(changes, now);
+                }
+                self.schedule.retain(|one| one != part);
+            }
             Payload::Inquiry(said) => {
                 if let Part::Inquiry(vmid) = part {
                     let changes = self.inventory.asked(*vmid, said, now);
@@ -208,7 +228,7 @@ impl Remote {
     }
 
     /// Notes changes, and has read at once what they make doubtful.
-    fn note(&mut self, changes: Vec<Change>, now: Now) {
+    pub(super) fn note(&mut self, changes: Vec<Change>, now: Now) {
         for change in &changes {
             match change {
                 Change::GuestState { vmid, .. } | Change::GuestMoved { vmid, .. } => {

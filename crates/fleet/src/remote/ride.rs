@@ -177,6 +177,7 @@ impl Remote {
                 self.schedule.hasten(Part::Resources, now.mono);
                 self.schedule.hasten(Part::Tasks, now.mono);
                 self.schedule.hasten(Part::Config(vmid), now.mono);
+                self.schedule.hasten(Part::Glimpse(vmid), now.mono);
             }
         }
         let Some(ride) = self.rides.get(&id) else { return true };

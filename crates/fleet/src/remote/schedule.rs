@@ -24,12 +24,14 @@ pub(crate) enum Part {
     Certificates(NodeName),
     Config(Vmid),
     Addresses(Vmid),
+    /// The state of one guest, where a listing is not enough.
+    Glimpse(Vmid),
     /// Whether a guest that listings lack exists.
     Inquiry(Vmid),
 }
 
 impl Part {
-    /// The facet it belongs to; an inquiry belongs to none.
+    /// The facet it belongs to; a glimpse and an inquiry belong to none.
     pub(crate) fn facet(&self) -> Option<FacetKind> {
         Some(match self {
             Self::Version(_) => FacetKind::Version,
@@ -42,7 +44,7 @@ impl Part {
             Self::Certificates(_) => FacetKind::Certificates,
             Self::Config(_) => FacetKind::GuestConfig,
             Self::Addresses(_) => FacetKind::Addresses,
-            Self::Inquiry(_) => return None,
+            Self::Glimpse(_) | Self::Inquiry(_) => return None,
         })
     }
 
@@ -54,6 +56,7 @@ impl Part {
                 | Self::Certificates(_)
                 | Self::Config(_)
                 | Self::Addresses(_)
+                | Self::Glimpse(_)
                 | Self::Inquiry(_)
         )
     }
@@ -101,7 +104,7 @@ impl Schedule {
             Part::Certificates(_) => self.timings.certificates,
             Part::Config(_) => self.timings.config_sweep,
             Part::Addresses(_) => self.timings.addresses,
-            Part::Inquiry(_) => self.resources,
+            Part::Glimpse(_) | Part::Inquiry(_) => self.resources,
         }
     }
 

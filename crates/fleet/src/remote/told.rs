@@ -11,7 +11,7 @@ use pve::{Credential, Error, Factor, TrustPolicy};
 use tokio::sync::oneshot;
 
 use super::{Done, Errand, Remote};
-use crate::inventory::Interface;
+use crate::inventory::{Glimpse, Interface, Reading};
 use crate::journal::Fact;
 use crate::lines::retrust;
 
@@ -107,6 +107,12 @@ pub(crate) enum Message {
         /// What was odd about the answer, unless it is read by the clock as well.
         drift: Drift,
     },
+    /// A guest was asked for its state.
+    Glimpse {
+        vmid: Vmid,
+        glimpse: Glimpse,
+        reading: Reading,
+    },
     /// A reader has seen a guest's addresses.
     Addresses {
         vmid: Vmid,
@@ -165,6 +171,10 @@ impl Remote {
             Message::Heard { epoch, endpoint, result, drift } => {
                 self.note_odd(drift);
                 self.overheard(epoch, &endpoint, result.as_ref().copied(), true, now);
+            }
+            Message::Glimpse { vmid, glimpse, reading } => {
+                let changes = self.inventory.glimpse(vmid, glimpse, &reading, now);
+                self.note(changes, now);
             }
             Message::Addresses { vmid, seen } => {
                 if let Some(known) = self.inventory.guests.get_mut(&vmid) {

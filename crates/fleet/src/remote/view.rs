@@ -16,6 +16,7 @@ use tokio::sync::{Notify, watch};
 
 use super::schedule::Part;
 use super::{PUBLISH_GAP, Remote, newest_first};
+use crate::clock::Clock;
 use crate::detail::Flown;
 use crate::inventory::{Doubt, Inventory, Known};
 use crate::journal::Fact;
@@ -46,6 +47,7 @@ pub(crate) struct Board {
 /// What one remote's task and its readers share.
 pub(crate) struct Shared {
     pub(crate) board: Arc<Board>,
+    pub(crate) clock: Clock,
     pub(crate) snapshot: ArcSwap<RemoteSnapshot>,
     /// The way in, while the link is up: clients, the endpoint in use, the epoch.
     pub(crate) way: ArcSwapOption<Way>,
@@ -92,9 +94,10 @@ impl Board {
 // === impl Shared ===
 
 impl Shared {
-    pub(crate) fn new(board: Arc<Board>, first: RemoteSnapshot) -> Self {
+    pub(crate) fn new(board: Arc<Board>, clock: Clock, first: RemoteSnapshot) -> Self {
         Self {
             board,
+            clock,
             snapshot: ArcSwap::from_pointee(first),
             way: ArcSwapOption::empty(),
             flown: Flown::default(),
@@ -373,6 +376,7 @@ fn guest_row(known: &Known, why: Option<&StaleWhy>, busy: Option<OperationId>) -
                 Some((StaleWhy::NodeDown { node: node.clone() }, Standing::NodeDown { node: node.clone() }))
             }
             Some(Doubt::StateUnknown) => Some((StaleWhy::StateUnknown, Standing::Unknown)),
+            Some(Doubt::StateUnread) => Some((StaleWhy::StateUnread, Standing::Unknown)),
             None => None,
         }),
     };
@@ -381,12 +385,18 @@ fn guest_row(known: &Known, why: Option<&StaleWhy>, busy: Option<OperationId>) -
         Some((why, standing)) => (Some(why), standing),
         None => (why.cloned(), known_state()),
     };
+    let freshness = freshness(at, why);
+    let state = match &standing {
+        Standing::Known { state } if freshness.is_live() => state.clone(),
+        _ => model::GuestState::Unknown,
+    };
     GuestRow {
+        state,
         guest: known.guest.clone(),
         incarnation: known.incarnation,
         observed_at: at,
         through,
-        freshness: freshness(at, why),
+        freshness,
         presence: known.presence.clone(),
         standing,
         addresses: known.addresses.clone(),

@@ -55,7 +55,25 @@ impl Bench {
         credential: Credential,
         timings: Timings,
     ) -> Self {
-        let sim = Sim::start(topology, SimTimings::fast()).await.unwrap();
+        Self::slowly(topology, endpoints, credential, timings, SimTimings::fast()).await
+    }
+
+    /// A host whose listings are fed so seldom that they never tell what happened since.
+    pub async fn lagging(topology: Topology) -> Self {
+        let mut slow = SimTimings::fast();
+        slow.world.statd_interval = 600_000;
+        slow.world.node_forgotten_after = 3_600_000;
+        Self::slowly(topology, 1, root(), Timings::shrunk(), slow).await
+    }
+
+    async fn slowly(
+        topology: Topology,
+        endpoints: usize,
+        credential: Credential,
+        timings: Timings,
+        world: SimTimings,
+    ) -> Self {
+        let sim = Sim::start(topology, world).await.unwrap();
         let remote = sim.first().unwrap();
         let fleet = Fleet::new(timings, Clock::new(), 7);
         let id = fleet.add(spec(&remote, endpoints, credential)).unwrap();
