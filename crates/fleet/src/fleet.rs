@@ -164,11 +164,8 @@ impl Fleet {
         }
         let id = RemoteId(self.inner.next.fetch_add(1, Ordering::Relaxed));
         let name = spec.name.clone();
-        let shared = Arc::new(Shared::new(
-            self.inner.board.clone(),
-            self.inner.common.clock.clone(),
-            self.blank(id, &spec),
-        ));
+        let shared =
+            Arc::new(Shared::new(self.inner.board.clone(), self.inner.common.clock, self.blank(id, &spec)));
         let (mailbox, inbox) = mpsc::channel(MAILBOX);
         let remote = Remote::new(id, spec, self.inner.common.clone(), shared.clone(), inbox);
         let task = tokio::spawn(remote.supervise());
