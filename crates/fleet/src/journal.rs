@@ -4,7 +4,7 @@ use futures_util::future::BoxFuture;
 use model::{LinkState, Operation, RemoteId, TaskId};
 use serde::Serialize;
 
-use crate::inventory::Change;
+use crate::change::Change;
 
 /// One durable fact.
 #[derive(Debug, Clone, PartialEq, Serialize)]

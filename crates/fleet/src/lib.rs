@@ -4,6 +4,7 @@
 //! its operations; requests run in children that report back to it. What readers see is an immutable
 //! [`RemoteSnapshot`], swapped in after what is durable was handed to the [`Journal`].
 
+mod change;
 mod clock;
 mod detail;
 pub mod errors;
@@ -19,10 +20,11 @@ mod spec;
 mod timings;
 mod traffic;
 
+pub use change::Change;
 pub use clock::Clock;
 pub use detail::{DetailError, GuestDetail, LogPage, Part as DetailPart};
 pub use fleet::{AddError, Fleet, NoSuchRemote};
-pub use inventory::{Change, Interface};
+pub use inventory::Interface;
 pub use journal::{Fact, Forgetful, Journal, JournalError};
 pub use remote::{DisconnectError, OperateError, StopTaskError};
 pub use snapshot::{

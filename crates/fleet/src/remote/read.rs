@@ -11,8 +11,9 @@ use model::{Cause, EndpointId, Failure, Now, Vmid};
 use super::fetch::{self, Ear, Job, Payload, Place, fetch, traits};
 use super::schedule::Part;
 use super::{Done, Errand, PartDone, Remote};
+use crate::change::Change;
 use crate::errors::cause;
-use crate::inventory::{Change, Reading};
+use crate::inventory::Reading;
 use crate::journal::Fact;
 
 /// While no more may be asked at once, how long until the next look, should nothing report back.
