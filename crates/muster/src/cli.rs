@@ -116,7 +116,7 @@ pub enum Output {
 /// `muster at`.
 #[derive(Debug, Args)]
 #[command(after_help = AT_EXAMPLES, subcommand_precedence_over_arg = true)]
-#[command(disable_help_subcommand = true, subcommand_value_name = "COMMAND", subcommand_required = true)]
+#[command(disable_help_subcommand = true, subcommand_value_name = "COMMAND")]
 pub struct At {
     /// Hosts or clusters to look at
     #[arg(required = true, value_name = "ADDRESS")]
@@ -130,7 +130,7 @@ pub struct At {
     pub output: Output,
     /// What to do there.
     #[command(subcommand)]
-    pub action: AtCommand,
+    pub action: Option<AtCommand>,
 }
 
 /// Options that say how to sign in, and whom to trust.
@@ -360,7 +360,9 @@ mod tests {
             assert_eq!(at.sign_in.user.as_deref(), Some("a@pve"), "{line}");
         }
         let cli = Cli::try_parse_from("muster at a=1.2.3.4 b=h,i show a/101".split(' ')).unwrap();
-        let Command::At(At { addresses, action: AtCommand::Show(guest), .. }) = cli.command else { panic!() };
+        let Command::At(At { addresses, action: Some(AtCommand::Show(guest)), .. }) = cli.command else {
+            panic!()
+        };
         assert_eq!((addresses.len(), guest.guest.as_str()), (2, "a/101"));
     }
 
@@ -368,7 +370,6 @@ mod tests {
     fn what_makes_no_sense_is_refused() {
         for line in [
             "muster at ls",
-            "muster at pve.example",
             "muster at pve.example --user a@pve --token-file t ls",
             "muster at pve.example --accept-new --fingerprint AA ls",
             "muster at pve.example --timeout 0 ls",

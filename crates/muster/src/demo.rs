@@ -44,6 +44,7 @@ pub async fn run(demo: &Demo, context: &mut Context<'_>) -> Result<Exit, Failure
             "A simulated fleet. Make faults by hand at http://{control}/remotes (docs/simulator.md)."
         )),
         author: Author { name: "you".to_owned(), from: "demo".to_owned() },
+        patience: context.timings.operation_wait,
     };
     let shown = view::run::run(&fleet, clock, screen).await;
     fleet.stop().await;

@@ -17,12 +17,14 @@ pub struct Failure {
     pub detail: Vec<String>,
     /// What to do next.
     pub hint: Option<String>,
+    /// The cause in a word, for programs, where it is known.
+    pub cause: Option<&'static str>,
 }
 
 impl Failure {
     /// A failure without a hint.
     pub fn new(exit: Exit, sentence: impl Into<String>) -> Self {
-        Self { exit, sentence: sentence.into(), detail: Vec::new(), hint: None }
+        Self { exit, sentence: sentence.into(), detail: Vec::new(), hint: None, cause: None }
     }
 
     /// The command line does not say what it must, or names what is not there.
@@ -34,6 +36,13 @@ impl Failure {
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
+        self
+    }
+
+    /// Adds the cause's word.
+    #[must_use]
+    pub fn cause(mut self, code: &'static str) -> Self {
+        self.cause = Some(code);
         self
     }
 

@@ -50,6 +50,7 @@ pub async fn run(cli: Cli, context: &mut Context<'_>) -> Exit {
 }
 
 async fn examine(doctor: cli::Doctor, context: &mut Context<'_>) -> Result<Exit, Failure> {
+    let address = open::target::single(&doctor.address)?;
     let beliefs = Beliefs::of(&doctor.sign_in)?;
     let means = Means::read(&doctor.sign_in)?;
     let json = doctor.output == Output::Json;
@@ -57,21 +58,24 @@ async fn examine(doctor: cli::Doctor, context: &mut Context<'_>) -> Result<Exit,
     let paper = *paper;
     let mut broken = None;
     let report = {
+        let mut write = |line: String| {
+            broken = broken.take().or(writeln!(out, "{line}").and_then(|()| out.flush()).err());
+        };
+        let mut fold = doctor::Fold::default();
         let mut on_step = |step: &doctor::Step| {
             if !json {
-                for line in step.lines(paper) {
-                    broken = broken.take().or(writeln!(out, "{line}").and_then(|()| out.flush()).err());
-                }
+                fold.add(step, paper).into_iter().for_each(&mut write);
             }
         };
-        let examined =
-            doctor::examine(&doctor.address, &beliefs, &means, &mut **ask, &timings.pve, &mut on_step);
-        match doctor.sign_in.timeout {
+        let examined = doctor::examine(&address, &beliefs, &means, &mut **ask, &timings.pve, &mut on_step);
+        let report = match doctor.sign_in.timeout {
             Some(limit) => tokio::time::timeout(limit, examined)
                 .await
-                .map_err(|_| Failure::new(Exit::Unreachable, "The time given with --timeout has passed."))?,
-            None => examined.await,
-        }
+                .map_err(|_| Failure::new(Exit::Unreachable, "The time given with --timeout has passed.")),
+            None => Ok(examined.await),
+        };
+        fold.rest(paper).into_iter().for_each(&mut write);
+        report?
     };
     if json {
         context.print_json(&report)?;

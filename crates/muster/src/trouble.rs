@@ -36,13 +36,13 @@ pub fn exit_of(cause: &Cause) -> Exit {
 
 /// A cause as what is printed: its sentence, its remedy, its code.
 pub fn failure_of(cause: &Cause) -> Failure {
-    Failure::new(exit_of(cause), format!("{}.", cause.sentence())).hint(cause.remedy())
+    Failure::new(exit_of(cause), format!("{}.", cause.sentence())).hint(cause.remedy()).cause(cause.code())
 }
 
 /// A client's error as what is printed. The endpoint stands in the sentence.
 pub fn failure_of_error(error: &pve::error::Error) -> Failure {
     let cause = fleet::errors::cause(error);
-    Failure::new(exit_of(&cause), format!("{error}.")).hint(cause.remedy())
+    Failure::new(exit_of(&cause), format!("{error}.")).hint(cause.remedy()).cause(cause.code())
 }
 
 /// The exit code that stands for how an operation ended, or for how it stands when nobody waits any longer.

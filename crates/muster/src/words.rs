@@ -1,9 +1,14 @@
 //! How guests, links and tasks are put into words, the same in every list, panel and line.
 
+use std::time::Duration;
+
 use fleet::{GuestRow, RemoteSnapshot, Standing};
 use jiff::Timestamp;
-use model::guest::{GuestState, TaskOutcome};
-use model::time::Freshness;
+use model::capability::{Power, Rule, rule};
+use model::cause::Cause;
+use model::guest::{GuestState, NodeState, TaskOutcome};
+use model::operation::{Action, Operation, OperationState};
+use model::time::{Freshness, spell};
 use model::{Guest, GuestKind, LinkState, StaleWhy, Task};
 
 use crate::term::table::Tone;
@@ -44,6 +49,9 @@ pub(crate) fn seen(row: &GuestRow, now: Timestamp) -> String {
 
 /// Why a guest is not live: `connection timed out after 5 s (192.0.2.7:8006)`. `None` while it is.
 pub(crate) fn why_stale(remote: &RemoteSnapshot, row: &GuestRow) -> Option<String> {
+    if row.freshness == Freshness::NeverSeen {
+        return why_unseen(remote, row);
+    }
     let why = row.stale_why()?;
     let endpoint = remote.link.in_use().filter(|_| matches!(why, StaleWhy::Link { .. }));
     Some(match endpoint {
@@ -52,15 +60,30 @@ pub(crate) fn why_stale(remote: &RemoteSnapshot, row: &GuestRow) -> Option<Strin
     })
 }
 
-/// The same with its age: `last seen 40 s ago: connection refused …`.
+/// Why a guest was not seen even once, where that is known.
+fn why_unseen(remote: &RemoteSnapshot, row: &GuestRow) -> Option<String> {
+    let down = |node: &model::NodeName| format!("node {node} is down");
+    let node = &row.guest.node;
+    match &row.standing {
+        Standing::NodeDown { node } => Some(down(node)),
+        _ if remote.node(node).is_some_and(|n| n.node.state == NodeState::Offline) => Some(down(node)),
+        _ => remote.link.state.cause().map(Cause::sentence),
+    }
+}
+
+/// The same with its age: `connection refused …; last seen 40 s ago`. The reason comes first: where room is short, it is
+/// the age that is cut.
 pub(crate) fn staleness(remote: &RemoteSnapshot, row: &GuestRow, now: Timestamp) -> Option<String> {
     match &row.freshness {
         Freshness::Live => None,
         Freshness::Stale { since, .. } => {
             let why = why_stale(remote, row).unwrap_or_default();
-            Some(format!("last seen {}: {why}", ago(now, *since)))
+            Some(format!("{why}; last seen {}", ago(now, *since)))
         }
-        Freshness::NeverSeen => Some("never seen".to_owned()),
+        Freshness::NeverSeen => Some(match why_stale(remote, row) {
+            Some(why) => format!("{why}; never seen"),
+            None => "never seen".to_owned(),
+        }),
     }
 }
 
@@ -103,14 +126,52 @@ pub(crate) fn share(used: Option<u64>, of: Option<u64>) -> Option<String> {
     match (used, of) {
         (Some(used), Some(of)) => Some(format!("{} of {}", bytes(used), bytes(of))),
         (Some(used), None) => Some(bytes(used)),
-        (None, Some(of)) => Some(format!("of {}", bytes(of))),
+        (None, Some(of)) => Some(format!("{} in all, use not known", bytes(of))),
         (None, None) => None,
     }
 }
 
 /// `1.2 GiB of 4.0 GiB`, or what of it is known; only how much there is of a guest that is off.
 pub(crate) fn memory(guest: &Guest) -> Option<String> {
-    share(guest.memory.filter(|_| guest.state != GuestState::Stopped), guest.memory_max)
+    match guest.state {
+        GuestState::Stopped => guest.memory_max.map(bytes),
+        _ => share(guest.memory, guest.memory_max),
+    }
+}
+
+/// The verb of an action: `shut down`.
+pub(crate) fn verb(action: Action) -> &'static str {
+    match action {
+        Action::Shutdown => "shut down",
+        other => other.as_str(),
+    }
+}
+
+/// Why an action was refused, without the number that an operation has inside Muster.
+pub(crate) fn refusal(remote: &RemoteSnapshot, row: &GuestRow, reason: &str) -> String {
+    let busy = row.busy.filter(|id| reason.contains(&id.to_string()));
+    match busy.and_then(|id| remote.operations.iter().find(|o| o.id == id)) {
+        Some(operation) => format!("{} is still going on", operation.action),
+        None => reason.to_owned(),
+    }
+}
+
+/// Is the reason of a refusal that the guest is, as just seen, in the state that the action would bring about?
+pub(crate) fn fulfilled(action: Action, kind: GuestKind, reason: &str) -> bool {
+    let power = match action.wanted() {
+        Some(GuestState::Running) => Power::Running,
+        Some(GuestState::Stopped) => Power::Stopped,
+        _ => return false,
+    };
+    matches!(rule(kind, action, power), Rule::No(why, _) if why == reason)
+}
+
+/// How an operation stands. One that waits for a link says for how long: `patience` is what it has in all.
+pub(crate) fn operation(operation: &Operation, up: bool, patience: Duration) -> String {
+    match operation.state {
+        OperationState::Pending if !up => format!("not sent yet: trying the link for {}", spell(patience)),
+        ref state => state.sentence(),
+    }
 }
 
 /// How long it has been up; nothing when it is not known or it is not running.

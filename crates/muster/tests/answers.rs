@@ -327,7 +327,7 @@ async fn odd_types_and_unreadable_rows_cost_nothing_else() {
     let pointer = |p: &str, value: Value| Fault::WrongType { pointer: p.to_owned(), value };
     host.remote.fault(None, pointer("/0/vmid", serde_json::json!("none")).on("/cluster/resources")).await;
     let run = host.at(&["ls", "-o", "json"]).await;
-    assert_eq!(run.code, 0, "{run:?}");
+    assert_eq!(run.code, 3, "a list with a row that could not be read is not complete: {run:?}");
     let list = run.json();
     let (items, unreadable) =
         (list["items"].as_array().unwrap(), list["remotes"][0]["unreadable"].as_array().unwrap());
@@ -335,4 +335,97 @@ async fn odd_types_and_unreadable_rows_cost_nothing_else() {
     assert!(items.len() >= 3, "{list}");
     assert_eq!(unreadable.len() + drift.len(), 1, "the one odd row is told: {list}");
     assert!(!run.err.contains("unreachable"));
+
+    let run = host.at(&["ls"]).await;
+    assert_eq!(run.code, 3, "{run:?}");
+    assert!(run.err.contains("1 guest could not be read (see -o json)"), "{run:?}");
+    let run = host.at(&["show", "100"]).await;
+    assert_eq!(run.code, 2, "{run:?}");
+    assert!(run.err.contains("among those that could be read"), "{run:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bare_number_is_not_acted_on_while_a_remote_is_not_asked() {
+    let host = Host::start("9.2").await;
+    let (token, place) = (path(&host.token), format!("attic={}", host.address));
+    let both =
+        ["at", &place, "cellar=127.0.0.1:1", "--token-file", &token, "--fingerprint", &host.fingerprint];
+    let go = async |more: &[&str]| muster(&[&both[..], more].concat()).await;
+
+    let run = go(&["reboot", "101"]).await;
+    assert_eq!(run.code, 2, "{run:?}");
+    assert!(run.err.contains("cellar could not be asked") && run.err.contains("attic/101"), "{run:?}");
+    assert!(!host.remote.journal().iter().any(|e| e.path.contains("/status/reboot")), "nothing was sent");
+    let run = go(&["show", "101"]).await;
+    assert_eq!(run.code, 0, "{run:?}");
+    assert!(run.err.contains("not certain"), "{run:?}");
+    let run = go(&["start", "attic/102"]).await;
+    assert_eq!(run.code, 0, "{run:?}");
+
+    let run = go(&["ls", "-o", "json"]).await;
+    assert_eq!(run.code, 3, "{run:?}");
+    let remotes = run.json()["remotes"].clone();
+    assert_eq!(remotes[1]["name"], "cellar", "{remotes}");
+    assert_eq!(remotes[1]["link"]["cause"], "refused", "{remotes}");
+    assert_eq!(remotes[1]["error"]["exit_code"], 6, "{remotes}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_fulfilled_already_is_no_failure() {
+    let host = Host::start("9.2").await;
+    let run = host.at(&["start", "101"]).await;
+    assert_eq!((run.code, run.out.as_str()), (0, ""), "{run:?}");
+    assert!(run.err.contains("it is running already. Nothing to do."), "{run:?}");
+    let run = host.at(&["start", "101", "-o", "json"]).await;
+    assert_eq!(run.code, 0, "{run:?}");
+    assert_eq!(run.json()["state"], "nothing_to_do", "{run:?}");
+    assert!(!host.remote.journal().iter().any(|e| e.path.contains("/status/start")), "nothing was sent");
+
+    let run = host.at(&["reset", "101", "-o", "json"]).await;
+    assert_eq!(run.code, 1, "{run:?}");
+    assert_eq!(run.json()["state"], "refused", "{run:?}");
+    assert!(run.json()["reason"].as_str().unwrap().contains("containers"), "{run:?}");
+    let run = host.at(&["shutdown", "102"]).await;
+    assert_eq!(run.code, 0, "{run:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_time_out_is_for_all_of_it() {
+    let host = Host::start("9.2").await;
+    host.remote.fault(None, Fault::Delay { ms: 60_000 }).await;
+    let began = std::time::Instant::now();
+    let run = host.at(&["--timeout", "2", "ls"]).await;
+    assert_eq!(run.code, 6, "{run:?}");
+    assert!(began.elapsed().as_secs() < 20, "{run:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn words_that_are_no_command_realm_name_or_task_are_named() {
+    let host = Host::start("9.2").await;
+    for (args, words) in [
+        (vec!["at", "pve1", "frob"], "“frob” is neither a command nor"),
+        (vec!["at", "pve1", "shwo", "101"], "Did you mean show?"),
+        (vec!["at", "pve1"], "a command is missing"),
+        (vec!["at", "my lab=pve1", "ls"], "letters, digits"),
+        (vec!["at", "lab=pve1,", "ls"], "comma"),
+        (vec!["doctor", "pve1,pve2"], "one address"),
+    ] {
+        let run = muster(&args).await;
+        assert_eq!(run.code, 2, "{args:?}: {run:?}");
+        assert!(format!("{}{}", run.err, run.out).contains(words), "{args:?}: {words:?} in {run:?}");
+    }
+    for user in ["root", "root@nowhere"] {
+        let run = host.at_as(user, &["ls"]).await;
+        assert_eq!(run.code, 2, "{user}: {run:?}");
+        assert!(run.err.contains("pam") && run.err.contains("realm"), "{user}: {run:?}");
+        assert!(!host.remote.journal().iter().any(|e| e.path.contains("/access/ticket")), "{user}: not sent");
+    }
+    let run = host.at(&["log", "UPID:pve1:0000C530:001C9BEC:6677F3B0:vzstart:101:root@pam:"]).await;
+    assert_eq!(run.code, 2, "{run:?}");
+    assert!(run.err.contains("no such task") || run.err.contains("There is no task"), "{run:?}");
+    let run =
+        muster(&["doctor", &format!("home={}", host.address), "--fingerprint", &host.fingerprint]).await;
+    assert_eq!(run.code, 0, "{run:?}");
+    let folded = run.out.lines().filter(|l| l.starts_with("not tried")).count();
+    assert!(folded <= 2, "{run:?}");
 }

@@ -12,7 +12,7 @@ use pve_sim::{Fault, Sim, SimTimings, Topology};
 async fn until(fleet: &Fleet, clock: &Clock, fits: impl Fn(&Picture) -> bool) -> Picture {
     let wait = async {
         loop {
-            let picture = picture(&fleet.snapshot(), clock.now());
+            let picture = picture(&fleet.snapshot(), clock.now(), Duration::from_secs(10));
             if fits(&picture) {
                 return picture;
             }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fleet::{Fleet, GuestRow, RemoteSnapshot};
+use model::RemoteId;
 use model::capability::Availability;
 use model::operation::{Action, Author, Operation, OperationState, PowerOptions, UnknownWhy};
 use model::time::Now;
@@ -16,7 +17,7 @@ use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::term::text::{safe, span};
-use crate::trouble::{exit_of_operation, failure_of};
+use crate::trouble::{exit_of, exit_of_operation, failure_of};
 use crate::words;
 
 /// How often the line that says how long it has been is written anew.
@@ -69,14 +70,19 @@ pub(super) async fn act(
         context.note(&format!("{}: {}", safe(&name), safe(&why)));
     }
     let author = Author { name: whoami(), from: "command line".to_owned() };
-    let id = fleet
-        .operate(remote.id, row.guest.vmid, action, PowerOptions::default(), author)
-        .await
-        .map_err(|error| refused(&error, action, &name))?;
+    // Whether it makes sense is the fleet's to say: it looks at the guest once more before it refuses.
+    let id = match fleet.operate(remote.id, row.guest.vmid, action, PowerOptions::default(), author).await {
+        Ok(id) => id,
+        Err(error) => {
+            let fresh = fleet.remote(remote.id);
+            let at = fresh.as_deref().unwrap_or(remote);
+            return refused(&error, action, Subject { remote: at, row }, json, context);
+        }
+    };
     let mut receiver = fleet.operation(id).ok_or_else(|| {
         Failure::new(Exit::OutcomeUnknown, format!("{action} {name}: the operation is not to be found."))
     })?;
-    let ended = follow(&mut receiver, action, &name, within, context).await;
+    let ended = follow(fleet, remote.id, &mut receiver, &name, within, context).await;
     let operation = receiver.borrow().clone();
     if json {
         context.print_json(&operation_json(remote.name.as_str(), row, &operation))?;
@@ -86,8 +92,9 @@ pub(super) async fn act(
 
 /// Waits for the operation to settle, showing how long it has been.
 async fn follow(
+    fleet: &Fleet,
+    remote: RemoteId,
     receiver: &mut watch::Receiver<Arc<Operation>>,
-    action: Action,
     name: &str,
     within: Option<Duration>,
     context: &mut Context<'_>,
@@ -98,14 +105,17 @@ async fn follow(
     refresh.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut interrupt = std::pin::pin!(tokio::signal::ctrl_c());
     let ended = loop {
-        let state = receiver.borrow_and_update().state.clone();
-        if settled(&state) {
+        let operation = receiver.borrow_and_update().clone();
+        if settled(&operation.state) {
             break Ended::Settled;
         }
+        let up = fleet.remote(remote).is_some_and(|r| r.link.state.is_up());
+        let patience = context.timings.operation_wait;
         context.show_progress(&format!(
-            "{action} {}: {} ({})",
+            "{} {}: {} ({})",
+            operation.action,
             safe(name),
-            safe(&state.sentence()),
+            safe(&words::operation(&operation, up, patience)),
             span(began.elapsed().as_secs())
         ));
         let timed_out = async {
@@ -198,15 +208,48 @@ fn conclude(
     }
 }
 
-/// An action that was not even recorded.
-fn refused(error: &fleet::OperateError, action: Action, name: &str) -> Failure {
-    let failure = |sentence: String| Failure::new(Exit::Failed, sentence);
-    match error {
+/// An action that was not even recorded: refused, or fulfilled already.
+fn refused(
+    error: &fleet::OperateError,
+    action: Action,
+    subject: Subject<'_>,
+    json: bool,
+    context: &mut Context<'_>,
+) -> Result<Exit, Failure> {
+    let Subject { remote, row } = subject;
+    let name = words::full_name(remote.name.as_str(), row);
+    let row = remote.guest(row.guest.vmid).unwrap_or(row);
+    let (reason, remedy) = match error {
         fleet::OperateError::Disabled { reason, remedy } => {
-            failure(format!("Cannot {action} {name}: {reason}.")).hint(remedy.clone())
+            (words::refusal(remote, row, reason), Some(remedy.clone()))
         }
-        other => failure(format!("Cannot {action} {name}: {other}.")),
+        other => (other.to_string(), None),
+    };
+    let fulfilled = words::fulfilled(action, row.guest.kind, &reason);
+    if json {
+        context.print_json(&json!({
+            "state": if fulfilled { "nothing_to_do" } else { "refused" },
+            "action": action,
+            "remote": remote.name.as_str(),
+            "guest": words::label(remote.name.as_str(), row),
+            "name": row.guest.name,
+            "reason": reason,
+            "remedy": remedy,
+        }))?;
     }
+    if fulfilled {
+        context.note(&safe(&format!("{action} {name}: {reason}. Nothing to do.")));
+        return Ok(Exit::Done);
+    }
+    let exit = match error {
+        fleet::OperateError::NoSuchGuest(_) => Exit::Usage,
+        _ => remote.link.state.cause().filter(|c| c.needs_person()).map_or(Exit::Failed, exit_of),
+    };
+    let failure = Failure::new(exit, format!("Cannot {} {name}: {reason}.", words::verb(action)));
+    Err(match remedy {
+        Some(remedy) => failure.hint(remedy),
+        None => failure,
+    })
 }
 
 fn operation_json(remote: &str, row: &GuestRow, operation: &Operation) -> Value {

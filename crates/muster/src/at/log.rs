@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use fleet::{DetailError, Fleet, FleetSnapshot, RemoteSnapshot};
 use model::TaskId;
+use model::cause::{Cause, ServerClass};
 use pve::upid::Upid;
 use serde_json::json;
 
@@ -29,6 +30,7 @@ pub(super) async fn log(
     fleet: &Fleet,
     snapshot: &FleetSnapshot,
     wanted: &Log,
+    unasked: &[String],
     json: bool,
     context: &mut Context<'_>,
 ) -> Result<Exit, Failure> {
@@ -37,6 +39,14 @@ pub(super) async fn log(
             .hint("Leave one of the two out."));
     }
     let (remote, upid) = find(&wanted.upid, snapshot)?;
+    let known = remote.tasks.iter().any(|t| t.upid.as_str() == upid.as_str());
+    if !known && !unasked.is_empty() && !wanted.upid.starts_with(&format!("{}/", remote.name)) {
+        context.note(&safe(&format!(
+            "The task is looked for at {}; that is not certain, {} could not be asked.",
+            remote.name,
+            unasked.join(", ")
+        )));
+    }
     let mut next = 0;
     let mut all = Vec::new();
     loop {
@@ -117,9 +127,23 @@ fn outcome(fleet: &Fleet, remote: &RemoteSnapshot, upid: &Upid) -> Option<model:
     now.tasks.iter().find(|t| t.upid.as_str() == upid.as_str()).map(|t| t.outcome.clone())
 }
 
+/// Does the host say that it does not know the task?
+fn no_such_task(cause: &Cause) -> bool {
+    match cause {
+        Cause::ServerError { class: ServerClass::NotFound, .. } => true,
+        Cause::ServerError { text, .. } | Cause::ParametersRejected { text } => text.contains("no such task"),
+        _ => false,
+    }
+}
+
 fn unread(error: DetailError, upid: &Upid) -> Failure {
     let what = format!("the log of {}", words::task_name(upid.task_type(), upid.id()));
     match error {
+        DetailError::Failed(failure) if no_such_task(&failure.cause) => Failure::usage(format!(
+            "There is no task {} there, or none that this account may see.",
+            upid.as_str()
+        ))
+        .hint("\"tasks\" lists the recent tasks; quote the UPID, it may hold a \"!\"."),
         DetailError::Failed(failure) => {
             let mut told = failure_of(&failure.cause);
             told.sentence = format!("Cannot read {what}: {failure}.");

@@ -19,7 +19,7 @@ fn hit(filter: Option<&str>, remote: &RemoteSnapshot, row: &GuestRow) -> bool {
     ];
     texts.extend(guest.name.as_ref().map(ToString::to_string));
     texts.extend(guest.pool.as_ref().map(ToString::to_string));
-    texts.extend(guest.tags.iter().map(ToString::to_string));
+    texts.extend(guest.tags.iter().map(|tag| format!("#{tag}")));
     texts.iter().any(|t| t.to_lowercase().contains(&needle))
 }
 
@@ -100,9 +100,22 @@ pub(super) fn remote_json(remote: &RemoteSnapshot) -> Value {
     })
 }
 
+/// A remote that could not be opened, as an object.
+fn missing_json(down: &super::Down) -> Value {
+    let failure = &down.failure;
+    json!({
+        "id": down.remote,
+        "name": down.remote,
+        "link": { "state": "not_opened", "cause": failure.cause },
+        "listed": false,
+        "error": { "exit_code": failure.exit.code(), "text": failure.sentence, "remedy": failure.hint },
+    })
+}
+
 /// The list as an object: `items`, `total`, and beside them the remotes, so that a program sees who did not answer.
-pub(super) fn json(fleet: &FleetSnapshot, filter: Option<&str>) -> Value {
+pub(super) fn json(fleet: &FleetSnapshot, missing: &[&super::Down], filter: Option<&str>) -> Value {
     let items: Vec<Value> = rows(fleet, filter).map(|(remote, row)| guest_json(remote, row)).collect();
-    let remotes: Vec<Value> = fleet.remotes.iter().map(|r| remote_json(r)).collect();
+    let opened = fleet.remotes.iter().map(|r| remote_json(r));
+    let remotes: Vec<Value> = opened.chain(missing.iter().map(|down| missing_json(down))).collect();
     json!({ "total": items.len(), "items": items, "remotes": remotes })
 }

@@ -2,6 +2,7 @@
 
 mod act;
 mod find;
+mod limit;
 mod log;
 mod look;
 mod ls;
@@ -10,21 +11,25 @@ mod show;
 mod tasks;
 
 use std::collections::HashMap;
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use fleet::{Clock, Fleet, FleetSnapshot, RemoteSnapshot};
-use model::RemoteId;
+use limit::Limit;
 use model::cause::Cause;
 use model::operation::{Action, Author};
+use model::{FacetKind, RemoteId};
 
 use crate::cli::{At, AtCommand, Output};
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::open::sign_in::{CODE_REJECTED, TRIES, code, factor};
+use crate::open::sign_in::{CODE_REJECTED, TRIES, code, code_rejected, factor};
 use crate::open::target::{Target, targets};
 use crate::open::trust::Beliefs;
 use crate::secrets::Means;
+use crate::term::ask::Ask;
+use crate::term::text::{distance, safe};
 use crate::trouble::{exit_of, failure_of};
 use crate::view;
 
@@ -38,7 +43,8 @@ const FIRST_LOOK: Duration = Duration::from_secs(90);
 /// What kept it from being done; remotes that failed beside others that did not are told on the way.
 pub async fn run(at: At, context: &mut Context<'_>) -> Result<Exit, Failure> {
     let json = at.output == Output::Json;
-    let live = matches!(at.action, AtCommand::Watch);
+    let Some(action) = at.action else { return Err(no_command(&at.addresses)) };
+    let live = matches!(action, AtCommand::Watch);
     if live && (json || context.paper.columns.is_none()) {
         return Err(Failure::usage("watch is a live table: it needs a terminal, and has no JSON.")
             .hint("\"ls -o json\" gives the same, once."));
@@ -46,11 +52,11 @@ pub async fn run(at: At, context: &mut Context<'_>) -> Result<Exit, Failure> {
     let targets = targets(&at.addresses)?;
     let beliefs = Beliefs::of(&at.sign_in)?;
     let means = Means::read(&at.sign_in)?;
-    let within = at.sign_in.timeout.unwrap_or(FIRST_LOOK);
+    let limit = Limit::new(at.sign_in.timeout, FIRST_LOOK);
 
     let known = Known { beliefs, means };
-    let mut session = Session::open(targets, &known, live, within, context).await?;
-    let outcome = session.carry_out(&at.action, at.sign_in.timeout, json, context).await;
+    let mut session = Session::open(targets, &known, live, &limit, context).await?;
+    let outcome = session.carry_out(&action, &limit, json, context).await;
     session.fleet.stop().await;
     outcome
 }
@@ -81,7 +87,7 @@ impl Session {
         targets: Vec<Target>,
         known: &Known,
         live: bool,
-        within: Duration,
+        limit: &Limit,
         context: &mut Context<'_>,
     ) -> Result<Self, Failure> {
         let Known { beliefs, means } = known;
@@ -91,13 +97,8 @@ impl Session {
         let several = targets.len() > 1;
         let mut failures = Vec::new();
         let mut wanted = HashMap::new();
-        let a_person_types = context.ask.present();
-        let opening = open::all(targets, beliefs, means, context.ask, &context.timings.pve);
-        let outcomes = if a_person_types {
-            opening.await
-        } else {
-            tokio::time::timeout(within, opening).await.map_err(|_| too_late())?
-        };
+        let mut ask = limit.patient(context.ask);
+        let outcomes = open::all(targets, beliefs, means, &mut ask, &context.timings.pve, limit).await;
         for outcome in outcomes {
             let name = outcome.target.name.clone();
             match outcome.opened {
@@ -122,15 +123,17 @@ impl Session {
         if session.fleet.snapshot().remotes.is_empty() {
             return Err(session.only_failure(context));
         }
-        let mut snapshot = look::first(&session.fleet, within).await;
+        let mut snapshot = look::first(&session.fleet, limit.left()).await;
         let mut told = Vec::new();
         for (id, factor) in wanted {
-            if let Err(failure) = session.second_factor(id, factor, means, context).await {
+            if let Err(failure) =
+                session.second_factor(id, factor, means, &mut limit.patient(context.ask)).await
+            {
                 let remote = session.name(id);
                 session.failures.push(Down { remote, failure });
                 told.push(id);
             }
-            snapshot = look::first(&session.fleet, within).await;
+            snapshot = look::first(&session.fleet, limit.left()).await;
         }
         let down = snapshot.remotes.iter().filter(|r| !look::is_listed(r) && !told.contains(&r.id));
         session.failures.extend(
@@ -146,7 +149,19 @@ impl Session {
         id: RemoteId,
         mut wanted: open::Wanted,
         means: &Means,
-        context: &mut Context<'_>,
+        ask: &mut dyn Ask,
+    ) -> Result<(), Failure> {
+        let outcome = self.answer_factor(id, &mut wanted, means, ask).await;
+        ask.judged();
+        outcome
+    }
+
+    async fn answer_factor(
+        &self,
+        id: RemoteId,
+        wanted: &mut open::Wanted,
+        means: &Means,
+        ask: &mut dyn Ask,
     ) -> Result<(), Failure> {
         let waits = |fleet: &Fleet| {
             fleet
@@ -159,17 +174,17 @@ impl Session {
         let name = self.name(id);
         let mut tries = 1;
         loop {
-            match self.fleet.second_factor(id, factor(wanted.code)).await {
+            match self.fleet.second_factor(id, factor(wanted.code.clone())).await {
                 Ok(()) => break,
                 Err(Some(failure)) => {
                     let rejected = matches!(failure.cause, Cause::CredentialsRejected { .. });
                     if !rejected || !wanted.typed || tries >= TRIES {
-                        return Err(failure_of(&failure.cause).about(&name));
+                        let told = if rejected { code_rejected() } else { failure_of(&failure.cause) };
+                        return Err(told.about(&name));
                     }
-                    context.ask.tell(CODE_REJECTED);
+                    ask.tell(CODE_REJECTED);
                     tries += 1;
-                    (wanted.code, wanted.typed) =
-                        code(&name, &wanted.user, &wanted.kinds, means, context.ask)?;
+                    (wanted.code, wanted.typed) = code(&name, &wanted.user, &wanted.kinds, means, ask)?;
                 }
                 Err(None) => return Ok(()),
             }
@@ -200,7 +215,7 @@ impl Session {
     async fn carry_out(
         &mut self,
         action: &AtCommand,
-        timeout: Option<Duration>,
+        limit: &Limit,
         json: bool,
         context: &mut Context<'_>,
     ) -> Result<Exit, Failure> {
@@ -216,36 +231,48 @@ impl Session {
             context.complain(&down.failure);
         }
         let now = self.clock.now();
+        if let Some((action, guest)) = power(action) {
+            return self.act(action, guest, limit, json, context).await;
+        }
         match action {
             AtCommand::Ls(wanted) => {
                 let filter = wanted.filter.as_deref();
                 if json {
-                    context.print_json(&ls::json(&snapshot, filter))?;
+                    let missing = self.missing(&snapshot);
+                    context.print_json(&ls::json(&snapshot, &missing, filter))?;
                 } else {
                     let table = ls::table(&snapshot, filter, now.wall);
                     if table.is_empty() {
-                        context.note(if filter.is_some() {
-                            "No guest fits the filter."
-                        } else {
-                            "No guests, or none that this account may see."
-                        });
+                        context.note(
+                            match (filter, unreadable(&snapshot, FacetKind::Resources).is_empty()) {
+                                (_, false) => "No guest could be read that would have to be listed here.",
+                                (Some(_), true) => "No guest fits the filter.",
+                                (None, true) => "No guests, or none that this account may see.",
+                            },
+                        );
                     } else {
                         context.print_table(&table)?;
                     }
                     note_drift(&snapshot, context);
                 }
-                Ok(self.exit_of_list(&snapshot))
+                Ok(self.exit_of_list(&snapshot, FacetKind::Resources, snapshot.guests().next().is_some()))
             }
             AtCommand::Tasks => {
                 if json {
                     context.print_json(&tasks::json(&snapshot))?;
                 } else {
-                    context.print_table(&tasks::table(&snapshot, now.wall))?;
+                    let table = tasks::table(&snapshot, now.wall);
+                    if table.is_empty() {
+                        context.note("No tasks.");
+                    } else {
+                        context.print_table(&table)?;
+                    }
                 }
-                Ok(self.exit_of_list(&snapshot))
+                let any = snapshot.remotes.iter().any(|r| !r.tasks.is_empty());
+                Ok(self.exit_of_list(&snapshot, FacetKind::Tasks, any))
             }
             AtCommand::Show(wanted) => {
-                let (remote, vmid) = self.guest(&wanted.guest, &snapshot)?;
+                let (remote, vmid) = self.guest(&wanted.guest, &snapshot, false, context)?;
                 let detail = self
                     .fleet
                     .guest_detail(remote.id, vmid)
@@ -264,19 +291,10 @@ impl Session {
                     exit => exit,
                 }))
             }
-            AtCommand::Log(wanted) => log::log(&self.fleet, &snapshot, wanted, json, context).await,
-            AtCommand::Start(guest) => self.act(Action::Start, &guest.guest, timeout, json, context).await,
-            AtCommand::Shutdown(guest) => {
-                self.act(Action::Shutdown, &guest.guest, timeout, json, context).await
+            AtCommand::Log(wanted) => {
+                log::log(&self.fleet, &snapshot, wanted, &self.unasked(), json, context).await
             }
-            AtCommand::Stop(guest) => self.act(Action::Stop, &guest.guest, timeout, json, context).await,
-            AtCommand::Reboot(guest) => self.act(Action::Reboot, &guest.guest, timeout, json, context).await,
-            AtCommand::Reset(guest) => self.act(Action::Reset, &guest.guest, timeout, json, context).await,
-            AtCommand::Suspend(guest) => {
-                self.act(Action::Suspend, &guest.guest, timeout, json, context).await
-            }
-            AtCommand::Resume(guest) => self.act(Action::Resume, &guest.guest, timeout, json, context).await,
-            AtCommand::Watch => Ok(Exit::Done),
+            _ => Ok(Exit::Done),
         }
     }
 
@@ -284,24 +302,37 @@ impl Session {
         &self,
         action: Action,
         guest: &str,
-        within: Option<Duration>,
+        limit: &Limit,
         json: bool,
         context: &mut Context<'_>,
     ) -> Result<Exit, Failure> {
         let snapshot = self.fleet.snapshot();
-        let (remote, vmid) = self.guest(guest, &snapshot)?;
+        let (remote, vmid) = self.guest(guest, &snapshot, true, context)?;
         let Some(row) = remote.guest(vmid) else {
             return Err(Failure::usage(format!("There is no guest “{guest}” any more.")));
         };
-        let wait = act::Wait { within, now: self.clock.now() };
+        let wait = act::Wait { within: limit.left_of_given(), now: self.clock.now() };
         act::act(&self.fleet, act::Subject { remote, row }, action, wait, json, context).await
     }
 
-    /// The one guest that a text means.
+    /// Remotes that were given and whose list is not known.
+    fn unasked(&self) -> Vec<String> {
+        self.failures.iter().map(|down| down.remote.clone()).collect()
+    }
+
+    /// What did not even become a remote of the fleet.
+    fn missing(&self, snapshot: &FleetSnapshot) -> Vec<&Down> {
+        self.failures.iter().filter(|down| snapshot.remote_named(&down.remote).is_none()).collect()
+    }
+
+    /// The one guest that a text means. Where another remote may have one too, nothing is done to it (`strictly`), or
+    /// that is said.
     fn guest<'a>(
         &self,
         text: &str,
         snapshot: &'a FleetSnapshot,
+        strictly: bool,
+        context: &mut Context<'_>,
     ) -> Result<(&'a RemoteSnapshot, model::Vmid), Failure> {
         let all: Vec<_> = snapshot.guests().collect();
         let candidates: Vec<find::Candidate<'_>> = all
@@ -312,7 +343,20 @@ impl Session {
                 name: row.guest.name.as_ref().map(|n| n.as_str()),
             })
             .collect();
-        let index = find::guest(text, &candidates, self.failures.is_empty())?;
+        let (unasked, unreadable) = (self.unasked(), unreadable(snapshot, FacetKind::Resources));
+        let gaps = find::Gaps { unasked: &unasked, unreadable: &unreadable };
+        let find::Found { index, unsure } = find::guest(text, &candidates, gaps)?;
+        if let Some(meant) = candidates.get(index).filter(|_| !unsure.is_empty()) {
+            if strictly {
+                return Err(find::uncertain(text, meant, &unsure));
+            }
+            context.note(&safe(&format!(
+                "“{text}” is taken as {}/{}; that is not certain, {} could not be asked.",
+                meant.remote,
+                meant.vmid,
+                unsure.join(", ")
+            )));
+        }
         all.get(index)
             .map(|(remote, row)| (&***remote, row.guest.vmid))
             .ok_or_else(|| Failure::usage(format!("There is no guest “{text}”.")))
@@ -332,6 +376,7 @@ impl Session {
             title: "muster".to_owned(),
             greeting,
             author: Author { name: act::whoami(), from: "terminal".to_owned() },
+            patience: context.timings.operation_wait,
         };
         view::run::run(&self.fleet, self.clock, screen)
             .await
@@ -342,32 +387,83 @@ impl Session {
         Ok(Exit::Done)
     }
 
-    /// A list is done when every remote is in it.
-    fn exit_of_list(&self, snapshot: &FleetSnapshot) -> Exit {
+    /// A list is done when every remote is in it, with every row; `any`: there are rows in it.
+    fn exit_of_list(&self, snapshot: &FleetSnapshot, facet: FacetKind, any: bool) -> Exit {
         let listed = snapshot.remotes.iter().filter(|r| look::is_listed(r)).map(|_| Exit::Done);
-        Exit::combined(self.failures.iter().map(|down| down.failure.exit).chain(listed))
+        let exit = Exit::combined(self.failures.iter().map(|down| down.failure.exit).chain(listed));
+        match (exit, unreadable(snapshot, facet).is_empty()) {
+            (Exit::Done, false) if any => Exit::Partial,
+            (Exit::Done, false) => Exit::Failed,
+            (exit, _) => exit,
+        }
     }
 }
 
-fn too_late() -> Failure {
-    Failure::new(Exit::Unreachable, "The time given with --timeout has passed.").hint("Give it longer.")
+/// The action and the guest of a command that changes something.
+fn power(command: &AtCommand) -> Option<(Action, &str)> {
+    let (action, guest) = match command {
+        AtCommand::Start(guest) => (Action::Start, guest),
+        AtCommand::Shutdown(guest) => (Action::Shutdown, guest),
+        AtCommand::Stop(guest) => (Action::Stop, guest),
+        AtCommand::Reboot(guest) => (Action::Reboot, guest),
+        AtCommand::Reset(guest) => (Action::Reset, guest),
+        AtCommand::Suspend(guest) => (Action::Suspend, guest),
+        AtCommand::Resume(guest) => (Action::Resume, guest),
+        _ => return None,
+    };
+    Some((action, &guest.guest))
+}
+
+/// The words that may stand where a command is due.
+const COMMANDS: [&str; 12] = [
+    "ls", "show", "start", "shutdown", "stop", "reboot", "reset", "suspend", "resume", "tasks", "log",
+    "watch",
+];
+
+/// No command was given, or a word that is none: it was taken for one more address.
+fn no_command(addresses: &[String]) -> Failure {
+    let plain =
+        |word: &&String| !word.is_empty() && word.chars().all(|c| c.is_ascii_alphabetic() || c == '-');
+    let Some(word) = addresses.iter().skip(1).find(plain) else {
+        return Failure::usage("Say what to do there: a command is missing.")
+            .hint(format!("The commands are: {}.", COMMANDS.join(", ")));
+    };
+    let mut hint = format!("The commands are: {}.", COMMANDS.join(", "));
+    let near = COMMANDS.iter().find(|c| distance(c, &word.to_lowercase()) <= 1 + word.len() / 4);
+    if let Some(near) = near {
+        let _ = write!(hint, " Did you mean {near}?");
+    }
+    Failure::usage(format!("“{word}” is neither a command nor an address with a command after it."))
+        .hint(hint)
+}
+
+/// Rows of a list that could not be read, a line for each remote that has some.
+fn unreadable(snapshot: &FleetSnapshot, facet: FacetKind) -> Vec<String> {
+    let count = |r: &RemoteSnapshot| r.unreadable.iter().filter(|u| &*u.facet == facet.as_str()).count();
+    let told = |r: &RemoteSnapshot| match count(r) {
+        0 => None,
+        1 => Some(format!("{}: 1 row could not be read", r.name)),
+        n => Some(format!("{}: {n} rows could not be read", r.name)),
+    };
+    snapshot.remotes.iter().filter_map(|r| told(r)).collect()
 }
 
 /// What did not fit is said, in one line: the list is not all there was to see.
 fn note_drift(snapshot: &FleetSnapshot, context: &mut Context<'_>) {
     for remote in &snapshot.remotes {
         let fields: u64 = remote.drift.iter().map(|d| d.count).sum();
-        let name = crate::term::text::safe(remote.name.as_str());
+        let name = safe(remote.name.as_str());
         if fields > 0 {
             context.note(&format!(
                 "{name}: {fields} odd field(s) were left out; \"-o json\" lists them under \"remotes\"."
             ));
         }
-        if !remote.unreadable.is_empty() {
-            context.note(&format!(
-                "{name}: {} row(s) could not be read; \"-o json\" shows them raw under \"remotes\".",
-                remote.unreadable.len()
-            ));
+        let of = |row: &&fleet::UnreadableRow| row.raw.contains("qemu") || row.raw.contains("lxc");
+        let (all, guests) = (remote.unreadable.len(), remote.unreadable.iter().filter(of).count());
+        let (count, noun) = if guests == all { (guests, "guest") } else { (all, "row") };
+        if count > 0 {
+            let plural = if count == 1 { "" } else { "s" };
+            context.note(&format!("{name}: {count} {noun}{plural} could not be read (see -o json)."));
         }
     }
 }

@@ -6,6 +6,7 @@ use pve::address::Address;
 use pve::trust::{self, Presented};
 use pve::{Client, Credential, Endpoint, Error, Secret, Timings, TrustPolicy};
 
+use super::limit::Limit;
 use crate::failure::Failure;
 use crate::open::sign_in::{Accepted, code, first_factor};
 use crate::open::target::Target;
@@ -52,16 +53,21 @@ pub(super) async fn all(
     means: &Means,
     ask: &mut dyn Ask,
     timings: &Timings,
+    limit: &Limit,
 ) -> Vec<Outcome> {
-    let looks = join_all(targets.iter().map(|target| first_to_answer(target, timings))).await;
+    let looks =
+        join_all(targets.iter().map(|target| limit.bound_half(first_to_answer(target, timings)))).await;
     let mut outcomes = Vec::with_capacity(targets.len());
     for (target, look) in targets.into_iter().zip(looks) {
         let opened = match look {
-            Ok((address, presented)) => {
-                one(&target, &address, &presented, beliefs, means, ask, timings).await
-            }
-            Err(error) => Err(failure_of_error(&error)),
+            Ok(Ok((address, presented))) => limit
+                .bound(one(&target, &address, &presented, beliefs, means, ask, timings))
+                .await
+                .and_then(|opened| opened),
+            Ok(Err(error)) => Err(failure_of_error(&error)),
+            Err(late) => Err(late),
         };
+        ask.judged();
         outcomes.push(Outcome { target, opened });
     }
     outcomes
@@ -112,7 +118,13 @@ async fn one(
     ask: &mut dyn Ask,
     timings: &Timings,
 ) -> Result<Opened, Failure> {
-    let (mut policy, _) = decide(&target.name, presented, beliefs, ask)?;
+    let shown_as = match address.to_string() {
+        address if target.name == address || address.starts_with(&format!("{}:", target.name)) => {
+            target.name.clone()
+        }
+        address => format!("{} ({address})", target.name),
+    };
+    let (mut policy, _) = decide(&shown_as, presented, beliefs, ask)?;
     let endpoint = Endpoint { address: address.clone(), trust: policy.clone() };
     let connect = |credential: Credential| Client::new(endpoint.clone(), credential, timings.clone());
     let lobby = connect(Credential::password("", ""));

@@ -190,6 +190,10 @@ fn with_drift(mut step: Step, drift: Drift) -> Step {
         format!("{}: {} expected, {} found{times}: {}", r.field, r.expected, r.found, r.sample)
     });
     let more = drift.records.len().saturating_sub(LISTED);
+    match drift.unreadable.len() {
+        0 => {}
+        n => step.found = format!("{}; {} could not be read", step.found, count(n, "row")),
+    }
     let unreadable = drift
         .unreadable
         .iter()

@@ -7,7 +7,7 @@ mod calls;
 mod report;
 mod way;
 
-pub use report::{Report, Step, Verdict};
+pub use report::{Fold, Report, Step, Verdict};
 
 use pve::Timings;
 

@@ -148,6 +148,45 @@ impl Step {
     }
 }
 
+/// Steps as lines, with those that were not tried for the same reason in one line.
+#[derive(Debug, Default)]
+pub struct Fold {
+    held: Vec<Step>,
+}
+
+/// Steps that are named in a line of several.
+const NAMED: usize = 3;
+
+impl Fold {
+    /// The lines that can be written now that `step` is there, too.
+    pub fn add(&mut self, step: &Step, paper: Paper) -> Vec<String> {
+        let same = self.held.first().is_none_or(|held| held.found == step.found);
+        let mut lines = Vec::new();
+        if step.verdict != Verdict::NotTried || step.remedy.is_some() {
+            lines.extend(self.rest(paper));
+            lines.extend(step.lines(paper));
+        } else {
+            if !same {
+                lines.extend(self.rest(paper));
+            }
+            self.held.push(step.clone());
+        }
+        lines
+    }
+
+    /// The lines that are left at the end.
+    pub fn rest(&mut self, paper: Paper) -> Vec<String> {
+        let held = std::mem::take(&mut self.held);
+        let Some(first) = held.first() else { return Vec::new() };
+        let mut names: Vec<String> = held.iter().take(NAMED).map(|s| s.name.clone()).collect();
+        let more = held.len().saturating_sub(NAMED);
+        if more > 0 {
+            names.push(format!("and {more} more"));
+        }
+        Step::not_tried(first.id, names.join(", "), first.found.clone()).lines(paper)
+    }
+}
+
 /// `text` in lines of at most `columns`, each behind `indent`, broken at single blanks. What has no blank is not
 /// broken: the terminal does that, and nothing is lost when it is copied.
 fn wrap(text: &str, columns: Option<usize>, indent: &str) -> Vec<String> {

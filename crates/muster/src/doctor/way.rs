@@ -106,7 +106,9 @@ pub(super) async fn signed_in(
     // The time a person takes to type says nothing about the host.
     let typed = means.token.is_none() && (means.user.is_none() || means.password.is_none());
     let began = Instant::now();
-    match sign_in(&address.to_string(), &lobby, &connect, means, ask).await {
+    let outcome = sign_in(&address.to_string(), &lobby, &connect, means, ask).await;
+    ask.judged();
+    match outcome {
         Ok((credential, client)) => {
             let how = if credential.is_token() { "token" } else { "password" };
             let found = format!("as {} ({how})", credential.authid());
@@ -120,11 +122,7 @@ pub(super) async fn signed_in(
             let mut step = Step::new("sign_in", "sign-in", Verdict::Failed, said).took(began.elapsed());
             step.exit = failure.exit;
             step.remedy = failure.hint;
-            step.cause = match failure.exit {
-                crate::exit::Exit::Credentials => Some("credentials_rejected"),
-                crate::exit::Exit::SecondFactor => Some("second_factor_needed"),
-                _ => None,
-            };
+            step.cause = failure.cause;
             steps.add(step);
             Err(stop("not signed in"))
         }

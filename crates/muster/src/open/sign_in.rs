@@ -18,6 +18,13 @@ pub const TRIES: u32 = 3;
 /// Told before a code is asked for again.
 pub const CODE_REJECTED: &str = "That code was rejected. A code works once, and for half a minute.";
 
+/// The code that was given, and could not be typed again, is wrong.
+pub fn code_rejected() -> Failure {
+    Failure::new(Exit::Credentials, "The code of the second factor was rejected; the password was right.")
+        .hint("A code works once, and for half a minute: give a fresh one. The host's clock must be right, too.")
+        .cause("credentials_rejected")
+}
+
 /// Makes a client for a credential; the endpoint and its trust are settled.
 pub type Connect<'a> = &'a (dyn Fn(Credential) -> Client + Sync);
 
@@ -95,20 +102,24 @@ fn not_signed_in(name: &str) -> Failure {
     )
 }
 
-/// The user with realm: given, or asked for with the realms there are.
+/// The user with realm: given, or asked for with the realms there are. A realm that the host does not have is said
+/// before any password is asked for.
 async fn user(name: &str, lobby: &Client, means: &Means, ask: &mut dyn Ask) -> Result<String, Failure> {
-    if let Some(user) = means.user.as_deref().filter(|u| has_realm(u)) {
-        return Ok(user.to_owned());
+    if means.user.is_none() && !ask.present() {
+        return Err(not_signed_in(name));
     }
-    if !ask.present() {
-        return Err(match &means.user {
-            Some(user) => {
-                Failure::usage(format!("--user needs a realm: {user}@pam or {user}@pve, for instance."))
-            }
-            None => not_signed_in(name),
-        });
+    let answer = lobby.domains().await;
+    let given = means.user.as_deref();
+    let realms = match (answer, given.filter(|user| has_realm(user))) {
+        (Ok(answer), _) => answer.value.rows,
+        // The list is a help, no condition: the sign-in will tell.
+        (Err(_), Some(user)) => return Ok(user.to_owned()),
+        (Err(e), None) => return Err(failure_of_error(&e)),
+    };
+    let names: Vec<&str> = realms.iter().map(|r| r.realm.as_str()).collect();
+    if let Some(user) = given {
+        return known(user, &names).map(|()| user.to_owned()).map_err(|e| realm_failure(name, &e, &names));
     }
-    let realms = lobby.domains().await.map_err(|e| failure_of_error(&e))?.value.rows;
     let default = realms.iter().find(|r| r.default == Some(true)).map_or("pam", |r| r.realm.as_str());
     let described: Vec<String> = realms
         .iter()
@@ -117,24 +128,43 @@ async fn user(name: &str, lobby: &Client, means: &Means, ask: &mut dyn Ask) -> R
             None => safe(&r.realm),
         })
         .collect();
-    let typed = match &means.user {
-        Some(user) => user.clone(),
-        None => {
-            if !described.is_empty() {
-                ask.tell(&format!("Realms of {}: {}", safe(name), described.join(", ")));
-            }
-            match ask.line("User", Some("root@pam")) {
-                Err(NoAnswer::NoTerminal) => return Err(not_signed_in(name)),
-                answer => answer?,
-            }
-        }
-    };
-    if has_realm(&typed) {
-        return Ok(typed);
+    if !described.is_empty() {
+        ask.tell(&format!("Realms of {}: {}", safe(name), described.join(", ")));
     }
-    let user = format!("{typed}@{default}");
-    ask.tell(&format!("Signing in as {}.", safe(&user)));
-    Ok(user)
+    let mut tries = 0;
+    loop {
+        tries += 1;
+        let typed = match ask.line("User", Some("root@pam")) {
+            Err(NoAnswer::NoTerminal) => return Err(not_signed_in(name)),
+            answer => answer?,
+        };
+        let user = if has_realm(&typed) { typed } else { format!("{typed}@{default}") };
+        match known(&user, &names) {
+            Ok(()) => {
+                ask.tell(&format!("Signing in as {}.", safe(&user)));
+                return Ok(user);
+            }
+            Err(wrong) if tries < TRIES => ask.tell(&safe(&format!("{wrong}."))),
+            Err(wrong) => return Err(realm_failure(name, &wrong, &names)),
+        }
+    }
+}
+
+/// Is the user's realm one of these? All are, when the host tells none.
+fn known(user: &str, realms: &[&str]) -> Result<(), String> {
+    match user.rsplit_once('@').filter(|_| has_realm(user)) {
+        None => Err(format!("“{user}” has no realm")),
+        Some((_, realm)) if realms.is_empty() || realms.contains(&realm) => Ok(()),
+        Some((_, realm)) => Err(format!("there is no realm “{realm}” there")),
+    }
+}
+
+fn realm_failure(name: &str, wrong: &str, realms: &[&str]) -> Failure {
+    let failure = Failure::usage(format!("Cannot sign in at {name}: {wrong}. No password was sent."));
+    match realms {
+        [] => failure.hint("A user has a name and a realm, as in root@pam."),
+        realms => failure.hint(format!("Its realms are {}: --user NAME@REALM.", realms.join(", "))),
+    }
 }
 
 fn has_realm(user: &str) -> bool {
@@ -204,6 +234,9 @@ async fn second_factor(
             Ok(_) => return Ok(()),
             Err(e) if again && tries < TRIES && matches!(e.kind(), ErrorKind::CredentialsRejected { .. }) => {
                 ask.tell(CODE_REJECTED);
+            }
+            Err(e) if matches!(e.kind(), ErrorKind::CredentialsRejected { .. }) => {
+                return Err(code_rejected().about(name));
             }
             Err(e) => return Err(rejected(&e, name, false)),
         }

@@ -48,6 +48,30 @@ pub fn targets(texts: &[String]) -> Result<Vec<Target>, Failure> {
     Ok(targets)
 }
 
+/// The one address of a command that takes one only, `ADDRESS` or `NAME=ADDRESS`, without the name.
+///
+/// # Errors
+/// Several addresses, or a name that is none.
+pub fn single(text: &str) -> Result<String, Failure> {
+    let rest = match text.split_once('=') {
+        Some((name, rest)) if is_name(name) => rest,
+        _ => text,
+    };
+    if !rest.contains(['#', '?']) && rest.contains(',') {
+        return Err(Failure::usage(format!("“{text}” is several addresses; this takes one address."))
+            .hint("Call it once for each of them."));
+    }
+    if rest == text {
+        // Says what is wrong with a name; what is wrong with an address is said as the first step.
+        if let Some((name, _)) =
+            text.split_once('=').filter(|(name, _)| !name.contains([':', '/', '#', '?', '[']))
+        {
+            target(&format!("{name}=localhost"))?;
+        }
+    }
+    Ok(rest.to_owned())
+}
+
 fn host(endpoints: &[Address]) -> String {
     match endpoints.first().map(|a| &a.host) {
         Some(Host::Name(name)) => name.clone(),
@@ -61,11 +85,20 @@ fn target(text: &str) -> Result<(Option<String>, Vec<Address>), Failure> {
     let (name, rest) = match text.split_once('=') {
         Some((name, rest)) if is_name(name) => (Some(name.to_owned()), rest),
         Some(("", _)) => return Err(Failure::usage(format!("“{text}” has no name before the =."))),
+        Some((name, _)) if !name.contains([':', '/', '#', '?', '[']) => {
+            return Err(Failure::usage(format!("“{name}” cannot be the name of a remote."))
+                .hint("A name has letters, digits, \".\", \"_\" and \"-\", 64 at most."));
+        }
         _ => (None, text),
     };
     let parts: Vec<&str> = if rest.contains(['#', '?']) { vec![rest] } else { rest.split(',').collect() };
     let mut endpoints: Vec<Address> = Vec::with_capacity(parts.len());
+    let several = parts.len() > 1;
     for part in parts {
+        if several && part.trim().is_empty() {
+            return Err(Failure::usage(format!("“{text}” has a comma with no address beside it."))
+                .hint("Endpoints of one cluster are separated by commas: home=pve1,pve2."));
+        }
         let address = Address::read(part).map_err(|e| Failure::usage(format!("{e}.")))?.address;
         if !endpoints.contains(&address) {
             endpoints.push(address);

@@ -89,6 +89,7 @@ pub fn decide(
             Exit::Certificate,
             format!("{name} shows another certificate than the one given with --fingerprint. Nothing was sent."),
         )
+        .cause("certificate_changed")
         .detail(facts(leaf))
         .detail([format!("given    {expected}")])
         .hint(
@@ -101,7 +102,7 @@ pub fn decide(
         return Ok((pinned(), Grounds::AcceptedNew));
     }
     let untrusted = |sentence: String| {
-        Failure::new(Exit::Certificate, sentence).detail(facts(leaf)).hint(format!(
+        Failure::new(Exit::Certificate, sentence).cause("untrusted_certificate").detail(facts(leaf)).hint(format!(
             "If that is the host's certificate, add:  --fingerprint {}\n\
              On the host it is shown by:  openssl x509 -in /etc/pve/local/pve-ssl.pem -noout -fingerprint -sha256",
             leaf.fingerprint

@@ -36,6 +36,8 @@ pub trait Ask: Send {
     /// # Errors
     /// When nobody can be asked or nothing was answered.
     fn secret(&mut self, question: &str) -> Result<Zeroizing<String>, NoAnswer>;
+    /// What was answered has been judged: whatever was kept quiet since the last secret need not be any longer.
+    fn judged(&mut self) {}
     /// Yes or no, spelled out; anything else is asked again.
     ///
     /// # Errors

@@ -168,9 +168,10 @@ impl Table {
             .zip(widths)
             .filter_map(|((cell, column), width)| width.map(|w| (cell, column, w)))
             .collect();
-        let last = shown.len().saturating_sub(1);
+        // Nothing is padded behind the last text there is: no line ends in blanks.
+        let last = shown.iter().rposition(|((_, text), _, _)| !text.is_empty()).unwrap_or(0);
         let mut line = String::new();
-        for (i, ((tone, text), column, columns)) in shown.into_iter().enumerate() {
+        for (i, ((tone, text), column, columns)) in shown.into_iter().enumerate().take(last + 1) {
             let text = fit(text, columns);
             let text = match (column.right, i == last) {
                 (true, _) => pad_left(&text, columns),
@@ -281,5 +282,6 @@ mod tests {
         assert!(lines[1].contains(&"n".repeat(200)));
         assert!(lines.iter().all(|l| !l.contains('\u{1b}')));
         assert!(lines[2].contains("␛[2J日本"));
+        assert!(lines.iter().all(|l| !l.ends_with(' ')), "{lines:?}");
     }
 }

@@ -6,20 +6,25 @@ use ratatui::style::{Color, Modifier, Style};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, BorderType, Borders, Cell, Clear, Padding, Paragraph, Row, Table, Wrap};
 
+use model::operation::Action;
+
 use super::picture::{Fact, GuestLine, Picture, RemoteLine, RowId, TaskLine};
 use super::ui::{Mode, Question, Tab, Ui};
 use crate::term::table::Tone;
-use crate::term::text::{fit, pad_right, safe, width};
+use crate::term::text::{fit, pad_right, safe, width, wrap};
 
 /// Columns from which the panel stands beside the list and not below it.
 const WIDE: u16 = 150;
 
-const HELP: [(&str, &str); 21] = [
+/// Below this nothing can be read.
+const LEAST: (u16, u16) = (40, 10);
+
+const HELP: [(&str, &str); 24] = [
     ("↑ ↓ j k", "one row"),
     ("PgUp PgDn", "one page"),
     ("g G", "first, last"),
     ("Tab 1 2 3", "guests, remotes, tasks"),
-    ("/", "filter: name, number, node, state, tag, remote"),
+    ("/", "filter: name, number, node, state, #tag, remote"),
     ("Esc", "filter off"),
     ("Enter", "details on and off"),
     ("", ""),
@@ -27,12 +32,15 @@ const HELP: [(&str, &str); 21] = [
     ("d", "shut it down: it ends by itself"),
     ("b", "reboot it"),
     ("x", "stop it at once (asks first)"),
+    ("p", "pause it, keeping its memory"),
+    ("r", "resume it"),
     ("", ""),
     ("t", "try the remote's link now"),
     ("c", "disconnect the remote, or connect it again"),
     ("", ""),
     ("2/3", "nodes online, guests running, of all there are"),
     ("~2/3", "the same as last seen: not all of it is live"),
+    ("?/3", "not known how many of them"),
     ("", ""),
     ("?", "this help"),
     ("q", "quit; what was begun goes on there"),
@@ -51,6 +59,12 @@ fn style(tone: Tone) -> Style {
 
 /// Draws everything. Corrects the person's scroll position for the room there is.
 pub fn draw(frame: &mut Frame<'_>, picture: &Picture, ui: &mut Ui, title: &str) {
+    let area = frame.area();
+    if area.width < LEAST.0 || area.height < LEAST.1 {
+        let text = format!("Too small: {} × {} at least.", LEAST.0, LEAST.1);
+        frame.render_widget(Paragraph::new(text).wrap(Wrap { trim: true }), area);
+        return;
+    }
     let [top, body, notice, keys] = Layout::vertical([
         Constraint::Length(1),
         Constraint::Min(3),
@@ -61,28 +75,33 @@ pub fn draw(frame: &mut Frame<'_>, picture: &Picture, ui: &mut Ui, title: &str) 
 
     head(frame, top, picture, ui, title);
     let rows = ui.rows(picture);
-    let (list, panel) = split(body, ui.details);
+    let (list, panel) = split(body, ui);
     list_of(frame, list, picture, ui, &rows);
     if let Some(panel) = panel {
         details(frame, panel, picture, ui, &rows);
     }
-    bottom(frame, notice, keys, ui);
+    let guest = ui.selected(&rows).and_then(|id| picture.guest(&id).cloned());
+    bottom(frame, notice, keys, ui, guest.as_ref());
     match &ui.mode {
-        Mode::Help => help(frame),
+        Mode::Help => help(frame, &mut ui.help_top),
         Mode::Confirm(question) => confirm(frame, question),
         Mode::Browse | Mode::Filter => {}
     }
 }
 
-fn split(body: Rect, details: bool) -> (Rect, Option<Rect>) {
-    if !details || body.height < 12 {
+fn split(body: Rect, ui: &Ui) -> (Rect, Option<Rect>) {
+    if !ui.details || body.height < 12 {
         return (body, None);
     }
     if body.width >= WIDE {
         let [list, panel] = Layout::horizontal([Constraint::Min(90), Constraint::Length(58)]).areas(body);
         (list, Some(panel))
     } else {
-        let height = (body.height * 2 / 5).clamp(6, 14);
+        // What is wrong with a link, and what to do about it, takes more lines than a guest does.
+        let height = match ui.tab {
+            Tab::Remotes => (body.height * 3 / 5).clamp(6, 20),
+            Tab::Guests | Tab::Tasks => (body.height * 2 / 5).clamp(6, 14),
+        };
         let [list, panel] = Layout::vertical([Constraint::Min(5), Constraint::Length(height)]).areas(body);
         (list, Some(panel))
     }
@@ -107,9 +126,9 @@ fn head(frame: &mut Frame<'_>, area: Rect, picture: &Picture, ui: &Ui, title: &s
         spans
             .push(Span::styled(format!(" {stale} of {} not live ", picture.guests.len()), style(Tone::Warn)));
     }
-    if !ui.filter.is_empty() || ui.mode == Mode::Filter {
+    if !ui.filter().is_empty() || ui.mode == Mode::Filter {
         let cursor = if ui.mode == Mode::Filter { "▏" } else { "" };
-        spans.push(Span::styled(format!(" /{}{cursor}", safe(&ui.filter)), style(Tone::Bold)));
+        spans.push(Span::styled(format!(" /{}{cursor}", safe(ui.filter())), style(Tone::Bold)));
     }
     frame.render_widget(Line::from(spans), area);
 }
@@ -118,13 +137,16 @@ fn list_of(frame: &mut Frame<'_>, area: Rect, picture: &Picture, ui: &mut Ui, ro
     let height = usize::from(area.height.saturating_sub(1));
     let (top, selected) = ui.settle(rows, height);
     if rows.is_empty() {
-        let text = match (ui.tab, ui.filter.is_empty()) {
-            (_, false) => format!("Nothing here contains “{}”. Esc takes the filter off.", safe(&ui.filter)),
+        let text = match (ui.tab, ui.filter().is_empty()) {
+            (_, false) => format!("Nothing here contains “{}”. Esc takes the filter off.", safe(ui.filter())),
             (Tab::Guests, true) if picture.remotes.iter().all(|r| r.tone == Tone::Good) => {
                 "No guests, or none that this account may see.".to_owned()
             }
             (Tab::Guests, true) => "No guests seen yet. Tab 2 says how the links stand.".to_owned(),
             (Tab::Remotes, true) => "No remotes.".to_owned(),
+            (Tab::Tasks, true) if picture.remotes.iter().all(|r| r.tone == Tone::Good) => {
+                "No tasks.".to_owned()
+            }
             (Tab::Tasks, true) => "No tasks seen yet.".to_owned(),
         };
         frame.render_widget(
@@ -182,26 +204,40 @@ fn figures(head: &'static str, width: u16, text: usize) -> Column {
 }
 
 fn guest_columns(picture: &Picture, room: u16) -> Vec<Column> {
+    /// Room that a note needs to say anything.
+    const NOTE: u16 = 10;
     let label = width_of(picture.guests.iter().map(|g| g.label.as_str()), 8, 18);
     let node = width_of(picture.guests.iter().map(|g| g.node.as_str()), 4, 10);
+    let name = width_of(picture.guests.iter().map(|g| g.name.as_str()), 6, 24);
+    // What a narrow terminal can do without; all of it is in the panel too.
+    let mut left = room.saturating_sub(label + 1 + 2 + 1 + 11 + 1);
+    let least = name.min(10) + 1 + NOTE;
+    let mut take = |needs: u16, spare: u16| {
+        let fits = left >= least + needs + spare;
+        left -= if fits { needs } else { 0 };
+        fits
+    };
+    let (with_node, with_figures) = (take(node + 1, 0), take(6 + 1 + 8 + 1, 0));
+    let with_uptime = take(11 + 1, 30);
+    let name = name.min(left.saturating_sub(1 + NOTE)).max(6);
+
     let mut columns = vec![
         column("GUEST", Constraint::Length(label), 0),
         column("", Constraint::Length(2), 1),
-        column("NAME", Constraint::Fill(2), 2),
+        column("NAME", Constraint::Length(name), 2),
     ];
-    // What a narrow terminal can do without; all of it is in the panel too.
-    if room >= 70 {
+    if with_node {
         columns.push(column("NODE", Constraint::Length(node), 3));
     }
     columns.push(column("STATE", Constraint::Length(11), 4));
-    if room >= 90 {
+    if with_figures {
         columns.push(figures("CPU", 6, 5));
         columns.push(figures("MEMORY", 8, 6));
     }
-    if room >= 110 {
+    if with_uptime {
         columns.push(figures("UP", 11, 7));
     }
-    columns.push(column("NOTE", Constraint::Fill(3), 8));
+    columns.push(column("NOTE", Constraint::Fill(1), 8));
     columns
 }
 
@@ -297,13 +333,13 @@ fn details(frame: &mut Frame<'_>, area: Rect, picture: &Picture, ui: &Ui, rows: 
                 let head = format!("{} {} ({})", guest.noun, guest.title(), guest.label);
                 lines.push(Line::styled(fit(&head, room), style(Tone::Bold)));
                 if let Some(operation) = &guest.operation {
-                    lines.push(Line::styled(fit(&operation.headline, room), style(operation.tone)));
+                    wrapped(&mut lines, &operation.headline, room, style(operation.tone));
                     for line in &operation.log {
                         lines.push(Line::styled(fit(&format!("  {line}"), room), style(Tone::Dim)));
                     }
                 }
                 if let Some(why) = &guest.may_fail {
-                    lines.push(Line::styled(fit(why, room), style(Tone::Warn)));
+                    wrapped(&mut lines, why, room, style(Tone::Warn));
                 }
                 facts(&mut lines, &guest.facts, room);
             }
@@ -323,7 +359,7 @@ fn details(frame: &mut Frame<'_>, area: Rect, picture: &Picture, ui: &Ui, rows: 
                     fit(&format!("{} on {}", task.what, task.node), room),
                     style(Tone::Bold),
                 ));
-                lines.push(Line::styled(fit(&task.outcome, room * 2), style(task.tone)));
+                wrapped(&mut lines, &task.outcome, room, style(task.tone));
                 facts(
                     &mut lines,
                     &[("upid".to_owned(), task.upid.clone()), ("by".to_owned(), task.user.clone())],
@@ -340,41 +376,101 @@ fn facts(lines: &mut Vec<Line<'static>>, facts: &[Fact], room: usize) {
     let label = facts.iter().map(|(name, _)| width(name)).max().unwrap_or(0).min(room / 3);
     for (name, value) in facts {
         let left = room.saturating_sub(label + 2);
-        lines.push(Line::from(vec![
-            Span::styled(format!("{}  ", pad_right(&fit(name, label), label)), style(Tone::Dim)),
-            Span::raw(fit(value, left.max(8))),
-        ]));
+        for (i, part) in wrap(value, left.max(8)).into_iter().enumerate() {
+            let name = if i == 0 { fit(name, label) } else { String::new() };
+            lines.push(Line::from(vec![
+                Span::styled(format!("{}  ", pad_right(&name, label)), style(Tone::Dim)),
+                Span::raw(part),
+            ]));
+        }
     }
 }
 
-fn bottom(frame: &mut Frame<'_>, notice: Rect, keys: Rect, ui: &Ui) {
+/// A text that goes on below instead of being cut.
+fn wrapped(lines: &mut Vec<Line<'static>>, text: &str, room: usize, look: Style) {
+    lines.extend(wrap(text, room).into_iter().map(|part| Line::styled(part, look)));
+}
+
+/// Keys and what they do, the most important first, and the action behind a key if it has one.
+const GUEST_KEYS: [(&str, Option<Action>); 12] = [
+    ("? help", None),
+    ("q quit", None),
+    ("s start", Some(Action::Start)),
+    ("d shutdown", Some(Action::Shutdown)),
+    ("x stop", Some(Action::Stop)),
+    ("Tab lists", None),
+    ("/ filter", None),
+    ("b reboot", Some(Action::Reboot)),
+    ("Enter details", None),
+    ("t try link", None),
+    ("p pause", Some(Action::Suspend)),
+    ("r resume", Some(Action::Resume)),
+];
+
+fn key_hints(ui: &Ui, guest: Option<&GuestLine>) -> Vec<(&'static str, bool)> {
+    let plain = |texts: &[&'static str]| texts.iter().map(|text| (*text, true)).collect();
+    match (&ui.mode, ui.tab) {
+        (Mode::Filter, _) => plain(&["type to filter", "Enter keep", "Esc off"]),
+        (Mode::Confirm(_), _) => plain(&["y do it", "n leave it"]),
+        (Mode::Help, _) => plain(&["↑ ↓ more", "any other key closes the help"]),
+        (Mode::Browse, Tab::Guests) => {
+            let makes_sense = |action: &Option<Action>| {
+                action.is_none_or(|action| guest.is_some_and(|g| g.refusal(action).is_none()))
+            };
+            GUEST_KEYS.iter().map(|(text, action)| (*text, makes_sense(action))).collect()
+        }
+        (Mode::Browse, Tab::Remotes) => plain(&[
+            "? help",
+            "q quit",
+            "t try now",
+            "c connect/disconnect",
+            "Tab lists",
+            "/ filter",
+            "Enter details",
+        ]),
+        (Mode::Browse, Tab::Tasks) => plain(&["? help", "q quit", "Tab lists", "/ filter", "Enter details"]),
+    }
+}
+
+fn bottom(frame: &mut Frame<'_>, notice: Rect, keys: Rect, ui: &Ui, guest: Option<&GuestLine>) {
     if let Some(said) = &ui.notice {
         let tone = if said.bad { Tone::Bad } else { Tone::Plain };
         let text = fit(&safe(&said.text), usize::from(notice.width).saturating_sub(1));
         frame.render_widget(Line::styled(format!(" {text}"), style(tone)), notice);
     }
-    let text = match &ui.mode {
-        Mode::Filter => " type to filter   Enter keep   Esc off",
-        Mode::Confirm(_) => " y do it   n leave it",
-        Mode::Help => " any key closes the help",
-        Mode::Browse => match ui.tab {
-            Tab::Guests => {
-                " ? help  q quit  s start  d shutdown  x stop  b reboot  / filter  Enter details  Tab lists  t try link"
-            }
-            Tab::Remotes => {
-                " ? help  q quit  t try now  c connect/disconnect  / filter  Enter details  Tab lists"
-            }
-            Tab::Tasks => " ? help  q quit  / filter  Enter details  Tab lists",
-        },
-    };
-    frame.render_widget(Line::styled(fit(text, usize::from(keys.width)), style(Tone::Dim)), keys);
+    let mut left = usize::from(keys.width);
+    let mut spans = Vec::new();
+    for (text, makes_sense) in key_hints(ui, guest) {
+        let Some(rest) = left.checked_sub(width(text) + 1) else { break };
+        let look = if makes_sense { Style::new() } else { style(Tone::Dim) };
+        spans.push(Span::styled(format!(" {text} "), look));
+        left = rest.saturating_sub(1);
+    }
+    frame.render_widget(Line::from(spans), keys);
 }
 
-fn popup(frame: &mut Frame<'_>, title: &str, lines: Vec<Line<'static>>, tone: Tone) {
+/// A box in the middle with lines from `top` on; `foot` is always in it. Returns how many lines did not fit.
+fn popup(
+    frame: &mut Frame<'_>,
+    title: &str,
+    lines: Vec<Line<'static>>,
+    top: usize,
+    foot: Option<Line<'static>>,
+    tone: Tone,
+) -> usize {
     let area = frame.area();
-    let widest = lines.iter().map(Line::width).max().unwrap_or(0).max(width(title) + 2);
+    let all = lines.iter().chain(&foot);
+    let widest = all.map(Line::width).max().unwrap_or(0).max(width(title) + 2);
     let wide = u16::try_from(widest + 4).unwrap_or(u16::MAX).min(area.width);
-    let high = u16::try_from(lines.len() + 2).unwrap_or(u16::MAX).min(area.height);
+    let below = if foot.is_some() { 2 } else { 0 };
+    let room = usize::from(area.height).saturating_sub(2 + below);
+    let over = lines.len().saturating_sub(room);
+    let mut shown: Vec<Line<'static>> = lines.into_iter().skip(top.min(over)).take(room).collect();
+    if let Some(foot) = foot {
+        shown.push(Line::raw(""));
+        shown.push(foot);
+    }
+    let high = u16::try_from(shown.len() + 2).unwrap_or(u16::MAX).min(area.height);
     let place = Rect {
         x: area.x + (area.width - wide) / 2,
         y: area.y + (area.height - high) / 2,
@@ -387,24 +483,37 @@ fn popup(frame: &mut Frame<'_>, title: &str, lines: Vec<Line<'static>>, tone: To
         .title(format!(" {title} "))
         .padding(Padding::horizontal(1));
     frame.render_widget(Clear, place);
-    frame.render_widget(Paragraph::new(lines).wrap(Wrap { trim: false }).block(block), place);
+    frame.render_widget(Paragraph::new(shown).block(block), place);
+    over
 }
 
-fn help(frame: &mut Frame<'_>) {
-    let lines = HELP
-        .iter()
-        .map(|(keys, what)| {
-            Line::from(vec![Span::styled(pad_right(keys, 11), style(Tone::Bold)), Span::raw(*what)])
-        })
-        .collect();
-    popup(frame, "Keys", lines, Tone::Plain);
+fn help(frame: &mut Frame<'_>, top: &mut usize) {
+    const KEYS: usize = 11;
+    let room = usize::from(frame.area().width).saturating_sub(4 + KEYS);
+    let mut lines = Vec::new();
+    for (keys, what) in HELP {
+        for (i, part) in wrap(what, room).into_iter().enumerate() {
+            let keys = if i == 0 { keys } else { "" };
+            lines.push(Line::from(vec![
+                Span::styled(pad_right(keys, KEYS), style(Tone::Bold)),
+                Span::raw(part),
+            ]));
+        }
+    }
+    let fits = lines.len() + 2 <= usize::from(frame.area().height);
+    let title = if fits { "Keys" } else { "Keys (↑ ↓ for more)" };
+    let over = popup(frame, title, lines, *top, None, Tone::Plain);
+    *top = (*top).min(over);
 }
 
 fn confirm(frame: &mut Frame<'_>, question: &Question) {
-    let room = usize::from(frame.area().width).saturating_sub(6).max(20);
-    let mut lines = vec![Line::styled(fit(&question.about, room), style(Tone::Bold)), Line::raw("")];
-    lines.extend(question.warning.iter().map(|w| Line::raw(w.clone())));
+    let room = usize::from(frame.area().width).saturating_sub(4).clamp(20, 90);
+    let mut lines = Vec::new();
+    wrapped(&mut lines, &question.about, room, style(Tone::Bold));
     lines.push(Line::raw(""));
-    lines.push(Line::styled("y  do it     n  leave it", style(Tone::Bold)));
-    popup(frame, "Are you sure?", lines, Tone::Bad);
+    for warning in &question.warning {
+        wrapped(&mut lines, warning, room, Style::new());
+    }
+    let foot = Line::styled("y  do it     n  leave it", style(Tone::Bold));
+    popup(frame, "Are you sure?", lines, 0, Some(foot), Tone::Bad);
 }

@@ -39,7 +39,7 @@ fn guest(vmid: u32, name: &str) -> GuestLine {
 fn picture() -> Picture {
     let mut stale = guest(102, "\u{1b}[31mevil\nname\u{202e}");
     stale.dim = true;
-    stale.note = "last seen 40 s ago: connection refused".to_owned();
+    stale.note = "connection refused; last seen 40 s ago".to_owned();
     let mut busy = guest(101, "web");
     busy.operation = Some(OperationLines {
         headline: "start: the task failed: no space left".to_owned(),
@@ -76,7 +76,7 @@ fn guests_with_state_age_and_cause() {
     for wanted in [
         "lab/101",
         "running",
-        "last seen 40 s ago: connection refus…",
+        "connection refused; last seen 40 s",
         "1 of 3 not live",
         "TASK ERROR: no space left",
     ] {
@@ -114,17 +114,52 @@ fn a_question_stands_in_front_of_everything() {
     let text = screen(&mut ui, &picture, 100, 24);
     assert!(text.contains("Stop container web (lab/101) on node pve1 at once?"), "{text}");
     assert!(text.contains("n  leave it"), "{text}");
+    for (width, height) in [(50, 20), (40, 10), (80, 24)] {
+        let text = screen(&mut ui, &picture, width, height);
+        assert!(text.contains("y  do it") && text.contains("once?"), "{width}x{height}\n{text}");
+    }
+    assert!(screen(&mut ui, &picture, 39, 20).contains("Too small"));
 }
 
 #[test]
 fn empty_says_why() {
     let mut ui = Ui::new();
     let mut picture = picture();
-    ui.filter = "nothing like it".to_owned();
+    ui.set_filter("nothing like it");
     assert!(screen(&mut ui, &picture, 100, 24).contains("Esc takes the filter off"));
-    ui.filter.clear();
+    ui.set_filter("");
     picture.guests.clear();
     assert!(screen(&mut ui, &picture, 100, 24).contains("No guests, or none that this account may see."));
     picture.remotes[0].tone = Tone::Bad;
     assert!(screen(&mut ui, &picture, 100, 24).contains("No guests seen yet."));
+}
+
+#[test]
+fn a_narrow_screen_keeps_figures_and_the_first_keys() {
+    let mut ui = Ui::new();
+    let mut picture = picture();
+    picture.guests.truncate(2);
+    let text = screen(&mut ui, &picture, 80, 24);
+    for wanted in ["CPU", "MEMORY", "1.5 GiB", "connection", "? help", "x stop", "/ filter"] {
+        assert!(text.contains(wanted), "{wanted:?} in\n{text}");
+    }
+    ui.mode = Mode::Help;
+    let text = screen(&mut ui, &picture, 50, 20);
+    assert!(text.contains("for more") && text.contains("one row") && !text.contains("quit; what"), "{text}");
+    ui.help_top = 100;
+    let text = screen(&mut ui, &picture, 50, 20);
+    assert!(text.contains("quit; what"), "{text}");
+    assert!(ui.help_top < 100, "no further than its end");
+}
+
+#[test]
+fn a_fingerprint_is_never_cut() {
+    let mut ui = Ui::new();
+    ui.tab = Tab::Remotes;
+    let mut picture = picture();
+    let fingerprint = "AB:".repeat(31) + "CD";
+    picture.remotes[0].facts = vec![("how".to_owned(), format!("muster at lab --fingerprint {fingerprint}"))];
+    let text = screen(&mut ui, &picture, 80, 24);
+    let joined: String = text.chars().filter(|c| c.is_ascii_hexdigit() || *c == ':').collect();
+    assert!(joined.contains(&fingerprint), "{text}");
 }

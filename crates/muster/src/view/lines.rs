@@ -2,10 +2,13 @@
 
 use fleet::{FleetSnapshot, GuestRow, RemoteSnapshot};
 use model::capability::Availability;
+use model::cause::Cause;
 use model::guest::{GuestState, NodeState};
 use model::id::GuestKey;
 use model::operation::{Action, Operation, OperationState};
 use model::{LinkState, Now, Task};
+
+use std::time::Duration;
 
 use super::picture::{Fact, GuestLine, OperationLines, Picture, RemoteLine, RowId, TaskLine};
 use crate::term::table::Tone;
@@ -13,17 +16,18 @@ use crate::term::text::{ago, bytes, safe, until};
 use crate::words;
 
 /// Actions that have a key.
-const KEYED: [Action; 4] = [Action::Start, Action::Shutdown, Action::Reboot, Action::Stop];
+const KEYED: [Action; 6] =
+    [Action::Start, Action::Shutdown, Action::Reboot, Action::Stop, Action::Resume, Action::Suspend];
 
 /// Lines of a log that fit into the panel.
 const LOG: usize = 6;
 
-/// The picture of `fleet` at `now`.
-pub fn picture(fleet: &FleetSnapshot, now: Now) -> Picture {
+/// The picture of `fleet` at `now`. `patience` is how long an operation waits for a link that is not up.
+pub fn picture(fleet: &FleetSnapshot, now: Now, patience: Duration) -> Picture {
     let mut picture = Picture::default();
     for remote in &fleet.remotes {
         picture.remotes.push(remote_line(remote, now));
-        picture.guests.extend(remote.guests.iter().map(|row| guest_line(remote, row, now)));
+        picture.guests.extend(remote.guests.iter().map(|row| guest_line(remote, row, now, patience)));
         picture.tasks.extend(
             remote.tasks.iter().map(|task| (task.started, task_line(remote, task, now))).map(|(_, t)| t),
         );
@@ -46,10 +50,12 @@ fn fact(name: &str, value: impl Into<String>) -> Option<Fact> {
 
 fn remote_line(remote: &RemoteSnapshot, now: Now) -> RemoteLine {
     let (link, tone) = words::link(&remote.link.state);
-    let online = remote.nodes.iter().filter(|n| n.node.state == NodeState::Online).count();
+    let of_nodes = |state: NodeState| remote.nodes.iter().filter(|n| n.node.state == state).count();
+    let (online, unsaid) = (of_nodes(NodeState::Online), of_nodes(NodeState::Unknown));
     let up = remote.link.state.is_up();
     // By the last known state: a guest that is not seen now has not stopped for that.
-    let running = remote.guests.iter().filter(|g| g.guest.state == GuestState::Running).count();
+    let of_guests = |state: GuestState| remote.guests.iter().filter(|g| g.guest.state == state).count();
+    let (running, unknown) = (of_guests(GuestState::Running), of_guests(GuestState::Unknown));
     let certain = up && remote.guests.iter().all(|g| g.freshness.is_live());
     let about = match &remote.link.state {
         LinkState::Connected => {
@@ -71,6 +77,7 @@ fn remote_line(remote: &RemoteSnapshot, now: Now) -> RemoteLine {
     let mut facts: Vec<Fact> = [
         fact("link", remote.link.sentence()),
         remote.link.state.cause().and_then(|cause| fact("remedy", cause.remedy())),
+        outside(remote).and_then(|how| fact("how", how)),
         remote.link.next_try().and_then(|at| fact("next try", until(now.wall, at))),
         fact("last answer", seen.clone()),
         fact("version", words::versions(remote)),
@@ -138,19 +145,46 @@ fn remote_line(remote: &RemoteSnapshot, now: Now) -> RemoteLine {
         nodes: if remote.nodes.is_empty() {
             String::new()
         } else {
-            format!("{}{online}/{}", if up { "" } else { "~" }, remote.nodes.len())
+            share(online, unsaid, remote.nodes.len(), up)
         },
         guests: if remote.guests.is_empty() {
             String::new()
         } else {
-            format!("{}{running}/{}", if certain { "" } else { "~" }, remote.guests.len())
+            share(running, unknown, remote.guests.len(), certain)
         },
         seen,
         facts,
     }
 }
 
-fn guest_line(remote: &RemoteSnapshot, row: &GuestRow, now: Now) -> GuestLine {
+/// `2/3`; `~2/3` when that is not certain; `?/3` when nothing is known, which is not none.
+fn share(count: usize, unknown: usize, of: usize, certain: bool) -> String {
+    match (count, unknown) {
+        (0, 1..) => format!("?/{of}"),
+        _ => format!("{}{count}/{of}", if certain && unknown == 0 { "" } else { "~" }),
+    }
+}
+
+/// What has to be done outside the table, where the cause of a link that is down can only be mended there.
+fn outside(remote: &RemoteSnapshot) -> Option<String> {
+    let endpoint = remote.link.in_use().or_else(|| remote.link.endpoints.first().map(|e| &e.endpoint))?;
+    let at = format!("muster at {}={endpoint}", remote.name);
+    match remote.link.state.cause()? {
+        Cause::UntrustedCertificate { presented, .. } | Cause::CertificateChanged { presented, .. } => {
+            Some(format!("leave the table, compare, then: {at} --fingerprint {presented} watch"))
+        }
+        Cause::CredentialsRejected { .. } => {
+            Some(format!("leave the table, then give another password or token: {at} watch"))
+        }
+        Cause::SecondFactorNeeded { .. } => {
+            Some(format!("leave the table, then sign in with a fresh code: {at} watch"))
+        }
+        _ => None,
+    }
+}
+
+fn guest_line(remote: &RemoteSnapshot, row: &GuestRow, now: Now, patience: Duration) -> GuestLine {
+    let up = remote.link.state.is_up();
     let guest = &row.guest;
     let key = GuestKey { remote: remote.id, vmid: guest.vmid };
     let operation = remote.operations.iter().find(|o| o.guest == key);
@@ -158,7 +192,7 @@ fn guest_line(remote: &RemoteSnapshot, row: &GuestRow, now: Now) -> GuestLine {
     let state = words::state(row);
     let mut notes = Vec::new();
     if let Some(operation) = operation.filter(|o| Some(o.id) == row.busy) {
-        notes.push(format!("{}: {}", operation.action, operation.state.sentence()));
+        notes.push(format!("{}: {}", operation.action, words::operation(operation, up, patience)));
     }
     notes.extend(stale.clone());
     notes.extend(words::remarks(row));
@@ -171,12 +205,15 @@ fn guest_line(remote: &RemoteSnapshot, row: &GuestRow, now: Now) -> GuestLine {
     let mut refused = Vec::new();
     for action in KEYED {
         match remote.availability(guest.vmid, action, now) {
-            Some(Availability::MayFail { why }) => may_fail = Some(safe(&why)),
-            Some(Availability::Disabled { reason, remedy }) => {
-                let name = words::full_name(remote.name.as_str(), row);
-                refused.push((action, safe(&format!("Cannot {action} {name}: {reason}. {remedy}"))));
+            // That the processors of a container are hard to hold still is no doubt about anything else.
+            Some(Availability::MayFail { why }) if !matches!(action, Action::Resume | Action::Suspend) => {
+                may_fail = Some(safe(&why));
             }
-            Some(Availability::Available) | None => {}
+            Some(Availability::Disabled { reason, remedy }) => {
+                let reason = words::refusal(remote, row, &reason);
+                refused.push((action, safe(&format!("As last seen, {reason}. {remedy}"))));
+            }
+            Some(Availability::Available | Availability::MayFail { .. }) | None => {}
         }
     }
     let label = words::label(remote.name.as_str(), row);
@@ -186,7 +223,7 @@ fn guest_line(remote: &RemoteSnapshot, row: &GuestRow, now: Now) -> GuestLine {
         "{label} {name} {} {state} {} {} {}",
         guest.node,
         guest.kind,
-        tags.join(" "),
+        tags.iter().map(|tag| format!("#{tag}")).collect::<Vec<_>>().join(" "),
         guest.pool.as_ref().map(ToString::to_string).unwrap_or_default()
     );
     GuestLine {
@@ -206,7 +243,7 @@ fn guest_line(remote: &RemoteSnapshot, row: &GuestRow, now: Now) -> GuestLine {
         may_fail,
         refused,
         facts: guest_facts(row, stale, now),
-        operation: operation.map(|o| operation_lines(o, now)),
+        operation: operation.map(|o| operation_lines(o, up, now, patience)),
         haystack: haystack.to_lowercase(),
         state: safe(&state),
         label: safe(&label),
@@ -240,7 +277,7 @@ fn guest_facts(row: &GuestRow, stale: Option<String>, now: Now) -> Vec<Fact> {
 }
 
 /// How an operation stands, for the panel and for the line at the bottom.
-pub fn operation_lines(operation: &Operation, now: Now) -> OperationLines {
+pub fn operation_lines(operation: &Operation, up: bool, now: Now, patience: Duration) -> OperationLines {
     let tone = match &operation.state {
         OperationState::Succeeded => Tone::Good,
         OperationState::Pending
@@ -261,7 +298,7 @@ pub fn operation_lines(operation: &Operation, now: Now) -> OperationLines {
         headline: safe(&format!(
             "{}: {} ({})",
             operation.action,
-            operation.state.sentence(),
+            words::operation(operation, up, patience),
             ago(now.wall, operation.since)
         )),
         tone,

@@ -91,8 +91,10 @@ pub enum Wish {
     ToggleLink(RowId),
     /// End a remote's session although operations on it are open.
     DisconnectAnyway(RowId),
-    /// Leave.
+    /// Leave; asked about first while something begun here has not ended.
     Quit,
+    /// Leave all the same.
+    QuitAnyway,
 }
 
 /// One list's selection and scroll position.
@@ -104,6 +106,8 @@ struct Place {
     /// Where the selected row was last: the next one to take when it is gone.
     index: usize,
     top: usize,
+    /// Only rows with this text are shown: each list has its own.
+    filter: String,
 }
 
 /// The state of the screen that is the person's own.
@@ -113,12 +117,12 @@ pub struct Ui {
     pub tab: Tab,
     /// What the keys mean.
     pub mode: Mode,
-    /// Only rows with this text are shown.
-    pub filter: String,
     /// Is the panel with details open?
     pub details: bool,
     /// The line above the keys: what the last key led to.
     pub notice: Option<Notice>,
+    /// The first line of the help that is shown.
+    pub help_top: usize,
     places: [Place; 3],
     /// Lines for rows on the screen, as last drawn.
     height: usize,
@@ -152,9 +156,43 @@ impl Ui {
         });
     }
 
+    /// Asks whether to leave while something that was begun here has not ended.
+    pub fn ask_to_quit(&mut self, unsent: usize, open: usize) {
+        let count = |n: usize, what: &str| match n {
+            1 => format!("1 operation {what}"),
+            n => format!("{n} operations {what}"),
+        };
+        let about = match (unsent, open) {
+            (0, open) => format!("{}.", count(open, "still going on")),
+            (unsent, 0) => format!("{}.", count(unsent, "not sent yet")),
+            (unsent, open) => {
+                format!("{}, {}.", count(unsent, "not sent yet"), count(open, "still going on"))
+            }
+        };
+        let mut warning = Vec::new();
+        if unsent > 0 {
+            warning.push("What is not sent yet will not be, once you leave.".to_owned());
+        }
+        if open > 0 {
+            warning.push("What was sent goes on there; nobody here will see how it ends.".to_owned());
+        }
+        self.mode =
+            Mode::Confirm(Question { wish: Wish::QuitAnyway, about: format!("Leave? {about}"), warning });
+    }
+
+    /// The text that the rows of this list have.
+    pub fn filter(&self) -> &str {
+        &self.place().filter
+    }
+
+    /// Shows only rows with this text in this list.
+    pub fn set_filter(&mut self, text: &str) {
+        text.clone_into(&mut self.place_mut().filter);
+    }
+
     /// The ids of the rows that the filter leaves, in order.
     pub fn rows(&self, picture: &Picture) -> Vec<RowId> {
-        let needle = self.filter.to_lowercase();
+        let needle = self.filter().to_lowercase();
         let hit = |text: &str| needle.is_empty() || text.contains(&needle);
         match self.tab {
             Tab::Guests => picture.guests.iter().filter(|g| hit(&g.haystack)).map(|g| g.id.clone()).collect(),
@@ -226,15 +264,21 @@ impl Ui {
     /// One key. Returns what is to be done, if anything.
     pub fn key(&mut self, key: KeyEvent, picture: &Picture) -> Option<Wish> {
         if key.modifiers.contains(KeyModifiers::CONTROL) && matches!(key.code, KeyCode::Char('c' | 'C')) {
-            return Some(Wish::Quit);
+            let asked = matches!(&self.mode, Mode::Confirm(q) if q.wish == Wish::QuitAnyway);
+            return Some(if asked { Wish::QuitAnyway } else { Wish::Quit });
         }
+        // What was said has been read by whoever goes on.
+        self.notice = None;
         match std::mem::take(&mut self.mode) {
             Mode::Browse => self.browse(key, picture),
             Mode::Filter => {
                 self.type_filter(key);
                 None
             }
-            Mode::Help => None,
+            Mode::Help => {
+                self.read_help(key);
+                None
+            }
             Mode::Confirm(question) => match key.code {
                 KeyCode::Char('y' | 'Y') => Some(question.wish),
                 KeyCode::Char('n' | 'N' | 'q') | KeyCode::Esc | KeyCode::Enter => {
@@ -250,19 +294,34 @@ impl Ui {
         }
     }
 
+    /// Arrows move the help, where it is longer than the screen; any other key closes it.
+    fn read_help(&mut self, key: KeyEvent) {
+        self.help_top = match key.code {
+            KeyCode::Down | KeyCode::PageDown | KeyCode::Char('j') => self.help_top + 1,
+            KeyCode::Up | KeyCode::PageUp | KeyCode::Char('k') => self.help_top.saturating_sub(1),
+            _ => {
+                self.help_top = 0;
+                return;
+            }
+        };
+        self.mode = Mode::Help;
+    }
+
     fn type_filter(&mut self, key: KeyEvent) {
         match key.code {
             KeyCode::Enter => return,
             KeyCode::Esc => {
-                self.filter.clear();
+                self.place_mut().filter.clear();
                 return;
             }
             KeyCode::Backspace => {
-                self.filter.pop();
+                self.place_mut().filter.pop();
             }
-            KeyCode::Char('u') if key.modifiers.contains(KeyModifiers::CONTROL) => self.filter.clear(),
+            KeyCode::Char('u') if key.modifiers.contains(KeyModifiers::CONTROL) => {
+                self.place_mut().filter.clear();
+            }
             KeyCode::Char(c) if !key.modifiers.contains(KeyModifiers::CONTROL) && !c.is_control() => {
-                self.filter.push(c);
+                self.place_mut().filter.push(c);
             }
             _ => {}
         }
@@ -277,8 +336,7 @@ impl Ui {
             KeyCode::Char('?') | KeyCode::F(1) => self.mode = Mode::Help,
             KeyCode::Char('/') => self.mode = Mode::Filter,
             KeyCode::Esc => {
-                self.filter.clear();
-                self.notice = None;
+                self.place_mut().filter.clear();
             }
             KeyCode::Tab | KeyCode::Right => self.tab = self.tab.next(),
             KeyCode::BackTab | KeyCode::Left => self.tab = self.tab.previous(),
@@ -296,6 +354,8 @@ impl Ui {
             KeyCode::Char('d') => return self.act(&rows, picture, Action::Shutdown),
             KeyCode::Char('b') => return self.act(&rows, picture, Action::Reboot),
             KeyCode::Char('x') => return self.act(&rows, picture, Action::Stop),
+            KeyCode::Char('r') => return self.act(&rows, picture, Action::Resume),
+            KeyCode::Char('p') => return self.act(&rows, picture, Action::Suspend),
             KeyCode::Char('t') => return self.on_remote(&rows, picture).map(Wish::TryNow),
             KeyCode::Char('c') => return self.on_remote(&rows, picture).map(Wish::ToggleLink),
             _ => {}
@@ -338,10 +398,7 @@ impl Ui {
         };
         // What was acted on stays selected, also when the filter that brought it up is taken off.
         self.place_mut().selected = Some(guest.id.clone());
-        if let Some(refusal) = guest.refusal(action) {
-            self.notice = Some(Notice { text: refusal, bad: true });
-            return None;
-        }
+        // What is seen here may be old: whether it can be done is not judged by it.
         let wish = Wish::Act(guest.id.clone(), action);
         if action == Action::Stop {
             self.mode =
@@ -366,8 +423,8 @@ fn stop_warning(guest: &GuestLine) -> Vec<String> {
     if guest.ha {
         lines.push("High availability manages it: stopping asks the cluster to keep it stopped.".to_owned());
     }
-    if let Some(why) = &guest.may_fail {
-        lines.push(why.clone());
+    if let Some(why) = guest.refusal(Action::Stop).or_else(|| guest.may_fail.clone()) {
+        lines.push(why);
     }
     lines
 }
@@ -468,7 +525,7 @@ mod tests {
 
         press(&mut ui, &all, "/g11q?s");
         assert_eq!(ui.mode, Mode::Filter, "letters are text here, not commands");
-        assert_eq!(ui.filter, "g11q?s");
+        assert_eq!(ui.filter(), "g11q?s");
         for _ in 0..3 {
             ui.key(KeyEvent::from(KeyCode::Backspace), &all);
         }
@@ -479,6 +536,12 @@ mod tests {
         let rows = ui.rows(&all);
         ui.settle(&rows, 10);
         assert_eq!(ui.selected(&rows), Some(id(105)), "the same guest as before the filter");
+        press(&mut ui, &all, "/g1");
+        ui.key(KeyEvent::from(KeyCode::Enter), &all);
+        press(&mut ui, &all, "2");
+        assert_eq!(ui.filter(), "", "each list has its own");
+        press(&mut ui, &all, "1");
+        assert_eq!(ui.filter(), "g1");
     }
 
     #[test]
@@ -499,14 +562,27 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_done_says_why() {
+    fn leaving_is_asked_about_once() {
+        let mut ui = Ui::new();
+        let there = picture([101]);
+        assert_eq!(press(&mut ui, &there, "q"), [Wish::Quit]);
+        ui.ask_to_quit(1, 2);
+        let Mode::Confirm(question) = ui.mode.clone() else { panic!("{:?}", ui.mode) };
+        assert_eq!(question.about, "Leave? 1 operation not sent yet, 2 operations still going on.");
+        assert_eq!(press(&mut ui, &there, "n"), []);
+        ui.ask_to_quit(0, 1);
+        assert_eq!(press(&mut ui, &there, "y"), [Wish::QuitAnyway]);
+    }
+
+    #[test]
+    fn what_cannot_be_done_is_asked_for_all_the_same() {
         let mut ui = Ui::new();
         let mut there = picture([101]);
         there.guests[0].refused = vec![(Action::Start, "it is running already".to_owned())];
         let rows = ui.rows(&there);
         ui.settle(&rows, 10);
-        assert_eq!(press(&mut ui, &there, "s"), []);
-        assert_eq!(ui.notice.as_ref().unwrap().text, "it is running already");
+        let asked = press(&mut ui, &there, "s");
+        assert_eq!(asked, [Wish::Act(id(101), Action::Start)], "what is on the screen refuses nothing");
         assert_eq!(press(&mut ui, &there, "2s"), []);
         assert!(ui.notice.as_ref().unwrap().text.contains("Select a guest"));
     }
