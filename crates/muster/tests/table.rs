@@ -31,7 +31,7 @@ async fn a_link_that_goes_leaves_the_table_as_last_seen() {
     let sim = Sim::start(Topology::single("9.2"), SimTimings::fast()).await.unwrap();
     let remote = sim.first().unwrap();
     let clock = Clock::new();
-    let fleet = Fleet::new(Timings::shrunk(), clock.clone(), 1);
+    let fleet = Fleet::new(Timings::shrunk(), clock, 1);
     let leaf = remote.leaf_fingerprint("pve1").unwrap().parse().unwrap();
     let trust = TrustPolicy { system: false, ..TrustPolicy::leaf(leaf) };
     let address = remote.first_address().to_string().parse().unwrap();

@@ -15,6 +15,7 @@ use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
 use common::{Host, PASSWORD};
+use pve_sim::Fault;
 
 /// `muster` on a pseudo-terminal, by way of util-linux' `script`.
 struct Typed {
@@ -113,6 +114,8 @@ impl Typed {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_certificate_is_asked_for_before_the_password() {
     let host = Host::start("9.2").await;
+    // Long enough to type on while the password is judged.
+    host.remote.fault(None, Fault::Delay { ms: 1_000 }.on("/access/ticket")).await;
     let address = host.address.clone();
     let fingerprint = host.fingerprint.clone();
     let remote = host.remote.clone();
@@ -130,12 +133,14 @@ async fn the_certificate_is_asked_for_before_the_password() {
         typed.type_in("\n");
         typed.expect("Password of root@pam");
         typed.type_in("a wrong one\n");
+        typed.type_in("typed-ahead");
         typed.expect("rejected");
         typed.expect("Password of root@pam");
         typed.type_in(&format!("{PASSWORD}\n"));
         typed.expect("running");
         let (code, seen) = typed.end();
         assert_eq!(code, 0, "{seen}");
+        assert!(!seen.contains("typed-ahead"), "nothing is echoed before the answer is judged: {seen}");
         assert!(!seen.contains(PASSWORD) && !seen.contains("a wrong one"), "typed without echo: {seen}");
     })
     .await

@@ -103,6 +103,7 @@ async fn follow(
     let deadline = within.map(|w| began + w);
     let mut refresh = interval(REFRESH);
     refresh.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    crate::term::ask::HEEDED.store(true, std::sync::atomic::Ordering::Relaxed);
     let mut interrupt = std::pin::pin!(tokio::signal::ctrl_c());
     let ended = loop {
         let operation = receiver.borrow_and_update().clone();
@@ -131,6 +132,7 @@ async fn follow(
             _ = &mut interrupt => break Ended::Interrupted,
         }
     };
+    crate::term::ask::HEEDED.store(false, std::sync::atomic::Ordering::Relaxed);
     context.clear_progress();
     ended
 }

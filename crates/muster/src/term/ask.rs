@@ -1,7 +1,10 @@
 //! Questions to the person at the terminal, behind [`Ask`] so that everything above can be tested.
 
 use std::io::{self, BufRead, IsTerminal, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
+use rustix::termios::{LocalModes, OptionalActions, QueueSelector, Termios, tcflush, tcgetattr, tcsetattr};
 use zeroize::Zeroizing;
 
 use super::text::safe;
@@ -55,15 +58,71 @@ pub trait Ask: Send {
 }
 
 /// The terminal this program runs in. Questions go to standard error: standard output is for results.
+///
+/// What is typed before a secret was judged is not shown either: it may be the rest of it.
 #[derive(Debug)]
 pub struct Terminal {
     stdin_is_taken: bool,
+    echo: Echo,
+    /// Does somebody look after Ctrl-C already?
+    guarded: bool,
+}
+
+/// The terminal's echo: on, or kept off with what to put back.
+#[derive(Debug, Clone, Default)]
+struct Echo {
+    before: Arc<Mutex<Option<Termios>>>,
+}
+
+impl Echo {
+    fn off(&self) {
+        let mut before = self.before.lock().unwrap_or_else(PoisonError::into_inner);
+        if before.is_some() {
+            // Typed blindly while the last answer was judged: no part of the next one.
+            let _ = tcflush(io::stdin(), QueueSelector::IFlush);
+            return;
+        }
+        let Ok(now) = tcgetattr(io::stdin()) else { return };
+        let mut quiet = now.clone();
+        quiet.local_modes.remove(LocalModes::ECHO);
+        if tcsetattr(io::stdin(), OptionalActions::Now, &quiet).is_ok() {
+            *before = Some(now);
+        }
+    }
+
+    /// Puts it back. What was typed meanwhile is thrown away: nobody else shall read it.
+    fn back(&self) {
+        let before = self.before.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(before) = before {
+            let _ = tcsetattr(io::stdin(), OptionalActions::Flush, &before);
+        }
+    }
+}
+
+/// Set while somebody else decides what Ctrl-C means.
+pub static HEEDED: AtomicBool = AtomicBool::new(false);
+
+/// Ends the process at Ctrl-C, as it would by itself, with the echo put back.
+async fn guard(echo: Echo) {
+    while tokio::signal::ctrl_c().await.is_ok() {
+        if !HEEDED.load(Ordering::Relaxed) {
+            echo.back();
+            eprintln!();
+            std::process::exit(130);
+        }
+    }
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        self.echo.back();
+    }
 }
 
 impl Terminal {
     /// `stdin_is_taken`: standard input carries a secret (`--password-file -`), so no answer can come there.
     pub fn new(stdin_is_taken: bool) -> Self {
-        Self { stdin_is_taken }
+        Self { stdin_is_taken, echo: Echo::default(), guarded: false }
     }
 }
 
@@ -81,6 +140,7 @@ impl Ask for Terminal {
         if !self.present() {
             return Err(NoAnswer::NoTerminal);
         }
+        self.echo.back();
         let mut err = io::stderr();
         match default {
             Some(default) => write!(err, "{} [{}]: ", safe(question), safe(default))?,
@@ -100,6 +160,11 @@ impl Ask for Terminal {
         if !self.present() {
             return Err(NoAnswer::NoTerminal);
         }
+        if let (false, Ok(runtime)) = (self.guarded, tokio::runtime::Handle::try_current()) {
+            runtime.spawn(guard(self.echo.clone()));
+            self.guarded = true;
+        }
+        self.echo.off();
         match rpassword::prompt_password(format!("{}: ", safe(question))) {
             Ok(text) => Ok(Zeroizing::new(text)),
             Err(e) if matches!(e.kind(), io::ErrorKind::UnexpectedEof | io::ErrorKind::Interrupted) => {
@@ -107,6 +172,10 @@ impl Ask for Terminal {
             }
             Err(e) => Err(NoAnswer::Io(e)),
         }
+    }
+
+    fn judged(&mut self) {
+        self.echo.back();
     }
 }
 

@@ -157,7 +157,7 @@ fn list_of(frame: &mut Frame<'_>, area: Rect, picture: &Picture, ui: &mut Ui, ro
     }
     let columns = match ui.tab {
         Tab::Guests => guest_columns(picture, area.width),
-        Tab::Remotes => remote_columns(picture),
+        Tab::Remotes => remote_columns(picture, area.width),
         Tab::Tasks => task_columns(picture),
     };
     let places = Layout::horizontal(columns.iter().map(|c| c.width)).spacing(1).split(area);
@@ -219,7 +219,8 @@ fn guest_columns(picture: &Picture, room: u16) -> Vec<Column> {
     };
     let (with_node, with_figures) = (take(node + 1, 0), take(6 + 1 + 8 + 1, 0));
     let with_uptime = take(11 + 1, 30);
-    let name = name.min(left.saturating_sub(1 + NOTE)).max(6);
+    // A note tells more than the end of a long name.
+    let name = name.min(left.saturating_sub(1 + 2 * NOTE).max(12).min(left.saturating_sub(1 + NOTE))).max(6);
 
     let mut columns = vec![
         column("GUEST", Constraint::Length(label), 0),
@@ -257,17 +258,20 @@ fn guest_texts(guest: &GuestLine) -> Vec<(&str, Style)> {
     ]
 }
 
-fn remote_columns(picture: &Picture) -> Vec<Column> {
+fn remote_columns(picture: &Picture, room: u16) -> Vec<Column> {
     let name = width_of(picture.remotes.iter().map(|r| r.name.as_str()), 6, 22);
     let link = width_of(picture.remotes.iter().map(|r| r.link.as_str()), 11, 21);
-    vec![
+    let mut columns = vec![
         column("REMOTE", Constraint::Length(name), 0),
         column("LINK", Constraint::Length(link), 1),
         figures("NODES", 6, 2),
         figures("GUESTS", 7, 3),
-        column("LAST ANSWER", Constraint::Length(12), 4),
-        column("ABOUT", Constraint::Fill(1), 5),
-    ]
+    ];
+    if room >= 70 {
+        columns.push(column("LAST ANSWER", Constraint::Length(12), 4));
+    }
+    columns.push(column("ABOUT", Constraint::Fill(1), 5));
+    columns
 }
 
 fn remote_texts(remote: &RemoteLine) -> Vec<(&str, Style)> {
