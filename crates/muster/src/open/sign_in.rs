@@ -138,10 +138,13 @@ async fn user(name: &str, lobby: &Client, means: &Means, ask: &mut dyn Ask) -> R
             Err(NoAnswer::NoTerminal) => return Err(not_signed_in(name)),
             answer => answer?,
         };
-        let user = if has_realm(&typed) { typed } else { format!("{typed}@{default}") };
+        let whole = has_realm(&typed);
+        let user = if whole { typed } else { format!("{typed}@{default}") };
         match known(&user, &names) {
             Ok(()) => {
-                ask.tell(&format!("Signing in as {}.", safe(&user)));
+                if !whole {
+                    ask.tell(&format!("Signing in as {}.", safe(&user)));
+                }
                 return Ok(user);
             }
             Err(wrong) if tries < TRIES => ask.tell(&safe(&format!("{wrong}."))),

@@ -323,3 +323,17 @@ fn task_line(remote: &RemoteSnapshot, task: &Task, now: Now) -> TaskLine {
         upid: safe(task.upid.as_str()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::share;
+
+    #[test]
+    fn unknown_is_never_zero() {
+        assert_eq!(share(2, 0, 3, true), "2/3");
+        assert_eq!(share(2, 0, 3, false), "~2/3");
+        assert_eq!(share(2, 1, 3, true), "~2/3");
+        assert_eq!(share(0, 1, 1, true), "?/1");
+        assert_eq!(share(0, 0, 1, true), "0/1");
+    }
+}
