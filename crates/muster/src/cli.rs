@@ -44,7 +44,8 @@ An ADDRESS is a host, with or without port, scheme or path: a line from the
 browser's address bar will do. NAME=ADDRESS says what to call it; several
 endpoints of one cluster are separated by commas.
 
-A GUEST is REMOTE/VMID, or a VMID or name that only one guest has.
+A GUEST is REMOTE/VMID or REMOTE/NAME, or a VMID or name that only one guest has.
+Nothing is done to a bare one while a remote given could not be asked.
 
 Nothing secret is an argument: passwords and tokens are typed without echo, or
 come from a file, a descriptor, or standard input (the file \"-\"). They are sent
@@ -168,7 +169,7 @@ pub struct SignIn {
     /// Trust whatever certificate is shown this time. Only where nobody can sit in between
     #[arg(long, global = true, help_heading = "Trust", conflicts_with = "fingerprint")]
     pub accept_new: bool,
-    /// Give up when there is no answer after this long, e.g. 30, 30s, 5m
+    /// Give up after this long in all, from connecting to the end, e.g. 30, 30s, 5m
     #[arg(long, value_name = "TIME", global = true, value_parser = parse_span)]
     pub timeout: Option<std::time::Duration>,
 }
@@ -215,7 +216,7 @@ pub struct Ls {
 /// A command on one guest.
 #[derive(Debug, Args)]
 pub struct Guest {
-    /// REMOTE/VMID, or a VMID or name that only one guest has
+    /// REMOTE/VMID, REMOTE/NAME, or a VMID or name that only one guest has
     #[arg(value_name = "GUEST")]
     pub guest: String,
 }
