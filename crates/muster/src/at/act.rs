@@ -76,7 +76,7 @@ pub(super) async fn act(
         Err(error) => {
             let fresh = fleet.remote(remote.id);
             let at = fresh.as_deref().unwrap_or(remote);
-            return refused(&error, action, Subject { remote: at, row }, json, context);
+            return refused(fleet, &error, action, Subject { remote: at, row }, now, json, context).await;
         }
     };
     let mut receiver = fleet.operation(id).ok_or_else(|| {
@@ -211,10 +211,12 @@ fn conclude(
 }
 
 /// An action that was not even recorded: refused, or fulfilled already.
-fn refused(
+async fn refused(
+    fleet: &Fleet,
     error: &fleet::OperateError,
     action: Action,
     subject: Subject<'_>,
+    asked: Now,
     json: bool,
     context: &mut Context<'_>,
 ) -> Result<Exit, Failure> {
@@ -227,7 +229,8 @@ fn refused(
         }
         other => (other.to_string(), None),
     };
-    let fulfilled = words::fulfilled(action, row.guest.kind, &reason);
+    let fulfilled = words::fulfilled(action, row.guest.kind, &reason)
+        && looked_at(fleet, remote, row, action, asked).await;
     if json {
         context.print_json(&json!({
             "state": if fulfilled { "nothing_to_do" } else { "refused" },
@@ -252,6 +255,26 @@ fn refused(
         Some(remedy) => failure.hint(remedy),
         None => failure,
     })
+}
+
+/// Is the guest, looked at after it was asked for, in the state that the action wants? What was seen before proves
+/// nothing.
+async fn looked_at(
+    fleet: &Fleet,
+    remote: &RemoteSnapshot,
+    row: &GuestRow,
+    action: Action,
+    asked: Now,
+) -> bool {
+    let wanted = action.wanted();
+    match fleet.guest_detail(remote.id, row.guest.vmid).await {
+        Ok(detail) => detail
+            .status
+            .seen
+            .filter(|s| s.at >= asked.wall)
+            .is_some_and(|s| wanted.is_some_and(|state| s.value.status.as_deref() == Some(state.word()))),
+        Err(_) => false,
+    }
 }
 
 fn operation_json(remote: &str, row: &GuestRow, operation: &Operation) -> Value {
