@@ -31,7 +31,8 @@ bench: tools ## the figures of docs/performance.md, printed as a table
 	@$(CARGO) bench --workspace --bench '*'
 
 soak: tools ## the tests that need true timings, minutes each
-	@$(CARGO) test --release --workspace -- --ignored --nocapture --test-threads 1
+	@$(CARGO) test --release --package fleet --package muster --test links --test idle --test faults -- \
+		--ignored --nocapture --test-threads 1
 
 fuzz: tools ## the property tests with a hundred times as many cases (CASES=n)
 	@scripts/fuzz
