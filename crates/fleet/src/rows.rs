@@ -53,8 +53,8 @@ fn guest(row: GuestRow) -> Guest {
         cpus: row.maxcpu,
         memory: row.mem,
         memory_max: row.maxmem,
-        // A virtual machine's 0 means "not measured".
-        disk: row.disk.filter(|used| kind == GuestKind::Ct || *used > 0),
+        // 0 means "not measured": of every virtual machine, and of a container that is off.
+        disk: row.disk.filter(|used| *used > 0),
         disk_max: row.maxdisk,
         uptime: row.uptime,
         tags: texts(row.tags),

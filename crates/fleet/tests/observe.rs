@@ -296,6 +296,11 @@ async fn without_quorum_reads_go_on_and_writes_say_why_not() {
         ended.state.sentence() + &ended.last_lines.iter().map(|line| line.to_string()).collect::<String>();
     assert_eq!(ended.state.word(), "failed");
     assert!(words.contains("quorum"), "{words}");
+    if let OperationState::Failed(FailedWhy::Refused { cause }) = &ended.state {
+        let no_quorum =
+            matches!(cause, Cause::ServerError { class: model::cause::ServerClass::NoQuorum, .. });
+        assert!(no_quorum, "{cause:?}");
+    }
     let seen = lost.guest(Vmid(102)).unwrap().observed_at;
     bench.guest(102, "read on", |row| row.observed_at > seen && row.freshness.is_live()).await;
     bench.end().await;

@@ -25,6 +25,8 @@ async fn a_start_is_done_when_its_task_has_ended_well() {
     let words: Vec<_> = operation.log.iter().map(|line| line.text.as_str()).collect();
     assert!(words[0].starts_with("start asked for by ada"), "{words:?}");
     assert!(operation.task.is_some() && operation.dispatch.is_some());
+    let asked = |one: &pve_sim::Exchange| one.path.contains("/tasks/") && one.path.ends_with("/status");
+    assert!(bench.remote.journal().iter().any(asked), "done is said by the exit status, not by the answer");
     bench
         .guest(102, "running", |row| row.guest.state == GuestState::Running && row.freshness.is_live())
         .await;

@@ -85,7 +85,7 @@ pub struct Guest {
     pub memory: Option<u64>,
     /// Memory it has, bytes.
     pub memory_max: Option<u64>,
-    /// Root disk in use, bytes (containers; Proxmox says 0 for every virtual machine, which is left out).
+    /// Root disk in use, bytes (containers; the 0 that Proxmox says of virtual machines and of what is off is left out).
     pub disk: Option<u64>,
     /// Root disk, bytes.
     pub disk_max: Option<u64>,

@@ -297,6 +297,17 @@ async fn odd_names_drive_no_terminal() {
             assert_eq!(bad, None, "{args:?}: {run:?}");
         }
     }
+    // Nor do the words of a task, in the answer, in the list and in its log.
+    host.remote.with_world(|world, _| world.fail_next_task("vzstart", "no \u{1b}[31mbread\u{202e}"));
+    let failed = host.at(&["start", "102"]).await;
+    assert_eq!(failed.code, 1, "{failed:?}");
+    let tasks = host.at(&["tasks", "-o", "json"]).await.json();
+    let upid =
+        tasks["items"].as_array().unwrap().iter().find(|t| t["type"] == "vzstart").unwrap()["id"].clone();
+    for run in [failed, host.at(&["tasks"]).await, host.at(&["log", upid.as_str().unwrap()]).await] {
+        assert!((run.out.clone() + &run.err).contains("␛[31mbread"), "{run:?}");
+        assert!(!(run.out + &run.err).contains(['\u{1b}', '\u{202e}']));
+    }
     let run = host.at(&["ls"]).await;
     assert!(run.out.contains("␛[2J␛[31mred␇"), "{run:?}");
     assert!(run.out.contains("line␊break<U+202E>drow"), "{run:?}");

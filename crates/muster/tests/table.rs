@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use fleet::{Clock, Fleet, RemoteSpec, Timings};
+use model::{Action, Author, PowerOptions, Vmid};
 use muster::view::lines::picture;
 use muster::view::picture::{Picture, RemoteLine};
 use pve::{Credential, TrustPolicy};
@@ -24,6 +25,41 @@ async fn until(fleet: &Fleet, clock: &Clock, fits: impl Fn(&Picture) -> bool) ->
 
 fn figures(line: &RemoteLine) -> (&str, &str) {
     (&line.nodes, &line.guests)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_from_outside_drives_the_terminal() {
+    let sim = Sim::start(Topology::single("9.2"), SimTimings::fast()).await.unwrap();
+    let remote = sim.first().unwrap();
+    remote.with_world(|world, _| {
+        world.guest_mut(101).unwrap().set_name("\u{1b}[2Jred\u{202e}");
+        world.fail_next_task("vzstart", "no \u{1b}[31mbread\u{202e}");
+    });
+    let clock = Clock::new();
+    let fleet = Fleet::new(Timings::shrunk(), clock, 1);
+    let leaf = remote.leaf_fingerprint("pve1").unwrap().parse().unwrap();
+    let trust = TrustPolicy { system: false, ..TrustPolicy::leaf(leaf) };
+    let address = remote.first_address().to_string().parse().unwrap();
+    let credential = Credential::password("root@pam", "secret-root");
+    let id = fleet.add(RemoteSpec::new("lab", address, trust, credential)).unwrap();
+    until(&fleet, &clock, |p| p.guests.iter().any(|guest| guest.name.contains("red"))).await;
+    let author = Author { name: "ada".into(), from: "test".into() };
+    fleet.operate(id, Vmid(102), Action::Start, PowerOptions::default(), author).await.unwrap();
+    let shown = until(&fleet, &clock, |p| {
+        p.tasks.iter().any(|task| format!("{task:?}").contains("bread"))
+            && p.guests.iter().any(|guest| format!("{:?}", guest.operation).contains("bread"))
+    })
+    .await;
+    // What the filter looks into is never drawn. Of the rest, Debug would show as escaped what is not plain text.
+    let mut shown = shown;
+    shown.guests.iter_mut().for_each(|guest| guest.haystack.clear());
+    shown.tasks.iter_mut().for_each(|task| task.haystack.clear());
+    let all = format!("{:?} {:?} {:?}", shown.guests, shown.tasks, shown.remotes);
+    for raw in ["\\u{1b}", "\\u{202e}", "\\n"] {
+        assert!(!all.contains(raw), "{raw} in {all}");
+    }
+    fleet.stop().await;
+    sim.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

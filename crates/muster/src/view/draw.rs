@@ -260,7 +260,11 @@ fn guest_texts(guest: &GuestLine) -> Vec<(&str, Style)> {
 
 fn remote_columns(picture: &Picture, room: u16) -> Vec<Column> {
     let name = width_of(picture.remotes.iter().map(|r| r.name.as_str()), 6, 22);
-    let link = width_of(picture.remotes.iter().map(|r| r.link.as_str()), 11, 21);
+    // Wide enough for every state where there is room: nothing moves when a link changes.
+    let link = match room {
+        100.. => 20,
+        _ => width_of(picture.remotes.iter().map(|r| r.link.as_str()), 12, 20),
+    };
     let mut columns = vec![
         column("REMOTE", Constraint::Length(name), 0),
         column("LINK", Constraint::Length(link), 1),
