@@ -80,6 +80,8 @@ async fn nothing_is_refused_by_an_old_look() {
     });
     let id = bench.operate(101, Action::Start).await;
     assert_eq!(bench.ended(id).await.state, OperationState::Succeeded);
+    // The guest is asked at once after that; its answer takes a moment.
+    bench.guest(101, "running", |row| row.state == GuestState::Running).await;
     let refused = bench.try_operate(101, Action::Start).await.unwrap_err();
     assert!(
         matches!(&refused, OperateError::Disabled { reason, .. } if reason.contains("running")),
