@@ -358,8 +358,9 @@ impl Fleet {
         let now = self.inner.common.clock.now();
         let availability = asker.shared.snapshot.load().availability(vmid, action, now);
         if matches!(availability, Some(Availability::Disabled { .. })) {
-            // Listings lag: before anything is refused, the guest itself is asked.
-            asker.glance(vmid).await;
+            // Listings lag: before anything is refused, the guest itself is asked, for as long as an action may wait.
+            let patience = self.inner.common.timings.operation_wait;
+            let _ = tokio::time::timeout(patience, asker.glance(vmid)).await;
         }
         let (reply, answer) = oneshot::channel();
         self.tell(id, Message::Operate { vmid, action, options, author, reply })

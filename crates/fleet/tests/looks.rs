@@ -4,10 +4,12 @@
 
 mod support;
 
-use fleet::OperateError;
+use std::time::Duration;
+
+use fleet::{OperateError, Timings};
 use model::{Action, GuestState, OperationState};
-use pve_sim::Topology;
 use pve_sim::world::Run;
+use pve_sim::{BlackHoleAt, Fault, Topology};
 use support::Bench;
 
 #[tokio::test]
@@ -53,5 +55,18 @@ async fn nothing_is_refused_by_an_old_look() {
     );
     let id = bench.operate(102, Action::Shutdown).await;
     assert_eq!(bench.ended(id).await.state, OperationState::Succeeded);
+    bench.end().await;
+}
+
+#[tokio::test]
+async fn a_guest_that_does_not_answer_holds_up_a_refusal_for_as_long_as_an_action_may_wait() {
+    let mut timings = Timings::shrunk();
+    timings.pve.answer = Duration::from_secs(120);
+    let bench = Bench::with(Topology::single("9.2"), 1, support::root(), timings).await;
+    bench.ready().await;
+    let silent = Fault::BlackHole { at: BlackHoleAt::Answer };
+    bench.remote.fault(None, silent.on("/nodes/*/lxc/101/status/current")).await;
+    let refused = tokio::time::timeout(Duration::from_secs(40), bench.try_operate(101, Action::Start)).await;
+    assert!(matches!(refused.unwrap().unwrap_err(), OperateError::Disabled { .. }));
     bench.end().await;
 }
