@@ -11,8 +11,17 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 /// Every crate has its floor here, and nowhere else.
-const FLOORS: [(&str, u8); 6] =
-    [("catalogue", 0), ("pve", 1), ("model", 1), ("pve-sim", 2), ("fleet", 3), ("muster", 5)];
+const FLOORS: [(&str, u8); 9] = [
+    ("api", 2),
+    ("catalogue", 0),
+    ("fleet", 3),
+    ("model", 1),
+    ("muster", 5),
+    ("pve", 1),
+    ("pve-sim", 2),
+    ("server", 4),
+    ("store", 2),
+];
 
 fn crates() -> std::path::PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")

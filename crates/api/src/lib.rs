@@ -1,0 +1,1 @@
+//! Request, reply and stream types of Muster's own API, with their schemas.
