@@ -4,6 +4,7 @@
 //! Read in this order: [`id`], [`time`], [`cause`], [`link`], [`guest`], [`presence`], [`capability`],
 //! [`operation`].
 
+pub mod access;
 pub mod backoff;
 pub mod capability;
 pub mod cause;
