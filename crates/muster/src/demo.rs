@@ -7,7 +7,7 @@ use model::operation::Author;
 use pve::{Certificate, Credential, TrustPolicy};
 use pve_sim::{Sim, SimTimings, Topology};
 
-use crate::cli::Demo;
+use crate::cli::serve::Demo;
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Failure;

@@ -5,6 +5,7 @@
 
 pub mod at;
 pub mod cli;
+pub mod cmd;
 mod context;
 pub mod demo;
 pub mod doctor;
@@ -20,7 +21,8 @@ mod words;
 
 pub use context::Context;
 
-use cli::{Cli, Command, Output, RemoteCommand};
+use cli::remote::RemoteCommand;
+use cli::{Cli, Command, Output};
 use exit::Exit;
 use failure::Failure;
 use open::trust::Beliefs;
@@ -38,7 +40,9 @@ pub async fn run(cli: Cli, context: &mut Context<'_>) -> Exit {
                 let account = Account { user: &wanted.user, token: &wanted.token };
                 context.print(&commands(wanted.pve, wanted.rights, &account)).map(|()| Exit::Done)
             }
+            _ => Err(Failure::new(Exit::Failed, "This command is not there yet.")),
         },
+        _ => Err(Failure::new(Exit::Failed, "This command is not there yet.")),
     };
     match outcome {
         Ok(exit) => exit,

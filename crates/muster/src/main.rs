@@ -3,15 +3,18 @@
 use std::io::{self, IsTerminal};
 use std::process::ExitCode;
 
-use clap::Parser;
-use muster::cli::Cli;
+use clap::{CommandFactory, Parser};
+use clap_complete::CompleteEnv;
+use muster::cli::{Cli, arguments};
 use muster::term::ask::Terminal;
 use muster::term::table::Paper;
 use muster::{Context, run};
 use tracing_subscriber::EnvFilter;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    // A shell that completes a command line asks through the environment.
+    CompleteEnv::with_factory(Cli::command).complete();
+    let cli = Cli::parse_from(arguments(std::env::args_os()));
     // Quiet unless asked: MUSTER_LOG=debug, or any filter that tracing understands.
     if let Ok(filter) = EnvFilter::try_from_env("MUSTER_LOG") {
         tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_ansi(false).init();

@@ -8,7 +8,7 @@ use model::cause::{Cause, ServerClass};
 use pve::upid::Upid;
 use serde_json::json;
 
-use crate::cli::Log;
+use crate::cli::at::Log;
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Failure;

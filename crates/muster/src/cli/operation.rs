@@ -1,0 +1,65 @@
+//! `muster operation`: what may be typed.
+
+use clap::{Args, Subcommand};
+
+use super::{Common, Listing};
+
+const EXAMPLES: &str = "\
+Examples:
+  muster operation ls                          open ones first
+  muster operation show 0198-…                 who asked, what was sent, how it ended
+  muster operation follow 0198-…               wait for its end
+  muster operation resolve 0198-… --task UPID:…    say which task it became
+  muster operation resolve 0198-… --not-sent       say that it never became one";
+
+/// `muster operation`.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES, disable_help_subcommand = true)]
+pub struct Operation {
+    /// Where the server is, and how to print.
+    #[command(flatten)]
+    pub common: Common,
+    /// What about it.
+    #[command(subcommand)]
+    pub command: OperationCommand,
+}
+
+/// What `muster operation` can do.
+#[derive(Debug, Subcommand)]
+pub enum OperationCommand {
+    /// List operations, open ones first
+    #[command(after_help = EXAMPLES, visible_alias = "list")]
+    Ls(Listing),
+    /// Show one operation with its log
+    #[command(after_help = EXAMPLES)]
+    Show(One),
+    /// Wait for the end of one operation, and end with its exit code
+    #[command(after_help = EXAMPLES)]
+    Follow(One),
+    /// Settle one whose outcome is unknown
+    #[command(after_help = EXAMPLES)]
+    Resolve(Resolve),
+}
+
+/// One operation.
+#[derive(Debug, Args)]
+pub struct One {
+    /// Its id, as "operation ls" shows it
+    #[arg(value_name = "OPERATION")]
+    pub operation: String,
+}
+
+/// `muster operation resolve`.
+#[derive(Debug, Args)]
+#[group(id = "as", required = true, multiple = false)]
+pub struct Resolve {
+    /// Its id, as "operation ls" shows it
+    #[arg(value_name = "OPERATION", group = "resolved")]
+    pub operation: String,
+    /// It became this task
+    #[arg(long, value_name = "UPID", group = "as")]
+    pub task: Option<String>,
+    /// It was never carried out
+    #[arg(long, group = "as")]
+    pub not_sent: bool,
+}
