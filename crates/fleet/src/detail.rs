@@ -18,10 +18,12 @@ use tokio::sync::mpsc;
 
 use crate::errors::cause;
 use crate::flight::Flights;
-use crate::inventory::{Interface, Reading};
+use crate::inventory::Reading;
 use crate::remote::{Message, Place, Shared, Way};
 use crate::rows;
-use crate::snapshot::GuestRow;
+use crate::snapshot::glimpsed;
+use model::rows::GuestRow;
+use model::rows::Interface;
 
 /// Nothing can be said.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -211,7 +213,7 @@ impl Asker {
         let mut drift = Drift::default();
         if let Ok(answer) = &status {
             self.glimpsed(&place, answer, begun, &way).await;
-            row.glimpsed(rows::glimpse(&answer.value), Timestamp::now(), &way.endpoint);
+            glimpsed(&mut row, rows::glimpse(&answer.value), Timestamp::now(), &way.endpoint);
         }
         let status = self.part(&way, status, None, &mut drift, true, Clone::clone);
         let config = self.part(&way, config, before, &mut drift, false, Clone::clone);

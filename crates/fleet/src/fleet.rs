@@ -25,7 +25,7 @@ use crate::remote::{Board, Common, DisconnectError, Message, OperateError, Remot
 use crate::snapshot::{FleetSnapshot, RemoteSnapshot};
 use crate::spec::RemoteSpec;
 use crate::timings::Timings;
-use crate::traffic::Traffic;
+use model::rows::Traffic;
 
 /// Messages to one remote that may wait.
 const MAILBOX: usize = 64;

@@ -13,9 +13,9 @@ use model::presence::{Gate, Inquiry, PermissionsMark, Presence, Traits, begins_n
 use model::{
     EndpointId, Guest, GuestKind, Incarnation, Node, NodeName, Now, Observed, Storage, TaskId, Text, Vmid,
 };
-use serde::Serialize;
 
 use crate::change::Change;
+use model::rows::Interface;
 
 /// How many tasks of a remote are kept.
 const TASKS_KEPT: usize = 500;
@@ -55,17 +55,6 @@ impl Glimpse {
         let Self { state, cpu, memory, uptime, lock } = self;
         (guest.state, guest.cpu, guest.memory, guest.uptime, guest.lock) = (state, cpu, memory, uptime, lock);
     }
-}
-
-/// A network interface of a guest with its addresses.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Interface {
-    /// Its name inside the guest.
-    pub name: Text,
-    /// Its hardware address.
-    pub mac: Option<Text>,
-    /// Its IP addresses, as written by the guest, with prefix length where there is one.
-    pub addresses: Vec<Text>,
 }
 
 /// A guest as known.

@@ -24,12 +24,11 @@ pub use change::Change;
 pub use clock::Clock;
 pub use detail::{DetailError, GuestDetail, LogPage, Part as DetailPart};
 pub use fleet::{AddError, Fleet, NoSuchRemote};
-pub use inventory::Interface;
 pub use journal::{Fact, Forgetful, Journal, JournalError};
-pub use remote::{DisconnectError, OperateError, StopTaskError};
-pub use snapshot::{
-    Cluster, FleetSnapshot, GuestRow, HaRow, NodeRow, RemoteSnapshot, Standing, StorageRow, UnreadableRow,
+pub use model::rows::{
+    Cluster, GuestRow, HaRow, Interface, NodeRow, Standing, StorageRow, Traffic, UnreadableRow,
 };
+pub use remote::{DisconnectError, OperateError, StopTaskError};
+pub use snapshot::{FleetSnapshot, RemoteSnapshot};
 pub use spec::RemoteSpec;
 pub use timings::Timings;
-pub use traffic::Traffic;

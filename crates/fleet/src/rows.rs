@@ -11,8 +11,9 @@ use pve::reply::{
 };
 use pve::upid::Upid;
 
-use crate::inventory::{Glimpse, Interface, Listing};
-use crate::snapshot::Cluster;
+use crate::inventory::{Glimpse, Listing};
+use model::rows::Cluster;
+use model::rows::Interface;
 
 /// What is kept of a row that cannot be placed.
 const RAW_CHARS: usize = 4096;
@@ -216,4 +217,14 @@ pub(crate) fn interfaces(rows: &[pve::reply::Interface]) -> Vec<Interface> {
             addresses: row.addresses().into_iter().map(Text::from).collect(),
         })
         .collect()
+}
+
+pub(crate) fn ha(row: pve::reply::HaStatusRow) -> model::rows::HaRow {
+    model::rows::HaRow {
+        id: row.id.into(),
+        kind: row.kind.map(Text::from),
+        status: row.status.map(Text::from),
+        node: row.node.map(NodeName::from),
+        state: row.state.map(Text::from),
+    }
 }

@@ -7,14 +7,13 @@ use jiff::Timestamp;
 use model::capability::{Availability, Situation};
 use model::facet::Coverage;
 use model::guest::{GuestState, NodeState};
+use model::rows::{Cluster, GuestRow, HaRow, NodeRow, Standing, StorageRow, Traffic, UnreadableRow};
 use model::{
-    Action, EndpointId, Freshness, Guest, Incarnation, LinkView, Node, NodeName, Now, Observed, Operation,
-    OperationId, Presence, RemoteId, StaleWhy, Storage, Task, Text, Vmid,
+    Action, EndpointId, Freshness, LinkView, NodeName, Now, Observed, Operation, RemoteId, Task, Text, Vmid,
 };
 use serde::Serialize;
 
-use crate::inventory::{Glimpse, Interface};
-use crate::traffic::Traffic;
+use crate::inventory::Glimpse;
 
 /// All remotes at one instant.
 #[derive(Debug, Clone, Serialize)]
@@ -22,7 +21,6 @@ pub struct FleetSnapshot {
     /// Grows with every change anywhere.
     pub revision: u64,
     /// By id, in the order in which they were added.
-    #[serde(serialize_with = "shared")]
     pub remotes: Vec<Arc<RemoteSnapshot>>,
 }
 
@@ -54,13 +52,12 @@ pub struct RemoteSnapshot {
     /// Nodes, by name.
     pub nodes: Vec<NodeRow>,
     /// Guests, by number.
-    pub guests: Vec<GuestRow>,
+    pub guests: Vec<Arc<GuestRow>>,
     /// Storages, by name and node.
     pub storages: Vec<StorageRow>,
     /// Tasks, newest first.
     pub tasks: Vec<Task>,
     /// Operations, newest first.
-    #[serde(serialize_with = "shared")]
     pub operations: Vec<Arc<Operation>>,
     /// Replies that departed from what is documented, by call.
     pub drift: Vec<pve::drift::DriftRecord>,
@@ -72,160 +69,6 @@ pub struct RemoteSnapshot {
     pub faults: u32,
     /// The last such fault.
     pub last_fault: Option<Text>,
-}
-
-/// A cluster as its own status tells. Endpoint: `GET /cluster/status`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Cluster {
-    /// Its name; `None` for a stand-alone host.
-    pub name: Option<Text>,
-    /// Whether it has quorum; `None` where the word does not apply or is not told.
-    pub quorate: Option<bool>,
-    /// How many nodes it has.
-    pub nodes: usize,
-}
-
-/// One line of what the HA manager says. Endpoint: `GET /cluster/ha/status/current`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct HaRow {
-    /// `quorum`, `master`, `lrm:pve1`, `service:vm:100`.
-    pub id: Text,
-    /// `quorum`, `master`, `lrm`, `service` or `fencing`.
-    #[serde(rename = "type")]
-    pub kind: Option<Text>,
-    /// What it says, in one line.
-    pub status: Option<Text>,
-    /// The node it is on.
-    pub node: Option<NodeName>,
-    /// A service's state.
-    pub state: Option<Text>,
-}
-
-impl From<pve::reply::HaStatusRow> for HaRow {
-    fn from(row: pve::reply::HaStatusRow) -> Self {
-        Self {
-            id: row.id.into(),
-            kind: row.kind.map(Text::from),
-            status: row.status.map(Text::from),
-            node: row.node.map(NodeName::from),
-            state: row.state.map(Text::from),
-        }
-    }
-}
-
-/// A row of some list that could not be read.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct UnreadableRow {
-    /// The facet that brought it; `on_demand` for what was read because somebody asked.
-    pub facet: Text,
-    /// Why it could not be read.
-    pub why: String,
-    /// The row as it came, bounded.
-    pub raw: String,
-}
-
-/// A node with how far it is known.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct NodeRow {
-    /// The facts.
-    #[serde(flatten)]
-    pub node: Node,
-    /// When it was last seen online.
-    pub observed_at: Option<Timestamp>,
-    /// Through which endpoint.
-    pub through: Option<EndpointId>,
-    /// Whether that still holds.
-    #[serde(flatten)]
-    pub freshness: Freshness,
-}
-
-/// A storage with how far it is known.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct StorageRow {
-    /// The facts.
-    #[serde(flatten)]
-    pub storage: Storage,
-    /// When they were seen.
-    pub observed_at: Timestamp,
-    /// Whether they still hold.
-    #[serde(flatten)]
-    pub freshness: Freshness,
-}
-
-/// A guest with how far it is known.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct GuestRow {
-    /// Its state now; unknown while it is not known for sure, whatever it was when last seen.
-    #[serde(flatten)]
-    pub state: GuestState,
-    /// The facts as last seen, the state among them (in JSON `last_state`).
-    #[serde(flatten)]
-    pub guest: Guest,
-    /// Which life of the number.
-    pub incarnation: Incarnation,
-    /// When they were seen.
-    pub observed_at: Option<Timestamp>,
-    /// Through which endpoint.
-    pub through: Option<EndpointId>,
-    /// Whether they still hold.
-    #[serde(flatten)]
-    pub freshness: Freshness,
-    /// Whether it is there.
-    pub presence: Presence,
-    /// What may be said of it now.
-    pub standing: Standing,
-    /// Its interfaces and addresses, once read.
-    pub addresses: Option<Observed<Vec<Interface>>>,
-    /// The operation on it that has not ended.
-    pub busy: Option<OperationId>,
-}
-
-/// What may be said of a guest's state now. Off, node down and out of reach are three things.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(tag = "is", rename_all = "snake_case")]
-pub enum Standing {
-    /// The state it is in.
-    Known {
-        /// Which.
-        #[serde(flatten)]
-        state: GuestState,
-    },
-    /// Its node is down, in a cluster that answers.
-    NodeDown {
-        /// Which node.
-        node: NodeName,
-    },
-    /// The remote cannot be reached (or is disconnected).
-    OutOfReach,
-    /// Proxmox does not know its state.
-    Unknown,
-    /// The latest listing lacks it.
-    Missing,
-    /// Deleted.
-    Deleted,
-    /// Our account may not see it.
-    NotVisible,
-}
-
-impl Standing {
-    /// In one or two words, for a table.
-    #[must_use]
-    pub fn word(&self) -> &str {
-        match self {
-            Self::Known { state } => state.word(),
-            Self::NodeDown { .. } => "node down",
-            Self::OutOfReach => "out of reach",
-            Self::Unknown => "unknown",
-            Self::Missing => "missing",
-            Self::Deleted => "deleted",
-            Self::NotVisible => "not visible",
-        }
-    }
-}
-
-/// A list of shared things is written as a list of the things.
-fn shared<T: Serialize, S: serde::Serializer>(list: &[Arc<T>], to: S) -> Result<S::Ok, S::Error> {
-    to.collect_seq(list.iter().map(Arc::as_ref))
 }
 
 // === impl FleetSnapshot ===
@@ -245,7 +88,7 @@ impl FleetSnapshot {
 
     /// All guests of all remotes, each with its remote.
     pub fn guests(&self) -> impl Iterator<Item = (&Arc<RemoteSnapshot>, &GuestRow)> {
-        self.remotes.iter().flat_map(|remote| remote.guests.iter().map(move |guest| (remote, guest)))
+        self.remotes.iter().flat_map(|remote| remote.guests.iter().map(move |guest| (remote, &**guest)))
     }
 }
 
@@ -256,7 +99,7 @@ impl RemoteSnapshot {
     #[must_use]
     pub fn guest(&self, vmid: Vmid) -> Option<&GuestRow> {
         let at = self.guests.binary_search_by_key(&vmid, |row| row.guest.vmid).ok()?;
-        self.guests.get(at)
+        self.guests.get(at).map(|row| &**row)
     }
 
     /// A node by name.
@@ -297,27 +140,14 @@ impl RemoteSnapshot {
     }
 }
 
-// === impl GuestRow ===
-
-impl GuestRow {
-    /// Puts what the guest has just said of itself in the place of what a listing said.
-    pub(crate) fn glimpsed(&mut self, glimpse: Glimpse, at: Timestamp, through: &EndpointId) {
-        if !glimpse.state.is_known() || !self.presence.is_present() {
-            return;
-        }
-        glimpse.onto(&mut self.guest);
-        self.state = self.guest.state.clone();
-        self.standing = Standing::Known { state: self.state.clone() };
-        self.freshness = Freshness::Live;
-        (self.observed_at, self.through) = (Some(at), Some(through.clone()));
+/// Puts what the guest has just said of itself in the place of what a listing said.
+pub(crate) fn glimpsed(row: &mut GuestRow, glimpse: Glimpse, at: Timestamp, through: &EndpointId) {
+    if !glimpse.state.is_known() || !row.presence.is_present() {
+        return;
     }
-
-    /// Why it is not live, in words; `None` while it is.
-    #[must_use]
-    pub fn stale_why(&self) -> Option<&StaleWhy> {
-        match &self.freshness {
-            Freshness::Stale { why, .. } => Some(why),
-            Freshness::Live | Freshness::NeverSeen => None,
-        }
-    }
+    glimpse.onto(&mut row.guest);
+    row.state = row.guest.state.clone();
+    row.standing = Standing::Known { state: row.state.clone() };
+    row.freshness = Freshness::Live;
+    (row.observed_at, row.through) = (Some(at), Some(through.clone()));
 }

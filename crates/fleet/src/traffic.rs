@@ -3,22 +3,9 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use serde::Serialize;
+use model::rows::Traffic;
 
 const MINUTE: Duration = Duration::from_secs(60);
-
-/// What was asked of a remote in the last minute.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
-pub struct Traffic {
-    /// Requests in the last 60 s.
-    pub requests_per_minute: u64,
-    /// Bytes received in the last 60 s, as they came over the wire.
-    pub bytes_per_minute: u64,
-    /// Requests since the remote was added.
-    pub requests: u64,
-    /// Bytes received since the remote was added.
-    pub bytes: u64,
-}
 
 /// Turns counters that only grow into figures a minute.
 #[derive(Debug, Default)]

@@ -187,9 +187,10 @@ async fn when_the_link_is_cut_everything_stays_with_its_age_and_comes_back_by_it
         .await;
     assert_eq!(cut.guests.len(), before.guests.len());
     for row in &cut.guests {
-        let Freshness::Stale { since, why: StaleWhy::Link { cause: Cause::Refused } } = &row.freshness else {
+        let Freshness::Stale { since, why: StaleWhy::Link { cause } } = &row.freshness else {
             panic!("{:?}", row.freshness)
         };
+        assert_eq!(**cause, Cause::Refused);
         assert_eq!(Some(*since), row.observed_at);
         assert_eq!(row.standing, Standing::OutOfReach);
         assert!(row.guest.name.is_some());
@@ -426,7 +427,10 @@ async fn what_we_cannot_read_is_called_that_and_the_link_stays_up() {
     assert!(odd.link.state.is_up());
     assert_eq!(odd.guests.len(), 4);
     let why = odd.guests[0].stale_why().unwrap();
-    assert!(matches!(why, StaleWhy::Facet { cause: Cause::NotUnderstood { .. } }), "{why:?}");
+    assert!(
+        matches!(why, StaleWhy::Facet { cause } if matches!(**cause, Cause::NotUnderstood { .. })),
+        "{why:?}"
+    );
     assert!(!serde_json::to_string(&*odd).unwrap().contains("unreachable"));
     bench.remote.clear(fault).await;
     bench.guest(101, "live again", |row| row.freshness.is_live()).await;

@@ -2,7 +2,7 @@
 //! reason. One table for every screen and every command.
 
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::cause::Cause;
 use crate::guest::{GuestState, NodeState};
@@ -13,7 +13,8 @@ use crate::presence::Presence;
 use crate::time::Now;
 
 /// Whether an action may be taken.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(tag = "availability", rename_all = "snake_case")]
 pub enum Availability {
     /// Yes.

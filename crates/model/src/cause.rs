@@ -4,13 +4,14 @@ use std::fmt;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::id::{EndpointId, NodeName};
 use crate::time::{seconds, spell};
 
 /// What kind of failure a server's own words describe.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum ServerClass {
     /// The thing asked for does not exist.
@@ -29,7 +30,8 @@ pub enum ServerClass {
 
 /// One cause of a failure. The first sixteen are what a link can suffer from; the rest concern one call or one
 /// node and leave the link alone.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(tag = "cause", rename_all = "snake_case")]
 pub enum Cause {
     /// The name does not resolve.
@@ -47,7 +49,8 @@ pub enum Cause {
     /// Nothing answered the connection attempt.
     ConnectTimeout {
         /// After how long we gave up.
-        #[serde(serialize_with = "seconds::serialize")]
+        #[serde(with = "seconds")]
+        #[cfg_attr(feature = "schema", schema(value_type = f64))]
         after: Duration,
     },
     /// TCP works, TLS does not.
@@ -72,7 +75,8 @@ pub enum Cause {
     /// Connected, asked, and nothing came.
     NoAnswer {
         /// For how long.
-        #[serde(serialize_with = "seconds::serialize")]
+        #[serde(with = "seconds")]
+        #[cfg_attr(feature = "schema", schema(value_type = f64))]
         after: Duration,
     },
     /// The connection broke before the answer was complete.
@@ -406,7 +410,8 @@ fn grant(path: &str, privileges: &[String]) -> String {
 }
 
 /// A cause with where and when it struck.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Failure {
     /// What happened.
     #[serde(flatten)]

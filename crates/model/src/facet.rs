@@ -4,13 +4,14 @@ use std::fmt;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::cause::Failure;
 use crate::time::seconds;
 
 /// One kind of information polled from a remote.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum FacetKind {
     /// `GET /version`, per endpoint.
@@ -82,15 +83,18 @@ pub fn interval(least: Duration, last_answer_took: Duration) -> Duration {
 }
 
 /// A facet's coverage: how well this kind of information is known.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Coverage {
     /// Which.
     pub facet: FacetKind,
     /// Its interval at present.
-    #[serde(serialize_with = "seconds::serialize", rename = "interval_seconds")]
+    #[serde(with = "seconds", rename = "interval_seconds")]
+    #[cfg_attr(feature = "schema", schema(value_type = f64))]
     pub interval: Duration,
     /// How long its last answer took.
-    #[serde(serialize_with = "optional_seconds", rename = "took_seconds")]
+    #[serde(with = "seconds::optional", rename = "took_seconds", default)]
+    #[cfg_attr(feature = "schema", schema(value_type = Option<f64>))]
     pub took: Option<Duration>,
     /// When it was last read with success.
     pub last_success: Option<Timestamp>,
@@ -105,20 +109,13 @@ pub struct Coverage {
 }
 
 /// How much of a facet that is read in parts is known.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Parts {
     /// Parts read at least once with success and not failing now.
     pub known: usize,
     /// Parts there are.
     pub due: usize,
-}
-
-#[expect(clippy::ref_option, reason = "serde hands over a reference")]
-fn optional_seconds<S: serde::Serializer>(value: &Option<Duration>, to: S) -> Result<S::Ok, S::Error> {
-    match value {
-        Some(value) => seconds::serialize(value, to),
-        None => to.serialize_none(),
-    }
 }
 
 impl Coverage {

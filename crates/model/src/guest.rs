@@ -1,12 +1,13 @@
 //! What a remote has: guests, nodes, storages, tasks. Facts as last seen; what is not known is `None`.
 
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::id::{GuestKind, NodeName, TaskId, Text, Vmid};
 
 /// A guest's state in Proxmox's words, told apart as far as Muster acts on it.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(tag = "state", content = "text", rename_all = "snake_case")]
 pub enum GuestState {
     /// It runs.
@@ -57,12 +58,39 @@ impl GuestState {
     }
 }
 
-fn word<S: serde::Serializer>(state: &GuestState, to: S) -> Result<S::Ok, S::Error> {
-    to.serialize_str(state.word())
+/// A guest's state as its word alone.
+pub(crate) mod word {
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    use super::GuestState;
+
+    pub(crate) fn serialize<S: Serializer>(state: &GuestState, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(state.word())
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<GuestState, D::Error> {
+        String::deserialize(from).map(|word| GuestState::from_word(&word))
+    }
+}
+
+/// A node's state as its word alone.
+pub(crate) mod node_word {
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    use super::NodeState;
+
+    pub(crate) fn serialize<S: Serializer>(state: &NodeState, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(state.word())
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<NodeState, D::Error> {
+        String::deserialize(from).map(|word| NodeState::from_word(&word))
+    }
 }
 
 /// One guest, container or virtual machine alike. Endpoint: `GET /cluster/resources`.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Guest {
     /// Container or virtual machine.
     pub kind: GuestKind,
@@ -73,7 +101,8 @@ pub struct Guest {
     /// Its name.
     pub name: Option<Text>,
     /// Its state as last known; written as its word.
-    #[serde(rename = "last_state", serialize_with = "word")]
+    #[serde(rename = "last_state", with = "word")]
+    #[cfg_attr(feature = "schema", schema(value_type = String))]
     pub state: GuestState,
     /// Whether it is a template.
     pub template: Option<bool>,
@@ -137,7 +166,8 @@ impl Guest {
 }
 
 /// A node's state within its cluster.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(tag = "state", content = "text", rename_all = "snake_case")]
 pub enum NodeState {
     /// A member in good standing.
@@ -176,7 +206,8 @@ impl NodeState {
 
 /// One node. Endpoints: `GET /cluster/resources`, `GET /nodes/{node}/status`,
 /// `GET /nodes/{node}/certificates/info`.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Node {
     /// Its name.
     pub name: NodeName,
@@ -227,7 +258,8 @@ impl Node {
 }
 
 /// One storage as one node sees it; shared ones stand once per node. Endpoint: `GET /cluster/resources`.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Storage {
     /// Its name.
     pub storage: Text,
@@ -248,7 +280,8 @@ pub struct Storage {
 }
 
 /// How a task stands.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(tag = "outcome", rename_all = "snake_case")]
 pub enum TaskOutcome {
     /// It runs.
@@ -291,7 +324,8 @@ impl TaskOutcome {
 }
 
 /// One task of a remote. Endpoints: `GET /cluster/tasks`, `GET /nodes/{node}/tasks`.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Task {
     /// Its id (UPID).
     pub upid: TaskId,

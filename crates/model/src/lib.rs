@@ -2,12 +2,13 @@
 //! [`Now`], chance comes in as a number; whoever runs these machines is a floor above.
 //!
 //! Read in this order: [`id`], [`time`], [`cause`], [`link`], [`guest`], [`presence`], [`capability`],
-//! [`operation`].
+//! [`operation`], [`rows`], [`event`].
 
 pub mod access;
 pub mod backoff;
 pub mod capability;
 pub mod cause;
+pub mod event;
 pub mod facet;
 pub mod guest;
 pub mod id;
@@ -16,10 +17,13 @@ pub mod matching;
 pub mod operation;
 pub mod outage;
 pub mod presence;
+pub mod rights;
+pub mod rows;
 pub mod time;
 
 pub use capability::{Availability, capability};
 pub use cause::{Cause, Failure};
+pub use event::{ConfigChange, Event, EventSeq, Happening};
 pub use facet::FacetKind;
 pub use guest::{Guest, GuestState, Node, NodeState, Storage, Task, TaskOutcome};
 pub use id::{
@@ -29,4 +33,5 @@ pub use id::{
 pub use link::{Link, LinkState, LinkView};
 pub use operation::{Action, Author, Operation, OperationState, PowerOptions};
 pub use presence::Presence;
+pub use rights::Rights;
 pub use time::{Freshness, Now, Observed, StaleWhy};

@@ -1,13 +1,14 @@
 //! When every remote fails at once, the trouble is most likely on our side: one remote is probed often, the
 //! others seldom, until that one answers.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::id::RemoteId;
 use crate::link::LinkState;
 
 /// How often a failing link is tried.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Pace {
     /// By its own back-off.

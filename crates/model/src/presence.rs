@@ -8,7 +8,7 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::id::GuestKind;
 use crate::time::Now;
@@ -18,7 +18,8 @@ use crate::time::Now;
 pub struct PermissionsMark(pub u64);
 
 /// Whether a guest is there.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(tag = "is", rename_all = "snake_case")]
 pub enum Presence {
     /// In the latest listing.
@@ -151,7 +152,7 @@ impl Gate {
 }
 
 /// What tells one life of a number from the next.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Traits {
     /// Container or virtual machine.
     pub kind: Option<GuestKind>,

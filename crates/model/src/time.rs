@@ -1,9 +1,10 @@
 //! Time as an argument, and how sure we are of a value.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::cause::Cause;
 use crate::id::{EndpointId, NodeName};
@@ -43,7 +44,8 @@ pub(crate) fn shift(at: Timestamp, by: Duration) -> Timestamp {
 }
 
 /// A value with when it was observed and through which endpoint.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Observed<T> {
     /// What was seen.
     pub value: T,
@@ -61,13 +63,15 @@ impl<T> Observed<T> {
 }
 
 /// Why a value is no longer live.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum StaleWhy {
     /// The link is not up.
     Link {
-        /// Why not.
-        cause: Cause,
+        /// Why not; shared, for it stands in the row of every guest of a remote.
+        #[cfg_attr(feature = "schema", schema(value_type = Cause))]
+        cause: Arc<Cause>,
     },
     /// Somebody disconnected the remote.
     Disconnected {
@@ -88,7 +92,8 @@ pub enum StaleWhy {
     /// The link is up, but the facet that brings this value fails.
     Facet {
         /// Why.
-        cause: Cause,
+        #[cfg_attr(feature = "schema", schema(value_type = Cause))]
+        cause: Arc<Cause>,
     },
     /// The latest listing lacked it.
     Missing,
@@ -120,7 +125,8 @@ impl StaleWhy {
 }
 
 /// How far a value can be trusted to be true now.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(tag = "freshness", rename_all = "snake_case")]
 pub enum Freshness {
     /// Seen within its facet's time, over a link that is up.
@@ -144,14 +150,40 @@ impl Freshness {
     }
 }
 
-/// Serialises a duration as seconds with fraction.
+/// A duration as seconds with fraction.
 pub(crate) mod seconds {
     use std::time::Duration;
 
-    use serde::Serializer;
+    use serde::{Deserialize, Deserializer, Serializer};
 
     pub(crate) fn serialize<S: Serializer>(value: &Duration, to: S) -> Result<S::Ok, S::Error> {
         to.serialize_f64(value.as_secs_f64())
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
+        let seconds = f64::deserialize(from)?;
+        Duration::try_from_secs_f64(seconds).map_err(serde::de::Error::custom)
+    }
+
+    /// The same of one that may be absent.
+    pub(crate) mod optional {
+        use std::time::Duration;
+
+        use serde::{Deserialize, Deserializer, Serializer};
+
+        #[expect(clippy::ref_option, reason = "serde hands over a reference")]
+        pub(crate) fn serialize<S: Serializer>(value: &Option<Duration>, to: S) -> Result<S::Ok, S::Error> {
+            match value {
+                Some(value) => super::serialize(value, to),
+                None => to.serialize_none(),
+            }
+        }
+
+        pub(crate) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Duration>, D::Error> {
+            let seconds = Option::<f64>::deserialize(from)?;
+            let span = seconds.map(Duration::try_from_secs_f64).transpose();
+            span.map_err(serde::de::Error::custom)
+        }
     }
 }
 

@@ -441,7 +441,7 @@ fn nothing_is_written_with_a_key_twice() {
                 last_success: None,
                 in_use: true,
             };
-            let stale = StaleWhy::Link { cause: cause.clone() };
+            let stale = StaleWhy::Link { cause: std::sync::Arc::new(cause.clone()) };
             no_twins(&Freshness::Stale { since, why: stale });
             no_twins(&LinkView {
                 state,

@@ -15,9 +15,10 @@ use pve::upid::Upid;
 use pve::{Answer, Client, Error, ErrorKind, call};
 
 use crate::detail::Flown;
-use crate::inventory::{Glimpse, Interface, Listing};
+use crate::inventory::{Glimpse, Listing};
 use crate::rows;
-use crate::snapshot::{Cluster, HaRow};
+use model::rows::Interface;
+use model::rows::{Cluster, HaRow};
 
 /// Pages of a task list read at most in search of one task.
 const PAGES: u64 = 40;
@@ -131,7 +132,7 @@ pub(crate) async fn fetch(job: Job, client: &Client, flown: &Flown, ear: &mut Ea
         }
         Job::HaStatus => {
             let rows = ear.run(client, call::cluster::ha_status()).await?;
-            Payload::HaStatus(rows.rows.into_iter().map(HaRow::from).collect())
+            Payload::HaStatus(rows.rows.into_iter().map(rows::ha).collect())
         }
         Job::NodeStatus(node) => {
             let status = ear.run(client, call::node::status(node.as_str())).await?;

@@ -11,9 +11,10 @@ use pve::{Credential, Error, Factor, TrustPolicy};
 use tokio::sync::oneshot;
 
 use super::{Done, Errand, Remote};
-use crate::inventory::{Glimpse, Interface, Reading};
+use crate::inventory::{Glimpse, Reading};
 use crate::journal::Fact;
 use crate::lines::retrust;
+use model::rows::Interface;
 
 /// An operation was not taken on; nothing was recorded or sent.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]

@@ -21,7 +21,8 @@ use crate::detail::Flown;
 use crate::inventory::{Doubt, Inventory, Known};
 use crate::journal::Fact;
 use crate::lines::Lines;
-use crate::snapshot::{GuestRow, NodeRow, RemoteSnapshot, Standing, StorageRow, UnreadableRow};
+use crate::snapshot::RemoteSnapshot;
+use model::rows::{GuestRow, NodeRow, Standing, StorageRow, UnreadableRow};
 
 /// Unreadable rows shown per call.
 const UNREADABLE_SHOWN: usize = 20;
@@ -256,7 +257,7 @@ impl Remote {
             return Some(why);
         }
         if let Some(failure) = self.schedule.error(&Part::Resources) {
-            return Some(StaleWhy::Facet { cause: failure.cause.clone() });
+            return Some(StaleWhy::Facet { cause: Arc::new(failure.cause.clone()) });
         }
         let last = self.schedule.last_success(&Part::Resources)?;
         if self.up_since.is_some_and(|up| last < up) {
@@ -312,7 +313,7 @@ impl Remote {
             .collect()
     }
 
-    fn guest_rows(&self, why: Option<&StaleWhy>) -> Vec<GuestRow> {
+    fn guest_rows(&self, why: Option<&StaleWhy>) -> Vec<Arc<GuestRow>> {
         let mut busy: BTreeMap<Vmid, OperationId> = BTreeMap::new();
         for (id, ride) in &self.rides {
             if ride.operation.state.blocks() {
@@ -322,7 +323,7 @@ impl Remote {
         self.inventory
             .guests
             .iter()
-            .map(|(vmid, known)| guest_row(known, why, busy.get(vmid).copied()))
+            .map(|(vmid, known)| Arc::new(guest_row(known, why, busy.get(vmid).copied())))
             .collect()
     }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::backoff::Backoff;
 use crate::cause::Cause;
@@ -10,7 +10,8 @@ use crate::id::EndpointId;
 use crate::outage::Pace;
 
 /// How one signs in, as far as it decides when to try again after a rejection.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Login {
     /// API token: a rejected one may have been mended on the host.

@@ -1,16 +1,18 @@
 //! The states of a link and of its endpoints, and how others see them.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::cause::Cause;
 use crate::id::EndpointId;
 use crate::time::StaleWhy;
 
 /// An endpoint that does not work, and why.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct FailingEndpoint {
     /// Which.
     pub endpoint: EndpointId,
@@ -20,7 +22,8 @@ pub struct FailingEndpoint {
 }
 
 /// The states of a link.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(tag = "state", rename_all = "snake_case")]
 pub enum LinkState {
     /// Somebody wants it so; remembered until somebody connects it again.
@@ -116,7 +119,7 @@ impl LinkState {
             Self::Connected | Self::Degraded { .. } => None,
             Self::Disconnected { by } => Some(StaleWhy::Disconnected { by: by.clone() }),
             other => Some(match other.cause() {
-                Some(cause) => StaleWhy::Link { cause: cause.clone() },
+                Some(cause) => StaleWhy::Link { cause: Arc::new(cause.clone()) },
                 None => StaleWhy::Connecting,
             }),
         }
@@ -124,7 +127,8 @@ impl LinkState {
 }
 
 /// How one endpoint fares.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(tag = "health", rename_all = "snake_case")]
 pub enum Health {
     /// Never tried.
@@ -157,7 +161,8 @@ pub enum Health {
 }
 
 /// An endpoint as others see it.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct EndpointView {
     /// Its address.
     pub endpoint: EndpointId,
@@ -171,7 +176,8 @@ pub struct EndpointView {
 }
 
 /// A link as others see it: immutable, for snapshots and JSON.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct LinkView {
     /// The state.
     #[serde(flatten)]

@@ -5,7 +5,7 @@ mod state;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::cause::Cause;
 use crate::guest::{GuestState, TaskOutcome};
@@ -16,7 +16,8 @@ use crate::time::{Now, spell};
 pub use state::{Action, Author, FailedWhy, OperationState, PowerOptions, UnknownWhy};
 
 /// How and when the request left.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Dispatch {
     /// When, by our clock.
     pub at: Timestamp,
@@ -43,7 +44,8 @@ impl Dispatch {
 const LOG_KEPT: usize = 200;
 
 /// One line of an operation's own log.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct LogEntry {
     /// When.
     pub at: Timestamp,
@@ -52,7 +54,8 @@ pub struct LogEntry {
 }
 
 /// One operation.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Operation {
     /// Its id.
     pub id: OperationId,
@@ -225,6 +228,20 @@ impl Operation {
             last_lines: Vec::new(),
             ha_since: None,
         }
+    }
+
+    /// Takes it up again as it was recorded by a process that is gone, whose monotonic clock went with it. Whatever
+    /// counts from the sending counts from now: that can only make waits longer, never prove too much.
+    #[must_use]
+    pub fn restored(mut self, now: Now) -> Self {
+        if let Some(dispatch) = &mut self.dispatch {
+            dispatch.mono = now.mono;
+        }
+        if self.state == OperationState::HandedToHa {
+            let waited = Duration::try_from(now.wall.duration_since(self.since)).unwrap_or_default();
+            self.ha_since = Some(now.mono.saturating_sub(waited));
+        }
+        self
     }
 
     /// Adds a line to its log. What one watches for days must not grow for days: of a long log, beginning and

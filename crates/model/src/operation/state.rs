@@ -3,14 +3,15 @@
 use std::fmt;
 use std::str::FromStr;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::cause::Cause;
 use crate::guest::GuestState;
 use crate::id::{NodeName, TaskId, Text};
 
 /// What can be done to a guest's power.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Action {
     /// Switch on.
@@ -88,18 +89,20 @@ impl FromStr for Action {
 }
 
 /// What may be said beside the action.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct PowerOptions {
     /// How long a shutdown or reboot may take.
-    #[serde(rename = "timeout_seconds", skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "timeout_seconds", default, skip_serializing_if = "Option::is_none")]
     pub timeout: Option<u64>,
     /// Whether a shutdown that takes longer ends as a stop.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub force_stop: Option<bool>,
 }
 
 /// Who asked, from where.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Author {
     /// A person's or a token's name.
     pub name: String,
@@ -108,7 +111,8 @@ pub struct Author {
 }
 
 /// Why an operation failed.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(tag = "why", rename_all = "snake_case")]
 pub enum FailedWhy {
     /// Proxmox answered the request with an error: nothing was begun.
@@ -126,7 +130,8 @@ pub enum FailedWhy {
 }
 
 /// Why an outcome is unknown.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(tag = "why", rename_all = "snake_case")]
 pub enum UnknownWhy {
     /// It was sent and no answer came; being looked for in the task list.
@@ -151,7 +156,8 @@ pub enum UnknownWhy {
 }
 
 /// The states of an operation.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(tag = "state", content = "detail", rename_all = "snake_case")]
 pub enum OperationState {
     /// Recorded, nothing sent.

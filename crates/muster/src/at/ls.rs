@@ -30,7 +30,7 @@ fn rows<'a>(
     fleet
         .remotes
         .iter()
-        .flat_map(|remote| remote.guests.iter().map(move |row| (&**remote, row)))
+        .flat_map(|remote| remote.guests.iter().map(move |row| (&**remote, &**row)))
         .filter(move |(remote, row)| hit(filter, remote, row))
 }
 
