@@ -14,6 +14,7 @@ pub mod failure;
 pub mod open;
 pub mod privileges;
 pub mod secrets;
+pub mod serve;
 pub mod term;
 pub mod trouble;
 pub mod view;
