@@ -1,0 +1,131 @@
+//! Guests: `GET /guests`, `GET /guests/{remote}/{vmid}` and what hangs below it.
+
+use jiff::Timestamp;
+use model::rows::{GuestRow, Interface};
+use model::{Action, Availability, Failure, Incarnation, Observed, Presence, RemoteId, Text, Vmid};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use utoipa::{IntoParams, ToSchema};
+
+use crate::Cause;
+use crate::operation::Operation;
+use crate::remote::{Drift, Link};
+
+/// One guest in a list.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Guest {
+    /// `remote/vmid`.
+    #[schema(example = "7/101")]
+    pub id: String,
+    /// The remote it lives on.
+    pub remote_id: RemoteId,
+    /// That remote's name.
+    #[schema(example = "home")]
+    pub remote: Text,
+    /// What its state is now, in a word or two: `running`, `stopped`, `node down`, `out of reach`, …
+    #[schema(example = "running")]
+    pub word: String,
+    /// While it is not live: why, in one clause, with the endpoint.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(example = "connection timed out after 5 s (192.0.2.7:8006)")]
+    pub stale_why: Option<String>,
+    /// Everything else, `name` among it (`null` while none is known).
+    #[serde(flatten)]
+    pub row: GuestRow,
+}
+
+/// How to look at one guest.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct DetailQuery {
+    /// `false`: tell what is known, without asking the remote anew.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub look: Option<bool>,
+}
+
+/// One guest in full.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct GuestDetail {
+    /// Its row.
+    #[serde(flatten)]
+    pub guest: Guest,
+    /// What may be done with it now.
+    pub actions: Vec<ActionAvailability>,
+    /// The link to its remote.
+    pub link: Link,
+    /// The operation on it that has not ended.
+    #[serde(default)]
+    pub operation: Option<Operation>,
+    /// What the guest's own status says, with the field names of Proxmox VE.
+    pub status: Part<Object>,
+    /// Its configuration, with the field names of Proxmox VE; pending values merged in.
+    pub config: Part<Object>,
+    /// What is set and waits for a restart, key by key.
+    pub pending: Part<Vec<Object>>,
+    /// Its network interfaces with their addresses, asked for anew.
+    pub interfaces: Part<Vec<Interface>>,
+    /// Fields and rows of these replies that did not fit.
+    #[serde(default)]
+    pub drift: Vec<Drift>,
+}
+
+/// An object with the field names of Proxmox VE.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(transparent)]
+#[schema(value_type = Object)]
+pub struct Object(pub Map<String, Value>);
+
+/// One part of what is known: as last seen, and why it could not be seen anew, if it could not.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Part<T> {
+    /// As last seen; `null`: never.
+    pub seen: Option<Observed<T>>,
+    /// Why not now.
+    #[serde(default)]
+    pub error: Option<Cause>,
+}
+
+impl<T> Part<T> {
+    /// From what was seen and what went wrong.
+    #[must_use]
+    pub fn of(seen: Option<Observed<T>>, error: Option<&Failure>) -> Self {
+        Self { seen, error: error.map(Cause::from) }
+    }
+}
+
+/// Whether one action may be taken now.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct ActionAvailability {
+    /// Which.
+    pub action: Action,
+    /// Whether it may be, with reason and remedy.
+    #[serde(flatten)]
+    pub availability: Availability,
+}
+
+/// Another life of the same number: a guest that was there before.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct PastGuest {
+    /// `remote/vmid/incarnation`.
+    #[schema(example = "7/101/2")]
+    pub id: String,
+    /// Its name, as last known.
+    pub name: Option<Text>,
+    /// The remote it lived on.
+    pub remote_id: RemoteId,
+    /// That remote's name.
+    pub remote: Text,
+    /// Its number.
+    pub vmid: Vmid,
+    /// Which life of the number.
+    pub incarnation: Incarnation,
+    /// How its life ended, as far as is known.
+    #[serde(default)]
+    pub presence: Option<Presence>,
+    /// When it was last seen.
+    #[serde(default)]
+    pub last_seen: Option<Timestamp>,
+    /// Its row as last known.
+    #[serde(default)]
+    pub row: Option<GuestRow>,
+}

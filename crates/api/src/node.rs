@@ -1,0 +1,42 @@
+//! Nodes: `GET /nodes`, `GET /nodes/{remote}/{node}`.
+
+use model::rows::NodeRow;
+use model::{RemoteId, Text};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::remote::Link;
+
+/// One node in a list.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Node {
+    /// `remote/node`.
+    #[schema(example = "7/pve1")]
+    pub id: String,
+    /// The remote it belongs to.
+    pub remote_id: RemoteId,
+    /// That remote's name.
+    pub remote: Text,
+    /// While it is not live: why, in one clause.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stale_why: Option<String>,
+    /// Guests on it, as far as is known.
+    #[serde(default)]
+    pub guests: usize,
+    /// Guests running on it, as far as is known for sure.
+    #[serde(default)]
+    pub guests_running: usize,
+    /// Everything else, `name` among it.
+    #[serde(flatten)]
+    pub row: NodeRow,
+}
+
+/// One node in full.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct NodeDetail {
+    /// Its row.
+    #[serde(flatten)]
+    pub node: Node,
+    /// The link to its remote.
+    pub link: Link,
+}

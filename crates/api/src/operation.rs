@@ -1,0 +1,152 @@
+//! Operations: `POST /operations`, `GET /operations`, `GET /operations/{id}`, `…/resolve`.
+
+use jiff::Timestamp;
+use model::operation::{Dispatch, LogEntry, UnknownWhy};
+use model::{
+    Action, Author, GuestKind, NodeName, OperationId, OperationState, PowerOptions, RemoteId, TaskId, Text,
+    Vmid,
+};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::Cause;
+
+/// What shall be done: `POST /operations`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[schema(example = json!({"remote": "home", "vmid": 101, "action": "shutdown", "options": {"timeout_seconds": 60}}))]
+pub struct OperationRequest {
+    /// The remote, by id or name.
+    pub remote: String,
+    /// The guest's number there.
+    pub vmid: Vmid,
+    /// What.
+    pub action: Action,
+    /// How.
+    #[serde(default)]
+    pub options: PowerOptions,
+}
+
+/// What a person found out about an operation whose outcome several tasks could be: `…/resolve`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(tag = "as", rename_all = "snake_case")]
+pub enum Resolve {
+    /// This task is it.
+    Task {
+        /// Which.
+        task: TaskId,
+    },
+    /// None is: it never arrived.
+    NotSent,
+}
+
+/// One operation.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Operation {
+    /// Its id.
+    pub id: OperationId,
+    /// The guest's name when it was asked for.
+    pub name: Option<Text>,
+    /// The remote it concerns.
+    pub remote_id: RemoteId,
+    /// That remote's name.
+    pub remote: Text,
+    /// The guest it concerns, `remote/vmid`.
+    #[schema(example = "7/101")]
+    pub guest: String,
+    /// That guest's number.
+    pub vmid: Vmid,
+    /// Container or virtual machine.
+    pub kind: GuestKind,
+    /// The node the guest was on.
+    pub node: NodeName,
+    /// What was asked for.
+    pub action: Action,
+    /// How.
+    pub options: PowerOptions,
+    /// By whom.
+    pub author: Author,
+    /// When.
+    pub requested: Timestamp,
+    /// How it stands: `state`, and `detail` where a state has one.
+    #[serde(flatten)]
+    pub state: OperationState,
+    /// The same in one clause.
+    pub sentence: String,
+    /// Whether nothing more will change it.
+    #[serde(rename = "final")]
+    pub is_final: bool,
+    /// Whether what was asked for was done.
+    pub success: bool,
+    /// What went wrong, where something did.
+    #[serde(default)]
+    pub cause: Option<Cause>,
+    /// The tasks that could be it, when a person has to decide.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub candidates: Vec<TaskId>,
+    /// Since when it stands so.
+    pub since: Timestamp,
+    /// Whether it is being followed; `false` while its remote is disconnected.
+    pub followed: bool,
+    /// How the request left; `null` before.
+    pub dispatch: Option<Dispatch>,
+    /// Its task, once known.
+    pub task: Option<TaskId>,
+    /// Whether somebody wants the task ended.
+    pub cancel_asked: bool,
+    /// What happened to it, oldest first.
+    pub log: Vec<LogEntry>,
+    /// The last lines of its task's log, when it failed or warned.
+    pub last_lines: Vec<Text>,
+}
+
+impl Operation {
+    /// An operation on a remote of that name.
+    #[must_use]
+    pub fn of(operation: &model::Operation, remote: &Text) -> Self {
+        let key = operation.guest;
+        let candidates = match &operation.state {
+            OperationState::OutcomeUnknown(UnknownWhy::Candidates { tasks }) => tasks.clone(),
+            _ => Vec::new(),
+        };
+        Self {
+            id: operation.id,
+            name: operation.name.clone(),
+            remote_id: key.remote,
+            remote: remote.clone(),
+            guest: crate::guest_id(key.remote, key.vmid),
+            vmid: key.vmid,
+            kind: operation.kind,
+            node: operation.node.clone(),
+            action: operation.action,
+            options: operation.options.clone(),
+            author: operation.author.clone(),
+            requested: operation.requested,
+            state: operation.state.clone(),
+            sentence: operation.state.sentence(),
+            is_final: operation.state.is_final(),
+            success: operation.state.is_success(),
+            cause: cause(&operation.state).map(Cause::from),
+            candidates,
+            since: operation.since,
+            followed: operation.followed,
+            dispatch: operation.dispatch.clone(),
+            task: operation.task.clone(),
+            cancel_asked: operation.cancel_asked,
+            log: operation.log.clone(),
+            last_lines: operation.last_lines.clone(),
+        }
+    }
+}
+
+/// What went wrong, where it is one of the causes we know.
+fn cause(state: &OperationState) -> Option<&model::Cause> {
+    use model::operation::FailedWhy;
+    match state {
+        OperationState::NotSent { cause }
+        | OperationState::Failed(FailedWhy::Refused { cause })
+        | OperationState::OutcomeUnknown(UnknownWhy::Lost { cause } | UnknownWhy::Node { cause, .. }) => {
+            Some(cause)
+        }
+        _ => None,
+    }
+}

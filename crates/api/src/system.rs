@@ -1,0 +1,99 @@
+//! Muster itself: `GET /system`, `POST /system/backup`, `POST /system/rotate-key`.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// How this installation fares.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct System {
+    /// This installation's id, 8 hexadecimal digits.
+    pub instance: String,
+    /// The server's version.
+    pub version: String,
+    /// When it started.
+    pub started: Timestamp,
+    /// Its clock.
+    pub now: Timestamp,
+    /// Under which address it is reached, if one was given.
+    #[serde(default)]
+    pub public_url: Option<String>,
+    /// What whoever governs it should know.
+    #[serde(default)]
+    pub warnings: Vec<String>,
+    /// The store.
+    pub store: StoreFigures,
+    /// What is kept, and for how long.
+    #[serde(default)]
+    pub retention: Vec<Retention>,
+    /// Remotes.
+    pub remotes: usize,
+    /// Guests.
+    pub guests: usize,
+    /// Streams that are open.
+    #[serde(default)]
+    pub streams: usize,
+    /// Sessions that are open.
+    #[serde(default)]
+    pub sessions: usize,
+    /// Bytes of memory the process holds, where the system says.
+    #[serde(default)]
+    pub resident_bytes: Option<u64>,
+}
+
+/// How the store fares.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct StoreFigures {
+    /// `sqlite` or `postgresql`.
+    pub engine: String,
+    /// Version of its schema.
+    #[serde(default)]
+    pub schema: i64,
+    /// How large each kind of record is.
+    #[serde(default)]
+    pub sizes: Vec<StoreSize>,
+    /// Writes since the start.
+    #[serde(default)]
+    pub writes: u64,
+    /// Commits since the start.
+    #[serde(default)]
+    pub commits: u64,
+    /// Writes that wait.
+    #[serde(default)]
+    pub queued: u64,
+    /// Bytes on disk, where they can be told.
+    #[serde(default)]
+    pub bytes: Option<u64>,
+    /// Ids of the sealing keys in use, the current one first.
+    #[serde(default)]
+    pub keys: Vec<String>,
+}
+
+/// How large one kind of record is.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct StoreSize {
+    /// Which kind.
+    pub name: String,
+    /// Rows.
+    pub rows: u64,
+    /// Bytes of their bodies.
+    pub bytes: u64,
+}
+
+/// How long one kind of record is kept.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Retention {
+    /// Which kind.
+    pub name: String,
+    /// Days; `null`: until exported.
+    pub days: Option<u64>,
+}
+
+/// `POST /system/rotate-key`: all that is sealed was sealed anew.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct KeyRotated {
+    /// The id of the new key.
+    pub key: String,
+    /// How many records were sealed anew.
+    pub records: u64,
+}
