@@ -13,6 +13,7 @@ mod flight;
 mod inventory;
 mod journal;
 mod lines;
+pub mod onboard;
 mod remote;
 mod rows;
 mod snapshot;

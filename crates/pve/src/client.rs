@@ -11,6 +11,7 @@ use zeroize::Zeroizing;
 
 use crate::address::Address;
 use crate::auth::{Authorisation, Credential, Factor, SessionInfo, Sessions, TfaChallenge};
+use crate::call::access::{AclChange, TokenOptions};
 use crate::call::cluster::ResourceType;
 use crate::call::guest::{Addresses, Consolidation, Power, PowerOptions, Timeframe};
 use crate::call::task::TaskQuery;
@@ -20,9 +21,9 @@ use crate::drift::Drift;
 use crate::envelope;
 use crate::error::{Error, ErrorKind, Phase, Sent};
 use crate::reply::{
-    CertificateInfo, ClusterStatus, Domain, GuestConfig, GuestKind, GuestListRow, GuestStatus, HaStatusRow,
-    LogLine, NodeListRow, NodeStatus, PendingRow, Permissions, Resource, RrdPoint, TaskRow, TaskStatus,
-    Version,
+    AclRow, CertificateInfo, ClusterStatus, Domain, GuestConfig, GuestKind, GuestListRow, GuestStatus,
+    HaStatusRow, LogLine, NodeListRow, NodeStatus, PendingRow, Permissions, Resource, RolePrivileges,
+    RoleRow, RrdPoint, TaskRow, TaskStatus, Token, TokenInfo, TokenRow, User, Version,
 };
 use crate::timings::Timings;
 use crate::transport::connect::Connector;
@@ -123,6 +124,11 @@ impl Client {
     /// The endpoint, `host:port`.
     pub fn endpoint(&self) -> &str {
         self.line.endpoint()
+    }
+
+    /// How long it waits, and for what.
+    pub fn timings(&self) -> &Timings {
+        self.line.timings()
     }
 
     /// What the client signs in with.
@@ -309,9 +315,14 @@ impl Client {
             return Ok(None);
         };
         let policy = TrustPolicy::cluster_ca(&authority, node_names.iter().cloned());
+        Ok(self.vouched_by(&policy).then_some((authority, policy)))
+    }
+
+    /// Would the authorities or the pin of this policy, the system's store left aside, vouch for the certificate that
+    /// the endpoint showed last?
+    pub fn vouched_by(&self, policy: &TrustPolicy) -> bool {
         let own = TrustPolicy { system: false, ..policy.clone() };
-        let vouched = trust::judge_chain(&self.presented(), self.line.connector().host(), &own, &self.system);
-        Ok(vouched.is_ok().then_some((authority, policy)))
+        trust::judge_chain(&self.presented(), self.line.connector().host(), &own, &self.system).is_ok()
     }
 }
 
@@ -330,6 +341,66 @@ impl Client {
     /// `GET /access/permissions`.
     pub async fn permissions(&self) -> Result<Answer<Permissions>, Error> {
         self.run(call::access::permissions()).await
+    }
+
+    /// `GET /access/users/{userid}`.
+    pub async fn user(&self, userid: &str) -> Result<Answer<User>, Error> {
+        self.run(call::access::user(userid)).await
+    }
+
+    /// `GET /access/users/{userid}/token`.
+    pub async fn tokens(&self, userid: &str) -> Result<Answer<Rows<TokenRow>>, Error> {
+        self.run(call::access::tokens(userid)).await
+    }
+
+    /// `GET /access/users/{userid}/token/{tokenid}`.
+    pub async fn token(&self, userid: &str, tokenid: &str) -> Result<Answer<TokenInfo>, Error> {
+        self.run(call::access::token(userid, tokenid)).await
+    }
+
+    /// `POST /access/users/{userid}/token/{tokenid}`.
+    pub async fn token_create(
+        &self,
+        userid: &str,
+        tokenid: &str,
+        options: &TokenOptions,
+    ) -> Result<Answer<Token>, Error> {
+        self.run(call::access::token_create(userid, tokenid, options)).await
+    }
+
+    /// `DELETE /access/users/{userid}/token/{tokenid}`.
+    pub async fn token_delete(&self, userid: &str, tokenid: &str) -> Result<Answer<()>, Error> {
+        self.run(call::access::token_delete(userid, tokenid)).await
+    }
+
+    /// `GET /access/roles`.
+    pub async fn roles(&self) -> Result<Answer<Rows<RoleRow>>, Error> {
+        self.run(call::access::roles()).await
+    }
+
+    /// `GET /access/roles/{roleid}`.
+    pub async fn role(&self, roleid: &str) -> Result<Answer<RolePrivileges>, Error> {
+        self.run(call::access::role(roleid)).await
+    }
+
+    /// `POST /access/roles`.
+    pub async fn role_create(&self, roleid: &str, privileges: &[&str]) -> Result<Answer<()>, Error> {
+        self.run(call::access::role_create(roleid, privileges)).await
+    }
+
+    /// `DELETE /access/roles/{roleid}`.
+    pub async fn role_delete(&self, roleid: &str) -> Result<Answer<()>, Error> {
+        self.run(call::access::role_delete(roleid)).await
+    }
+
+    /// `GET /access/acl`.
+    pub async fn acl(&self) -> Result<Answer<Rows<AclRow>>, Error> {
+        self.run(call::access::acl()).await
+    }
+
+    /// `PUT /access/acl`.
+    pub async fn acl_change(&self, change: &AclChange) -> Result<Answer<()>, Error> {
+        self.run(call::access::acl_change(change)).await
     }
 
     /// `GET /cluster/status`.

@@ -9,7 +9,7 @@ use pve::address::Address;
 use pve::{Certificate, Fingerprint, Secret, SystemStore, TrustPolicy};
 use serde::{Deserialize, Serialize};
 
-use super::rights::Rights;
+use super::rights::{Major, Rights};
 use super::undo::Hold;
 use crate::RemoteSpec;
 use crate::snapshot::RemoteSnapshot;
@@ -64,7 +64,7 @@ impl Known {
             id: remote.id,
             name: remote.name.to_string(),
             identity: remote.identity.as_deref().and_then(|text| text.parse().ok()),
-            endpoints: remote.link.endpoints.keys().cloned().collect(),
+            endpoints: remote.link.endpoints.iter().map(|one| one.endpoint.clone()).collect(),
         }
     }
 }
@@ -221,8 +221,6 @@ pub struct SignedIn {
     /// When the account itself ends, if it does and that may be read.
     pub account_ends: Option<Timestamp>,
 }
-
-pub use super::rights::Major;
 
 /// A node of what was signed in to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

@@ -39,6 +39,19 @@ pub enum Factor {
 }
 
 impl Factor {
+    /// What kind of factor a code is, by its looks: digits are an authenticator's, a long word of the Yubico alphabet
+    /// is a key's, everything else a recovery key.
+    pub fn by_looks(code: Secret) -> Self {
+        let text = code.expose().trim();
+        if !text.is_empty() && text.chars().all(|c| c.is_ascii_digit()) {
+            Self::Totp(code)
+        } else if text.len() == 44 && text.chars().all(|c| "cbdefghijklnrtuv".contains(c)) {
+            Self::Yubico(code)
+        } else {
+            Self::Recovery(code)
+        }
+    }
+
     /// The code itself.
     pub(crate) fn code(&self) -> &Secret {
         match self {

@@ -60,6 +60,95 @@ reply! {
         /// The token's secret.
         pub value: Option<Secret> = "value",
     }
+
+    /// One row of `GET /access/users/{userid}/token`: an API token, without its secret.
+    pub struct TokenRow {
+        /// Its name, the part of its id behind the `!`.
+        pub tokenid: String = "tokenid",
+        /// What was written about it.
+        pub comment: Option<String> = "comment",
+        /// When it ends, in Unix seconds; 0: never.
+        pub expire: Option<i64> = "expire",
+        /// Whether it has rights of its own only, cut with its user's; if not, it has its user's.
+        pub privsep: Option<bool> = "privsep",
+    }
+
+    /// `GET` and `PUT /access/users/{userid}/token/{tokenid}`.
+    pub struct TokenInfo {
+        /// What was written about it.
+        pub comment: Option<String> = "comment",
+        /// When it ends, in Unix seconds; 0: never.
+        pub expire: Option<i64> = "expire",
+        /// Whether it has rights of its own only, cut with its user's.
+        pub privsep: Option<bool> = "privsep",
+        /// `user@realm!name`; comes with a new secret only.
+        pub full_tokenid: Option<String> = "full-tokenid",
+        /// The new secret, when one was asked for.
+        pub value: Option<Secret> = "value",
+    }
+
+    /// `GET /access/users/{userid}`.
+    pub struct User {
+        /// Whether it may sign in.
+        pub enable: Option<bool> = "enable",
+        /// When the account ends, in Unix seconds; 0: never.
+        pub expire: Option<i64> = "expire",
+        /// The groups it is in.
+        pub groups: Option<Vec<String>> = "groups",
+        /// Its tokens by name; null where there is none.
+        pub tokens: Option<Value> = "tokens",
+        /// What was written about it.
+        pub comment: Option<String> = "comment",
+        /// Its mail address.
+        pub email: Option<String> = "email",
+        /// First name.
+        pub firstname: Option<String> = "firstname",
+        /// Last name.
+        pub lastname: Option<String> = "lastname",
+    }
+
+    /// One row of `GET /access/roles`.
+    pub struct RoleRow {
+        /// Its name.
+        pub roleid: String = "roleid",
+        /// Its privileges.
+        pub privs: Option<Vec<String>> = "privs",
+        /// Whether it came with Proxmox VE and cannot be changed.
+        pub special: Option<bool> = "special",
+    }
+
+    /// One row of `GET /access/acl`: a line of the access control list.
+    pub struct AclRow {
+        /// The object, and what is below it if it is propagated.
+        pub path: String = "path",
+        /// `user`, `group` or `token`.
+        pub kind: Option<String> = "type",
+        /// Who: a user, a group, or a token's full id.
+        pub ugid: Option<String> = "ugid",
+        /// The role given.
+        pub roleid: Option<String> = "roleid",
+        /// Whether it holds below the path too.
+        pub propagate: Option<bool> = "propagate",
+    }
+}
+
+/// `GET /access/roles/{roleid}`: the privileges of a role.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub struct RolePrivileges {
+    /// By name; one that stands here is in the role, unless `false`.
+    pub privileges: BTreeMap<String, bool>,
+}
+
+impl Reply for RolePrivileges {
+    const NAME: &'static str = "RolePrivileges";
+    const FIELDS: &'static [FieldFact] = &[];
+
+    fn from_members(members: Members<'_>, cx: &mut Cx<'_>) -> Result<Self, String> {
+        let read = members
+            .filter_map(|(name, raw)| Some((name.into_owned(), cx.any_key(Kind::Bool, raw, bool::decode)?)));
+        Ok(Self { privileges: read.collect() })
+    }
 }
 
 impl Version {

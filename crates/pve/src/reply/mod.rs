@@ -13,7 +13,9 @@ pub mod node;
 pub mod rrd;
 pub mod task;
 
-pub use access::{Domain, Permissions, Ticket, Token, Version};
+pub use access::{
+    AclRow, Domain, Permissions, RolePrivileges, RoleRow, Ticket, Token, TokenInfo, TokenRow, User, Version,
+};
 pub use agent::{AgentError, AgentInterfaces, AgentResult, Interface, IpAddress};
 pub use cluster::{
     ClusterInfo, ClusterNode, ClusterStatus, GuestRow, HaStatusRow, NetworkRow, NodeRow, PoolRow, Resource,
@@ -87,6 +89,11 @@ pub const ALL: &[ReplyFacts] = &[
     ReplyFacts::of::<Domain>(),
     ReplyFacts::of::<Ticket>(),
     ReplyFacts::of::<Token>(),
+    ReplyFacts::of::<TokenRow>(),
+    ReplyFacts::of::<TokenInfo>(),
+    ReplyFacts::of::<User>(),
+    ReplyFacts::of::<RoleRow>(),
+    ReplyFacts::of::<AclRow>(),
     ReplyFacts::of::<Resource>(),
     ReplyFacts::of::<GuestRow>(),
     ReplyFacts::of::<NodeRow>(),
