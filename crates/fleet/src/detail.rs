@@ -192,7 +192,7 @@ impl Asker {
         let snapshot = self.shared.snapshot.load_full();
         let mut row = snapshot.guest(vmid).ok_or(DetailError::NoSuchGuest(vmid))?.clone();
         let before = self.shared.config(vmid);
-        let known = row.addresses.clone().map(|seen| seen.map(Arc::new));
+        let known = row.addresses.as_deref().cloned().map(|seen| seen.map(Arc::new));
         let way = match self.way() {
             Ok(way) => way,
             Err(error) => return Ok(GuestDetail::as_last_seen(row, before, known, &error)),

@@ -5,6 +5,7 @@
 //! the three signs of [`model::presence`].
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
@@ -68,7 +69,7 @@ pub(crate) struct Known {
     pub(crate) first_seen: Timestamp,
     pub(crate) doubt: Option<Doubt>,
     pub(crate) presence: Presence,
-    pub(crate) addresses: Option<Observed<Vec<Interface>>>,
+    pub(crate) addresses: Option<Arc<Observed<Vec<Interface>>>>,
     /// A task destroyed it, as told then (monotonic): if a listing begun later has the number, it is another
     /// guest.
     ended: Option<Duration>,

@@ -1,5 +1,7 @@
 //! Facts with how far they are known: the rows that readers see.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -128,8 +130,9 @@ pub struct GuestRow {
     pub presence: Presence,
     /// What may be said of it now.
     pub standing: Standing,
-    /// Its interfaces and addresses, once read.
-    pub addresses: Option<Observed<Vec<Interface>>>,
+    /// Its interfaces and addresses, once read; shared by all rows of a guest until they are read anew.
+    #[cfg_attr(feature = "schema", schema(value_type = Option<Observed<Vec<Interface>>>))]
+    pub addresses: Option<Arc<Observed<Vec<Interface>>>>,
     /// The operation on it that has not ended.
     pub busy: Option<OperationId>,
 }

@@ -164,7 +164,7 @@ fn rows_of_every_standing_and_freshness() {
                     freshness: freshness.clone(),
                     presence: presence.clone(),
                     standing: standing.clone(),
-                    addresses: Some(Observed {
+                    addresses: Some(Arc::new(Observed {
                         value: vec![Interface {
                             name: "eth0".into(),
                             mac: None,
@@ -172,13 +172,16 @@ fn rows_of_every_standing_and_freshness() {
                         }],
                         at: at(0),
                         through: "a:8006".into(),
-                    }),
+                    })),
                     busy: Some(OperationId(u64::MAX)),
                 });
             }
         }
-        let node =
-            Node { state: NodeState::Other("odd".into()), load: vec!["0.1".into()], ..Node::bare("n".into()) };
+        let node = Node {
+            state: NodeState::Other("odd".into()),
+            load: vec!["0.1".into()],
+            ..Node::bare("n".into())
+        };
         back(&NodeRow { node, observed_at: None, through: None, freshness: freshness.clone() });
         let storage = Storage {
             storage: "local".into(),
@@ -240,8 +243,13 @@ fn operation(state: OperationState) -> Operation {
         author,
         now,
     );
-    let dispatch =
-        Dispatch { at: at(1), endpoint: "a:8006".into(), user: "u".into(), skew_ms: -3, mono: Duration::ZERO };
+    let dispatch = Dispatch {
+        at: at(1),
+        endpoint: "a:8006".into(),
+        user: "u".into(),
+        skew_ms: -3,
+        mono: Duration::ZERO,
+    };
     operation.step(Step::Sending(dispatch), &Rules::default(), now);
     operation.state = state;
     operation

@@ -201,7 +201,7 @@ impl Remote {
                     && self.inventory.is_about(*vmid, reading.begun)
                     && let Some(known) = self.inventory.guests.get_mut(vmid)
                 {
-                    known.addresses = Some(fetch::observed(interfaces, now.wall, through));
+                    known.addresses = Some(Arc::new(fetch::observed(interfaces, now.wall, through)));
                 }
             }
             Payload::Glimpse(glimpse) => {

@@ -179,7 +179,7 @@ impl Remote {
             }
             Message::Addresses { vmid, seen } => {
                 if let Some(known) = self.inventory.guests.get_mut(&vmid) {
-                    known.addresses = Some(seen);
+                    known.addresses = Some(std::sync::Arc::new(seen));
                 }
             }
             Message::Stop => {}

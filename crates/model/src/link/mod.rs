@@ -57,6 +57,8 @@ pub struct Link {
     retry_due: Option<Duration>,
     complaint: Option<Cause>,
     pace: Pace,
+    /// The last success of a process that is gone: told, and counting for nothing.
+    remembered: Option<Timestamp>,
 }
 
 // === impl Link ===
@@ -89,6 +91,44 @@ impl Link {
             retry_due: None,
             complaint: None,
             pace: Pace::Usual,
+            remembered: None,
+        }
+    }
+
+    /// A link whose last success lies before Muster started. It proves nothing now.
+    #[must_use]
+    pub fn remembering(mut self, last_success: Option<Timestamp>) -> Self {
+        self.remembered = last_success;
+        if !matches!(self.state, LinkState::Disconnected { .. }) && last_success.is_some() {
+            self.down_since = last_success;
+        }
+        self
+    }
+
+    /// Other endpoints from now on: those that stay keep their health. When the one in use is gone, the link starts
+    /// afresh.
+    pub fn set_endpoints(&mut self, endpoints: Vec<EndpointId>, now: Now) {
+        let in_use = self.endpoint().cloned();
+        self.endpoints = endpoints
+            .into_iter()
+            .map(|id| {
+                let known = self.endpoints.iter().find(|one| one.id == id).cloned();
+                known.unwrap_or(Endpoint { id, health: Health::Untried, last_success: None, trying: false })
+            })
+            .collect();
+        match in_use.and_then(|id| self.position(&id)) {
+            Some(index) => {
+                self.current = index;
+                if self.state.is_up() {
+                    self.up(now);
+                }
+            }
+            None => {
+                self.current = 0;
+                if !matches!(self.state, LinkState::Disconnected { .. }) {
+                    self.restart(now);
+                }
+            }
         }
     }
 
@@ -138,7 +178,7 @@ impl Link {
             state: self.state.clone(),
             since: self.since,
             down_since: self.down_since,
-            last_success: self.last_success.map(|at| at.wall),
+            last_success: self.last_success.map(|at| at.wall).or(self.remembered),
             endpoints: self
                 .endpoints
                 .iter()

@@ -182,6 +182,13 @@ pub enum Event {
         /// Why.
         cause: Cause,
     },
+    /// A person has decided what became of it, where nobody else can tell.
+    Resolved {
+        /// Its task; `None`: it never arrived.
+        task: Option<TaskId>,
+        /// Who.
+        by: String,
+    },
     /// Its remote was disconnected.
     Unfollowed,
     /// Its remote was connected again.
@@ -340,6 +347,20 @@ impl Operation {
                 let since = *self.ha_since.get_or_insert(now.mono);
                 (now.since(since) >= rules.ha_patience).then_some(S::OutcomeUnknown(UnknownWhy::Ha))
             }
+            (
+                S::OutcomeUnknown(UnknownWhy::Candidates { .. } | UnknownWhy::Lost { .. }),
+                Event::Resolved { task, by },
+            ) => match task {
+                Some(task) => {
+                    self.note(format!("{by} decided which task it is"), now);
+                    self.bind(task, now);
+                    Some(S::Running)
+                }
+                None => {
+                    let what = format!("{by} decided that it never arrived");
+                    Some(S::NotSent { cause: Cause::NotSendable { what } })
+                }
+            },
             _ => None,
         }
     }
