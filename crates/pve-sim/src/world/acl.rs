@@ -277,7 +277,8 @@ impl Cluster {
                     return Err(Failure::server(text));
                 }
                 if *what == "self" {
-                    return if userid == who.user { Ok(()) } else { Err(Failure::permission("")) };
+                    // A token is not its user: it may not make, change or remove tokens by being one.
+                    return if userid == who.authid { Ok(()) } else { Err(Failure::permission("")) };
                 }
                 self.require(who, &format!("/access/realm/{}", realm_of(&userid)), what)
             }

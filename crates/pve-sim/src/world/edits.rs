@@ -316,6 +316,41 @@ impl Cluster {
         self.roles.0.contains_key(role)
     }
 
+    /// The names of all roles, built-in ones included.
+    #[must_use]
+    pub fn role_names(&self) -> Vec<String> {
+        self.roles.0.keys().cloned().collect()
+    }
+
+    /// Makes a role, or gives one other privileges.
+    pub fn set_role(&mut self, role: &str, privileges: &[&str]) {
+        self.touch();
+        let mask = privileges.iter().fold(0, |mask, name| mask | super::facts::bit(name));
+        self.roles.0.insert(role.to_owned(), super::acl::Role { mask, builtin: false });
+    }
+
+    /// The API tokens of all users, `user@realm!name`.
+    #[must_use]
+    pub fn token_ids(&self) -> Vec<String> {
+        let users = self.users.by_id.iter();
+        users
+            .flat_map(|(user, facts)| facts.tokens.keys().map(move |name| format!("{user}!{name}")))
+            .collect()
+    }
+
+    /// The access control list: path, who (groups with `@` in front), role.
+    #[must_use]
+    pub fn acl_lines(&self) -> Vec<(String, String, String)> {
+        let lines = self.acl.iter().map(|line| {
+            let who = match &line.subject {
+                super::acl::Subject::Group(group) => format!("@{group}"),
+                super::acl::Subject::User(id) | super::acl::Subject::Token(id) => id.clone(),
+            };
+            (line.path.clone(), who, line.role.clone())
+        });
+        lines.collect()
+    }
+
     /// Sets the password of a user, or that it cannot sign in at all.
     pub fn set_user(&mut self, userid: &str, password: Option<&str>, enabled: bool) {
         self.touch();

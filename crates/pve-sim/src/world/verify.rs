@@ -98,9 +98,14 @@ pub(crate) fn verify(found: &Match<'_>, release: Release, params: &Params) -> Re
         match read(param, &values) {
             // Undefined is as good as absent, but its name must be known.
             Ok(None) => {}
-            Ok(Some(arg)) => {
-                args.insert(name.to_owned(), arg);
-            }
+            Ok(Some(arg)) => match unknown_privilege(param, release, &arg.text) {
+                Some(words) => {
+                    errors.insert(name.to_owned(), Value::String(words));
+                }
+                None => {
+                    args.insert(name.to_owned(), arg);
+                }
+            },
             Err(words) => {
                 errors.insert(name.to_owned(), Value::String(words));
             }
@@ -114,6 +119,16 @@ pub(crate) fn verify(found: &Match<'_>, release: Release, params: &Params) -> Re
         }
     }
     if errors.is_empty() { Ok(Args(args)) } else { Err(Failure::params(errors)) }
+}
+
+/// What is wrong with a list of privileges of which this release does not know one: their names come and go.
+fn unknown_privilege(schema: &Schema, release: Release, text: &str) -> Option<String> {
+    if schema.format.as_deref() != Some("pve-priv-list") {
+        return None;
+    }
+    let all = super::facts::all(super::facts::Facts::of(release)?);
+    let unknown = split_list(text).into_iter().find(|name| all & super::facts::bit(name) == 0)?;
+    Some(format!("invalid format - invalid privilege '{unknown}'\n"))
 }
 
 /// The values by name; a name given twice has two.

@@ -89,6 +89,38 @@ fn a_token_without_rights_sees_the_nodes_names_and_nothing_else() {
 }
 
 #[test]
+fn a_token_is_not_its_user_where_tokens_are_made() {
+    let mut world = World::new("9.2");
+    world.token("alice@pve!full=s-full");
+    assert_eq!(world.post("/access/users/alice@pve/token/more", &[]).status, 403);
+    assert_eq!(world.delete("/access/users/alice@pve/token/full").status, 403, "not even itself");
+    world.token("root@pam!admin=s-admin");
+    assert_eq!(world.post("/access/users/root@pam/token/more", &[]).status, 200, "but by User.Modify");
+    let got = world.post("/access/ticket", &[("username", "alice@pve"), ("password", "secret-alice")]);
+    assert_eq!(got.status, 403, "{}", got.reason);
+    world.sign_in("alice@pve", "secret-alice");
+    assert_eq!(world.post("/access/users/alice@pve/token/more", &[]).status, 200);
+    assert_eq!(world.delete("/access/users/alice@pve/token/more").status, 200);
+}
+
+#[test]
+fn privileges_and_roles_are_those_of_the_version() {
+    for (version, known, unknown) in [
+        ("7.4", "VM.Monitor", "VM.GuestAgent.Audit"),
+        ("8.4", "VM.Monitor", "VM.GuestAgent.Audit"),
+        ("9.2", "VM.GuestAgent.Audit", "VM.Monitor"),
+    ] {
+        let mut world = World::new(version);
+        assert_eq!(world.post("/access/roles", &[("roleid", "Good"), ("privs", known)]).status, 200);
+        let got = world.post("/access/roles", &[("roleid", "Bad"), ("privs", unknown)]);
+        assert_eq!((got.status, got.errors), (400, vec!["privs".to_owned()]), "{version}");
+        assert_eq!(world.get("/access/roles/Good").data, json!({ known: 1 }), "{version}");
+        let got = world.post("/access/roles", &[("roleid", "Good"), ("privs", known)]);
+        assert_eq!(got.reason, "create role failed: role 'Good' already exists");
+    }
+}
+
+#[test]
 fn roots_token_is_not_root() {
     let mut world = World::new("9.2");
     world.cluster.guest_mut(102).unwrap().set_config("features", None);
