@@ -5,6 +5,7 @@
 
 pub mod at;
 pub mod cli;
+pub mod client;
 pub mod cmd;
 mod context;
 pub mod demo;

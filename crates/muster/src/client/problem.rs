@@ -1,0 +1,211 @@
+//! What a server says when it refuses, as one sentence, a hint and an exit code.
+
+use api::Problem;
+
+use super::http::Answer;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::term::text::{safe, width};
+use crate::trouble::exit_of;
+
+/// Most things that could have been meant that are listed.
+const LISTED: usize = 12;
+
+/// A refusal as what is printed. `query` is the text that a place in the problem points into.
+pub fn failure_of(answer: &Answer, name: &str, query: Option<&str>) -> Failure {
+    match serde_json::from_slice::<Problem>(&answer.body) {
+        Ok(problem) if answer.is_json() => failure(&problem, query),
+        _ => other(answer, name),
+    }
+}
+
+/// A problem as what is printed.
+pub fn failure(problem: &Problem, query: Option<&str>) -> Failure {
+    let words = if problem.detail.trim().is_empty() { &problem.title } else { &problem.detail };
+    let mut failure = Failure::new(exit(problem), sentence(words));
+    if let (Some(span), Some(query)) = (problem.at, query) {
+        failure = failure.detail(mark(query, span.start, span.end));
+    }
+    let more = problem.candidates.len().saturating_sub(LISTED);
+    let listed = problem.candidates.iter().take(LISTED).map(|c| match c.name.is_empty() || c.name == c.id {
+        true => c.id.clone(),
+        false => format!("{}  {}", c.id, c.name),
+    });
+    failure = failure.detail(listed);
+    if more > 0 {
+        failure = failure.detail([format!("and {more} more")]);
+    }
+    let remedy = problem.remedy.clone().or_else(|| problem.cause.as_ref().map(|c| c.remedy.clone()));
+    match remedy.filter(|r| !r.trim().is_empty()).or_else(|| usual_remedy(problem)) {
+        Some(remedy) => failure.hint(remedy),
+        None => failure,
+    }
+}
+
+/// What is to be done about a refusal that does not say so itself.
+fn usual_remedy(problem: &Problem) -> Option<String> {
+    let hint = match problem.status {
+        401 => "Sign in: muster login URL. On the server's own machine no sign-in is needed.",
+        403 => "Someone with the role for it has to do it, or to give it to you: muster user role NAME ROLE",
+        429 => "Wait a moment.",
+        _ => return None,
+    };
+    Some(hint.to_owned())
+}
+
+/// Words that begin large and end with a full stop.
+pub fn sentence(words: &str) -> String {
+    let words = words.trim().trim_end_matches('.');
+    let mut chars = words.chars();
+    match chars.next() {
+        // A name that something begins with is left as it is spelt.
+        Some(first) if first.is_lowercase() && words.split_whitespace().count() > 1 && !named(words) => {
+            format!("{}{}.", first.to_uppercase(), chars.as_str())
+        }
+        Some(_) => format!("{words}."),
+        None => "Refused, without a word why.".to_owned(),
+    }
+}
+
+/// Does it begin with what looks like a name: `home: …`, `lab/101 …`, `pve.example …`?
+fn named(words: &str) -> bool {
+    let first = words.split_whitespace().next().unwrap_or_default();
+    first.contains([':', '/', '.', '-', '_', '@']) || first.chars().any(|c| c.is_ascii_digit())
+}
+
+/// The exit code of a problem: its cause's where there is one, else its status's.
+fn exit(problem: &Problem) -> Exit {
+    if let Some(cause) = &problem.cause {
+        if let Some(facts) = &cause.facts {
+            return exit_of(facts);
+        }
+        if let Some(exit) = exit_of_code(&cause.code) {
+            return exit;
+        }
+    }
+    match problem.status {
+        _ if problem.code() == "disconnected" => Exit::Unreachable,
+        400 | 404 | 405 | 410 | 413 | 415 | 421 | 422 => Exit::Usage,
+        401 => Exit::Credentials,
+        403 => Exit::NotAllowed,
+        502..=504 => Exit::Unreachable,
+        _ => Exit::Failed,
+    }
+}
+
+/// The exit code of a cause that came without its facts: from a server that knows more causes than we do.
+pub fn exit_of_code(code: &str) -> Option<Exit> {
+    Some(match code {
+        "dns" | "refused" | "unreachable" | "connect_timeout" | "tls_failure" | "no_answer"
+        | "answer_cut" | "disconnected" | "node_down" | "node_no_answer" => Exit::Unreachable,
+        "untrusted_certificate" | "certificate_changed" => Exit::Certificate,
+        "not_http" | "not_proxmox" => Exit::NotProxmox,
+        "credentials_rejected" => Exit::Credentials,
+        "second_factor_needed" => Exit::SecondFactor,
+        "privilege_missing" => Exit::NotAllowed,
+        _ => return None,
+    })
+}
+
+/// The text of a query with the place that is wrong marked below it.
+pub fn mark(query: &str, start: usize, end: usize) -> [String; 2] {
+    let whole = safe(query);
+    let before = safe(query.get(..start.min(query.len())).unwrap_or(query));
+    let wrong = safe(query.get(start..end.min(query.len())).unwrap_or_default());
+    [whole, format!("{}{}", " ".repeat(width(&before)), "^".repeat(width(&wrong).max(1)))]
+}
+
+/// The text of the query in a path: the value of `q`.
+pub fn query_of(path: &str) -> Option<String> {
+    let (_, query) = path.split_once('?')?;
+    let value = query.split('&').find_map(|pair| pair.strip_prefix("q="))?;
+    let mut bytes = Vec::with_capacity(value.len());
+    let mut rest = value.bytes();
+    while let Some(byte) = rest.next() {
+        match byte {
+            b'%' => {
+                let digits = [rest.next()?, rest.next()?];
+                bytes.push(u8::from_str_radix(std::str::from_utf8(&digits).ok()?, 16).ok()?);
+            }
+            other => bytes.push(other),
+        }
+    }
+    String::from_utf8(bytes).ok()
+}
+
+/// Something that is no Muster answered.
+pub fn not_muster(name: &str, what: &str) -> Failure {
+    Failure::new(Exit::Failed, format!("What answers at {name} is not Muster: it sent {what}."))
+        .hint("Check the URL. The address of a Proxmox VE host goes to \"muster remote add\".")
+}
+
+fn other(answer: &Answer, name: &str) -> Failure {
+    match answer.status {
+        300..=399 => Failure::new(
+            Exit::Failed,
+            format!("{name} wants us to go elsewhere (status {}); that is not followed.", answer.status),
+        )
+        .hint("Give the URL it leads to: muster login URL."),
+        502..=504 => Failure::new(
+            Exit::Unreachable,
+            format!("A proxy at {name} answers that it cannot reach the server (status {}).", answer.status),
+        ),
+        status => {
+            let failure = not_muster(name, &format!("status {status} and {}", answer.content_type()));
+            failure
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use api::problem::{Candidate, Span};
+
+    fn problem(status: u16, detail: &str) -> Problem {
+        Problem { kind: "urn:muster:x".to_owned(), status, detail: detail.to_owned(), ..Problem::default() }
+    }
+
+    #[test]
+    fn each_refusal_has_its_code() {
+        for (status, code) in
+            [(400, 2), (401, 4), (403, 5), (404, 2), (409, 1), (422, 2), (429, 1), (500, 1), (503, 6)]
+        {
+            assert_eq!(failure(&problem(status, "no"), None).exit.code(), code, "{status}");
+        }
+        let cause = api::Cause::from(&model::Cause::SecondFactorNeeded { kinds: Vec::new() });
+        let with = Problem { cause: Some(cause), ..problem(422, "a second factor is needed") };
+        assert_eq!(failure(&with, None).exit.code(), 9);
+        let gone = Problem {
+            kind: "urn:muster:disconnected".to_owned(),
+            ..problem(409, "home was disconnected by anna")
+        };
+        assert_eq!(failure(&gone, None).exit.code(), 6);
+    }
+
+    #[test]
+    fn the_place_in_a_query_is_marked() {
+        let query = "type:ct größe>5 status:running";
+        let start = query.find("größe").unwrap();
+        let wrong =
+            Problem { at: Some(Span { start, end: start + "größe".len() }), ..problem(400, "no such key") };
+        let failure = failure(&wrong, Some(query));
+        assert_eq!(failure.detail, [query.to_owned(), format!("{}^^^^^", " ".repeat(8))]);
+    }
+
+    #[test]
+    fn candidates_are_listed_and_sentences_whole() {
+        let candidate = |id: &str, name: &str| Candidate {
+            id: id.to_owned(),
+            name: name.to_owned(),
+            kind: "guest".to_owned(),
+        };
+        let several = Problem {
+            candidates: vec![candidate("1/101", "web"), candidate("2/101", "mail")],
+            ..problem(400, "which?")
+        };
+        assert_eq!(failure(&several, None).detail, ["1/101  web", "2/101  mail"]);
+        assert_eq!(sentence("there is no such remote"), "There is no such remote.");
+        assert_eq!(sentence("pve.example does not resolve."), "pve.example does not resolve.");
+    }
+}
