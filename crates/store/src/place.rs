@@ -1,0 +1,189 @@
+//! Where a store lives, and how connections to it are made.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::time::Duration;
+
+use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
+use sqlx::{AnyConnection, AnyPool, ConnectOptions};
+
+use crate::error::StoreError;
+
+/// Where the durable state lives.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Place {
+    /// A file of our own. Its directory is locked while the store is open.
+    Sqlite(PathBuf),
+    /// A PostgreSQL database by URL (`postgres://user:password@host/database`).
+    Postgres(String),
+}
+
+impl fmt::Debug for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl fmt::Display for Place {
+    /// The path, or the URL without what stands before its `@` and after its `?`: there may be a password.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Sqlite(path) => path.display().fmt(f),
+            Self::Postgres(url) => {
+                let rest = url.split_once("://").map_or("", |(_, rest)| rest);
+                let rest = rest.rsplit_once('@').map_or(rest, |(_, rest)| rest);
+                let rest = rest.split_once('?').map_or(rest, |(rest, _)| rest);
+                write!(f, "postgres://{rest}")
+            }
+        }
+    }
+}
+
+impl FromStr for Place {
+    type Err = std::convert::Infallible;
+
+    /// A `postgres://` or `postgresql://` URL, `sqlite:PATH`, or a path.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Ok(if text.starts_with("postgres://") || text.starts_with("postgresql://") {
+            Self::Postgres(text.to_owned())
+        } else {
+            Self::Sqlite(text.strip_prefix("sqlite:").unwrap_or(text).into())
+        })
+    }
+}
+
+/// Every interval and bound of the store.
+#[derive(Debug, Clone)]
+pub struct Timings {
+    /// At most this long after its commit is a write that did not have to be on the disk at once there.
+    pub sync: Duration,
+    /// How many batches may wait for the writer before the next one's author has to.
+    pub queue: usize,
+    /// How many rows are written in one transaction when several batches wait.
+    pub group: usize,
+    /// How many readers at once.
+    pub readers: u32,
+    /// How long a read waits for a free reader.
+    pub wait: Duration,
+    /// How long opening waits for a lock that another process may be about to let go.
+    pub lock_wait: Duration,
+    /// A file of at most so many bytes is read through and checked before it is used; a larger one while it
+    /// is used.
+    pub check_at_open: u64,
+}
+
+impl Default for Timings {
+    fn default() -> Self {
+        Self {
+            sync: Duration::from_secs(1),
+            queue: 256,
+            group: 4_000,
+            readers: 4,
+            wait: Duration::from_secs(10),
+            lock_wait: Duration::from_secs(1),
+            check_at_open: 64 << 20,
+        }
+    }
+}
+
+/// Which dialect's few differences apply.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Engine {
+    Sqlite,
+    Postgres,
+}
+
+/// How to reach the place; made once.
+#[derive(Clone)]
+pub(crate) struct Route {
+    pub(crate) engine: Engine,
+    options: AnyConnectOptions,
+}
+
+impl Route {
+    pub(crate) fn to(place: &Place) -> Result<Self, StoreError> {
+        sqlx::any::install_default_drivers();
+        let (engine, url) = match place {
+            Place::Sqlite(path) => (Engine::Sqlite, sqlite_url(path)?),
+            Place::Postgres(url) => (Engine::Postgres, url.clone()),
+        };
+        let options = AnyConnectOptions::from_str(&url)
+            .map_err(|_| StoreError::Unreachable("its URL cannot be understood".into()))?
+            // Statements carry what must not be logged.
+            .disable_statement_logging();
+        Ok(Self { engine, options })
+    }
+
+    /// A connection that writes.
+    pub(crate) async fn connect(&self) -> Result<AnyConnection, StoreError> {
+        let mut connection = self.options.connect().await?;
+        if self.engine == Engine::Sqlite {
+            // WAL: readers never wait for the writer. Its size is cut back after a burst.
+            sqlx::raw_sql("PRAGMA journal_mode = WAL; PRAGMA journal_size_limit = 16777216;")
+                .execute(&mut connection)
+                .await?;
+        }
+        Ok(connection)
+    }
+
+    /// A connection that was told nothing: for looking at a file that may not be ours.
+    pub(crate) async fn connect_plain(&self) -> Result<AnyConnection, StoreError> {
+        Ok(self.options.connect().await?)
+    }
+
+    /// The readers. They connect when first needed, and cannot write.
+    pub(crate) fn pool(&self, timings: &Timings) -> AnyPool {
+        let engine = self.engine;
+        AnyPoolOptions::new()
+            .max_connections(timings.readers.max(1))
+            .acquire_timeout(timings.wait)
+            .after_connect(move |connection, _| {
+                Box::pin(async move {
+                    let statement = match engine {
+                        Engine::Sqlite => "PRAGMA query_only = 1",
+                        Engine::Postgres => "SET default_transaction_read_only = on",
+                    };
+                    sqlx::raw_sql(statement).execute(connection).await.map(|_| ())
+                })
+            })
+            .connect_lazy_with(self.options.clone())
+    }
+}
+
+/// The file as a URL, with what a URL would take for its own escaped.
+fn sqlite_url(path: &Path) -> Result<String, StoreError> {
+    let path = std::path::absolute(path)?;
+    let text = path
+        .to_str()
+        .ok_or_else(|| StoreError::Other(format!("{} is not a name in UTF-8", path.display())))?;
+    let mut url = String::from("sqlite://");
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"/-_.~".contains(&byte) {
+            url.push(char::from(byte));
+        } else {
+            url.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    url.push_str("?mode=rwc");
+    Ok(url)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_never_shows_its_password() {
+        let place: Place = "postgres://muster:s3cr@t@db.example:5432/muster?password=s3cr".parse().unwrap();
+        assert_eq!(place.to_string(), "postgres://db.example:5432/muster");
+        assert!(!format!("{place:?}").contains("s3cr"));
+        let place: Place = "sqlite:/var/lib/muster/muster.db".parse().unwrap();
+        assert_eq!(place, Place::Sqlite("/var/lib/muster/muster.db".into()));
+    }
+
+    #[test]
+    fn odd_paths_become_urls() {
+        assert_eq!(sqlite_url(Path::new("/a b/ü?#.db")).unwrap(), "sqlite:///a%20b/%C3%BC%3F%23.db?mode=rwc");
+    }
+}

@@ -1,0 +1,167 @@
+//! Remotes, secrets, and what was seen.
+
+use model::{EndpointId, RemoteId};
+use sqlx::Row;
+use sqlx::any::AnyRow;
+use zeroize::Zeroizing;
+
+use super::{maybe_time, time};
+use crate::apply::{bits, sealed_row};
+use crate::error::{ReadError, StoreError};
+use crate::record::{DriftRecord, GaugesRecord, ObservedKind, ObservedRecord, RemoteRecord, SecretId};
+use crate::store::Store;
+use crate::writer::keys_now;
+
+impl Store {
+    /// Every remote, by id.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn remotes(&self) -> Result<Vec<RemoteRecord>, ReadError> {
+        let rows = sqlx::query(
+            "SELECT id, name, identity, owner, disconnected_by, disconnected_at, spec, created, updated \
+             FROM remotes ORDER BY id",
+        )
+        .fetch_all(&mut *self.reader().await?)
+        .await?;
+        rows.iter().map(remote_row).collect()
+    }
+
+    /// A secret, opened. `None`: there is none.
+    ///
+    /// # Errors
+    /// [`StoreError::Sealed`] when it is there and does not open.
+    pub async fn secret(&self, id: &SecretId) -> Result<Option<Zeroizing<Vec<u8>>>, ReadError> {
+        let row = sealed_row(&mut *self.reader().await?, id).await?;
+        // The keys are taken after the row: a rotation that has just sealed it has published them before.
+        row.map(|(key, body)| keys_now(&self.inner.keys).open(id, &key, &body)).transpose()
+    }
+
+    /// Everything seen on a remote.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn observed(&self, remote: RemoteId) -> Result<Vec<ObservedRecord>, ReadError> {
+        let rows = sqlx::query(
+            "SELECT remote, kind, key, at, through, body FROM observed WHERE remote = $1 ORDER BY kind, key",
+        )
+        .bind(bits(remote.0))
+        .fetch_all(&mut *self.reader().await?)
+        .await?;
+        rows.iter().map(observed_row).collect()
+    }
+
+    /// Everything of one kind seen on a remote.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn observed_kind(
+        &self,
+        remote: RemoteId,
+        kind: ObservedKind,
+    ) -> Result<Vec<ObservedRecord>, ReadError> {
+        let rows = sqlx::query(
+            "SELECT remote, kind, key, at, through, body FROM observed WHERE remote = $1 AND kind = $2 \
+             ORDER BY key",
+        )
+        .bind(bits(remote.0))
+        .bind(kind.as_str())
+        .fetch_all(&mut *self.reader().await?)
+        .await?;
+        rows.iter().map(observed_row).collect()
+    }
+
+    /// One thing seen on a remote.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn observed_one(
+        &self,
+        remote: RemoteId,
+        kind: ObservedKind,
+        key: &str,
+    ) -> Result<Option<ObservedRecord>, ReadError> {
+        let row = sqlx::query(
+            "SELECT remote, kind, key, at, through, body FROM observed \
+             WHERE remote = $1 AND kind = $2 AND key = $3",
+        )
+        .bind(bits(remote.0))
+        .bind(kind.as_str())
+        .bind(key)
+        .fetch_optional(&mut *self.reader().await?)
+        .await?;
+        row.as_ref().map(observed_row).transpose()
+    }
+
+    /// The moving figures of a remote, as last written.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn gauges(&self, remote: RemoteId) -> Result<Option<GaugesRecord>, ReadError> {
+        let row = sqlx::query("SELECT at, body FROM gauges WHERE remote = $1")
+            .bind(bits(remote.0))
+            .fetch_optional(&mut *self.reader().await?)
+            .await?;
+        let Some(row) = row else { return Ok(None) };
+        Ok(Some(GaugesRecord { remote, at: time(row.try_get(0)?)?, body: row.try_get(1)? }))
+    }
+
+    /// Samples of drift of one remote or of all, the latest first, each with the time it was first seen.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn drift(
+        &self,
+        remote: Option<RemoteId>,
+        limit: usize,
+    ) -> Result<Vec<(jiff::Timestamp, DriftRecord)>, ReadError> {
+        let rows = sqlx::query(
+            "SELECT remote, key, first, at, body FROM drift WHERE $1 = 0 OR remote = $2 \
+             ORDER BY at DESC, remote, key LIMIT $3",
+        )
+        .bind(i64::from(remote.is_some()))
+        .bind(remote.map_or(0, |remote| bits(remote.0)))
+        .bind(super::bound(limit))
+        .fetch_all(&mut *self.reader().await?)
+        .await?;
+        rows.iter()
+            .map(|row| {
+                let record = DriftRecord {
+                    remote: RemoteId(row.try_get::<i64, _>(0)?.cast_unsigned()),
+                    key: row.try_get(1)?,
+                    at: time(row.try_get(3)?)?,
+                    body: row.try_get(4)?,
+                };
+                Ok((time(row.try_get(2)?)?, record))
+            })
+            .collect()
+    }
+}
+
+fn remote_row(row: &AnyRow) -> Result<RemoteRecord, StoreError> {
+    let by: Option<String> = row.try_get(4)?;
+    let at = maybe_time(row.try_get(5)?)?;
+    Ok(RemoteRecord {
+        id: RemoteId(row.try_get::<i64, _>(0)?.cast_unsigned()),
+        name: row.try_get(1)?,
+        identity: row.try_get(2)?,
+        owner: row.try_get(3)?,
+        disconnected: by.zip(at),
+        spec: row.try_get(6)?,
+        created: time(row.try_get(7)?)?,
+        updated: time(row.try_get(8)?)?,
+    })
+}
+
+fn observed_row(row: &AnyRow) -> Result<ObservedRecord, StoreError> {
+    let kind: String = row.try_get(1)?;
+    Ok(ObservedRecord {
+        remote: RemoteId(row.try_get::<i64, _>(0)?.cast_unsigned()),
+        kind: ObservedKind::of(&kind)
+            .ok_or_else(|| StoreError::Damaged(format!("{:?} is no kind", crate::store::clip(&kind))))?,
+        key: row.try_get(2)?,
+        at: maybe_time(row.try_get(3)?)?,
+        through: row.try_get::<Option<String>, _>(4)?.map(EndpointId::from),
+        body: row.try_get(5)?,
+    })
+}

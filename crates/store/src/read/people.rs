@@ -1,0 +1,191 @@
+//! Users, grants, sessions, tokens; requests remembered; settings.
+
+use sqlx::Row;
+use sqlx::any::AnyRow;
+
+use super::{maybe_time, time};
+use crate::apply::{reply_id, sealed_row};
+use crate::audit::hash_of;
+use crate::error::{ReadError, StoreError};
+use crate::record::{GrantRecord, IdempotencyRecord, SessionRecord, TokenRecord, UserRecord};
+use crate::store::Store;
+use crate::writer::keys_now;
+
+const SESSION_OF: &str = "SELECT id, hash, subject, created, seen, expires, body FROM sessions WHERE subject = $1 ORDER BY created, id";
+const SESSION_BY_HASH: &str =
+    "SELECT id, hash, subject, created, seen, expires, body FROM sessions WHERE hash = $1";
+const TOKENS_OF: &str = "SELECT id, hash, subject, name, created, expires, seen, body FROM tokens \
+                         WHERE subject = $1 ORDER BY created, id";
+const TOKEN: &str = "SELECT id, hash, subject, name, created, expires, seen, body FROM tokens WHERE id = $1";
+
+impl Store {
+    /// All users, by name.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn users(&self) -> Result<Vec<UserRecord>, ReadError> {
+        let rows = sqlx::query("SELECT name, password, created, updated, body FROM users ORDER BY name")
+            .fetch_all(&mut *self.reader().await?)
+            .await?;
+        rows.iter().map(user_row).collect()
+    }
+
+    /// One user.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn user(&self, name: &str) -> Result<Option<UserRecord>, ReadError> {
+        let row = sqlx::query("SELECT name, password, created, updated, body FROM users WHERE name = $1")
+            .bind(name)
+            .fetch_optional(&mut *self.reader().await?)
+            .await?;
+        row.as_ref().map(user_row).transpose()
+    }
+
+    /// A user's grants.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn grants(&self, user: &str) -> Result<Vec<GrantRecord>, ReadError> {
+        let rows = sqlx::query(
+            "SELECT role, scope_kind, scope_value FROM grants WHERE subject = $1 \
+             ORDER BY role, scope_kind, scope_value",
+        )
+        .bind(user)
+        .fetch_all(&mut *self.reader().await?)
+        .await?;
+        rows.iter()
+            .map(|row| {
+                Ok(GrantRecord {
+                    role: row.try_get(0)?,
+                    scope_kind: row.try_get(1)?,
+                    scope_value: row.try_get(2)?,
+                })
+            })
+            .collect()
+    }
+
+    /// A user's sessions, expired ones included until they are cleared away.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn sessions(&self, user: &str) -> Result<Vec<SessionRecord>, ReadError> {
+        let rows = sqlx::query(SESSION_OF).bind(user).fetch_all(&mut *self.reader().await?).await?;
+        rows.iter().map(session_row).collect()
+    }
+
+    /// The session with this hash of its secret. The caller looks at its times.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn session(&self, hash: &[u8; 32]) -> Result<Option<SessionRecord>, ReadError> {
+        let row = sqlx::query(SESSION_BY_HASH)
+            .bind(hash.to_vec())
+            .fetch_optional(&mut *self.reader().await?)
+            .await?;
+        row.as_ref().map(session_row).transpose()
+    }
+
+    /// A user's tokens.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn tokens(&self, user: &str) -> Result<Vec<TokenRecord>, ReadError> {
+        let rows = sqlx::query(TOKENS_OF).bind(user).fetch_all(&mut *self.reader().await?).await?;
+        rows.iter().map(token_row).collect()
+    }
+
+    /// One token. The caller compares its hash (in constant time) and looks at its times.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn token(&self, id: &str) -> Result<Option<TokenRecord>, ReadError> {
+        let row = sqlx::query(TOKEN).bind(id).fetch_optional(&mut *self.reader().await?).await?;
+        row.as_ref().map(token_row).transpose()
+    }
+
+    /// What a request with this key by this principal came to.
+    ///
+    /// # Errors
+    /// When the database cannot be read, or the answer kept does not open.
+    pub async fn idempotency(
+        &self,
+        principal: &str,
+        key: &str,
+    ) -> Result<Option<IdempotencyRecord>, ReadError> {
+        let mut reader = self.reader().await?;
+        let row =
+            sqlx::query("SELECT fingerprint, at, status FROM idempotency WHERE principal = $1 AND key = $2")
+                .bind(principal)
+                .bind(key)
+                .fetch_optional(&mut *reader)
+                .await?;
+        let Some(row) = row else { return Ok(None) };
+        let status: Option<i64> = row.try_get(2)?;
+        let reply = match status.and_then(|status| u16::try_from(status).ok()) {
+            None => None,
+            Some(status) => {
+                let id = reply_id(principal, key);
+                // Row and secret are written together; between two reads they may have been cleared away.
+                match sealed_row(&mut reader, &id).await? {
+                    Some((name, body)) => Some((status, keys_now(&self.inner.keys).open(&id, &name, &body)?)),
+                    None => return Ok(None),
+                }
+            }
+        };
+        Ok(Some(IdempotencyRecord {
+            principal: principal.to_owned(),
+            key: key.to_owned(),
+            fingerprint: row.try_get(0)?,
+            at: time(row.try_get(1)?)?,
+            reply,
+        }))
+    }
+
+    /// A setting.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn setting(&self, key: &str) -> Result<Option<String>, ReadError> {
+        let row = sqlx::query("SELECT value FROM settings WHERE name = $1")
+            .bind(key)
+            .fetch_optional(&mut *self.reader().await?)
+            .await?;
+        Ok(row.map(|row| row.try_get(0)).transpose()?)
+    }
+}
+
+fn user_row(row: &AnyRow) -> Result<UserRecord, StoreError> {
+    Ok(UserRecord {
+        name: row.try_get(0)?,
+        password: row.try_get(1)?,
+        created: time(row.try_get(2)?)?,
+        updated: time(row.try_get(3)?)?,
+        body: row.try_get(4)?,
+    })
+}
+
+fn session_row(row: &AnyRow) -> Result<SessionRecord, StoreError> {
+    Ok(SessionRecord {
+        id: row.try_get(0)?,
+        hash: hash_of(row, 1)?,
+        user: row.try_get(2)?,
+        created: time(row.try_get(3)?)?,
+        seen: time(row.try_get(4)?)?,
+        expires: time(row.try_get(5)?)?,
+        body: row.try_get(6)?,
+    })
+}
+
+fn token_row(row: &AnyRow) -> Result<TokenRecord, StoreError> {
+    Ok(TokenRecord {
+        id: row.try_get(0)?,
+        hash: hash_of(row, 1)?,
+        user: row.try_get(2)?,
+        name: row.try_get(3)?,
+        created: time(row.try_get(4)?)?,
+        expires: maybe_time(row.try_get(5)?)?,
+        seen: maybe_time(row.try_get(6)?)?,
+        body: row.try_get(7)?,
+    })
+}

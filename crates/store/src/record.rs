@@ -1,0 +1,522 @@
+//! What is kept: plain records, keys in columns, bodies as text that the store does not read.
+
+use std::borrow::Cow;
+
+use jiff::Timestamp;
+use model::{EndpointId, Incarnation, NodeName, OperationId, RemoteId, TaskId, Vmid};
+use zeroize::Zeroizing;
+
+/// A remote as it was added. What was seen on it is in [`ObservedRecord`]s, its credential in a secret.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RemoteRecord {
+    /// Its number, from [`crate::Store::next_remote_id`].
+    pub id: RemoteId,
+    /// Its name.
+    pub name: String,
+    /// Fingerprint of its root CA, once known.
+    pub identity: Option<String>,
+    /// Which Muster process looks after it; `None`: whoever is there.
+    pub owner: Option<String>,
+    /// Disconnected by whom, when.
+    pub disconnected: Option<(String, Timestamp)>,
+    /// Everything else, as JSON.
+    pub spec: String,
+    /// When it was added.
+    pub created: Timestamp,
+    /// When this record last changed.
+    pub updated: Timestamp,
+}
+
+/// Which sealed record.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct SecretId {
+    /// What it is for: `credential`, `service`…
+    pub purpose: Cow<'static, str>,
+    /// Whose it is.
+    pub record: String,
+}
+
+impl SecretId {
+    /// The secret of this purpose that belongs to `record`.
+    pub fn new(purpose: impl Into<Cow<'static, str>>, record: impl ToString) -> Self {
+        Self { purpose: purpose.into(), record: record.to_string() }
+    }
+}
+
+/// What an observed document is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum ObservedKind {
+    /// A guest's row.
+    Guest,
+    /// A guest's configuration.
+    GuestConfig,
+    /// A guest's addresses.
+    GuestAddresses,
+    /// A guest's former lives.
+    GuestPast,
+    /// A node.
+    Node,
+    /// A storage.
+    Storage,
+    /// A task.
+    Task,
+    /// One document about the remote as a whole.
+    State,
+    /// When which facet last succeeded.
+    Facets,
+}
+
+impl ObservedKind {
+    /// Every kind.
+    pub const ALL: [Self; 9] = [
+        Self::Guest,
+        Self::GuestConfig,
+        Self::GuestAddresses,
+        Self::GuestPast,
+        Self::Node,
+        Self::Storage,
+        Self::Task,
+        Self::State,
+        Self::Facets,
+    ];
+
+    /// As it stands in the column.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Guest => "guest",
+            Self::GuestConfig => "guest_config",
+            Self::GuestAddresses => "guest_addresses",
+            Self::GuestPast => "guest_past",
+            Self::Node => "node",
+            Self::Storage => "storage",
+            Self::Task => "task",
+            Self::State => "state",
+            Self::Facets => "facets",
+        }
+    }
+
+    /// The kind of this word.
+    #[must_use]
+    pub fn of(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == word)
+    }
+}
+
+/// One thing seen on a remote, as it was last seen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ObservedRecord {
+    /// Where.
+    pub remote: RemoteId,
+    /// What.
+    pub kind: ObservedKind,
+    /// Which: a VMID, a node's name, a storage's id, a UPID; empty for documents there is one of.
+    pub key: String,
+    /// The document, as JSON.
+    pub body: String,
+    /// When it was observed, if it has a time of its own.
+    pub at: Option<Timestamp>,
+    /// Through which endpoint.
+    pub through: Option<EndpointId>,
+}
+
+/// The moving figures of a remote's guests and nodes, in one compact document.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GaugesRecord {
+    /// Whose.
+    pub remote: RemoteId,
+    /// When they were observed.
+    pub at: Timestamp,
+    /// The caller's own packing.
+    pub body: Vec<u8>,
+}
+
+/// One line of history. Its sequence number is given when it is committed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EventRecord {
+    /// When it happened.
+    pub at: Timestamp,
+    /// On which remote; `None`: the fleet's own history.
+    pub remote: Option<RemoteId>,
+    /// To which guest.
+    pub vmid: Option<Vmid>,
+    /// In which of its lives.
+    pub incarnation: Option<Incarnation>,
+    /// On which node.
+    pub node: Option<NodeName>,
+    /// The word for what happened.
+    pub kind: String,
+    /// The operation behind it.
+    pub operation: Option<OperationId>,
+    /// The task behind it.
+    pub task: Option<TaskId>,
+    /// Who did it.
+    pub author: Option<String>,
+    /// The rest, as JSON.
+    pub body: String,
+}
+
+/// An operation, log included.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OperationRecord {
+    /// Its id.
+    pub id: OperationId,
+    /// On which remote.
+    pub remote: RemoteId,
+    /// On which guest.
+    pub vmid: Option<Vmid>,
+    /// Which Muster process follows it.
+    pub instance: String,
+    /// Whether its outcome is still open.
+    pub open: bool,
+    /// When it was asked for.
+    pub requested: Timestamp,
+    /// The operation itself, as JSON.
+    pub body: String,
+}
+
+/// A sample of drift. The same key written again keeps the time it was first seen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DriftRecord {
+    /// On which remote.
+    pub remote: RemoteId,
+    /// What tells this drift from others: endpoint, field and kind, say.
+    pub key: String,
+    /// When it was seen.
+    pub at: Timestamp,
+    /// The sample, as JSON.
+    pub body: String,
+}
+
+/// Who did what from where: one link of the audit chain.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AuditRecord {
+    /// When.
+    pub at: Timestamp,
+    /// Who.
+    pub who: String,
+    /// From where: an address, a socket's uid, "muster" itself.
+    pub source: String,
+    /// What, in one word or a route.
+    pub action: String,
+    /// On which remote.
+    pub remote: Option<RemoteId>,
+    /// Which operation it became.
+    pub operation: Option<OperationId>,
+    /// Parameters (secrets redacted) and result, as JSON.
+    pub body: String,
+}
+
+/// An audit record in its place in the chain.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AuditRow {
+    /// Its number, from 1, without gaps.
+    pub seq: i64,
+    /// The record.
+    pub record: AuditRecord,
+    /// Hash of the row before; 32 zeros before the first.
+    pub before: [u8; 32],
+    /// SHA-256 over `before` and every field of this row.
+    pub hash: [u8; 32],
+}
+
+/// A user.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UserRecord {
+    /// The name to sign in with.
+    pub name: String,
+    /// The password's PHC string; `None`: cannot sign in with one.
+    pub password: Option<String>,
+    /// When made.
+    pub created: Timestamp,
+    /// When this record last changed.
+    pub updated: Timestamp,
+    /// The rest, as JSON.
+    pub body: String,
+}
+
+/// A role over a scope, as text so that further kinds fit without a migration.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct GrantRecord {
+    /// The role's word.
+    pub role: String,
+    /// `all`, `remote`…
+    pub scope_kind: String,
+    /// Which one; empty for `all`.
+    pub scope_value: String,
+}
+
+/// A session of the console. Its secret is known only as a hash.
+#[derive(Clone, PartialEq, Eq)]
+pub struct SessionRecord {
+    /// A name for it that is no secret.
+    pub id: String,
+    /// SHA-256 of its secret.
+    pub hash: [u8; 32],
+    /// Whose.
+    pub user: String,
+    /// When begun.
+    pub created: Timestamp,
+    /// When last used.
+    pub seen: Timestamp,
+    /// When it ends at the latest.
+    pub expires: Timestamp,
+    /// The rest (from where, which browser), as JSON.
+    pub body: String,
+}
+
+/// An API token. Its secret is known only as a hash.
+#[derive(Clone, PartialEq, Eq)]
+pub struct TokenRecord {
+    /// Its id, part of the token's text.
+    pub id: String,
+    /// SHA-256 of its secret.
+    pub hash: [u8; 32],
+    /// Whose.
+    pub user: String,
+    /// What its owner calls it.
+    pub name: String,
+    /// When made.
+    pub created: Timestamp,
+    /// When it ends.
+    pub expires: Option<Timestamp>,
+    /// When last used.
+    pub seen: Option<Timestamp>,
+    /// The rest, as JSON.
+    pub body: String,
+}
+
+impl std::fmt::Debug for SessionRecord {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SessionRecord")
+            .field("id", &self.id)
+            .field("user", &self.user)
+            .finish_non_exhaustive()
+    }
+}
+
+impl std::fmt::Debug for TokenRecord {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("TokenRecord").field("id", &self.id).field("user", &self.user).finish_non_exhaustive()
+    }
+}
+
+/// What a request with an idempotency key came to. Kept under (principal, key).
+#[derive(Clone, PartialEq, Eq)]
+pub struct IdempotencyRecord {
+    /// Who asked.
+    pub principal: String,
+    /// The key sent.
+    pub key: String,
+    /// What tells the request from another one.
+    pub fingerprint: String,
+    /// When it was first asked.
+    pub at: Timestamp,
+    /// The answer, once there is one: status and body. Sealed at rest, since it may hold a fresh secret.
+    pub reply: Option<(u16, Zeroizing<Vec<u8>>)>,
+}
+
+impl std::fmt::Debug for IdempotencyRecord {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("IdempotencyRecord")
+            .field("principal", &self.principal)
+            .field("key", &self.key)
+            .field("status", &self.reply.as_ref().map(|(status, _)| status))
+            .finish_non_exhaustive()
+    }
+}
+
+/// One change to durable state. Each replaces what was under its key.
+#[derive(Clone)]
+pub enum Write {
+    /// Adds or replaces a remote.
+    Remote(RemoteRecord),
+    /// Removes a remote with all that was observed on it, its gauges, drift and the grants over it. Events,
+    /// operations and audit stay; its secrets are the caller's ([`Write::SecretGone`]).
+    RemoteGone {
+        /// Which.
+        id: RemoteId,
+    },
+    /// Seals a secret.
+    Secret {
+        /// Which.
+        id: SecretId,
+        /// What is sealed.
+        plain: Zeroizing<Vec<u8>>,
+    },
+    /// Forgets a secret.
+    SecretGone {
+        /// Which.
+        id: SecretId,
+    },
+    /// Something seen.
+    Observed(ObservedRecord),
+    /// Something that is to be forgotten.
+    ObservedGone {
+        /// Where.
+        remote: RemoteId,
+        /// What.
+        kind: ObservedKind,
+        /// Which.
+        key: String,
+    },
+    /// Moving figures. While queued, a later one for the same remote takes the place of an earlier one.
+    Gauges(GaugesRecord),
+    /// Appends an event; its number is in [`Written::events`].
+    Event(EventRecord),
+    /// Adds or replaces an operation.
+    Operation(OperationRecord),
+    /// A sample of drift.
+    Drift(DriftRecord),
+    /// Appends to the audit chain.
+    Audit(AuditRecord),
+    /// Rows of the audit up to this number have been exported and may expire.
+    AuditExported {
+        /// The last one exported.
+        through: i64,
+    },
+    /// Adds or replaces a user.
+    User(UserRecord),
+    /// Removes a user with grants, sessions and tokens.
+    UserGone {
+        /// Who.
+        name: String,
+    },
+    /// Replaces a user's grants.
+    Grants {
+        /// Whose.
+        user: String,
+        /// All of them.
+        grants: Vec<GrantRecord>,
+    },
+    /// Adds or replaces a session.
+    Session(SessionRecord),
+    /// A session was used.
+    SessionSeen {
+        /// Its id.
+        id: String,
+        /// When.
+        at: Timestamp,
+    },
+    /// Ends a session.
+    SessionGone {
+        /// Its id.
+        id: String,
+    },
+    /// Ends all sessions of a user.
+    SessionsGone {
+        /// Whose.
+        user: String,
+        /// Except this one.
+        except: Option<String>,
+    },
+    /// Adds or replaces a token.
+    Token(TokenRecord),
+    /// A token was used.
+    TokenSeen {
+        /// Its id.
+        id: String,
+        /// When.
+        at: Timestamp,
+    },
+    /// Ends a token.
+    TokenGone {
+        /// Its id.
+        id: String,
+    },
+    /// Remembers a request and what it came to.
+    Idempotency(IdempotencyRecord),
+    /// Forgets a request that came to nothing.
+    IdempotencyGone {
+        /// Who asked.
+        principal: String,
+        /// The key sent.
+        key: String,
+    },
+    /// Sets a setting.
+    Setting {
+        /// Its name.
+        key: String,
+        /// Its value; `None` removes it.
+        value: Option<String>,
+    },
+}
+
+impl Write {
+    /// Whether it must be on the disk when the write returns, a power failure notwithstanding. The rest may
+    /// lose its last second.
+    #[must_use]
+    pub fn must_survive(&self) -> bool {
+        !matches!(
+            self,
+            Self::Observed(_)
+                | Self::ObservedGone { .. }
+                | Self::Gauges(_)
+                | Self::Event(_)
+                | Self::Drift(_)
+                | Self::SessionSeen { .. }
+                | Self::TokenSeen { .. }
+        )
+    }
+
+    /// Whether what it replaces or removes should not linger in free pages.
+    pub(crate) fn is_delicate(&self) -> bool {
+        matches!(
+            self,
+            Self::Secret { .. }
+                | Self::SecretGone { .. }
+                | Self::User(_)
+                | Self::UserGone { .. }
+                | Self::SessionGone { .. }
+                | Self::SessionsGone { .. }
+                | Self::TokenGone { .. }
+                | Self::Idempotency(_)
+                | Self::IdempotencyGone { .. }
+        )
+    }
+}
+
+impl std::fmt::Debug for Write {
+    /// The kind and the key, never the contents.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Remote(record) => write!(f, "Remote({})", record.id),
+            Self::RemoteGone { id } => write!(f, "RemoteGone({id})"),
+            Self::Secret { id, .. } => write!(f, "Secret({}/{})", id.purpose, id.record),
+            Self::SecretGone { id } => write!(f, "SecretGone({}/{})", id.purpose, id.record),
+            Self::Observed(it) => write!(f, "Observed({}/{}/{})", it.remote, it.kind.as_str(), it.key),
+            Self::ObservedGone { remote, kind, key } => {
+                write!(f, "ObservedGone({remote}/{}/{key})", kind.as_str())
+            }
+            Self::Gauges(record) => write!(f, "Gauges({})", record.remote),
+            Self::Event(record) => write!(f, "Event({})", record.kind),
+            Self::Operation(record) => write!(f, "Operation({})", record.id),
+            Self::Drift(record) => write!(f, "Drift({}/{})", record.remote, record.key),
+            Self::Audit(record) => write!(f, "Audit({})", record.action),
+            Self::AuditExported { through } => write!(f, "AuditExported({through})"),
+            Self::User(record) => write!(f, "User({})", record.name),
+            Self::UserGone { name } => write!(f, "UserGone({name})"),
+            Self::Grants { user, .. } => write!(f, "Grants({user})"),
+            Self::Session(record) => write!(f, "Session({})", record.id),
+            Self::SessionSeen { id, .. } => write!(f, "SessionSeen({id})"),
+            Self::SessionGone { id } => write!(f, "SessionGone({id})"),
+            Self::SessionsGone { user, .. } => write!(f, "SessionsGone({user})"),
+            Self::Token(record) => write!(f, "Token({})", record.id),
+            Self::TokenSeen { id, .. } => write!(f, "TokenSeen({id})"),
+            Self::TokenGone { id } => write!(f, "TokenGone({id})"),
+            Self::Idempotency(record) => write!(f, "Idempotency({})", record.key),
+            Self::IdempotencyGone { key, .. } => write!(f, "IdempotencyGone({key})"),
+            Self::Setting { key, .. } => write!(f, "Setting({key})"),
+        }
+    }
+}
+
+/// Changes that happen together or not at all, in this order.
+pub type Batch = Vec<Write>;
+
+/// What a committed batch was given.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Written {
+    /// The sequence numbers of its events, in their order.
+    pub events: Vec<i64>,
+}

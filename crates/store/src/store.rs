@@ -1,0 +1,367 @@
+//! The store: opened, written to, closed.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, RwLock};
+
+use sqlx::{AnyConnection, AnyPool, Connection, Row};
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
+
+use crate::apply::{put_secret, sealed_row};
+use crate::error::{OpenError, StoreError, WriteError};
+use crate::figures::{Counters, Figures};
+use crate::lock::DirLock;
+use crate::place::{Engine, Place, Route, Timings};
+use crate::record::{Batch, SecretId, Written};
+use crate::schema::{self, Found};
+use crate::seal::{self, Keys};
+use crate::writer::{Job, SharedKeys, Writer};
+
+/// Handle to the durable state. Cheap to clone; all clones share the writer and the readers. When the last
+/// one is dropped the writer finishes what is queued and closes; [`Store::close`] waits for that.
+#[derive(Clone)]
+pub struct Store {
+    pub(crate) inner: Arc<Inner>,
+}
+
+pub(crate) struct Inner {
+    pub(crate) queue: mpsc::Sender<Job>,
+    pub(crate) pool: AnyPool,
+    pub(crate) keys: SharedKeys,
+    pub(crate) instance: String,
+    pub(crate) place: Place,
+    pub(crate) engine: Engine,
+    pub(crate) counters: Arc<Counters>,
+}
+
+impl std::fmt::Debug for Store {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Store").field("place", &self.inner.place).finish_non_exhaustive()
+    }
+}
+
+/// What is at a place, before it is opened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Looked {
+    /// Its schema.
+    pub schema: i64,
+    /// Its instance id.
+    pub instance: String,
+    /// Names of the keys that its sealed rows need ([`crate::KeyId`]).
+    pub keys: Vec<String>,
+}
+
+impl Store {
+    /// Opens the store, makes it when there is nothing yet, brings an older schema up to date. For SQLite the
+    /// directory of the file is locked while the store is open.
+    ///
+    /// # Errors
+    /// Each an [`OpenError`] of its own; nothing was changed.
+    pub async fn open(place: Place, keys: Keys, timings: Timings) -> Result<Self, OpenError> {
+        let lock = match &place {
+            Place::Sqlite(path) => Some(lock_for(path, &timings).await?),
+            Place::Postgres(_) => None,
+        };
+        Self::open_with(place, keys, timings, lock).await
+    }
+
+    /// The same under a lock already held. The store keeps it until it is closed.
+    ///
+    /// # Errors
+    /// As [`Store::open`].
+    pub async fn open_locked(
+        place: Place,
+        keys: Keys,
+        timings: Timings,
+        lock: DirLock,
+    ) -> Result<Self, OpenError> {
+        Self::open_with(place, keys, timings, Some(lock)).await
+    }
+
+    /// Looks at a place without opening it for use: what is there, and which keys it needs. `None`: nothing
+    /// yet. Must not be called by a process that has the same file open.
+    ///
+    /// # Errors
+    /// As [`Store::open`].
+    pub async fn look(place: &Place) -> Result<Option<Looked>, OpenError> {
+        if let Place::Sqlite(path) = place
+            && !check_header(path)?
+        {
+            return Ok(None);
+        }
+        let route = Route::to(place)?;
+        let mut connection = route.connect_plain().await?;
+        let found = schema::look(&mut connection, route.engine).await?;
+        let Found::Ours(schema) = found else { return Ok(None) };
+        refuse_newer(schema)?;
+        let looked = Looked {
+            schema,
+            instance: instance_of(&mut connection).await?,
+            keys: keys_needed(&mut connection).await?,
+        };
+        let _ = connection.close().await;
+        Ok(Some(looked))
+    }
+
+    async fn open_with(
+        place: Place,
+        keys: Keys,
+        timings: Timings,
+        lock: Option<DirLock>,
+    ) -> Result<Self, OpenError> {
+        let route = Route::to(&place)?;
+        let mut late_check = false;
+        if let Place::Sqlite(path) = &place {
+            if check_header(path)? {
+                late_check = std::fs::metadata(path)?.len() > timings.check_at_open;
+            } else {
+                if keys.current().is_none() {
+                    return Err(OpenError::KeyMissing);
+                }
+                make_private(path)?;
+            }
+        }
+        let mut connection = route.connect_plain().await?;
+        let found = schema::look(&mut connection, route.engine).await?;
+        if found != Found::Empty {
+            if let Found::Ours(schema) = found {
+                refuse_newer(schema)?;
+            }
+            if route.engine == Engine::Sqlite && !late_check {
+                quick_check(&mut connection).await?;
+            }
+            check_keys(&mut connection, &keys).await?;
+        } else if keys.current().is_none() {
+            return Err(OpenError::KeyMissing);
+        }
+        let _ = connection.close().await;
+
+        let mut connection = route.connect().await?;
+        let from = if let Found::Ours(schema) = found { schema } else { 0 };
+        schema::migrate(&mut connection, route.engine, from, schema::MIGRATIONS).await?;
+        if found == Found::Empty {
+            begin_life(&mut connection, route.engine, &keys).await?;
+        }
+        let instance = instance_of(&mut connection).await?;
+
+        let pool = route.pool(&timings);
+        let counters = Arc::new(Counters::default());
+        if late_check {
+            tokio::spawn(check_meanwhile(pool.clone(), counters.clone()));
+        }
+        let keys: SharedKeys = Arc::new(RwLock::new(Arc::new(keys)));
+        let engine = route.engine;
+        let (queue, jobs) = mpsc::channel(timings.queue.max(1));
+        let writer = Writer {
+            route,
+            connection: Some(connection),
+            keys: keys.clone(),
+            counters: counters.clone(),
+            pool: pool.clone(),
+            wal: match &place {
+                Place::Sqlite(path) => Some(beside(path, "-wal")),
+                Place::Postgres(_) => None,
+            },
+            sync: timings.sync,
+            group: timings.group.max(1),
+            lock,
+            mode: crate::writer::Mode::default(),
+            unsynced: Some(Instant::now()),
+        };
+        tokio::spawn(writer.run(jobs));
+        Ok(Self { inner: Arc::new(Inner { queue, pool, keys, instance, place, engine, counters }) })
+    }
+
+    /// The installation's id: 8 hexadecimal digits, made when the database was.
+    #[must_use]
+    pub fn instance(&self) -> &str {
+        &self.inner.instance
+    }
+
+    /// Where this store lives.
+    #[must_use]
+    pub fn place(&self) -> &Place {
+        &self.inner.place
+    }
+
+    /// Commits a batch, whole or not at all, in the order of the calls. Waits while the queue is full. Once
+    /// begun, the batch is written even if the caller stops waiting.
+    ///
+    /// # Errors
+    /// When nothing of it was written; [`StoreError::may_pass`] tells whether to try the same again later.
+    pub async fn write(&self, batch: Batch) -> Result<Written, WriteError> {
+        if batch.is_empty() {
+            return Ok(Written::default());
+        }
+        self.ask(|author| Job::Batch(batch, author)).await?
+    }
+
+    /// A number for a new remote. Never given twice, also when the remote is not added after all.
+    ///
+    /// # Errors
+    /// As [`Store::write`].
+    pub async fn next_remote_id(&self) -> Result<model::RemoteId, WriteError> {
+        let id: i64 = self.ask(Job::RemoteId).await??;
+        Ok(model::RemoteId(id.cast_unsigned()))
+    }
+
+    /// Puts a job in the queue and waits for its answer.
+    pub(crate) async fn ask<T>(&self, job: impl FnOnce(oneshot::Sender<T>) -> Job) -> Result<T, StoreError> {
+        let (author, answer) = oneshot::channel();
+        self.inner.queue.send(job(author)).await.map_err(|_| StoreError::Closed)?;
+        answer.await.map_err(|_| StoreError::Closed)
+    }
+
+    /// Writes what is queued, brings it to the disk, closes every connection and lets go of the lock. Later
+    /// calls on any clone fail with [`StoreError::Closed`].
+    pub async fn close(&self) {
+        // An error means that it is closed already.
+        let _ = self.ask(Job::Close).await;
+    }
+
+    /// Counts since opening.
+    #[must_use]
+    pub fn figures(&self) -> Figures {
+        let queue = &self.inner.queue;
+        self.inner.counters.figures(queue.max_capacity() - queue.capacity(), queue.max_capacity())
+    }
+}
+
+/// A few characters of a text that came from outside.
+pub(crate) fn clip(text: &str) -> String {
+    text.chars().take(40).collect()
+}
+
+/// `muster.db` and `-wal` make `muster.db-wal`.
+pub(crate) fn beside(path: &Path, ending: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(ending);
+    name.into()
+}
+
+/// Takes the directory of a database file, waiting a little for a predecessor that is about to go.
+pub(crate) async fn lock_for(path: &Path, timings: &Timings) -> Result<DirLock, OpenError> {
+    let dir = match path.parent() {
+        Some(dir) if !dir.as_os_str().is_empty() => dir,
+        _ => Path::new("."),
+    };
+    let until = Instant::now() + timings.lock_wait;
+    loop {
+        match DirLock::take(dir) {
+            Err(OpenError::Locked { .. }) if Instant::now() < until => {
+                tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+            }
+            other => return other,
+        }
+    }
+}
+
+/// Whether there is a SQLite database in the file; an empty or missing file is none yet. Read before any
+/// connection is made: closing a file drops the locks that SQLite has on it in this process.
+pub(crate) fn check_header(path: &Path) -> Result<bool, OpenError> {
+    use std::io::Read;
+    let mut file = match std::fs::File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(false),
+        Err(error) => return Err(error.into()),
+    };
+    let mut header = Vec::new();
+    file.by_ref().take(16).read_to_end(&mut header)?;
+    match header.as_slice() {
+        b"" => Ok(false),
+        b"SQLite format 3\0" => Ok(true),
+        _ => Err(StoreError::Damaged(format!("{} is not a SQLite file", path.display())).into()),
+    }
+}
+
+/// Makes the file, readable by its owner alone, before SQLite would make it readable by all.
+pub(crate) fn make_private(path: &Path) -> Result<(), OpenError> {
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create(true).truncate(false);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)?;
+    Ok(())
+}
+
+pub(crate) fn refuse_newer(found: i64) -> Result<(), OpenError> {
+    if found > schema::KNOWN {
+        return Err(OpenError::Newer { found, known: schema::KNOWN });
+    }
+    Ok(())
+}
+
+/// Reads every page and looks whether it makes sense.
+pub(crate) async fn quick_check(connection: &mut AnyConnection) -> Result<(), StoreError> {
+    let rows = sqlx::query("PRAGMA quick_check(1)").fetch_all(connection).await?;
+    let words: Vec<String> = rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?;
+    match words.first().map(String::as_str) {
+        Some("ok") => Ok(()),
+        Some(other) => Err(StoreError::Damaged(other.replace('\n', " "))),
+        None => Err(StoreError::Damaged("its check says nothing".into())),
+    }
+}
+
+async fn check_meanwhile(pool: AnyPool, counters: Arc<Counters>) {
+    let Ok(mut connection) = pool.acquire().await else { return };
+    if let Err(StoreError::Damaged(text)) = quick_check(&mut connection).await {
+        Counters::add(&counters.damaged, 1);
+        tracing::error!(damage = text, "the database is damaged; restore the last backup");
+    }
+}
+
+/// The record that tells whether a key is the right one, before anything depends on it.
+fn check_record() -> SecretId {
+    SecretId::new("check", "key")
+}
+
+/// What the check record says when opened.
+const CHECK: &[u8] = b"muster";
+
+async fn begin_life(connection: &mut AnyConnection, engine: Engine, keys: &Keys) -> Result<(), StoreError> {
+    let mut bytes = [0; 4];
+    seal::random(&mut bytes)?;
+    schema::begin(connection, engine).await?;
+    sqlx::query("INSERT INTO meta (name, value) VALUES ('instance', $1) ON CONFLICT (name) DO NOTHING")
+        .bind(format!("{:08x}", u32::from_be_bytes(bytes)))
+        .execute(&mut *connection)
+        .await?;
+    if sealed_row(connection, &check_record()).await?.is_none() {
+        put_secret(connection, keys, &check_record(), CHECK).await?;
+    }
+    sqlx::raw_sql("COMMIT").execute(&mut *connection).await?;
+    Ok(())
+}
+
+async fn instance_of(connection: &mut AnyConnection) -> Result<String, StoreError> {
+    let row =
+        sqlx::query("SELECT value FROM meta WHERE name = 'instance'").fetch_optional(connection).await?;
+    match row {
+        Some(row) => Ok(row.try_get(0)?),
+        None => Ok(String::new()),
+    }
+}
+
+/// Names of all keys that sealed rows need.
+pub(crate) async fn keys_needed(connection: &mut AnyConnection) -> Result<Vec<String>, StoreError> {
+    let rows =
+        sqlx::query("SELECT DISTINCT key_id FROM secrets ORDER BY key_id").fetch_all(connection).await?;
+    Ok(rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?)
+}
+
+async fn check_keys(connection: &mut AnyConnection, keys: &Keys) -> Result<(), OpenError> {
+    let needed = keys_needed(connection).await?;
+    if keys.current().is_none() {
+        return Err(OpenError::KeyMissing);
+    }
+    if let Some(missing) = needed.iter().find(|id| !keys.has(id)) {
+        return Err(OpenError::WrongKey { needed: missing.clone() });
+    }
+    // The names fit; the record proves it, and that sealed rows are whole.
+    if let Some((key, body)) = sealed_row(connection, &check_record()).await?
+        && *keys.open(&check_record(), &key, &body)? != CHECK
+    {
+        return Err(OpenError::WrongKey { needed: key });
+    }
+    Ok(())
+}
