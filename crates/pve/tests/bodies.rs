@@ -16,9 +16,10 @@ use std::path::{Path, PathBuf};
 use pve::decode::{self, FieldFact, Reply};
 use pve::drift::Drift;
 use pve::reply::{
-    AgentInterfaces, CertificateInfo, ClusterStatus, Domain, GuestConfig, GuestListRow, GuestStatus,
-    HaStatusRow, Interface, LogLine, NodeListRow, NodeStatus, PendingRow, Permissions, Resource, RrdPoint,
-    TaskRow, TaskStatus, Ticket, Token, Version,
+    AclRow, AgentInterfaces, CertificateInfo, ClusterStatus, Domain, GuestConfig, GuestListRow, GuestStatus,
+    HaStatusRow, Interface, LogLine, NodeListRow, NodeStatus, PendingRow, Permissions, Resource,
+    RolePrivileges, RoleRow, RrdPoint, TaskRow, TaskStatus, Ticket, Token, TokenInfo, TokenRow, User,
+    Version,
 };
 use pve::upid::Upid;
 use serde::Serialize;
@@ -35,7 +36,14 @@ const CALLS: &[(&str, &str, Reader)] = &[
     ("GET", "/access/domains", list::<Domain>),
     ("GET", "/access/permissions", object::<Permissions>),
     ("POST", "/access/ticket", object::<Ticket>),
+    ("GET", "/access/users/{userid}", object::<User>),
+    ("GET", "/access/users/{userid}/token", list::<TokenRow>),
+    ("GET", "/access/users/{userid}/token/{tokenid}", object::<TokenInfo>),
+    ("PUT", "/access/users/{userid}/token/{tokenid}", object::<TokenInfo>),
     ("POST", "/access/users/{userid}/token/{tokenid}", object::<Token>),
+    ("GET", "/access/roles", list::<RoleRow>),
+    ("GET", "/access/roles/{roleid}", object::<RolePrivileges>),
+    ("GET", "/access/acl", list::<AclRow>),
     ("GET", "/cluster/resources", list::<Resource>),
     ("GET", "/cluster/status", list::<ClusterStatus>),
     ("GET", "/cluster/tasks", list::<TaskRow>),

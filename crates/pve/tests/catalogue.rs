@@ -4,6 +4,7 @@
 
 use catalogue::{Catalogue, Method, Release};
 use pve::GuestKind;
+use pve::call::access::{AclChange, AclSubject, TokenOptions};
 use pve::call::cluster::ResourceType;
 use pve::call::guest::{Consolidation, Power, PowerOptions, Timeframe};
 use pve::call::task::{TaskQuery, TaskSource};
@@ -30,6 +31,9 @@ fn asked<T>(call: Call<T>) -> Asked {
 
 /// Segment values as odd as they come.
 const NODE: &str = "pve-1.ex/ample ü";
+const USER: &str = "al/ice@example.com@ldap";
+const TOKEN: &str = "muster-1.a";
+const ROLE: &str = "Muster.Look-2";
 const UPID: &str = "UPID:pve1:0000ABCD:00001234:6B022481:vzdump::alice@pve!ci/x:";
 
 /// Every typed call with every parameter it has.
@@ -46,10 +50,33 @@ fn every_call() -> Vec<Asked> {
         since: Some(1),
         until: Some(2),
     };
+    let token = TokenOptions { comment: Some("c".to_owned()), expire: Some(1), privsep: Some(false) };
+    let line = |subject| AclChange {
+        path: "/".to_owned(),
+        role: ROLE.to_owned(),
+        subject,
+        propagate: Some(true),
+        delete: true,
+    };
     let mut calls = vec![
         asked(access::version()),
         asked(access::domains()),
         asked(access::permissions()),
+        asked(access::user(USER)),
+        asked(access::tokens(USER)),
+        asked(access::token(USER, TOKEN)),
+        asked(access::token_create(USER, TOKEN, &token)),
+        asked(access::token_update(USER, TOKEN, &token)),
+        asked(access::token_delete(USER, TOKEN)),
+        asked(access::roles()),
+        asked(access::role(ROLE)),
+        asked(access::role_create(ROLE, &["VM.Audit"])),
+        asked(access::role_update(ROLE, &["VM.Audit"], true)),
+        asked(access::role_delete(ROLE)),
+        asked(access::acl()),
+        asked(access::acl_change(&line(AclSubject::User(USER.to_owned())))),
+        asked(access::acl_change(&line(AclSubject::Group("devs".to_owned())))),
+        asked(access::acl_change(&line(AclSubject::Token(format!("{USER}!{TOKEN}"))))),
         asked(cluster::status()),
         asked(cluster::resources(Some(ResourceType::Sdn))),
         asked(cluster::tasks()),
@@ -120,6 +147,9 @@ fn every_path_is_known_in_every_release() {
                     "node" => NODE,
                     "upid" => UPID,
                     "vmid" => "100",
+                    "userid" => USER,
+                    "tokenid" => TOKEN,
+                    "roleid" => ROLE,
                     other => panic!("{other}"),
                 };
                 assert_eq!(value, wanted);

@@ -9,9 +9,9 @@ use std::path::{Path, PathBuf};
 
 use pve::decode::{FieldFact, Kind, Reply};
 use pve::reply::{
-    self, CertificateInfo, ClusterInfo, ClusterNode, Domain, GuestListRow, GuestRow, GuestStatus,
+    self, AclRow, CertificateInfo, ClusterInfo, ClusterNode, Domain, GuestListRow, GuestRow, GuestStatus,
     HaStatusRow, Interface, IpAddress, LogLine, NetworkRow, NodeListRow, NodeRow, NodeStatus, PendingRow,
-    SdnRow, StorageRow, TaskRow, TaskStatus, Ticket, Token, Version,
+    RoleRow, SdnRow, StorageRow, TaskRow, TaskStatus, Ticket, Token, TokenInfo, TokenRow, User, Version,
 };
 use serde_json::Value;
 
@@ -21,6 +21,12 @@ const DOCUMENTED: &[(&str, &str, &str, &[FieldFact])] = &[
     ("GET", "/access/domains", "", Domain::FIELDS),
     ("POST", "/access/ticket", "", Ticket::FIELDS),
     ("POST", "/access/users/{userid}/token/{tokenid}", "", Token::FIELDS),
+    ("GET", "/access/users/{userid}", "", User::FIELDS),
+    ("GET", "/access/users/{userid}/token", "", TokenRow::FIELDS),
+    ("GET", "/access/users/{userid}/token/{tokenid}", "", TokenInfo::FIELDS),
+    ("PUT", "/access/users/{userid}/token/{tokenid}", "", TokenInfo::FIELDS),
+    ("GET", "/access/roles", "", RoleRow::FIELDS),
+    ("GET", "/access/acl", "", AclRow::FIELDS),
     ("GET", "/cluster/resources", "", GuestRow::FIELDS),
     ("GET", "/cluster/resources", "", NodeRow::FIELDS),
     ("GET", "/cluster/resources", "", StorageRow::FIELDS),
