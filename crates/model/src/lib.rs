@@ -17,6 +17,7 @@ pub mod matching;
 pub mod operation;
 pub mod outage;
 pub mod presence;
+pub mod query;
 pub mod rights;
 pub mod rows;
 pub mod time;
