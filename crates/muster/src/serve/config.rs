@@ -195,6 +195,28 @@ impl Config {
         }
     }
 
+    /// The defaults alone: nobody has said anything.
+    pub fn defaults() -> Self {
+        let values = settings::ALL.iter().map(|setting| {
+            let fixed = if setting.fixed { vec![setting.default.to_owned()] } else { Vec::new() };
+            (setting.key, Value { texts: split(setting, fixed), origin: Origin::Default })
+        });
+        Self { file: None, values: values.collect() }
+    }
+
+    /// The settings that another configuration has otherwise, but for those that are taken over while running.
+    pub fn differing(&self, other: &Self) -> Vec<&'static Setting> {
+        let same = |setting: &Setting| {
+            let texts = |config: &Self| config.values.get(setting.key).map(|value| value.texts.clone());
+            texts(self) == texts(other)
+        };
+        settings::ALL
+            .iter()
+            .copied()
+            .filter(|setting| setting.key != settings::LOG_LEVEL.key && !same(setting))
+            .collect()
+    }
+
     fn fits_together(&self, wrong: &mut Vec<String>) {
         let pair = [&settings::TLS_CERTIFICATE, &settings::TLS_KEY].map(|s| self.path(s).is_some());
         if pair == [true, false] {

@@ -113,6 +113,11 @@ impl KeyRing {
         Ok(Self { current: fresh()?, older, place: self.place.clone(), made: true })
     }
 
+    /// As the store takes them.
+    pub fn keys(&self) -> store::Keys {
+        store::Keys::new(self.current.clone(), self.older.clone())
+    }
+
     /// Only the key in use.
     #[must_use]
     pub fn without_older(&self) -> Self {

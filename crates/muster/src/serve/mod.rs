@@ -1,9 +1,16 @@
-//! `muster serve`: the server as a process.
+//! `muster serve`: the server as a process. What may be set is in [`settings`], what was set in [`config`].
 
 pub mod config;
 pub mod datadir;
+pub mod doors;
 mod flags;
+pub mod housekeeping;
+pub mod keeper;
 pub mod key;
 pub mod log;
 pub mod notify;
+pub mod refusal;
 pub mod settings;
+pub mod show;
+pub mod signals;
+pub mod tls;

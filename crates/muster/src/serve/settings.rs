@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use crate::term::text::distance;
+
 /// One setting.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Setting {
@@ -335,28 +337,13 @@ pub fn nearest(key: &str) -> Option<&'static str> {
         .map(|known| {
             // A key in another table than it should be, and one cut short, are as near as a slip of the finger.
             let (right, typed) = (last(known), last(&spelled));
-            let part = if typed.len() >= 3 && right.starts_with(&typed) { 1 } else { distance(&right, &typed) };
+            let part =
+                if typed.len() >= 3 && right.starts_with(&typed) { 1 } else { distance(&right, &typed) };
             (distance(known, &spelled).min(part + 1), known)
         })
         .min()
         .filter(|(far, known)| *far <= (known.len() / 3).clamp(1, 3))
         .map(|(_, known)| known)
-}
-
-/// How many letters have to be changed, put in or taken away.
-fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.chars().enumerate() {
-        let mut next = vec![i + 1];
-        for (j, y) in b.iter().enumerate() {
-            let at = |row: &[usize], j: usize| row.get(j).copied().unwrap_or(usize::MAX - 1);
-            let swap = at(&row, j) + usize::from(x != *y);
-            next.push(swap.min(at(&row, j + 1) + 1).min(at(&next, j) + 1));
-        }
-        row = next;
-    }
-    row.last().copied().unwrap_or_default()
 }
 
 impl Kind {
