@@ -1,8 +1,11 @@
 //! Guests: `GET /guests`, `GET /guests/{remote}/{vmid}` and what hangs below it.
 
 use jiff::Timestamp;
-use model::rows::{GuestRow, Interface};
-use model::{Action, Availability, Failure, Incarnation, Observed, Presence, RemoteId, Text, Vmid};
+use model::link::LinkView;
+use model::rows::{GuestRow, Interface, Standing};
+use model::{
+    Action, Availability, Failure, Freshness, Incarnation, Observed, Presence, RemoteId, StaleWhy, Text, Vmid,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::{IntoParams, ToSchema};
@@ -32,6 +35,34 @@ pub struct Guest {
     /// Everything else, `name` among it (`null` while none is known).
     #[serde(flatten)]
     pub row: GuestRow,
+}
+
+impl Guest {
+    /// A guest of a remote. `word`: what its state is now. `link`: the link to its remote.
+    #[must_use]
+    pub fn of(row: &GuestRow, remote_id: RemoteId, remote: &Text, link: &LinkView) -> Self {
+        Self {
+            id: crate::guest_id(remote_id, row.guest.vmid),
+            remote_id,
+            remote: remote.clone(),
+            word: match &row.standing {
+                Standing::Known { .. } => row.state.word().to_owned(),
+                other => other.word().to_owned(),
+            },
+            stale_why: stale_why(&row.freshness, link),
+            row: row.clone(),
+        }
+    }
+}
+
+/// Why something is not live, in one clause; where the link is why, with the endpoint.
+pub(crate) fn stale_why(freshness: &Freshness, link: &LinkView) -> Option<String> {
+    match freshness {
+        Freshness::Live => None,
+        Freshness::NeverSeen => Some("never seen".to_owned()),
+        Freshness::Stale { why: StaleWhy::Link { .. }, .. } if !link.state.is_up() => Some(link.sentence()),
+        Freshness::Stale { why, .. } => Some(why.sentence()),
+    }
 }
 
 /// How to look at one guest.

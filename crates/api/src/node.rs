@@ -1,10 +1,12 @@
 //! Nodes: `GET /nodes`, `GET /nodes/{remote}/{node}`.
 
+use model::link::LinkView;
 use model::rows::NodeRow;
 use model::{RemoteId, Text};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::guest::stale_why;
 use crate::remote::Link;
 
 /// One node in a list.
@@ -29,6 +31,29 @@ pub struct Node {
     /// Everything else, `name` among it.
     #[serde(flatten)]
     pub row: NodeRow,
+}
+
+impl Node {
+    /// A node of a remote, with how many guests are on it and how many of these run.
+    #[must_use]
+    pub fn of(
+        row: &NodeRow,
+        remote_id: RemoteId,
+        remote: &Text,
+        link: &LinkView,
+        guests: usize,
+        guests_running: usize,
+    ) -> Self {
+        Self {
+            id: format!("{remote_id}/{}", row.node.name),
+            remote_id,
+            remote: remote.clone(),
+            stale_why: stale_why(&row.freshness, link),
+            guests,
+            guests_running,
+            row: row.clone(),
+        }
+    }
 }
 
 /// One node in full.

@@ -1,10 +1,12 @@
 //! Storages: `GET /storages`, `GET /storages/{remote}/{storage}`. A shared storage is one row.
 
+use model::link::LinkView;
 use model::rows::StorageRow;
 use model::{NodeName, RemoteId, Text};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::guest::stale_why;
 use crate::remote::Link;
 
 /// One storage in a list.
@@ -28,6 +30,33 @@ pub struct Storage {
     /// Everything else. Of a shared storage, as the node `node` sees it.
     #[serde(flatten)]
     pub row: StorageRow,
+}
+
+impl Storage {
+    /// A storage of a remote, with the nodes that have it.
+    #[must_use]
+    pub fn of(
+        row: &StorageRow,
+        remote_id: RemoteId,
+        remote: &Text,
+        link: &LinkView,
+        shared: bool,
+        nodes: Vec<NodeName>,
+    ) -> Self {
+        let name = &row.storage.storage;
+        Self {
+            id: match shared {
+                true => format!("{remote_id}/{name}"),
+                false => format!("{remote_id}/{name}@{}", row.storage.node),
+            },
+            name: name.clone(),
+            remote_id,
+            remote: remote.clone(),
+            nodes,
+            stale_why: stale_why(&row.freshness, link),
+            row: row.clone(),
+        }
+    }
 }
 
 /// A storage of one name, on each node that has it.

@@ -16,7 +16,6 @@ use crate::guest::Guest;
 use crate::list::Counts;
 use crate::node::Node;
 use crate::operation::Operation;
-use crate::problem::Problem;
 use crate::remote::Link;
 use crate::storage::Storage;
 use crate::task::Task;
@@ -107,7 +106,8 @@ pub struct ListSubscription {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum StreamMessage {
-    /// The first message of every connection, before anything that was missed.
+    /// The first message of every connection, before anything that was missed; only a `reset` because the stream
+    /// is not known comes before it.
     Hello(Hello),
     /// What the client holds is void; everything it subscribes to is told anew after this.
     Reset(Reset),
@@ -123,8 +123,6 @@ pub enum StreamMessage {
     Counts(FleetCounts),
     /// What changed in a part of a list.
     List(ListChanges),
-    /// A list that cannot be told, and why; it stays silent until it is subscribed to anew.
-    ListRefused(ListRefused),
     /// Nothing changed; the connection lives. Carries no id.
     Heartbeat(Heartbeat),
     /// The stream ends and is not to be taken up again: signed out, revoked, or the server stops.
@@ -144,7 +142,6 @@ impl StreamMessage {
             Self::Events(_) => "events",
             Self::Counts(_) => "counts",
             Self::List(_) => "list",
-            Self::ListRefused(_) => "list_refused",
             Self::Heartbeat(_) => "heartbeat",
             Self::Bye(_) => "bye",
         }
@@ -185,6 +182,10 @@ pub enum ResetWhy {
 pub struct Reset {
     /// Why.
     pub why: ResetWhy,
+    /// Of the topic `events`: the stream goes on after the event of this id. Read the history again; what it
+    /// has beyond this id comes a second time, under the same id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub events_after: Option<i64>,
 }
 
 /// The link to one remote.
@@ -292,15 +293,6 @@ pub struct ListChanges {
     pub counts: Counts,
     /// Of which state of the fleet this is true.
     pub revision: u64,
-}
-
-/// A list that cannot be told.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
-pub struct ListRefused {
-    /// The name under which the client subscribed to it.
-    pub list: String,
-    /// Why.
-    pub problem: Problem,
 }
 
 /// The connection lives.

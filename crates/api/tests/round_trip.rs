@@ -317,7 +317,7 @@ fn stream_messages_name_themselves() {
             resume_seconds: 600.0,
             at: at(0),
         }),
-        StreamMessage::Reset(Reset { why: ResetWhy::Scope }),
+        StreamMessage::Reset(Reset { why: ResetWhy::Scope, events_after: Some(7) }),
         StreamMessage::Events(Events { items: Vec::new(), up_to: 4 }),
         StreamMessage::List(ListChanges {
             list: "main".into(),
