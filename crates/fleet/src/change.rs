@@ -1,19 +1,20 @@
-//! What happened to a remote's guests and nodes, one thing at a time: what histories are made of.
+//! What reconciling finds to have happened to a remote's guests and nodes, one thing at a time.
 
+use jiff::Timestamp;
 use model::guest::{GuestState, NodeState};
-use model::{Incarnation, NodeName, Presence, Text, Vmid};
-use serde::Serialize;
+use model::{ConfigChange, Event, Happening, Incarnation, NodeName, Presence, RemoteId, Text, Vmid};
 
 /// One thing that changed.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[serde(tag = "change", rename_all = "snake_case")]
-pub enum Change {
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Change {
     /// Seen for the first time.
     GuestAppeared {
         /// Which.
         vmid: Vmid,
         /// In which state.
         state: GuestState,
+        /// Under which name.
+        name: Option<Text>,
     },
     /// Another state.
     GuestState {
@@ -46,6 +47,8 @@ pub enum Change {
     GuestReshaped {
         /// Which.
         vmid: Vmid,
+        /// In which way.
+        changes: Vec<ConfigChange>,
     },
     /// No longer known for sure: its node is down or Proxmox does not know.
     GuestInDoubt {
@@ -80,6 +83,23 @@ pub enum Change {
         /// In which state.
         state: NodeState,
     },
+    /// A node is no longer listed.
+    NodeMissing {
+        /// Which.
+        node: NodeName,
+    },
+    /// A node that was missing is listed again.
+    NodeBack {
+        /// Which.
+        node: NodeName,
+    },
+    /// A node goes by another name.
+    NodeRenamed {
+        /// Before.
+        from: NodeName,
+        /// Now.
+        to: NodeName,
+    },
     /// A node in another state.
     NodeState {
         /// Which.
@@ -89,4 +109,70 @@ pub enum Change {
         /// Now.
         to: NodeState,
     },
+}
+
+impl Change {
+    /// The guest it is about.
+    pub(crate) fn vmid(&self) -> Option<Vmid> {
+        match self {
+            Self::GuestAppeared { vmid, .. }
+            | Self::GuestState { vmid, .. }
+            | Self::GuestMoved { vmid, .. }
+            | Self::GuestRenamed { vmid, .. }
+            | Self::GuestReshaped { vmid, .. }
+            | Self::GuestInDoubt { vmid, .. }
+            | Self::GuestCertain { vmid }
+            | Self::GuestPresence { vmid, .. }
+            | Self::GuestReborn { vmid, .. } => Some(*vmid),
+            Self::NodeAppeared { .. }
+            | Self::NodeMissing { .. }
+            | Self::NodeBack { .. }
+            | Self::NodeRenamed { .. }
+            | Self::NodeState { .. } => None,
+        }
+    }
+
+    /// As a line of history. `incarnation` and `node` are those of its guest now.
+    pub(crate) fn event(
+        self,
+        remote: RemoteId,
+        incarnation: Option<Incarnation>,
+        on: Option<NodeName>,
+        at: Timestamp,
+    ) -> Event {
+        let vmid = self.vmid();
+        let mut about = on;
+        let what = match self {
+            Self::GuestAppeared { state, name, .. } => Happening::GuestAppeared { state, name },
+            Self::GuestState { from, to, .. } => Happening::GuestState { from, to },
+            Self::GuestMoved { from, to, .. } => Happening::GuestMoved { from, to },
+            Self::GuestRenamed { from, to, .. } => Happening::GuestRenamed { from, to },
+            Self::GuestReshaped { changes, .. } => Happening::GuestReshaped { changes },
+            Self::GuestInDoubt { node_down, .. } => Happening::GuestInDoubt { node_down },
+            Self::GuestCertain { .. } => Happening::GuestCertain,
+            Self::GuestPresence { presence, .. } => Happening::GuestPresence { presence },
+            Self::GuestReborn { .. } => Happening::GuestReborn,
+            Self::NodeAppeared { node, state } => {
+                about = Some(node);
+                Happening::NodeAppeared { state }
+            }
+            Self::NodeMissing { node } => {
+                about = Some(node);
+                Happening::NodeMissing
+            }
+            Self::NodeBack { node } => {
+                about = Some(node);
+                Happening::NodeBack
+            }
+            Self::NodeRenamed { from, to } => {
+                about = Some(to);
+                Happening::NodeRenamed { from }
+            }
+            Self::NodeState { node, from, to } => {
+                about = Some(node);
+                Happening::NodeState { from, to }
+            }
+        };
+        Event { vmid, incarnation, node: about, ..Event::of(remote, at, what) }
+    }
 }

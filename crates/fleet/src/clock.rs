@@ -1,9 +1,10 @@
 //! Where time and chance come in. Everything below takes them as arguments.
 
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use model::Now;
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
@@ -12,19 +13,48 @@ use rand::{Rng, SeedableRng};
 #[derive(Debug, Clone, Copy)]
 pub struct Clock {
     origin: Instant,
+    /// How far the wall is set ahead, milliseconds.
+    ahead: Option<&'static AtomicI64>,
+}
+
+/// Sets the wall of a [`Clock::settable`].
+#[derive(Debug, Clone, Copy)]
+pub struct Wall(&'static AtomicI64);
+
+impl Wall {
+    /// Sets the wall so far ahead of the system's (or behind it).
+    pub fn set_ahead(&self, by: SignedDuration) {
+        self.0.store(i64::try_from(by.as_millis()).unwrap_or_default(), Ordering::SeqCst);
+    }
 }
 
 impl Clock {
     /// A monotonic clock that begins now.
     #[must_use]
     pub fn new() -> Self {
-        Self { origin: Instant::now() }
+        Self { origin: Instant::now(), ahead: None }
+    }
+
+    /// A clock whose wall can be set, as somebody sets that of a machine. For tests: what holds the setting is never
+    /// freed.
+    #[must_use]
+    pub fn settable() -> (Self, Wall) {
+        let ahead: &'static AtomicI64 = Box::leak(Box::default());
+        (Self { origin: Instant::now(), ahead: Some(ahead) }, Wall(ahead))
+    }
+
+    /// What the wall shows.
+    #[must_use]
+    pub fn wall(&self) -> Timestamp {
+        let now = Timestamp::now();
+        let ahead = self.ahead.map_or(0, |ahead| ahead.load(Ordering::SeqCst));
+        now.checked_add(SignedDuration::from_millis(ahead)).unwrap_or(now)
     }
 
     /// This instant.
     #[must_use]
     pub fn now(&self) -> Now {
-        Now { wall: Timestamp::now(), mono: self.origin.elapsed() }
+        Now { wall: self.wall(), mono: self.origin.elapsed() }
     }
 
     /// The instant on tokio's clock that lies at `mono` on this one.

@@ -4,7 +4,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::Timestamp;
 use model::{Cause, EndpointId, Failure, GuestKind, LinkState, NodeName, Observed, Text, Vmid};
 use pve::call::Call;
 use pve::call::guest::Addresses;
@@ -174,7 +173,7 @@ impl Asker {
         result.map_err(|error| Failure {
             cause: cause(&error),
             endpoint: Some(way.endpoint.clone()),
-            at: Timestamp::now(),
+            at: self.shared.clock.wall(),
         })
     }
 
@@ -184,14 +183,14 @@ impl Asker {
             LinkState::Disconnected { by } => Cause::Disconnected { by: by.clone() },
             state => state.cause().cloned().unwrap_or(Cause::NoAnswer { after: Duration::ZERO }),
         };
-        Failure { cause, endpoint: snapshot.link.in_use().cloned(), at: Timestamp::now() }
+        Failure { cause, endpoint: snapshot.link.in_use().cloned(), at: self.shared.clock.wall() }
     }
 
     /// Everything about one guest: read now where that can be done, else as last seen.
     pub(crate) async fn guest(&self, vmid: Vmid) -> Result<GuestDetail, DetailError> {
         let snapshot = self.shared.snapshot.load_full();
         let mut row = snapshot.guest(vmid).ok_or(DetailError::NoSuchGuest(vmid))?.clone();
-        let before = self.shared.config(vmid);
+        let before = self.shared.known_config(vmid).await;
         let known = row.addresses.as_deref().cloned().map(|seen| seen.map(Arc::new));
         let way = match self.way() {
             Ok(way) => way,
@@ -213,7 +212,7 @@ impl Asker {
         let mut drift = Drift::default();
         if let Ok(answer) = &status {
             self.glimpsed(&place, answer, begun, &way).await;
-            glimpsed(&mut row, rows::glimpse(&answer.value), Timestamp::now(), &way.endpoint);
+            glimpsed(&mut row, rows::glimpse(&answer.value), self.shared.clock.wall(), &way.endpoint);
         }
         let status = self.part(&way, status, None, &mut drift, true, Clone::clone);
         let config = self.part(&way, config, before, &mut drift, false, Clone::clone);
@@ -231,7 +230,7 @@ impl Asker {
             }
         };
         if let (Some(seen), None) = (&config.seen, &config.error) {
-            self.shared.keep_config(vmid, seen.clone());
+            let _ = self.mailbox.try_send(Message::Config { vmid, begun, seen: seen.clone() });
         }
         Ok(GuestDetail { row, status, config, pending, addresses, drift: drift.records })
     }
@@ -275,7 +274,7 @@ impl Asker {
                 drift.absorb(answer.drift.clone());
                 let through = EndpointId::from(answer.endpoint.as_str());
                 let value = Arc::new(make(&answer.value));
-                Part { seen: Some(Observed { value, at: Timestamp::now(), through }), error: None }
+                Part { seen: Some(Observed { value, at: self.shared.clock.wall(), through }), error: None }
             }
             Err(failure) => Part { seen: before, error: Some(failure) },
         }

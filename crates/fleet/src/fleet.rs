@@ -6,43 +6,26 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use model::capability::Availability;
-use model::facet::Coverage;
-use model::link::Link;
 use model::outage::{Pace, paces};
 use model::{
-    Action, Author, Cause, EndpointId, Failure, LinkState, Operation, OperationId, PowerOptions, RemoteId,
-    TaskId, Text, Vmid,
+    Action, Author, Cause, Failure, LinkState, Operation, OperationId, PowerOptions, RemoteId, TaskId, Vmid,
 };
 use pve::upid::Upid;
-use pve::{Credential, Factor, SystemStore, TrustPolicy};
-use tokio::sync::{mpsc, oneshot, watch};
+use pve::{Factor, SystemStore};
+use store::Store;
+use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 
 use crate::clock::{Clock, Dice};
 use crate::detail::{Asker, DetailError, GuestDetail, LogPage};
+use crate::durable::StoreJournal;
 use crate::journal::{Forgetful, Journal};
-use crate::remote::{Board, Common, DisconnectError, Message, OperateError, Remote, Shared, StopTaskError};
+use crate::remote::{Board, Common, Message, OperateError, StopTaskError};
 use crate::snapshot::{FleetSnapshot, RemoteSnapshot};
-use crate::spec::RemoteSpec;
 use crate::timings::Timings;
-use model::rows::Traffic;
-
-/// Messages to one remote that may wait.
-const MAILBOX: usize = 64;
 
 /// Between two looks at all links together.
 const PACE_GAP: Duration = Duration::from_millis(50);
-
-/// A remote was not added.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum AddError {
-    /// It has no name, or one that another remote has.
-    #[error("{0}")]
-    Name(String),
-    /// It has no endpoint, or one twice.
-    #[error("{0}")]
-    Endpoints(String),
-}
 
 /// There is no such remote.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -53,21 +36,30 @@ pub struct NoSuchRemote;
 /// every task ends.
 #[derive(Clone)]
 pub struct Fleet {
-    inner: Arc<Inner>,
+    pub(crate) inner: Arc<Inner>,
 }
 
-struct Inner {
-    common: Common,
-    board: Arc<Board>,
-    remotes: Mutex<BTreeMap<RemoteId, Handle>>,
-    next: AtomicU64,
+pub(crate) struct Inner {
+    pub(crate) common: Common,
+    pub(crate) board: Arc<Board>,
+    pub(crate) remotes: Mutex<BTreeMap<RemoteId, Handle>>,
+    pub(crate) next: AtomicU64,
+    pub(crate) keeping: Option<Keeping>,
+    /// One remote is added, renamed or removed at a time: names and identities are compared before.
+    pub(crate) changing: tokio::sync::Mutex<()>,
     pacer: Mutex<Option<JoinHandle<()>>>,
 }
 
-struct Handle {
-    name: String,
-    asker: Asker,
-    task: JoinHandle<()>,
+/// Where what is durable goes.
+pub(crate) struct Keeping {
+    pub(crate) store: Store,
+    pub(crate) journal: Arc<StoreJournal>,
+}
+
+pub(crate) struct Handle {
+    pub(crate) name: String,
+    pub(crate) asker: Asker,
+    pub(crate) task: JoinHandle<()>,
 }
 
 impl Drop for Inner {
@@ -87,7 +79,7 @@ impl std::fmt::Debug for Fleet {
     }
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -103,9 +95,22 @@ impl Fleet {
     /// An empty fleet whose durable facts go to `journal` before anybody is told.
     #[must_use]
     pub fn with_journal(timings: Timings, clock: Clock, seed: u64, journal: Arc<dyn Journal>) -> Self {
-        // Ids grow over restarts as well: milliseconds in the upper bits, a counter below.
-        let first = u64::try_from(clock.now().wall.as_millisecond()).unwrap_or(1) << 12;
-        let ids = Arc::new(AtomicU64::new(first));
+        Self::begin(timings, clock, seed, journal, None, OperationId(0))
+    }
+
+    /// Begins with no remotes. Operations are numbered after `last`.
+    pub(crate) fn begin(
+        timings: Timings,
+        clock: Clock,
+        seed: u64,
+        journal: Arc<dyn Journal>,
+        keeping: Option<Keeping>,
+        last: OperationId,
+    ) -> Self {
+        // Ids grow over restarts as well: milliseconds in the upper bits, a counter below; and should the clock have
+        // been set back, after the last one that is known.
+        let by_clock = u64::try_from(clock.now().wall.as_millisecond()).unwrap_or(1) << 12;
+        let ids = Arc::new(AtomicU64::new(by_clock.max(last.0.saturating_add(1))));
         let common = Common {
             clock,
             dice: Dice::seeded(seed),
@@ -119,6 +124,8 @@ impl Fleet {
             board: Arc::new(Board::default()),
             remotes: Mutex::default(),
             next: AtomicU64::new(1),
+            keeping,
+            changing: tokio::sync::Mutex::new(()),
             pacer: Mutex::new(None),
         });
         let pacer = tokio::spawn(pace(Arc::downgrade(&inner), inner.board.clone()));
@@ -126,99 +133,17 @@ impl Fleet {
         Self { inner }
     }
 
-    fn remotes(&self) -> MutexGuard<'_, BTreeMap<RemoteId, Handle>> {
+    pub(crate) fn remotes(&self) -> MutexGuard<'_, BTreeMap<RemoteId, Handle>> {
         lock(&self.inner.remotes)
     }
 
-    fn asker(&self, id: RemoteId) -> Option<Asker> {
+    pub(crate) fn asker(&self, id: RemoteId) -> Option<Asker> {
         self.remotes().get(&id).map(|handle| handle.asker.clone())
     }
 
-    async fn tell(&self, id: RemoteId, message: Message) -> Result<(), NoSuchRemote> {
+    pub(crate) async fn tell(&self, id: RemoteId, message: Message) -> Result<(), NoSuchRemote> {
         let asker = self.asker(id).ok_or(NoSuchRemote)?;
         asker.mailbox.send(message).await.map_err(|_| NoSuchRemote)
-    }
-
-    /// Adds a remote and begins to connect to it (unless it is to stay disconnected).
-    ///
-    /// # Errors
-    /// When the name is empty or taken, or there is no endpoint, or one twice.
-    pub fn add(&self, spec: RemoteSpec) -> Result<RemoteId, AddError> {
-        if spec.name.trim().is_empty() || spec.name.chars().any(|c| c.is_control() || c == '/') {
-            return Err(AddError::Name(
-                "a remote needs a name without slashes or control characters".to_owned(),
-            ));
-        }
-        let endpoints = spec.ids();
-        if endpoints.is_empty() {
-            return Err(AddError::Endpoints("a remote needs an endpoint".to_owned()));
-        }
-        if let Some(twice) =
-            endpoints.iter().enumerate().find(|(n, one)| endpoints.iter().take(*n).any(|o| o == *one))
-        {
-            return Err(AddError::Endpoints(format!("the endpoint {} is there twice", twice.1)));
-        }
-        let mut remotes = self.remotes();
-        if remotes.values().any(|handle| handle.name == spec.name) {
-            return Err(AddError::Name(format!("a remote is already called {}", spec.name)));
-        }
-        let id = RemoteId(self.inner.next.fetch_add(1, Ordering::Relaxed));
-        let name = spec.name.clone();
-        let shared =
-            Arc::new(Shared::new(self.inner.board.clone(), self.inner.common.clock, self.blank(id, &spec)));
-        let (mailbox, inbox) = mpsc::channel(MAILBOX);
-        let remote = Remote::new(id, spec, self.inner.common.clone(), shared.clone(), inbox);
-        let task = tokio::spawn(remote.supervise());
-        remotes.insert(id, Handle { name, asker: Asker::new(shared, mailbox), task });
-        drop(remotes);
-        self.inner.board.revision.send_modify(|revision| *revision += 1);
-        Ok(id)
-    }
-
-    /// What is seen of a remote before its task has said anything.
-    fn blank(&self, id: RemoteId, spec: &RemoteSpec) -> RemoteSnapshot {
-        let common = &self.inner.common;
-        let now = common.clock.now();
-        let interval = spec.interval.unwrap_or(common.timings.resources);
-        let mut link = Link::new(spec.ids(), spec.login(), interval, common.timings.link.clone(), now);
-        if let Some((by, since)) = &spec.disconnected {
-            link = link.disconnected(by.clone(), *since);
-        }
-        RemoteSnapshot {
-            id,
-            name: Text::from(spec.name.as_str()),
-            at: now.wall,
-            link: link.view(),
-            versions: BTreeMap::new(),
-            cluster: None,
-            same_as: None,
-            identity: None,
-            user: None,
-            ha: Vec::new(),
-            coverage: Vec::<Coverage>::new(),
-            nodes: Vec::new(),
-            guests: Vec::new(),
-            storages: Vec::new(),
-            tasks: Vec::new(),
-            operations: Vec::new(),
-            drift: Vec::new(),
-            unreadable: Vec::new(),
-            traffic: Traffic::default(),
-            faults: 0,
-            last_fault: None,
-        }
-    }
-
-    /// Removes a remote; its task ends.
-    ///
-    /// # Errors
-    /// When there is none.
-    pub async fn remove(&self, id: RemoteId) -> Result<(), NoSuchRemote> {
-        let handle = self.remotes().remove(&id).ok_or(NoSuchRemote)?;
-        let _ = handle.asker.mailbox.send(Message::Stop).await;
-        let _ = handle.task.await;
-        self.inner.board.forget(id);
-        Ok(())
     }
 
     /// Ends every remote's task and closes its connections.
@@ -255,58 +180,12 @@ impl Fleet {
         self.inner.board.revision.subscribe()
     }
 
-    /// Connects a remote that was disconnected; its open operations are followed again.
-    ///
-    /// # Errors
-    /// When there is none.
-    pub async fn connect(&self, id: RemoteId) -> Result<(), NoSuchRemote> {
-        self.tell(id, Message::Connect).await
-    }
-
-    /// Disconnects a remote until somebody connects it again: its session ends, its connections close.
-    ///
-    /// # Errors
-    /// With open operations, unless `even_with_open`: they would not be followed.
-    pub async fn disconnect(
-        &self,
-        id: RemoteId,
-        by: impl Into<String>,
-        even_with_open: bool,
-    ) -> Result<(), DisconnectError> {
-        let (reply, answer) = oneshot::channel();
-        self.tell(id, Message::Disconnect { by: by.into(), even_with_open, reply })
-            .await
-            .map_err(|NoSuchRemote| DisconnectError::NoSuchRemote)?;
-        answer.await.unwrap_or(Err(DisconnectError::NoSuchRemote))
-    }
-
     /// Tries the link now instead of when its back-off says.
     ///
     /// # Errors
     /// When there is none.
     pub async fn try_now(&self, id: RemoteId) -> Result<(), NoSuchRemote> {
         self.tell(id, Message::TryNow).await
-    }
-
-    /// Believes something else of an endpoint from now on (a changed certificate was accepted), and tries again.
-    ///
-    /// # Errors
-    /// When there is no such remote.
-    pub async fn trust(
-        &self,
-        id: RemoteId,
-        endpoint: EndpointId,
-        trust: TrustPolicy,
-    ) -> Result<(), NoSuchRemote> {
-        self.tell(id, Message::Trust { endpoint, trust: Box::new(trust) }).await
-    }
-
-    /// Signs in with something else from now on.
-    ///
-    /// # Errors
-    /// When there is no such remote.
-    pub async fn credential(&self, id: RemoteId, credential: Credential) -> Result<(), NoSuchRemote> {
-        self.tell(id, Message::Credential(Box::new(credential))).await
     }
 
     /// Answers a sign-in that waits for its second factor.
@@ -385,17 +264,12 @@ impl Fleet {
     ///
     /// # Errors
     /// When the wish did not arrive.
-    pub async fn stop_task(
-        &self,
-        id: RemoteId,
-        upid: &str,
-        by: impl Into<String>,
-    ) -> Result<(), StopTaskError> {
+    pub async fn stop_task(&self, id: RemoteId, upid: &str, author: &Author) -> Result<(), StopTaskError> {
         let task: Upid =
             upid.parse().map_err(|error: pve::upid::UpidError| StopTaskError::NotATask(error.to_string()))?;
         let asker = self.asker(id).ok_or(StopTaskError::NoSuchRemote)?;
         let (reply, recorded) = oneshot::channel();
-        let cancel = Message::CancelAsked { task: TaskId::from(upid), by: by.into(), reply };
+        let cancel = Message::CancelAsked { task: TaskId::from(upid), author: author.clone(), reply };
         asker.mailbox.send(cancel).await.map_err(|_| StopTaskError::NoSuchRemote)?;
         let cancel_refused = async |cause: Cause| {
             let told = Message::CancelRefused { task: TaskId::from(upid), cause };

@@ -11,12 +11,13 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use model::guest::{GuestState, NodeState, Task, TaskOutcome};
 use model::presence::{Gate, Inquiry, PermissionsMark, Presence, Traits, begins_new_life};
+use model::rows::{GuestRow, Interface, Standing};
 use model::{
-    EndpointId, Guest, GuestKind, Incarnation, Node, NodeName, Now, Observed, Storage, TaskId, Text, Vmid,
+    ConfigChange, EndpointId, Freshness, Guest, GuestKind, Incarnation, Node, NodeName, Now, Observed,
+    Storage, TaskId, Text, Vmid,
 };
 
 use crate::change::Change;
-use model::rows::Interface;
 
 /// How many tasks of a remote are kept.
 const TASKS_KEPT: usize = 500;
@@ -58,18 +59,17 @@ impl Glimpse {
     }
 }
 
-/// A guest as known.
+/// A guest as known. Reads as its row; the row is shared with snapshots, and replaced when it changes.
 #[derive(Debug, Clone)]
 pub(crate) struct Known {
-    pub(crate) guest: Guest,
-    pub(crate) incarnation: Incarnation,
+    /// The facts. What follows from the link (`state`, `freshness`, `standing`, `busy`) is brought up to date when a
+    /// snapshot is made.
+    pub(crate) row: Arc<GuestRow>,
     pub(crate) traits: Traits,
-    /// When the row was last seen whole, and through which endpoint; `None`: never.
-    pub(crate) seen: Option<(Timestamp, EndpointId)>,
     pub(crate) first_seen: Timestamp,
     pub(crate) doubt: Option<Doubt>,
-    pub(crate) presence: Presence,
-    pub(crate) addresses: Option<Arc<Observed<Vec<Interface>>>>,
+    /// Its configuration as last read: a digest of it, and when.
+    pub(crate) config: Option<(u64, Timestamp)>,
     /// A task destroyed it, as told then (monotonic): if a listing begun later has the number, it is another
     /// guest.
     ended: Option<Duration>,
@@ -77,6 +77,14 @@ pub(crate) struct Known {
     born: Duration,
     /// When it was last asked for its own state (monotonic): listings that may lag behind that do not count for it.
     glimpsed: Option<Duration>,
+}
+
+impl std::ops::Deref for Known {
+    type Target = GuestRow;
+
+    fn deref(&self) -> &GuestRow {
+        &self.row
+    }
 }
 
 /// A node as known.
@@ -124,7 +132,7 @@ pub(crate) struct Reading {
 pub(crate) struct Inventory {
     pub(crate) guests: BTreeMap<Vmid, Known>,
     pub(crate) nodes: BTreeMap<NodeName, KnownNode>,
-    pub(crate) storages: Vec<KnownStorage>,
+    pub(crate) storages: BTreeMap<(Text, NodeName), KnownStorage>,
     pub(crate) tasks: BTreeMap<TaskId, Task>,
     gate: Gate,
     task_gate: Gate,
@@ -135,6 +143,20 @@ pub(crate) struct Inventory {
     contradicted: BTreeSet<Vmid>,
     /// Tasks whose meaning for the life of a number has been taken in.
     lives_told: BTreeSet<TaskId>,
+    /// What is different from what was last kept.
+    pub(crate) touched: Touched,
+}
+
+/// What is different from what was last kept, the moving figures apart.
+#[derive(Debug, Default)]
+pub(crate) struct Touched {
+    pub(crate) guests: BTreeSet<Vmid>,
+    pub(crate) addresses: BTreeSet<Vmid>,
+    pub(crate) nodes: BTreeSet<NodeName>,
+    pub(crate) storages: BTreeSet<(Text, NodeName)>,
+    pub(crate) tasks: BTreeSet<TaskId>,
+    /// Lives that are over, as they were last known.
+    pub(crate) past: Vec<Known>,
 }
 
 // === impl Inventory ===
@@ -174,7 +196,8 @@ impl Inventory {
             return None;
         }
         let mut changes = Vec::new();
-        self.take_nodes(listing.nodes, reading, now, &mut changes);
+        self.follow_rename(&listing, &mut changes);
+        self.take_nodes(listing.nodes, listing.complete, reading, now, &mut changes);
         let mut listed = BTreeSet::new();
         for guest in listing.guests {
             listed.insert(guest.vmid);
@@ -185,11 +208,16 @@ impl Inventory {
             if listed.contains(vmid) {
                 continue;
             }
-            let was = known.presence.clone();
-            known.presence = was.clone().absent(listing.complete, before, after, now);
-            if !same_kind(&was, &known.presence) {
-                changes.push(Change::GuestPresence { vmid: *vmid, presence: known.presence.clone() });
+            if matches!(known.presence, Presence::Deleted { .. } | Presence::NoLongerVisible { .. }) {
+                continue;
             }
+            let was = known.presence.clone();
+            let is = was.clone().absent(listing.complete, before, after, now);
+            if !same_kind(&was, &is) {
+                changes.push(Change::GuestPresence { vmid: *vmid, presence: is.clone() });
+                self.touched.guests.insert(*vmid);
+            }
+            known.row_mut().presence = is;
         }
         self.take_storages(listing.storages, reading, now);
         self.forget_long_deleted();
@@ -209,14 +237,79 @@ impl Inventory {
         if surplus > 0 {
             deleted.sort();
             for (_, vmid) in deleted.into_iter().take(surplus) {
-                self.guests.remove(&vmid);
+                if let Some(known) = self.guests.remove(&vmid) {
+                    self.touched.past.push(known);
+                    self.touched.guests.insert(vmid);
+                    self.touched.addresses.insert(vmid);
+                }
             }
         }
     }
 
-    fn take_nodes(&mut self, nodes: Vec<Node>, reading: &Reading, now: Now, changes: &mut Vec<Change>) {
-        for known in self.nodes.values_mut() {
-            known.listed = false;
+    /// A node that goes by another name since the last listing is the same node, with the same guests: one thing
+    /// happened, not as many as it has guests. Recognised where, in a listing that is whole, one node took the place
+    /// of one, and every guest of the one that is listed at all is on the other.
+    fn follow_rename(&mut self, listing: &Listing, changes: &mut Vec<Change>) {
+        let listed: BTreeSet<&NodeName> = listing.nodes.iter().map(|node| &node.name).collect();
+        let gone: Vec<&NodeName> = self
+            .nodes
+            .iter()
+            .filter(|(name, known)| known.listed && !listed.contains(name))
+            .map(|(name, _)| name)
+            .collect();
+        let come: Vec<&NodeName> =
+            listed.iter().copied().filter(|name| !self.nodes.contains_key(*name)).collect();
+        let ([from], [to], true) = (gone.as_slice(), come.as_slice(), listing.complete) else { return };
+        let (from, to) = ((*from).clone(), (*to).clone());
+        let mut moved = 0_usize;
+        for guest in &listing.guests {
+            match self.guests.get(&guest.vmid) {
+                Some(known) if known.guest.node == from && guest.node == to => moved += 1,
+                Some(known) if known.guest.node == from || guest.node == to => return,
+                _ => {}
+            }
+        }
+        if moved == 0 && (self.nodes.len() != 1 || listed.len() != 1) {
+            return;
+        }
+        let Some(mut known) = self.nodes.remove(&from) else { return };
+        known.node.name = to.clone();
+        self.nodes.insert(to.clone(), known);
+        self.touched.nodes.extend([from.clone(), to.clone()]);
+        for (vmid, known) in &mut self.guests {
+            if known.guest.node == from {
+                known.row_mut().guest.node = to.clone();
+                self.touched.guests.insert(*vmid);
+            }
+        }
+        let storages = std::mem::take(&mut self.storages);
+        for (mut key, mut known) in storages {
+            if key.1 == from {
+                self.touched.storages.insert(key.clone());
+                key.1 = to.clone();
+                known.seen.value.node = to.clone();
+                self.touched.storages.insert(key.clone());
+            }
+            self.storages.insert(key, known);
+        }
+        changes.push(Change::NodeRenamed { from, to });
+    }
+
+    fn take_nodes(
+        &mut self,
+        nodes: Vec<Node>,
+        complete: bool,
+        reading: &Reading,
+        now: Now,
+        changes: &mut Vec<Change>,
+    ) {
+        let listed: BTreeSet<NodeName> = nodes.iter().map(|node| node.name.clone()).collect();
+        for (name, known) in &mut self.nodes {
+            if complete && known.listed && !listed.contains(name) {
+                known.listed = false;
+                changes.push(Change::NodeMissing { node: name.clone() });
+                self.touched.nodes.insert(name.clone());
+            }
         }
         for fresh in nodes {
             let online = fresh.state == NodeState::Online;
@@ -226,10 +319,21 @@ impl Inventory {
                         .push(Change::NodeAppeared { node: fresh.name.clone(), state: fresh.state.clone() });
                     let seen = online.then(|| (now.wall, reading.through.clone()));
                     let name = fresh.name.clone();
+                    self.touched.nodes.insert(name.clone());
                     self.nodes.insert(name, KnownNode { node: fresh, seen, listed: true });
                 }
                 Some(known) => {
-                    known.listed = true;
+                    if !std::mem::replace(&mut known.listed, true) {
+                        changes.push(Change::NodeBack { node: fresh.name.clone() });
+                        self.touched.nodes.insert(fresh.name.clone());
+                    }
+                    if known.node.state != fresh.state
+                        || known.node.cpus != fresh.cpus
+                        || known.node.memory_max != fresh.memory_max
+                        || known.node.disk_max != fresh.disk_max
+                    {
+                        self.touched.nodes.insert(fresh.name.clone());
+                    }
                     if known.node.state != fresh.state {
                         changes.push(Change::NodeState {
                             node: fresh.name.clone(),
@@ -283,7 +387,12 @@ impl Inventory {
         let vmid = fresh.vmid;
         let traits = Traits { kind: Some(fresh.kind), ..Traits::default() };
         let Some(known) = self.guests.get_mut(&vmid) else {
-            changes.push(Change::GuestAppeared { vmid, state: fresh.state.clone() });
+            changes.push(Change::GuestAppeared {
+                vmid,
+                state: fresh.state.clone(),
+                name: fresh.name.clone(),
+            });
+            self.touched.guests.insert(vmid);
             let seen = doubt.is_none().then(|| (now.wall, reading.through.clone()));
             let known = Known::new(fresh, seen, doubt, now);
             self.guests.insert(vmid, known);
@@ -294,13 +403,18 @@ impl Inventory {
         if ended || was_deleted || !known.traits.may_be(&traits) {
             let seen = doubt.is_none().then(|| (now.wall, reading.through.clone()));
             let incarnation = known.incarnation.next();
-            *known = Known { incarnation, ..Known::new(fresh, seen, doubt, now) };
+            let mut next = Known::new(fresh, seen, doubt, now);
+            next.row_mut().incarnation = incarnation;
+            self.touched.past.push(std::mem::replace(known, next));
+            self.touched.guests.insert(vmid);
+            self.touched.addresses.insert(vmid);
             changes.push(Change::GuestReborn { vmid, incarnation });
             return;
         }
         if !known.presence.is_present() {
-            known.presence = known.presence.clone().listed();
+            known.row_mut().presence = Presence::Present;
             changes.push(Change::GuestPresence { vmid, presence: Presence::Present });
+            self.touched.guests.insert(vmid);
         }
         let lags = known.glimpsed.is_some_and(|at| reading.begun < at.saturating_add(self.lag));
         if lags && !matches!(doubt, Some(Doubt::NodeDown(_))) {
@@ -317,60 +431,99 @@ impl Inventory {
                     Doubt::StateUnknown | Doubt::StateUnread => None,
                 };
                 changes.push(Change::GuestInDoubt { vmid, node_down });
+                self.touched.guests.insert(vmid);
             }
-            (None, Some(_)) => changes.push(Change::GuestCertain { vmid }),
+            (None, Some(_)) => {
+                changes.push(Change::GuestCertain { vmid });
+                self.touched.guests.insert(vmid);
+            }
             _ => {}
         }
         known.doubt = doubt;
         if known.doubt.is_some() {
             // Where it is, is news even while its state is not.
-            known.guest.node = fresh.node;
-            if known.seen.is_none() {
+            if known.guest.node != fresh.node {
+                known.row_mut().guest.node = fresh.node;
+                self.touched.guests.insert(vmid);
+            }
+            if known.observed_at.is_none() {
                 known.fill(fresh.name, fresh.template, fresh.memory_max, fresh.cpus);
             }
             return;
         }
-        known.replace(fresh, reading, now, changes);
+        if known.replace(fresh, reading, now, changes) {
+            self.touched.guests.insert(vmid);
+        }
     }
 
     fn take_storages(&mut self, storages: Vec<Storage>, reading: &Reading, now: Now) {
-        let key = |storage: &Storage| (storage.storage.clone(), storage.node.clone());
-        let mut all: BTreeMap<(Text, NodeName), KnownStorage> = self
-            .storages
-            .iter()
-            .map(|one| (key(&one.seen.value), KnownStorage { listed: false, ..one.clone() }))
-            .collect();
+        let listed: BTreeSet<(Text, NodeName)> = storages.iter().map(storage_key).collect();
+        for (key, known) in &mut self.storages {
+            if known.listed && !listed.contains(key) {
+                known.listed = false;
+                self.touched.storages.insert(key.clone());
+            }
+        }
         for fresh in storages {
             let vague = fresh.size.is_none() && fresh.used.is_none();
-            match all.get_mut(&key(&fresh)) {
+            let key = storage_key(&fresh);
+            match self.storages.get_mut(&key) {
                 Some(known) if vague && known.seen.value.size.is_some() => {
+                    if known.seen.value.status != fresh.status || !known.listed || !known.vague {
+                        self.touched.storages.insert(key);
+                    }
                     known.seen.value.status = fresh.status;
                     (known.listed, known.vague) = (true, true);
                 }
-                _ => {
+                Some(known) => {
+                    let used = known.seen.value.used;
+                    let still = Storage { used, ..fresh.clone() };
+                    if known.seen.value != still || !known.listed || known.vague {
+                        self.touched.storages.insert(key);
+                    }
                     let seen = Observed { value: fresh, at: now.wall, through: reading.through.clone() };
-                    all.insert(key(&seen.value), KnownStorage { seen, listed: true, vague: false });
+                    *known = KnownStorage { seen, listed: true, vague: false };
+                }
+                None => {
+                    let seen = Observed { value: fresh, at: now.wall, through: reading.through.clone() };
+                    self.touched.storages.insert(key.clone());
+                    self.storages.insert(key, KnownStorage { seen, listed: true, vague: false });
                 }
             }
         }
-        self.storages = all.into_values().collect();
     }
 
     /// Takes in what a guest's own node said when asked whether it exists.
     pub(crate) fn asked(&mut self, vmid: Vmid, said: Inquiry, now: Now) -> Vec<Change> {
         let Some(known) = self.guests.get_mut(&vmid) else { return Vec::new() };
         let was = known.presence.clone();
-        known.presence = was.clone().asked(said, now);
+        known.row_mut().presence = was.clone().asked(said, now);
         if same_kind(&was, &known.presence) {
             return Vec::new();
         }
+        self.touched.guests.insert(vmid);
         vec![Change::GuestPresence { vmid, presence: known.presence.clone() }]
+    }
+
+    /// Takes in a guest's addresses.
+    pub(crate) fn take_addresses(&mut self, vmid: Vmid, seen: Observed<Vec<Interface>>) {
+        let Some(known) = self.guests.get_mut(&vmid) else { return };
+        if known.addresses.as_ref().is_none_or(|before| before.value != seen.value) {
+            self.touched.addresses.insert(vmid);
+        }
+        known.row_mut().addresses = Some(Arc::new(seen));
     }
 
     /// The account's permissions are different: what was hidden may be asked for again.
     pub(crate) fn permissions_changed(&mut self) {
-        for known in self.guests.values_mut() {
-            known.presence = known.presence.clone().permissions_changed();
+        for (vmid, known) in &mut self.guests {
+            if matches!(known.presence, Presence::Missing { .. } | Presence::NoLongerVisible { .. }) {
+                let is = known.presence.clone().permissions_changed();
+                if !same_kind(&known.presence, &is) {
+                    self.touched.guests.insert(*vmid);
+                }
+                known.row_mut().presence = is;
+            }
         }
     }
 
@@ -396,12 +549,19 @@ impl Inventory {
         if known.doubt.take().is_some() {
             changes.push(Change::GuestCertain { vmid });
         }
+        if known.guest.lock != glimpse.lock {
+            self.touched.guests.insert(vmid);
+        }
         if known.guest.state != glimpse.state {
             let from = known.guest.state.clone();
             changes.push(Change::GuestState { vmid, from, to: glimpse.state.clone() });
         }
-        glimpse.onto(&mut known.guest);
-        known.seen = Some((now.wall, reading.through.clone()));
+        let row = known.row_mut();
+        glimpse.onto(&mut row.guest);
+        (row.observed_at, row.through) = (Some(now.wall), Some(reading.through.clone()));
+        if !changes.is_empty() {
+            self.touched.guests.insert(vmid);
+        }
         changes
     }
 
@@ -415,9 +575,16 @@ impl Inventory {
     pub(crate) fn note_traits(&mut self, vmid: Vmid, seen: Traits, now: Now) -> Option<Change> {
         let known = self.guests.get_mut(&vmid)?;
         if known.traits.may_be(&seen) {
-            known.traits = std::mem::take(&mut known.traits).merged(seen);
+            let merged = known.traits.clone().merged(seen);
+            if known.traits != merged {
+                known.traits = merged;
+                self.touched.guests.insert(vmid);
+            }
             return None;
         }
+        self.touched.past.push(known.clone());
+        self.touched.guests.insert(vmid);
+        self.touched.addresses.insert(vmid);
         known.reborn(seen, now);
         Some(Change::GuestReborn { vmid, incarnation: known.incarnation })
     }
@@ -431,6 +598,7 @@ impl Inventory {
         for (upid, task) in &mut self.tasks {
             if task.outcome == TaskOutcome::Running && !told.contains(upid) {
                 task.outcome = TaskOutcome::Unknown;
+                self.touched.tasks.insert(upid.clone());
             }
         }
         let mut changes = Vec::new();
@@ -439,8 +607,10 @@ impl Inventory {
                 changes.push(change);
             }
             // A list read from a node that lags must not make an ended task run again.
-            let ended = self.tasks.get(&task.upid).is_some_and(|known| known.outcome.has_ended());
-            if !ended || task.outcome.has_ended() {
+            let known = self.tasks.get(&task.upid);
+            let ended = known.is_some_and(|known| known.outcome.has_ended());
+            if known != Some(&task) && (!ended || task.outcome.has_ended()) {
+                self.touched.tasks.insert(task.upid.clone());
                 self.tasks.insert(task.upid.clone(), task);
             }
         }
@@ -459,6 +629,7 @@ impl Inventory {
         for (_, upid) in by_age.into_iter().take(surplus) {
             self.tasks.remove(&upid);
             self.lives_told.remove(&upid);
+            self.touched.tasks.insert(upid);
         }
     }
 
@@ -478,8 +649,12 @@ impl Inventory {
         }
         if task.kind.ends_with("destroy") {
             known.ended = Some(now.mono);
+            self.touched.guests.insert(vmid);
             return None;
         }
+        self.touched.past.push(known.clone());
+        self.touched.guests.insert(vmid);
+        self.touched.addresses.insert(vmid);
         known.reborn(Traits { kind: Some(known.guest.kind), ..Traits::default() }, now);
         Some(Change::GuestReborn { vmid, incarnation: known.incarnation })
     }
@@ -489,30 +664,59 @@ impl Inventory {
 
 impl Known {
     fn new(guest: Guest, seen: Option<(Timestamp, EndpointId)>, doubt: Option<Doubt>, now: Now) -> Self {
-        Self {
-            traits: Traits { kind: Some(guest.kind), ..Traits::default() },
+        let traits = Traits { kind: Some(guest.kind), ..Traits::default() };
+        let (observed_at, through) = seen.unzip();
+        let row = Arc::new(GuestRow {
+            state: GuestState::Unknown,
             guest,
             incarnation: Incarnation::default(),
-            seen,
-            first_seen: now.wall,
-            doubt,
+            observed_at,
+            through,
+            freshness: Freshness::NeverSeen,
             presence: Presence::Present,
+            standing: Standing::Unknown,
             addresses: None,
-            ended: None,
-            born: now.mono,
-            glimpsed: None,
-        }
+            busy: None,
+        });
+        Self::of(row, traits, now.wall, doubt, now)
+    }
+
+    /// A guest as it was kept.
+    pub(crate) fn of(
+        row: Arc<GuestRow>,
+        traits: Traits,
+        first_seen: Timestamp,
+        doubt: Option<Doubt>,
+        now: Now,
+    ) -> Self {
+        Self { row, traits, first_seen, doubt, config: None, ended: None, born: now.mono, glimpsed: None }
+    }
+
+    /// Its row, to be changed: a copy of its own while a snapshot holds the other.
+    pub(crate) fn row_mut(&mut self) -> &mut GuestRow {
+        Arc::make_mut(&mut self.row)
+    }
+
+    /// Whether a task destroyed it.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.ended.is_some()
+    }
+
+    pub(crate) fn end(&mut self, now: Now) {
+        self.ended = Some(now.mono);
     }
 
     /// The number is another guest's from here on: what the last one told of itself is not this one's.
     fn reborn(&mut self, traits: Traits, now: Now) {
-        self.incarnation = self.incarnation.next();
+        let row = self.row_mut();
+        row.incarnation = row.incarnation.next();
+        row.addresses = None;
         self.traits = traits;
         self.first_seen = now.wall;
+        self.config = None;
         self.ended = None;
         self.born = now.mono;
         self.glimpsed = None;
-        self.addresses = None;
     }
 
     fn fill(
@@ -522,47 +726,91 @@ impl Known {
         memory_max: Option<u64>,
         cpus: Option<f64>,
     ) {
-        let guest = &mut self.guest;
+        let guest = &mut self.row_mut().guest;
         guest.name = name.or(guest.name.take());
         guest.template = template.or(guest.template);
         guest.memory_max = memory_max.or(guest.memory_max);
         guest.cpus = cpus.or(guest.cpus);
     }
 
-    /// A row that is known for sure takes the place of the last one.
-    fn replace(&mut self, mut fresh: Guest, reading: &Reading, now: Now, changes: &mut Vec<Change>) {
-        let (vmid, old) = (fresh.vmid, &self.guest);
-        // A name is never lost to a row that happens to lack it.
-        if fresh.name.is_none() {
+    /// A row that is known for sure takes the place of the last one. Returns whether more than the figures moved.
+    fn replace(&mut self, mut fresh: Guest, reading: &Reading, now: Now, changes: &mut Vec<Change>) -> bool {
+        let (vmid, before, old) = (fresh.vmid, changes.len(), &self.row.guest);
+        // A name is never lost to a row that happens to lack it; and what is the same is shared.
+        if fresh.name.is_none() || fresh.name == old.name {
             fresh.name.clone_from(&old.name);
+        }
+        if fresh.pool == old.pool {
+            fresh.pool.clone_from(&old.pool);
+        }
+        if fresh.ha == old.ha {
+            fresh.ha.clone_from(&old.ha);
         }
         if old.state != fresh.state {
             changes.push(Change::GuestState { vmid, from: old.state.clone(), to: fresh.state.clone() });
         }
-        if old.node != fresh.node {
+        if old.node == fresh.node {
+            fresh.node.clone_from(&old.node);
+        } else {
             changes.push(Change::GuestMoved { vmid, from: old.node.clone(), to: fresh.node.clone() });
         }
         if old.name != fresh.name {
             changes.push(Change::GuestRenamed { vmid, from: old.name.clone(), to: fresh.name.clone() });
         }
-        let shape = |guest: &Guest| {
-            (
-                guest.template,
-                guest.memory_max,
-                guest.disk_max,
-                guest.cpus.map(f64::to_bits),
-                guest.tags.clone(),
-                guest.pool.clone(),
-                guest.lock.clone(),
-                guest.ha.clone(),
-            )
-        };
-        if shape(old) != shape(&fresh) {
-            changes.push(Change::GuestReshaped { vmid });
+        let different = reshaped(old, &fresh);
+        if !different.is_empty() {
+            changes.push(Change::GuestReshaped { vmid, changes: different });
         }
-        self.guest = fresh;
-        self.seen = Some((now.wall, reading.through.clone()));
+        let through = match &self.row.through {
+            Some(known) if *known == reading.through => known.clone(),
+            _ => reading.through.clone(),
+        };
+        let row = self.row_mut();
+        row.guest = fresh;
+        (row.observed_at, row.through) = (Some(now.wall), Some(through));
+        changes.len() > before
     }
+}
+
+/// What a row says of a guest's shape, key by key, where it is different.
+fn reshaped(old: &Guest, new: &Guest) -> Vec<ConfigChange> {
+    let mut changes = Vec::new();
+    let mut note = |key: &str, from: Option<String>, to: Option<String>| {
+        changes.push(ConfigChange { key: key.into(), from, to });
+    };
+    fn text<T: ToString>(value: Option<&T>) -> Option<String> {
+        value.map(ToString::to_string)
+    }
+    let tags = |tags: &[Text]| (!tags.is_empty()).then(|| tags.join(";"));
+    if old.template != new.template {
+        note("template", text(old.template.as_ref()), text(new.template.as_ref()));
+    }
+    if old.memory_max != new.memory_max {
+        note("memory", text(old.memory_max.as_ref()), text(new.memory_max.as_ref()));
+    }
+    if old.disk_max != new.disk_max {
+        note("disk", text(old.disk_max.as_ref()), text(new.disk_max.as_ref()));
+    }
+    if old.cpus.map(f64::to_bits) != new.cpus.map(f64::to_bits) {
+        note("cpus", text(old.cpus.as_ref()), text(new.cpus.as_ref()));
+    }
+    if old.tags != new.tags {
+        note("tags", tags(&old.tags), tags(&new.tags));
+    }
+    if old.pool != new.pool {
+        note("pool", text(old.pool.as_ref()), text(new.pool.as_ref()));
+    }
+    if old.lock != new.lock {
+        note("lock", text(old.lock.as_ref()), text(new.lock.as_ref()));
+    }
+    if old.ha != new.ha {
+        note("ha", text(old.ha.as_ref()), text(new.ha.as_ref()));
+    }
+    changes
+}
+
+pub(crate) fn storage_key(storage: &Storage) -> (Text, NodeName) {
+    (storage.storage.clone(), storage.node.clone())
 }
 
 /// Whether two presences are of one kind; counts and times may differ.

@@ -103,8 +103,8 @@ fn the_guests_of_a_dead_node_keep_everything_that_was_known() {
         assert_eq!(dead.doubt, Some(Doubt::NodeDown("b".into())));
         assert_eq!(dead.guest.name.as_ref().unwrap().as_str(), "guest-201");
         assert_eq!((dead.guest.memory_max, &dead.guest.state), (Some(1024), &GuestState::Running));
-        assert_eq!(dead.seen.as_ref().unwrap().0, at(1).wall, "it was not seen since");
-        assert_eq!(known(&inventory, 101).seen.as_ref().unwrap().0, at(second).wall, "the other one was");
+        assert_eq!(dead.observed_at, Some(at(1).wall), "it was not seen since");
+        assert_eq!(known(&inventory, 101).observed_at, Some(at(second).wall), "the other one was");
         let told = changes.iter().filter(|one| matches!(one, Change::GuestInDoubt { .. })).count();
         assert_eq!(told, usize::from(second == 11), "told once");
         assert!(!changes.iter().any(|one| matches!(one, Change::GuestState { .. })), "{changes:?}");
@@ -130,7 +130,7 @@ fn a_guest_first_met_on_a_dead_node_was_never_seen_alive() {
     let mut inventory = Inventory::default();
     inventory.reconcile(listing(B_DOWN, vec![forgotten(201, "b")]), &reading(1), MARK, None, at(1));
     let met = known(&inventory, 201);
-    assert!(met.seen.is_none() && met.guest.state == GuestState::Unknown && met.guest.name.is_none());
+    assert!(met.observed_at.is_none() && met.guest.state == GuestState::Unknown && met.guest.name.is_none());
 }
 
 #[test]
@@ -169,7 +169,14 @@ fn changes_are_told_one_by_one() {
         Change::GuestState { vmid, from: GuestState::Running, to: GuestState::Stopped },
         Change::GuestMoved { vmid, from: "a".into(), to: "b".into() },
         Change::GuestRenamed { vmid, from: Some("guest-101".into()), to: Some("new".into()) },
-        Change::GuestReshaped { vmid },
+        Change::GuestReshaped {
+            vmid,
+            changes: vec![ConfigChange {
+                key: "memory".into(),
+                from: Some("1024".into()),
+                to: Some("2048".into()),
+            }],
+        },
     ];
     assert_eq!(changes, expected);
 }
@@ -246,7 +253,7 @@ fn a_create_or_restore_begins_another_life_and_an_old_one_does_not() {
 fn another_life_shows_nothing_of_the_last_one_and_is_told_by_the_remotes_own_clock() {
     let mut inventory = seeded();
     let addresses = Observed { value: Vec::new(), at: at(1).wall, through: "a:8006".into() };
-    inventory.guests.get_mut(&Vmid(101)).unwrap().addresses = Some(std::sync::Arc::new(addresses));
+    inventory.guests.get_mut(&Vmid(101)).unwrap().row_mut().addresses = Some(Arc::new(addresses));
     // Three hours behind us: restored just now is long ago by our clock.
     inventory.skew = SignedDuration::from_hours(-3);
     let mut restored = task("1", "vzrestore", 0, TaskOutcome::Ok);
@@ -299,7 +306,11 @@ fn a_storage_that_is_no_longer_listed_or_measured_stays_and_is_not_called_live()
     let mut take = |second: u64, storages: Vec<Storage>| {
         let listing = Listing { storages, ..listing(BOTH, Vec::new()) };
         inventory.reconcile(listing, &reading(second), MARK, None, at(second));
-        inventory.storages.iter().map(|one| (one.seen.value.size, one.listed, one.vague)).collect::<Vec<_>>()
+        inventory
+            .storages
+            .values()
+            .map(|one| (one.seen.value.size, one.listed, one.vague))
+            .collect::<Vec<_>>()
     };
     take(1, vec![storage("x", Some(5)), storage("y", Some(6))]);
     assert_eq!(take(2, vec![storage("y", None)]), [(Some(5), false, false), (Some(6), true, true)]);
@@ -311,10 +322,8 @@ fn a_storage_that_is_no_longer_listed_or_measured_stays_and_is_not_called_live()
 fn of_guests_deleted_long_ago_only_so_many_are_kept_in_memory() {
     let mut inventory = seeded();
     for n in 0..3000u32 {
-        let gone = Known {
-            presence: Presence::Deleted { at: at(u64::from(n)).wall },
-            ..known(&inventory, 101).clone()
-        };
+        let mut gone = known(&inventory, 101).clone();
+        gone.row_mut().presence = Presence::Deleted { at: at(u64::from(n)).wall };
         inventory.guests.insert(Vmid(1000 + n), gone);
     }
     let rows = vec![guest(101, "a", "running"), guest(201, "b", "running")];
@@ -437,7 +446,7 @@ proptest! {
                 }
                 if now.incarnation == before.incarnation && before.guest.state.is_known() && now.doubt.is_some() {
                     prop_assert!(now.guest.state.is_known());
-                    prop_assert_eq!(now.seen.as_ref().map(|s| s.0), before.seen.as_ref().map(|s| s.0));
+                    prop_assert_eq!(now.observed_at, before.observed_at);
                 }
             }
             for (vmid, known) in &inventory.guests {

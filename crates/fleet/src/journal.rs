@@ -1,32 +1,35 @@
 //! Where durable facts go before they are published. In memory nothing is kept; a store plugs in here.
 
-use futures_util::future::BoxFuture;
-use model::{LinkState, Operation, RemoteId, TaskId};
-use serde::Serialize;
+use std::sync::Arc;
 
-use crate::change::Change;
+use futures_util::future::BoxFuture;
+use model::{Event, Incarnation, Observed, Operation, RemoteId, TaskId, Vmid};
+use pve::reply::GuestConfig;
+use serde::{Deserialize, Serialize};
 
 /// One durable fact.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[serde(tag = "fact", rename_all = "snake_case")]
+#[derive(Debug, Clone)]
 pub enum Fact {
-    /// Something about a remote's inventory changed.
-    Changed(Change),
-    /// A link entered another state.
-    Link {
-        /// Which.
-        #[serde(flatten)]
-        state: LinkState,
-    },
-    /// Somebody wants a task ended, be it that of an operation or not. Recorded *before* the wish is sent.
-    TaskEndAsked {
-        /// Which.
-        task: TaskId,
-        /// Who.
-        by: String,
-    },
+    /// Something happened.
+    Event(Box<Event>),
     /// An operation was recorded or took a step. Recorded *before* anything is sent.
-    Operation(Box<Operation>),
+    Operation(Box<Recorded>),
+    /// Anything else, in the store's words: rows as last seen, what a remote is, its sealed credential.
+    Kept(Box<store::Write>),
+}
+
+/// An operation with what its remote must know to go on with it after a restart.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Recorded {
+    /// The operation.
+    #[serde(flatten)]
+    pub operation: Operation,
+    /// The life of the number that was meant.
+    #[serde(default)]
+    pub incarnation: Incarnation,
+    /// Tasks of its guest that were there before it was sent: none of them is its own.
+    #[serde(default)]
+    pub before: Vec<TaskId>,
 }
 
 /// A fact could not be kept.
@@ -38,6 +41,21 @@ pub struct JournalError(pub String);
 pub trait Journal: Send + Sync + 'static {
     /// Keeps `facts` of one remote, in their order, all or none.
     fn commit(&self, remote: RemoteId, facts: Vec<Fact>) -> BoxFuture<'_, Result<(), JournalError>>;
+
+    /// Whether what it is given can be had back: then rows are given to it, and configurations are not held in
+    /// memory.
+    fn keeps(&self) -> bool {
+        false
+    }
+
+    /// The configuration of a guest as it was kept last.
+    fn config(
+        &self,
+        _remote: RemoteId,
+        _vmid: Vmid,
+    ) -> BoxFuture<'_, Result<Option<Observed<Arc<GuestConfig>>>, JournalError>> {
+        Box::pin(std::future::ready(Ok(None)))
+    }
 }
 
 /// Keeps nothing: for tools that run without a store.

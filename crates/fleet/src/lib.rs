@@ -7,12 +7,16 @@
 mod change;
 mod clock;
 mod detail;
+mod durable;
 pub mod errors;
+mod figures;
 mod fleet;
 mod flight;
 mod inventory;
 mod journal;
 mod lines;
+pub mod lists;
+mod manage;
 pub mod onboard;
 mod remote;
 mod rows;
@@ -21,15 +25,17 @@ mod spec;
 mod timings;
 mod traffic;
 
-pub use change::Change;
-pub use clock::Clock;
+pub use clock::{Clock, Wall};
 pub use detail::{DetailError, GuestDetail, LogPage, Part as DetailPart};
-pub use fleet::{AddError, Fleet, NoSuchRemote};
-pub use journal::{Fact, Forgetful, Journal, JournalError};
+pub use durable::Health;
+pub use figures::{FacetFigures, LATENCY_BOUNDS};
+pub use fleet::{Fleet, NoSuchRemote};
+pub use journal::{Fact, Forgetful, Journal, JournalError, Recorded};
+pub use manage::{AddError, RemoveError, RestoreError};
 pub use model::rows::{
     Cluster, GuestRow, HaRow, Interface, NodeRow, Standing, StorageRow, Traffic, UnreadableRow,
 };
-pub use remote::{DisconnectError, OperateError, StopTaskError};
+pub use remote::{DisconnectError, EditError, OperateError, Resolution, ResolveError, StopTaskError};
 pub use snapshot::{FleetSnapshot, RemoteSnapshot};
-pub use spec::RemoteSpec;
+pub use spec::{RemoteEdit, RemoteSpec};
 pub use timings::Timings;

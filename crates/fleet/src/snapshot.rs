@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use model::capability::{Availability, Situation};
@@ -9,11 +10,14 @@ use model::facet::Coverage;
 use model::guest::{GuestState, NodeState};
 use model::rows::{Cluster, GuestRow, HaRow, NodeRow, Standing, StorageRow, Traffic, UnreadableRow};
 use model::{
-    Action, EndpointId, Freshness, LinkView, NodeName, Now, Observed, Operation, RemoteId, Task, Text, Vmid,
+    Action, EndpointId, Freshness, LinkView, NodeName, Now, Observed, Operation, RemoteId, Rights, Task,
+    Text, Vmid,
 };
 use serde::Serialize;
 
+use crate::figures::FacetFigures;
 use crate::inventory::Glimpse;
+use crate::onboard::MintedToken;
 
 /// All remotes at one instant.
 #[derive(Debug, Clone, Serialize)]
@@ -57,6 +61,21 @@ pub struct RemoteSnapshot {
     pub storages: Vec<StorageRow>,
     /// Tasks, newest first.
     pub tasks: Vec<Task>,
+    /// When it was added.
+    pub created: Timestamp,
+    /// Least interval of its listing, where its owner set one.
+    #[serde(skip)]
+    pub interval: Option<Duration>,
+    /// The address of its own web interface, where that is not an endpoint's.
+    pub web_url: Option<String>,
+    /// What its credential was made for, where Muster made it.
+    pub rights: Option<Rights>,
+    /// The API token it is signed in to with, `USER@REALM!NAME`; `None`: a user with a password.
+    pub token: Option<Text>,
+    /// The token that Muster made on it.
+    pub minted: Option<MintedToken>,
+    /// How the reading of each facet has gone since Muster started.
+    pub figures: Vec<FacetFigures>,
     /// Operations, newest first.
     pub operations: Vec<Arc<Operation>>,
     /// Replies that departed from what is documented, by call.

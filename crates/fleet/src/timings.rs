@@ -51,6 +51,10 @@ pub struct Timings {
     pub ha_watch: Backoff,
     /// First and longest wait between two readings of a task list in search of a lost answer.
     pub lost_watch: Backoff,
+    /// Between two records of the figures that move all the time.
+    pub gauges_kept: Duration,
+    /// Between two records of when each facet was last read, while other things are recorded.
+    pub ages_kept: Duration,
     /// How many background calls of one remote may be under way at once.
     pub background_calls: usize,
     /// Rows asked for in one page of a task list.
@@ -91,6 +95,8 @@ impl Default for Timings {
             task_watch: Backoff { first: millis(500), most: seconds(5) },
             ha_watch: Backoff { first: seconds(1), most: seconds(10) },
             lost_watch: Backoff { first: seconds(1), most: seconds(15) },
+            gauges_kept: seconds(5 * 60),
+            ages_kept: seconds(10),
             background_calls: 4,
             page: 500,
             last_lines: 20,
@@ -133,6 +139,8 @@ impl Timings {
             task_watch: Backoff { first: millis(30), most: millis(150) },
             ha_watch: Backoff { first: millis(50), most: millis(200) },
             lost_watch: Backoff { first: millis(50), most: millis(300) },
+            gauges_kept: seconds(3),
+            ages_kept: millis(500),
             background_calls: 4,
             page: 50,
             last_lines: 20,

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use fleet::{Clock, Fleet, Timings};
 use model::{Action, Author, PowerOptions, RemoteId, Vmid};
 use pve_sim::{Fault, Remote, Sim, SimTimings, Topology};
-use support::{PATIENCE, root, spec};
+use support::{PATIENCE, ada, root, spec};
 
 /// Processor time of the calling thread.
 fn spent() -> Duration {
@@ -72,7 +72,7 @@ async fn an_open_operation_behind_a_dead_link_costs_nothing() {
     let (down, is_down) = tokio::sync::oneshot::channel();
     let (go, gone) = tokio::sync::oneshot::channel::<()>();
     let thread = on_its_own(timings, async move |fleet| {
-        let id: RemoteId = fleet.add(spec(&given, 1, root())).unwrap();
+        let id: RemoteId = fleet.add(spec(&given, 1, root()), &ada()).await.unwrap();
         wait(&fleet, "guests", || !fleet.remote(id).unwrap().guests.is_empty()).await;
         let author = Author { name: "ada".into(), from: "test".into() };
         let start = fleet.operate(id, Vmid(102), Action::Start, PowerOptions::default(), author);
@@ -122,7 +122,7 @@ async fn fifty_remotes_at_true_timings() {
     };
     let thread = on_its_own(Timings::default(), async move |fleet| {
         for remote in &remotes {
-            fleet.add(spec(remote, 1, root())).unwrap();
+            fleet.add(spec(remote, 1, root()), &ada()).await.unwrap();
         }
         wait(&fleet, "all guests", || fleet.snapshot().remotes.iter().all(|one| one.guests.len() == 20))
             .await;

@@ -15,7 +15,7 @@ use model::{Action, Cause, EndpointId, LinkState, OperationState, RemoteId, Vmid
 use pve::{Credential, Factor, TrustPolicy};
 use pve_sim::topology::TokenSpec;
 use pve_sim::{BlackHoleAt, Fault, ResetAt, Sim, SimTimings, Topology};
-use support::{Bench, PATIENCE, root, spec};
+use support::{Bench, PATIENCE, ada, root, spec};
 
 /// Each fault, the link's state, the codes of the cause that name it, and whether it passes by itself.
 fn matrix() -> Vec<(Fault, &'static str, &'static [&'static str], bool)> {
@@ -177,7 +177,7 @@ async fn a_rejected_password_is_tried_seldom_and_a_mended_one_connects() {
     assert!(bench.remote.journal().iter().all(|one| one.api_path() == "/access/ticket"));
     let tried = bench.asked("POST", "/access/ticket");
     bench.until("tried again by itself", |_| bench.asked("POST", "/access/ticket") > tried).await;
-    bench.fleet.credential(bench.id, root()).await.unwrap();
+    bench.fleet.credential(bench.id, root(), &ada()).await.unwrap();
     bench.ready().await;
     bench.end().await;
 }
@@ -319,7 +319,7 @@ async fn a_changed_certificate_stops_that_endpoint_only_until_it_is_accepted() {
     assert!(bench.remote.journal().iter().all(|one| one.node == "pve2"), "nothing is sent there");
 
     let accepted = TrustPolicy { system: false, ..TrustPolicy::leaf(presented.parse().unwrap()) };
-    bench.fleet.trust(bench.id, endpoint, accepted).await.unwrap();
+    bench.fleet.trust(bench.id, endpoint, accepted, &ada()).await.unwrap();
     bench.link("connected").await;
     bench.end().await;
 }
@@ -328,7 +328,7 @@ async fn a_changed_certificate_stops_that_endpoint_only_until_it_is_accepted() {
 async fn disconnected_is_remembered_and_means_silence() {
     let bench = Bench::new(Topology::single("9.2")).await;
     let before = bench.ready().await;
-    bench.fleet.disconnect(bench.id, "ada", false).await.unwrap();
+    bench.fleet.disconnect(bench.id, &ada(), false).await.unwrap();
     let off = bench.now();
     assert_eq!(off.link.state, LinkState::Disconnected { by: "ada".into() });
     assert_eq!(off.guests.len(), before.guests.len(), "last known good");
@@ -336,19 +336,19 @@ async fn disconnected_is_remembered_and_means_silence() {
     let (asked, connections) = (bench.remote.journal().len(), bench.remote.connections().len());
     tokio::time::sleep(Duration::from_millis(700)).await;
     assert_eq!((bench.remote.journal().len(), bench.remote.connections().len()), (asked, connections));
-    bench.fleet.connect(bench.id).await.unwrap();
+    bench.fleet.connect(bench.id, &ada()).await.unwrap();
     bench.guest(101, "live again", |row| row.freshness.is_live()).await;
     assert_eq!(bench.asked("POST", "/access/ticket"), 2, "a new session");
 
     // Another process, later: it stays disconnected.
     let mut remembered = spec(&bench.remote, 1, root());
     remembered.name = "remembered".into();
-    bench.fleet.disconnect(bench.id, "ada", false).await.unwrap();
+    bench.fleet.disconnect(bench.id, &ada(), false).await.unwrap();
     remembered.disconnected = Some(("ada".into(), Timestamp::UNIX_EPOCH));
     bench.remote.clear_journal();
     let connections = bench.remote.connections().len();
     let other = Fleet::new(Timings::shrunk(), Clock::new(), 1);
-    let id = other.add(remembered).unwrap();
+    let id = other.add(remembered, &ada()).await.unwrap();
     tokio::time::sleep(Duration::from_millis(300)).await;
     assert_eq!(other.remote(id).unwrap().link.state.word(), "disconnected");
     assert_eq!(bench.remote.connections().len(), connections);
@@ -368,7 +368,7 @@ async fn disconnecting_ends_what_is_under_way() {
         }
     };
     tokio::time::timeout(PATIENCE, asked).await.unwrap();
-    bench.fleet.disconnect(bench.id, "ada", false).await.unwrap();
+    bench.fleet.disconnect(bench.id, &ada(), false).await.unwrap();
     let read = |now: &fleet::RemoteSnapshot| now.facet(model::FacetKind::Resources).unwrap().last_success;
     let before = read(&bench.now());
     tokio::time::sleep(Duration::from_millis(700)).await;
@@ -400,9 +400,11 @@ async fn when_everything_failed_one_that_answers_brings_the_others_back() {
     let remote = sim.first().unwrap();
     remote.fault(None, Fault::Refuse).await;
     let fleet = Fleet::new(timings, Clock::new(), 3);
-    let ids: Vec<RemoteId> = (0..3)
-        .map(|n| fleet.add(RemoteSpec { name: format!("r{n}"), ..spec(&remote, 1, root()) }).unwrap())
-        .collect();
+    let mut ids: Vec<RemoteId> = Vec::new();
+    for n in 0..3 {
+        let one = RemoteSpec { name: format!("r{n}"), ..spec(&remote, 1, root()) };
+        ids.push(fleet.add(one, &ada()).await.unwrap());
+    }
     let waits = |fleet: &Fleet| -> Vec<f64> {
         let now = Timestamp::now();
         let next = |id: &RemoteId| fleet.remote(*id).unwrap().link.next_try();
@@ -462,7 +464,7 @@ async fn moody() -> (Arc<Moody>, Bench) {
     let remote = sim.first().unwrap();
     let journal = Arc::new(Moody::default());
     let fleet = Fleet::with_journal(Timings::shrunk(), Clock::new(), 7, journal.clone());
-    let id = fleet.add(spec(&remote, 1, root())).unwrap();
+    let id = fleet.add(spec(&remote, 1, root()), &ada()).await.unwrap();
     (journal, Bench { sim, remote, fleet, id })
 }
 
@@ -493,7 +495,8 @@ async fn a_panic_in_one_remote_leaves_the_others_alone_and_sends_nothing_twice()
     let journal = Arc::new(Moody::default());
     let fleet = Fleet::with_journal(Timings::shrunk(), Clock::new(), 7, journal.clone());
     let remotes = ["single", "second"].map(|name| sim.remote(name).unwrap());
-    let [id, other] = remotes.clone().map(|remote| fleet.add(spec(&remote, 1, root())).unwrap());
+    let id = fleet.add(spec(&remotes[0], 1, root()), &ada()).await.unwrap();
+    let other = fleet.add(spec(&remotes[1], 1, root()), &ada()).await.unwrap();
     let bench = Bench { sim, remote: remotes[0].clone(), fleet, id };
     bench.ready().await;
     bench.until("the other", |_| !bench.fleet.remote(other).unwrap().guests.is_empty()).await;
@@ -527,7 +530,7 @@ async fn what_cannot_be_recorded_is_not_sent() {
     let refused = bench.try_operate(102, Action::Start).await.unwrap_err();
     assert!(matches!(refused, fleet::OperateError::NotRecorded(_)), "{refused}");
     let task = "UPID:pve1:00000001:00000002:6A4BB5C8:vzstart:102:root@pam:";
-    let refused = bench.fleet.stop_task(bench.id, task, "ada").await.unwrap_err();
+    let refused = bench.fleet.stop_task(bench.id, task, &ada()).await.unwrap_err();
     assert!(refused.to_string().contains("could not be recorded"), "{refused}");
     assert!(bench.mutations().is_empty());
     journal.refuses.store(0, Ordering::SeqCst);

@@ -15,7 +15,7 @@ use model::{
 };
 use pve_sim::{Fault, Topology};
 use serde_json::json;
-use support::{Bench, alice, root};
+use support::{Bench, ada, alice, root};
 
 fn facet(snapshot: &fleet::RemoteSnapshot, facet: FacetKind) -> Coverage {
     snapshot.facet(facet).unwrap_or_else(|| panic!("{facet} was not read")).clone()
@@ -64,10 +64,10 @@ async fn the_same_cluster_added_twice_is_noticed() {
     let bench = Bench::new(Topology::cluster(2, "9.2")).await;
     let mut again = support::spec(&bench.remote, 2, root());
     again.endpoints.remove(0);
-    assert!(bench.fleet.add(again.clone()).is_err(), "the name is taken");
+    assert!(bench.fleet.add(again.clone(), &ada()).await.is_err(), "the name is taken");
     again.name = "again".into();
     bench.until("its identity", |now| now.identity.is_some()).await;
-    let twin = bench.fleet.add(again).unwrap();
+    let twin = bench.fleet.add(again, &ada()).await.unwrap();
     let mut changed = bench.fleet.changed();
     tokio::time::timeout(support::PATIENCE, async {
         while bench.fleet.remote(twin).unwrap().same_as.is_none() {

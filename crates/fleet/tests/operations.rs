@@ -11,7 +11,7 @@ use model::operation::{FailedWhy, UnknownWhy};
 use model::{Action, Availability, Cause, FacetKind, GuestState, OperationState, TaskOutcome};
 use pve_sim::world::{Kind, Run};
 use pve_sim::{Fault, Topology};
-use support::{Bench, alice};
+use support::{Bench, ada, alice};
 
 const START_102: &str = "/nodes/pve1/lxc/102/status/start";
 
@@ -142,7 +142,7 @@ async fn an_ended_task_on_wish_is_cancelled() {
     );
 
     let task = running.task.clone().unwrap();
-    bench.fleet.stop_task(bench.id, task.as_str(), "ada").await.unwrap();
+    bench.fleet.stop_task(bench.id, task.as_str(), &ada()).await.unwrap();
     assert_eq!(bench.ended(id).await.state, OperationState::Cancelled);
     bench.end().await;
 }
@@ -380,7 +380,7 @@ async fn of_two_who_ask_at_once_one_is_refused() {
     let id = a.or(b).unwrap();
     let running = bench.reaches(id, "running").await;
     assert_eq!(bench.mutations().len(), 1);
-    bench.fleet.stop_task(bench.id, running.task.as_ref().unwrap().as_str(), "ada").await.unwrap();
+    bench.fleet.stop_task(bench.id, running.task.as_ref().unwrap().as_str(), &ada()).await.unwrap();
     bench.ended(id).await;
     bench.end().await;
 }
@@ -404,7 +404,7 @@ async fn the_link_goes_while_a_task_is_followed_and_comes_back_by_another_endpoi
     let up = bench.link("degraded").await;
     let pve2 = bench.remote.address("pve2").unwrap().to_string();
     assert_eq!(up.link.in_use().unwrap().as_str(), pve2, "was {first:?}");
-    bench.fleet.stop_task(bench.id, running.task.as_ref().unwrap().as_str(), "ada").await.unwrap();
+    bench.fleet.stop_task(bench.id, running.task.as_ref().unwrap().as_str(), &ada()).await.unwrap();
     assert_eq!(bench.ended(id).await.state, OperationState::Cancelled);
     assert_eq!(bench.mutations().iter().filter(|one| one.method == "POST").count(), 1);
     bench.end().await;
@@ -547,11 +547,15 @@ async fn a_wish_to_end_a_task_that_is_refused_cancels_nothing() {
     let task = running.task.clone().unwrap();
     let forbidden = Fault::Forbidden { text: "Permission check failed".into() };
     bench.remote.fault(None, forbidden.on("/nodes/pve1/tasks/*").method("DELETE").times(1)).await;
-    bench.fleet.stop_task(bench.id, task.as_str(), "bob").await.unwrap_err();
+    bench
+        .fleet
+        .stop_task(bench.id, task.as_str(), &model::Author { name: "bob".into(), from: "test".into() })
+        .await
+        .unwrap_err();
     let told =
         bench.operation(id, "told", |one| one.log.iter().any(|l| l.text.contains("was not ended"))).await;
     assert!(!told.cancel_asked);
-    bench.fleet.stop_task(bench.id, task.as_str(), "ada").await.unwrap();
+    bench.fleet.stop_task(bench.id, task.as_str(), &ada()).await.unwrap();
     assert_eq!(bench.ended(id).await.state, OperationState::Cancelled);
     bench.end().await;
 }
@@ -645,19 +649,19 @@ async fn disconnecting_asks_first_and_connecting_takes_it_up_again() {
     bench.remote.with_world(|world, _| world.hang_next_task("vzstart"));
     let id = bench.operate(102, Action::Start).await;
     let running = bench.reaches(id, "running").await;
-    let refused = bench.fleet.disconnect(bench.id, "ada", false).await.unwrap_err();
+    let refused = bench.fleet.disconnect(bench.id, &ada(), false).await.unwrap_err();
     assert_eq!(refused, fleet::DisconnectError::OpenOperations(vec![id]));
-    bench.fleet.disconnect(bench.id, "ada", true).await.unwrap();
+    bench.fleet.disconnect(bench.id, &ada(), true).await.unwrap();
     let left = bench.operation(id, "not followed", |operation| !operation.followed).await;
     assert!(!left.state.is_final());
     let quiet = bench.remote.journal().len();
     tokio::time::sleep(Duration::from_millis(600)).await;
     assert_eq!(bench.remote.journal().len(), quiet, "disconnected means that nothing is asked");
 
-    bench.fleet.connect(bench.id).await.unwrap();
+    bench.fleet.connect(bench.id, &ada()).await.unwrap();
     bench.operation(id, "followed", |operation| operation.followed).await;
     bench.link("connected").await;
-    bench.fleet.stop_task(bench.id, running.task.as_ref().unwrap().as_str(), "ada").await.unwrap();
+    bench.fleet.stop_task(bench.id, running.task.as_ref().unwrap().as_str(), &ada()).await.unwrap();
     assert_eq!(bench.ended(id).await.state, OperationState::Cancelled);
     bench.end().await;
 }
@@ -670,7 +674,7 @@ async fn what_makes_no_sense_is_not_taken_on() {
     let refused = bench.try_operate(101, Action::Start).await.unwrap_err();
     assert!(matches!(refused, OperateError::Disabled { .. }), "it runs already");
     assert!(matches!(bench.try_operate(101, Action::Reset).await, Err(OperateError::Disabled { .. })));
-    bench.fleet.disconnect(bench.id, "ada", false).await.unwrap();
+    bench.fleet.disconnect(bench.id, &ada(), false).await.unwrap();
     let refused = bench.try_operate(102, Action::Start).await.unwrap_err();
     let OperateError::Disabled { reason, remedy } = refused else { panic!() };
     assert!(reason.contains("disconnected by ada") && remedy.contains("Connect"), "{reason} {remedy}");

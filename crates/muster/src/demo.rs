@@ -35,15 +35,16 @@ pub async fn run(demo: &Demo, context: &mut Context<'_>) -> Result<Exit, Failure
 
     let clock = Clock::new();
     let fleet = Fleet::new(context.timings.clone(), clock, SEED);
+    let author = Author { name: "you".to_owned(), from: "demo".to_owned() };
     for spec in specs(&sim, &topology) {
-        fleet.add(spec).map_err(|e| failed(&e))?;
+        fleet.add(spec, &author).await.map_err(|e| failed(&e))?;
     }
     let screen = view::run::Screen {
         title: "muster demo".to_owned(),
         greeting: Some(format!(
             "A simulated fleet. Make faults by hand at http://{control}/remotes (docs/simulator.md)."
         )),
-        author: Author { name: "you".to_owned(), from: "demo".to_owned() },
+        author,
         patience: context.timings.operation_wait,
     };
     let shown = view::run::run(&fleet, clock, screen).await;

@@ -253,7 +253,8 @@ async fn ask_link(
     let address: pve::address::Address = remote.first_address().to_string().parse().unwrap();
     let fleet = Fleet::new(timings, Clock::new(), 1);
     let credential = Credential::token("root@pam!ops", TOKEN_SECRET);
-    let id = fleet.add(RemoteSpec::new("lab", address, TrustPolicy::leaf(fingerprint), credential)).unwrap();
+    let author = model::Author { name: "ada".into(), from: "test".into() };
+    let id = fleet.add(RemoteSpec::new("lab", address, TrustPolicy::leaf(fingerprint), credential), &author).await.unwrap();
     let up = Instant::now();
     let listed = |fleet: &Fleet| {
         fleet.remote(id).is_some_and(|r| {

@@ -67,9 +67,13 @@ impl Remote {
         let Some(endpoint) = self.link.endpoint().cloned() else { return };
         match self.target(id) {
             Ok(node) => {
-                let tasks_before = self.inventory.tasks.keys().cloned().collect();
                 let Some(ride) = self.rides.get_mut(&id) else { return };
-                ride.before = tasks_before;
+                let vmid = ride.operation.guest.vmid.to_string();
+                let tasks = self.inventory.tasks.values();
+                ride.before = tasks
+                    .filter(|task| task.id.rsplit(':').next() == Some(vmid.as_str()))
+                    .map(|task| task.upid.clone())
+                    .collect();
                 if ride.operation.node != node {
                     ride.operation.note(format!("it is on node {node} by now"), now);
                     ride.operation.node = node;
@@ -99,7 +103,7 @@ impl Remote {
         let epoch = self.link.epoch();
         let clock = self.common.clock;
         self.spawn(Errand::Ride(id), async move {
-            let mut ear = Ear::default();
+            let mut ear = Ear::new(clock);
             let mut unreached = Vec::new();
             let mut last = None;
             let mut left = now;
@@ -178,8 +182,9 @@ impl Remote {
     pub(super) fn look_at_task(&mut self, id: OperationId, upid: Upid, now: Now) {
         let lines = u64::try_from(self.common.timings.last_lines).unwrap_or(20);
         let pause = self.common.timings.task_watch;
+        let clock = self.common.clock;
         self.look(id, pause, now, |endpoint, client, epoch| async move {
-            let mut ear = Ear::default();
+            let mut ear = Ear::new(clock);
             let result = fetch::task(&upid, lines, &client, &mut ear).await;
             (Sight::Task { epoch, endpoint, result }, ear)
         });
@@ -189,11 +194,12 @@ impl Remote {
         let window = self.common.timings.operation.list_proves_after;
         let page = u64::from(self.common.timings.page);
         let pause = self.common.timings.lost_watch;
+        let clock = self.common.clock;
         let Some(operation) = self.rides.get(&id).map(|ride| &ride.operation) else { return };
         let Some(from) = lost(operation, window).map(|lost| lost.window().0) else { return };
         let (node, vmid) = (operation.node.clone(), operation.guest.vmid);
         self.look(id, pause, now, |endpoint, client, epoch| async move {
-            let mut ear = Ear::default();
+            let mut ear = Ear::new(clock);
             let result = fetch::search(&node, vmid, from, page, &client, &mut ear).await;
             (Sight::List { epoch, endpoint, begun: now.mono, result }, ear)
         });
@@ -201,13 +207,14 @@ impl Remote {
 
     pub(super) fn look_at_guest(&mut self, id: OperationId, now: Now) {
         let pause = self.common.timings.ha_watch;
+        let clock = self.common.clock;
         let Some(operation) = self.rides.get(&id).map(|ride| &ride.operation) else { return };
         let vmid = operation.guest.vmid;
         // The HA manager may have moved it.
         let node = self.inventory.guests.get(&vmid).map_or(&operation.node, |known| &known.guest.node);
         let place = Place { vmid, kind: operation.kind, node: node.clone() };
         self.look(id, pause, now, |endpoint, client, epoch| async move {
-            let mut ear = Ear::default();
+            let mut ear = Ear::new(clock);
             let result = fetch::guest_now(&place, &client, &mut ear).await;
             (Sight::Guest { epoch, endpoint, result }, ear)
         });

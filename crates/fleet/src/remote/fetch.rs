@@ -14,6 +14,7 @@ use pve::reply::GuestConfig;
 use pve::upid::Upid;
 use pve::{Answer, Client, Error, ErrorKind, call};
 
+use crate::clock::Clock;
 use crate::detail::Flown;
 use crate::inventory::{Glimpse, Listing};
 use crate::rows;
@@ -24,8 +25,9 @@ use model::rows::{Cluster, HaRow};
 const PAGES: u64 = 40;
 
 /// Listens to every answer of a job: what departed from the documents, what the server's clock says.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Ear {
+    clock: Clock,
     pub(crate) drift: Drift,
     pub(crate) skew: Option<SignedDuration>,
     /// Whether anything was answered at all.
@@ -35,6 +37,10 @@ pub(crate) struct Ear {
 }
 
 impl Ear {
+    pub(crate) fn new(clock: Clock) -> Self {
+        Self { clock, drift: Drift::default(), skew: None, answered: false, took: Duration::ZERO }
+    }
+
     /// Makes a call and listens to its answer.
     pub(crate) async fn run<T: Send + 'static>(
         &mut self,
@@ -54,7 +60,7 @@ impl Ear {
         if let Some(date) = answer.server_date {
             // The header is told in whole seconds, rounded down: half a second is its middle.
             let theirs = date.saturating_add(SignedDuration::from_millis(500)).unwrap_or(date);
-            self.skew = Some(theirs.duration_since(Timestamp::now()));
+            self.skew = Some(theirs.duration_since(self.clock.wall()));
         }
     }
 }

@@ -3,6 +3,7 @@
 
 mod ask;
 mod fetch;
+mod keep;
 mod read;
 mod ride;
 mod schedule;
@@ -18,15 +19,21 @@ use futures_util::FutureExt;
 use jiff::{SignedDuration, Timestamp};
 use model::link::{Duty, Event, Link};
 use model::presence::PermissionsMark;
-use model::{Cause, EndpointId, Failure, Now, Observed, OperationId, RemoteId, Text};
+use model::{
+    Author, Cause, EndpointId, Event as Line, FacetKind, Failure, Happening, LinkState, Now, Observed,
+    OperationId, RemoteId, Text, Vmid,
+};
 use pve::drift::Drift;
+use pve::reply::GuestConfig;
 use pve::{Error, SystemStore, TfaChallenge};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::{Id, JoinError, JoinSet};
 
 use crate::clock::{Clock, Dice};
 use crate::detail::Flown;
+use crate::durable::Memory;
 use crate::errors::{Verdict, cause, verdict};
+use crate::figures::FacetFigures;
 use crate::inventory::{Inventory, Reading};
 use crate::journal::{Fact, Journal};
 use crate::lines::Lines;
@@ -36,13 +43,14 @@ use crate::traffic::Meter;
 use ask::Sight;
 pub(crate) use fetch::Place;
 use fetch::{Ear, Job, Payload, fetch};
+use keep::Kept;
 use model::rows::{Cluster, HaRow};
 use ride::Ride;
 use schedule::{Part, Schedule};
-pub(crate) use told::Message;
-pub use told::{DisconnectError, OperateError, StopTaskError};
-use view::JOURNAL_PAUSE;
+pub use told::{DisconnectError, EditError, OperateError, Resolution, ResolveError, StopTaskError};
+pub(crate) use told::{Edit, Message};
 pub(crate) use view::{Board, Shared, Way};
+use view::{JOURNAL_PAUSE, blank};
 
 /// Snapshots are made at most this often; readers cannot follow faster anyway.
 const PUBLISH_GAP: Duration = Duration::from_millis(25);
@@ -138,27 +146,47 @@ pub(crate) struct Remote {
     revision: u64,
     faults: u32,
     last_fault: Option<Text>,
+
+    created: Timestamp,
+    /// Configurations that were read and not compared yet: of whom, when asked for, what.
+    configs: Vec<(Vmid, Duration, Observed<Arc<GuestConfig>>)>,
+    /// The state of the link that history told last.
+    noted: Option<LinkState>,
+    /// Through which endpoint the latest listing came.
+    listed_through: Option<EndpointId>,
+    kept: Kept,
+    figures: BTreeMap<FacetKind, FacetFigures>,
+    /// While nothing can be recorded: that readers were told so.
+    stuck: bool,
+    /// It was removed: nothing of it is kept any more.
+    gone: bool,
 }
 
 // === impl Remote ===
 
 impl Remote {
+    /// A remote, with what was known of it before. Shows that at once.
     pub(crate) fn new(
         id: RemoteId,
         spec: RemoteSpec,
+        created: Timestamp,
+        mut memory: Memory,
         common: Common,
-        shared: Arc<Shared>,
+        board: Arc<Board>,
         inbox: mpsc::Receiver<Message>,
     ) -> Self {
         let now = common.clock.now();
-        let interval = spec.interval.unwrap_or(common.timings.resources);
-        let mut link = Link::new(spec.ids(), spec.login(), interval, common.timings.link.clone(), now);
-        if let Some((by, since)) = &spec.disconnected {
-            link = link.disconnected(by.clone(), *since);
-        }
-        Self {
+        let link = link(&spec, &common.timings, now).remembering(memory.facets.link);
+        let shared = Arc::new(Shared::new(id, board, &common, blank(id, &spec, created, &link, now)));
+        let mut inventory = Inventory::new(common.timings.listing_lag);
+        memory.onto(&mut inventory, now);
+        let mut schedule = Schedule::new(common.timings.clone(), spec.interval);
+        schedule.remember(memory.facets.facets.clone());
+        let identity = memory.state.identity.take().or_else(|| spec.identity.clone());
+        let operations = std::mem::take(&mut memory.operations);
+        let mut remote = Self {
             id,
-            schedule: Schedule::new(common.timings.clone(), spec.interval),
+            schedule,
             spec,
             shared,
             inbox,
@@ -166,12 +194,12 @@ impl Remote {
             up_since: None,
             lines: None,
             challenge: None,
-            inventory: Inventory::new(common.timings.listing_lag),
+            inventory,
             mark: None,
-            cluster: None,
-            ha: Vec::new(),
-            versions: BTreeMap::new(),
-            identity: None,
+            cluster: memory.state.cluster.take(),
+            ha: std::mem::take(&mut memory.state.ha),
+            versions: std::mem::take(&mut memory.state.versions),
+            identity,
             skew: None,
             drift: BTreeMap::new(),
             odd: Drift::default(),
@@ -186,8 +214,39 @@ impl Remote {
             revision: 0,
             faults: 0,
             last_fault: None,
+            created,
+            configs: Vec::new(),
+            noted: memory.state.link.take(),
+            listed_through: memory.facets.through.clone(),
+            kept: Kept { facets: memory.facets, facets_at: now.mono, gauges_at: now.mono, state: 0 },
+            figures: BTreeMap::new(),
+            stuck: false,
+            gone: false,
             common,
+        };
+        for recorded in operations {
+            remote.take_up(recorded, now);
         }
+        remote.show(now);
+        remote
+    }
+
+    /// What readers and the fleet share with it.
+    pub(crate) fn shared(&self) -> Arc<Shared> {
+        self.shared.clone()
+    }
+
+    /// The form in which it is kept.
+    fn record(&self, now: Now) -> store::Write {
+        self.spec.record(self.id, self.identity.as_ref(), self.created, now.wall)
+    }
+
+    /// Adds a line to its history.
+    fn happened(&mut self, what: Happening, author: Option<&Author>, now: Now) {
+        let event = Line::of(self.id, now.wall, what);
+        let event = author.map_or(event.clone(), |author| event.by(author));
+        self.facts.push(Fact::Event(Box::new(event)));
+        self.dirty = true;
     }
 
     /// Runs until told to stop. Whatever falls over inside is caught, reported and taken up again; what was
@@ -203,6 +262,9 @@ impl Remote {
             }
         }
         self.children.abort_all();
+        if !self.gone {
+            self.keep_last().await;
+        }
         if let Some(lines) = self.lines.take() {
             lines.close().await;
         }
@@ -232,11 +294,20 @@ impl Remote {
             let until = if self.facts.len() < BACKLOG { self.act(now) } else { now.after(JOURNAL_PAUSE) };
             let until = until.min(now.after(A_MINUTE));
             self.drive_rides(now).await;
+            self.settle_configs().await;
             let until = self.publish_if_due(until).await;
             let sleep = tokio::time::sleep_until(self.common.clock.instant(until));
             tokio::select! {
                 message = self.inbox.recv() => match message {
                     None | Some(Message::Stop) => return,
+                    Some(Message::Leave { reply, go }) => {
+                        // While it is decided whether it goes, it writes nothing.
+                        let _ = reply.send(self.open_recorded());
+                        if go.await.unwrap_or(false) {
+                            self.gone = true;
+                            return;
+                        }
+                    }
                     Some(message) => self.told(message).await,
                 },
                 Some(done) = self.children.join_next_with_id(), if !self.children.is_empty() => {
@@ -271,12 +342,23 @@ impl Remote {
         self.dirty = true;
         if before.word() != after.word() || before.cause() != after.cause() {
             tracing::info!(remote = %self.spec.name, state = after.word(), cause = ?after.cause().map(Cause::code), "link");
-            self.facts.push(Fact::Link { state: after.clone() });
         }
+        self.note_link(&after, now);
         if after.is_up() && !before.is_up() {
             self.came_up(now);
         }
         self.shared.link_changed(self.id, after);
+    }
+
+    /// History tells of a link what lasts: that it came up, and why it is down; not every try.
+    fn note_link(&mut self, state: &LinkState, now: Now) {
+        let told = |state: &LinkState| (state.word(), state.cause().map(Cause::code));
+        let passing = matches!(state, LinkState::Connecting { .. });
+        if passing || self.noted.as_ref().is_some_and(|noted| told(noted) == told(state)) {
+            return;
+        }
+        self.noted = Some(state.clone());
+        self.happened(Happening::Link { link: state.clone() }, None, now);
     }
 
     /// The link is up: everything is worth reading again.
@@ -324,8 +406,9 @@ impl Remote {
         self.step(Event::Begun { endpoint: endpoint.clone() }, now);
         let epoch = self.link.epoch();
         let errand = Errand::Try(endpoint.clone());
+        let clock = self.common.clock;
         self.spawn(errand, async move {
-            let mut ear = Ear::default();
+            let mut ear = Ear::new(clock);
             let result = fetch(Job::Version, &client, &Flown::default(), &mut ear).await;
             Done::Tried { epoch, endpoint, ear: Box::new(ear), result }
         });
@@ -507,6 +590,16 @@ impl Remote {
 
 /// Departures of answers on demand that are kept, of either sort.
 const ODD_KEPT: usize = 100;
+
+/// A link as a remote's specification has it.
+fn link(spec: &RemoteSpec, timings: &Timings, now: Now) -> Link {
+    let interval = spec.interval.unwrap_or(timings.resources);
+    let link = Link::new(spec.ids(), spec.login(), interval, timings.link.clone(), now);
+    match &spec.disconnected {
+        Some((by, since)) => link.disconnected(by.clone(), *since),
+        None => link,
+    }
+}
 
 /// The words of a panic, bounded.
 fn words(panic: &(dyn std::any::Any + Send)) -> String {

@@ -6,13 +6,15 @@ use std::time::Duration;
 
 use model::link::Event;
 use model::presence::PermissionsMark;
-use model::{Cause, EndpointId, Failure, Now, Vmid};
+use model::rows::Cluster;
+use model::{Cause, EndpointId, Failure, Happening, Now, Text, Vmid};
 
 use super::fetch::{self, Ear, Job, Payload, Place, fetch, traits};
 use super::schedule::Part;
 use super::{Done, Errand, PartDone, Remote};
 use crate::change::Change;
 use crate::errors::cause;
+use crate::figures::FacetFigures;
 use crate::inventory::Reading;
 use crate::journal::Fact;
 
@@ -54,8 +56,9 @@ impl Remote {
         let epoch = self.link.epoch();
         let reading = Reading { begun: now.mono, through: endpoint };
         let flown = self.shared.flown.clone();
+        let clock = self.common.clock;
         self.spawn(Errand::Part(part.clone()), async move {
-            let mut ear = Ear::default();
+            let mut ear = Ear::new(clock);
             let result = fetch(job, &client, &flown, &mut ear).await;
             Done::Part(Box::new(PartDone { part, place, epoch, reading, ear, result }))
         });
@@ -108,6 +111,13 @@ impl Remote {
         self.listen(Some(&part), &mut ear);
         let jitter = self.jitter();
         self.overheard(epoch, &reading.through, result.as_ref().map(|_| ()), part.is_narrow(), now);
+        if let Some(facet) = part.facet() {
+            let figures = self.figures.entry(facet).or_insert_with(|| FacetFigures::new(facet));
+            match &result {
+                Ok(_) => figures.succeeded(ear.took, drifted),
+                Err(_) => figures.failed(),
+            }
+        }
         match result {
             Err(error) => {
                 let endpoint = Some(reading.through);
@@ -145,7 +155,7 @@ impl Remote {
                 }
             }
             Payload::Permissions(mark) => self.take_mark(mark),
-            Payload::Cluster(cluster) => self.cluster = Some(fetch::observed(cluster, now.wall, through)),
+            Payload::Cluster(cluster) => self.take_cluster(cluster, through, now),
             Payload::Resources { listing, after } => {
                 let before = self.mark;
                 let changes = self.inventory.reconcile(*listing, reading, before, after, now);
@@ -153,6 +163,7 @@ impl Remote {
                     self.take_mark(after);
                 }
                 if let Some(changes) = changes {
+                    self.listed_through = Some(through.clone());
                     self.note(changes, now);
                     self.plan(now);
                     for vmid in self.inventory.contradicted() {
@@ -170,6 +181,9 @@ impl Remote {
                 if let Part::NodeStatus(name) = part
                     && let Some(known) = self.inventory.nodes.get_mut(name)
                 {
+                    if facts.version.is_some() && known.node.version != facts.version {
+                        self.inventory.touched.nodes.insert(name.clone());
+                    }
                     known.node.version = facts.version.or(known.node.version.take());
                     known.node.load = facts.load;
                 }
@@ -178,10 +192,13 @@ impl Remote {
                 if let Part::Certificates(name) = part
                     && let Some(known) = self.inventory.nodes.get_mut(name)
                 {
+                    if ends.is_some() && known.node.certificate_ends != ends {
+                        self.inventory.touched.nodes.insert(name.clone());
+                    }
                     known.node.certificate_ends = ends.or(known.node.certificate_ends);
                 }
-                if authority.is_some() && self.identity != authority {
-                    self.identity = authority;
+                if let Some(authority) = authority {
+                    self.take_identity(authority, now);
                 }
             }
             Payload::Config(config) => {
@@ -190,18 +207,15 @@ impl Remote {
                     let traits = traits(place.kind, &config.value);
                     let change = self.inventory.note_traits(place.vmid, traits, now);
                     self.note(change.into_iter().collect(), now);
-                    self.shared.keep_config(
-                        place.vmid,
-                        fetch::observed(Arc::new(config.value.clone()), now.wall, through),
-                    );
+                    let seen = fetch::observed(Arc::new(config.value.clone()), now.wall, through);
+                    self.configs.push((place.vmid, reading.begun, seen));
                 }
             }
             Payload::Addresses(interfaces) => {
                 if let Part::Addresses(vmid) = part
                     && self.inventory.is_about(*vmid, reading.begun)
-                    && let Some(known) = self.inventory.guests.get_mut(vmid)
                 {
-                    known.addresses = Some(Arc::new(fetch::observed(interfaces, now.wall, through)));
+                    self.inventory.take_addresses(*vmid, fetch::observed(interfaces, now.wall, through));
                 }
             }
             Payload::Glimpse(glimpse) => {
@@ -218,6 +232,29 @@ impl Remote {
                 }
                 self.schedule.retain(|one| one != part);
             }
+        }
+    }
+
+    fn take_cluster(&mut self, cluster: Cluster, through: &EndpointId, now: Now) {
+        let before = self.cluster.as_ref().and_then(|seen| seen.value.quorate);
+        if let (Some(before), Some(quorate)) = (before, cluster.quorate)
+            && before != quorate
+        {
+            self.happened(Happening::Quorum { quorate }, None, now);
+        }
+        self.cluster = Some(fetch::observed(cluster, now.wall, through));
+    }
+
+    /// Its root certificate was read: by that it is known.
+    fn take_identity(&mut self, authority: Text, now: Now) {
+        if self.identity.as_ref() == Some(&authority) {
+            return;
+        }
+        self.identity = Some(authority.clone());
+        self.facts.push(Fact::Kept(Box::new(self.record(now))));
+        let name = Text::from(self.spec.name.as_str());
+        if let Some(other) = self.shared.board.same_as(&authority, self.id, &name) {
+            self.happened(Happening::RemoteSameAs { other }, None, now);
         }
     }
 
@@ -238,7 +275,7 @@ impl Remote {
                         self.schedule.hasten(Part::Addresses(*vmid), now.mono);
                     }
                 }
-                Change::GuestRenamed { vmid, .. } | Change::GuestReshaped { vmid } => {
+                Change::GuestRenamed { vmid, .. } | Change::GuestReshaped { vmid, .. } => {
                     self.schedule.hasten(Part::Config(*vmid), now.mono);
                 }
                 Change::GuestReborn { vmid, .. } => {
@@ -248,7 +285,13 @@ impl Remote {
                 _ => {}
             }
         }
-        self.facts.extend(changes.into_iter().map(Fact::Changed));
+        for change in changes {
+            let known = change.vmid().and_then(|vmid| self.inventory.guests.get(&vmid));
+            let (incarnation, node) =
+                known.map(|known| (known.incarnation, known.guest.node.clone())).unzip();
+            let event = change.event(self.id, incarnation, node, now.wall);
+            self.facts.push(Fact::Event(Box::new(event)));
+        }
         self.dirty = true;
     }
 

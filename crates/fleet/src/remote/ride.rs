@@ -9,15 +9,16 @@ use model::capability::{Availability, Situation};
 use model::guest::{GuestState, NodeState};
 use model::operation::{Event, UnknownWhy};
 use model::{
-    Action, Author, Cause, GuestKey, Incarnation, Now, Operation, OperationId, OperationState, PowerOptions,
-    TaskId, Vmid,
+    Action, Author, Cause, Event as Line, GuestKey, Happening, Incarnation, Now, Operation, OperationId,
+    OperationState, PowerOptions, TaskId, Vmid,
 };
 use pve::upid::Upid;
 use tokio::sync::watch;
 
 use super::schedule::Part;
-use super::{OperateError, Remote};
-use crate::journal::Fact;
+use super::{OperateError, Remote, Resolution, ResolveError};
+use crate::durable::is_open;
+use crate::journal::{Fact, Recorded};
 
 /// Ended operations kept for readers.
 const KEPT: usize = 200;
@@ -42,6 +43,17 @@ pub(super) struct Ride {
     pub(super) silences: u32,
     /// Tasks that were there before it was sent: none of them is its own.
     pub(super) before: BTreeSet<TaskId>,
+}
+
+impl Ride {
+    /// As it is recorded.
+    fn recorded(&self) -> Recorded {
+        Recorded {
+            operation: self.operation.clone(),
+            incarnation: self.incarnation,
+            before: self.before.iter().cloned().collect(),
+        }
+    }
 }
 
 /// What an operation needs next.
@@ -77,7 +89,10 @@ impl Remote {
         let guest = GuestKey { remote: self.id, vmid };
         let (kind, name, node) = (known.guest.kind, known.guest.name.clone(), known.guest.node.clone());
         let operation = Operation::record(id, guest, kind, name, node, action, options, author, now);
-        let record = vec![Fact::Operation(Box::new(operation.clone()))];
+        let incarnation = known.incarnation;
+        let recorded = Recorded { operation: operation.clone(), incarnation, before: Vec::new() };
+        let line = self.line_of(&operation, incarnation, now);
+        let record = vec![Fact::Operation(Box::new(recorded)), line];
         if let Err(error) = self.common.journal.commit(self.id, record).await {
             return Err(OperateError::NotRecorded(error.to_string()));
         }
@@ -94,7 +109,7 @@ impl Remote {
             due: now.mono,
             patience,
             pressed: false,
-            incarnation: known.incarnation,
+            incarnation,
             silences: 0,
             before: BTreeSet::new(),
         };
@@ -117,7 +132,7 @@ impl Remote {
         let situation = Situation {
             kind: known.guest.kind,
             state: if known.doubt.is_some() { &unknown } else { &known.guest.state },
-            last_seen: known.seen.as_ref().map(|(at, _)| *at),
+            last_seen: known.observed_at,
             template: known.guest.template == Some(true),
             lock: known.guest.lock.as_ref(),
             presence: &known.presence,
@@ -145,7 +160,7 @@ impl Remote {
 
     fn forget_old_rides(&mut self) {
         while self.rides.len() > KEPT {
-            let ended = self.rides.iter().find(|(_, ride)| ride.operation.state.is_final());
+            let ended = self.rides.iter().find(|(_, ride)| !is_open(&ride.operation));
             let Some(id) = ended.map(|(id, _)| *id) else { return };
             self.rides.remove(&id);
             self.shared.drop_operation(id);
@@ -181,9 +196,104 @@ impl Remote {
             }
         }
         let Some(ride) = self.rides.get(&id) else { return true };
-        self.facts.push(Fact::Operation(Box::new(ride.operation.clone())));
+        let line = (ride.operation.state.word() != before)
+            .then(|| self.line_of(&ride.operation, ride.incarnation, now));
+        self.facts.push(Fact::Operation(Box::new(ride.recorded())));
+        self.facts.extend(line);
         self.dirty = true;
         true
+    }
+
+    /// The step of an operation as a line of history.
+    fn line_of(&self, operation: &Operation, incarnation: Incarnation, now: Now) -> Fact {
+        let what = Happening::Operation {
+            action: operation.action,
+            state: operation.state.word().into(),
+            text: operation.state.sentence(),
+        };
+        let line = Line {
+            vmid: Some(operation.guest.vmid),
+            incarnation: Some(incarnation),
+            node: Some(operation.node.clone()),
+            operation: Some(operation.id),
+            task: operation.task.clone(),
+            ..Line::of(self.id, now.wall, what).by(&operation.author)
+        };
+        Fact::Event(Box::new(line))
+    }
+
+    /// Takes up an operation that a process that is gone had recorded. What was never sent will not be; what may
+    /// have been sent is looked for; nothing is sent again.
+    pub(super) fn take_up(&mut self, recorded: Recorded, now: Now) {
+        let Recorded { operation, incarnation, before } = recorded;
+        let (id, operation) = (operation.id, operation.restored(now));
+        let shown = Arc::new(operation.clone());
+        let (told, watch) = watch::channel(shown.clone());
+        self.shared.keep_operation(id, watch);
+        let ride = Ride {
+            operation,
+            shown,
+            told,
+            asking: false,
+            looks: 0,
+            due: now.mono,
+            patience: now.mono,
+            pressed: true,
+            incarnation,
+            silences: 0,
+            before: before.into_iter().collect(),
+        };
+        let state = ride.operation.state.clone();
+        self.rides.insert(id, ride);
+        match state {
+            OperationState::Pending => {
+                let what = "Muster ended before it was sent".to_owned();
+                self.step_ride(id, Event::CannotSend { cause: Cause::NotSendable { what } }, now);
+            }
+            OperationState::Sent => {
+                let text = "Muster ended before the answer came".to_owned();
+                self.step_ride(id, Event::Lost { cause: Cause::AnswerCut { text } }, now);
+            }
+            _ => {}
+        }
+    }
+
+    /// The operations that are open, as they are recorded.
+    pub(super) fn open_recorded(&self) -> Vec<Recorded> {
+        self.rides.values().filter(|ride| is_open(&ride.operation)).map(Ride::recorded).collect()
+    }
+
+    /// Takes in what a person decided about an outcome that nobody else can tell.
+    pub(super) async fn resolve(
+        &mut self,
+        id: OperationId,
+        resolution: Resolution,
+        author: &Author,
+        now: Now,
+    ) -> Result<(), ResolveError> {
+        let ride = self.rides.get(&id).ok_or(ResolveError::NoSuchOperation)?;
+        let OperationState::OutcomeUnknown(why) = &ride.operation.state else {
+            return Err(ResolveError::NotOpen);
+        };
+        let task = match resolution {
+            Resolution::NotSent => None,
+            Resolution::Task(task) => {
+                if let UnknownWhy::Candidates { tasks } = why
+                    && !tasks.contains(&task)
+                {
+                    return Err(ResolveError::NotACandidate(task));
+                }
+                if task.as_str().parse::<Upid>().is_err() {
+                    return Err(ResolveError::NotACandidate(task));
+                }
+                Some(task)
+            }
+        };
+        let by = author.name.clone();
+        if !self.step_ride(id, Event::Resolved { task, by }, now) {
+            return Err(ResolveError::NotOpen);
+        }
+        if self.publish().await { Ok(()) } else { Err(ResolveError::NotRecorded) }
     }
 
     /// Operations as they stand, newest first.

@@ -72,7 +72,8 @@ struct Slot {
     last_success: Option<Timestamp>,
     /// The same on the clock that nobody sets.
     succeeded: Option<Duration>,
-    error: Option<Failure>,
+    /// Rarely there, and large.
+    error: Option<Box<Failure>>,
     failed: Option<Duration>,
     drift: u64,
 }
@@ -84,12 +85,24 @@ pub(crate) struct Schedule {
     timings: Arc<Timings>,
     /// Set for this remote by its owner.
     resources: Duration,
+    /// When facets were last read by a process that is gone.
+    remembered: BTreeMap<FacetKind, Timestamp>,
 }
 
 impl Schedule {
     pub(crate) fn new(timings: Arc<Timings>, resources: Option<Duration>) -> Self {
         let resources = resources.unwrap_or(timings.resources);
-        Self { slots: BTreeMap::new(), timings, resources }
+        Self { slots: BTreeMap::new(), timings, resources, remembered: BTreeMap::new() }
+    }
+
+    /// Remembers when facets were last read before this process was.
+    pub(crate) fn remember(&mut self, facets: BTreeMap<FacetKind, Timestamp>) {
+        self.remembered = facets;
+    }
+
+    /// Another least interval of the listing.
+    pub(crate) fn set_interval(&mut self, resources: Option<Duration>) {
+        self.resources = resources.unwrap_or(self.timings.resources);
     }
 
     fn least(&self, part: &Part) -> Duration {
@@ -208,7 +221,7 @@ impl Schedule {
             _ => Backoff { first: retry, most: full.min(most).max(retry) },
         };
         slot.due = now.after(backoff.wait(slot.failures, jitter));
-        slot.error = Some(failure);
+        slot.error = Some(Box::new(failure));
         slot.failed = Some(now.mono);
     }
 
@@ -232,7 +245,7 @@ impl Schedule {
 
     /// The last error of a part, if its last reading failed.
     pub(crate) fn error(&self, part: &Part) -> Option<&Failure> {
-        self.slots.get(part)?.error.as_ref()
+        self.slots.get(part)?.error.as_deref()
     }
 
     /// When a part was last read (monotonic).
@@ -251,7 +264,14 @@ impl Schedule {
     }
 
     fn facet(&self, facet: FacetKind) -> Option<Coverage> {
-        let mut coverage: Option<Coverage> = None;
+        let remembered = self.remembered.get(&facet).copied();
+        let mut coverage: Option<Coverage> = remembered.map(|at| {
+            let interval =
+                self.slots.keys().find(|part| part.facet() == Some(facet)).map(|part| self.interval(part));
+            let mut coverage = Coverage::new(facet, interval.unwrap_or(self.resources));
+            coverage.last_success = Some(at);
+            coverage
+        });
         let mut parts = Parts { known: 0, due: 0 };
         for (part, slot) in self.slots.iter().filter(|(part, _)| part.facet() == Some(facet)) {
             let all = coverage.get_or_insert_with(|| Coverage::new(facet, self.interval(part)));
@@ -264,7 +284,7 @@ impl Schedule {
             all.drift = all.drift.saturating_add(slot.drift);
             let newer = slot.error.as_ref().map(|e| e.at) > all.last_error.as_ref().map(|e| e.at);
             if newer {
-                all.last_error.clone_from(&slot.error);
+                all.last_error = slot.error.as_deref().cloned();
             }
         }
         let mut all = coverage?;

@@ -1,19 +1,27 @@
 //! What a remote is told by people, by readers and by the fleet.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use model::link::Event;
 use model::outage::Pace;
 use model::{
-    Action, Author, Cause, EndpointId, Failure, LinkState, Now, Observed, OperationId, PowerOptions, TaskId,
-    Vmid, operation,
+    Action, Author, Cause, ConfigChange, EndpointId, Event as Line, Failure, Happening, LinkState, Now,
+    Observed, OperationId, PowerOptions, Rights, TaskId, Vmid, operation,
 };
+use pve::address::Address;
 use pve::drift::Drift;
+use pve::reply::GuestConfig;
 use pve::{Credential, Error, Factor, TrustPolicy};
 use tokio::sync::oneshot;
 
+use super::schedule::Part;
 use super::{Done, Errand, Remote};
 use crate::inventory::{Glimpse, Reading};
-use crate::journal::Fact;
+use crate::journal::{Fact, Recorded};
 use crate::lines::retrust;
+use crate::onboard::MintedToken;
+use crate::spec::{LOST_CREDENTIAL, RemoteEdit, RemoteSpec};
 use model::rows::Interface;
 
 /// An operation was not taken on; nothing was recorded or sent.
@@ -47,6 +55,52 @@ pub enum DisconnectError {
     /// Operations on it have not ended; they would not be followed any more.
     #[error("{} operation(s) on it have not ended and would not be followed", .0.len())]
     OpenOperations(Vec<OperationId>),
+    /// It could not be recorded, so nothing was changed.
+    #[error("it stays connected: {0}")]
+    NotRecorded(String),
+}
+
+/// What is known of how to reach or poll a remote was not changed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum EditError {
+    /// There is no such remote.
+    #[error("there is no such remote")]
+    NoSuchRemote,
+    /// The name is none, or another remote has it.
+    #[error("{0}")]
+    Name(String),
+    /// There is no such endpoint, or it is there already, or it is the only one.
+    #[error("{0}")]
+    Endpoint(String),
+    /// It could not be recorded, so nothing was changed.
+    #[error("nothing was changed: {0}")]
+    NotRecorded(String),
+}
+
+/// What a person decided about an operation whose outcome nobody else can tell.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Resolution {
+    /// This is its task.
+    Task(TaskId),
+    /// It never arrived.
+    NotSent,
+}
+
+/// A decision about an operation was not taken in.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ResolveError {
+    /// There is no such operation, or its remote was removed.
+    #[error("there is no such operation")]
+    NoSuchOperation,
+    /// Its outcome is not in doubt.
+    #[error("there is nothing to decide: its outcome is known, or being found out")]
+    NotOpen,
+    /// The task is not one that it could be.
+    #[error("{0} is none of the tasks that it could be")]
+    NotACandidate(TaskId),
+    /// It could not be recorded yet.
+    #[error("the decision could not be recorded yet")]
+    NotRecorded,
 }
 
 /// A task was not asked to stop.
@@ -63,14 +117,94 @@ pub enum StopTaskError {
     Failed(Failure),
 }
 
+/// A change of the specification could not be recorded.
+struct Unrecorded(String);
+
+impl From<Unrecorded> for EditError {
+    fn from(error: Unrecorded) -> Self {
+        Self::NotRecorded(error.0)
+    }
+}
+
+/// Applies an edit; says what is different.
+fn apply(spec: &mut RemoteSpec, edit: RemoteEdit) -> Vec<ConfigChange> {
+    let mut changes = Vec::new();
+    let mut note = |key: &str, from: Option<String>, to: Option<String>| {
+        if from != to {
+            changes.push(ConfigChange { key: key.into(), from, to });
+        }
+    };
+    let spelt = |interval: Option<Duration>| interval.map(model::time::spell);
+    if let Some(name) = edit.name {
+        note("name", Some(spec.name.clone()), Some(name.clone()));
+        spec.name = name;
+    }
+    if let Some(interval) = edit.interval {
+        note("interval", spelt(spec.interval), spelt(interval));
+        spec.interval = interval;
+    }
+    if let Some(url) = edit.web_url {
+        note("web_url", spec.web_url.clone(), url.clone());
+        spec.web_url = url;
+    }
+    changes
+}
+
+/// What is trusted, in words.
+fn trust_words(trust: &TrustPolicy) -> String {
+    let mut kinds = Vec::new();
+    if let Some(leaf) = &trust.leaf {
+        kinds.push(format!("the certificate {leaf}"));
+    }
+    if !trust.ca.is_empty() {
+        kinds.push("certificates of its own authority".to_owned());
+    }
+    if trust.system {
+        kinds.push("whatever the system trusts".to_owned());
+    }
+    if kinds.is_empty() { "nothing".to_owned() } else { kinds.join(", ") }
+}
+
+/// What is to be changed about a remote itself.
+pub(crate) enum Edit {
+    Facts(RemoteEdit),
+    Trust { endpoint: EndpointId, trust: TrustPolicy },
+    Credential { credential: Credential, rights: Option<Rights>, minted: Option<MintedToken> },
+    Add { address: Address, trust: TrustPolicy },
+    Remove { endpoint: EndpointId },
+}
+
 /// What a remote is told.
 pub(crate) enum Message {
     Disconnect {
-        by: String,
+        author: Author,
         even_with_open: bool,
         reply: oneshot::Sender<Result<(), DisconnectError>>,
     },
-    Connect,
+    Connect {
+        author: Author,
+        reply: oneshot::Sender<Result<(), EditError>>,
+    },
+    Edit {
+        edit: Box<Edit>,
+        author: Author,
+        reply: oneshot::Sender<Result<(), EditError>>,
+    },
+    /// It is to be removed: the reply tells its open operations; it goes when told so, and else goes on.
+    Leave {
+        reply: oneshot::Sender<Vec<Recorded>>,
+        go: oneshot::Receiver<bool>,
+    },
+    /// What it is now.
+    Spec {
+        reply: oneshot::Sender<Box<RemoteSpec>>,
+    },
+    Resolve {
+        operation: OperationId,
+        resolution: Resolution,
+        author: Author,
+        reply: oneshot::Sender<Result<(), ResolveError>>,
+    },
     TryNow,
     Pace(Pace),
     Operate {
@@ -83,7 +217,7 @@ pub(crate) enum Message {
     /// Somebody asks for a task to end; it may be that of an operation. The reply says whether that is recorded.
     CancelAsked {
         task: TaskId,
-        by: String,
+        author: Author,
         reply: oneshot::Sender<bool>,
     },
     /// The wish was refused, or never left.
@@ -91,11 +225,6 @@ pub(crate) enum Message {
         task: TaskId,
         cause: Cause,
     },
-    Trust {
-        endpoint: EndpointId,
-        trust: Box<TrustPolicy>,
-    },
-    Credential(Box<Credential>),
     SecondFactor {
         factor: Factor,
         reply: oneshot::Sender<Result<(), Failure>>,
@@ -114,6 +243,12 @@ pub(crate) enum Message {
         glimpse: Glimpse,
         reading: Reading,
     },
+    /// A reader has seen a guest's configuration.
+    Config {
+        vmid: Vmid,
+        begun: Duration,
+        seen: Observed<Arc<GuestConfig>>,
+    },
     /// A reader has seen a guest's addresses.
     Addresses {
         vmid: Vmid,
@@ -127,21 +262,20 @@ impl Remote {
         let now = self.now();
         self.dirty = true;
         match message {
-            Message::Disconnect { by, even_with_open, reply } => {
-                let open = self.open_rides();
-                if !open.is_empty() && !even_with_open {
-                    let _ = reply.send(Err(DisconnectError::OpenOperations(open)));
-                    return;
-                }
-                self.disconnect(by, now);
-                self.publish().await;
-                let _ = reply.send(Ok(()));
+            Message::Disconnect { author, even_with_open, reply } => {
+                let _ = reply.send(self.disconnect_asked(&author, even_with_open, now).await);
             }
-            Message::Connect => {
-                if matches!(self.link.state(), LinkState::Disconnected { .. }) {
-                    self.step(Event::Connect, now);
-                    self.follow_rides(now);
-                }
+            Message::Connect { author, reply } => {
+                let _ = reply.send(self.connect_asked(&author, now).await);
+            }
+            Message::Edit { edit, author, reply } => {
+                let _ = reply.send(self.edit(*edit, &author, now).await);
+            }
+            Message::Spec { reply } => {
+                let _ = reply.send(Box::new(self.spec.clone()));
+            }
+            Message::Resolve { operation, resolution, author, reply } => {
+                let _ = reply.send(self.resolve(operation, resolution, &author, now).await);
             }
             Message::TryNow => self.step(Event::TryNow, now),
             Message::Pace(pace) => self.step(Event::Pace(pace), now),
@@ -149,24 +283,18 @@ impl Remote {
                 let answer = self.take_on(vmid, action, options, author, now).await;
                 let _ = reply.send(answer);
             }
-            Message::CancelAsked { task, by, reply } => {
-                self.facts.push(Fact::TaskEndAsked { task: task.clone(), by: by.clone() });
-                self.step_task(&task, operation::Event::CancelAsked { by }, now);
+            Message::CancelAsked { task, author, reply } => {
+                let line = Line {
+                    task: Some(task.clone()),
+                    ..Line::of(self.id, now.wall, Happening::TaskEndAsked).by(&author)
+                };
+                self.facts.push(Fact::Event(Box::new(line)));
+                self.step_task(&task, operation::Event::CancelAsked { by: author.name }, now);
                 let recorded = self.publish().await;
                 let _ = reply.send(recorded);
             }
             Message::CancelRefused { task, cause } => {
                 self.step_task(&task, operation::Event::CancelRefused { cause }, now);
-            }
-            Message::Trust { endpoint, trust } => {
-                if retrust(&mut self.spec, &endpoint, *trust) {
-                    self.reopen(now);
-                }
-            }
-            Message::Credential(credential) => {
-                self.spec.credential = *credential;
-                self.link.signs_in_with(self.spec.login());
-                self.reopen(now);
             }
             Message::SecondFactor { factor, reply } => self.second_factor(factor, reply, now),
             Message::Heard { epoch, endpoint, result, drift } => {
@@ -177,12 +305,158 @@ impl Remote {
                 let changes = self.inventory.glimpse(vmid, glimpse, &reading, now);
                 self.note(changes, now);
             }
-            Message::Addresses { vmid, seen } => {
-                if let Some(known) = self.inventory.guests.get_mut(&vmid) {
-                    known.addresses = Some(std::sync::Arc::new(seen));
+            Message::Config { vmid, begun, seen } => self.configs.push((vmid, begun, seen)),
+            Message::Addresses { vmid, seen } => self.inventory.take_addresses(vmid, seen),
+            Message::Leave { .. } | Message::Stop => {}
+        }
+    }
+
+    async fn disconnect_asked(
+        &mut self,
+        author: &Author,
+        even_with_open: bool,
+        now: Now,
+    ) -> Result<(), DisconnectError> {
+        let open = self.open_rides();
+        if !open.is_empty() && !even_with_open {
+            return Err(DisconnectError::OpenOperations(open));
+        }
+        if !matches!(self.link.state(), LinkState::Disconnected { .. }) {
+            let mut spec = self.spec.clone();
+            spec.disconnected = Some((author.name.clone(), now.wall));
+            self.respec(spec, false, vec![Happening::RemoteDisconnected], author, now)
+                .await
+                .map_err(|error| DisconnectError::NotRecorded(error.0))?;
+            self.disconnect(author.name.clone(), now);
+        }
+        self.publish().await;
+        Ok(())
+    }
+
+    async fn connect_asked(&mut self, author: &Author, now: Now) -> Result<(), EditError> {
+        if !matches!(self.link.state(), LinkState::Disconnected { .. }) {
+            return Ok(());
+        }
+        let mut spec = self.spec.clone();
+        spec.disconnected = None;
+        self.respec(spec, false, vec![Happening::RemoteConnected], author, now).await?;
+        self.step(Event::Connect, now);
+        self.follow_rides(now);
+        self.publish().await;
+        Ok(())
+    }
+
+    async fn edit(&mut self, edit: Edit, author: &Author, now: Now) -> Result<(), EditError> {
+        let mut spec = self.spec.clone();
+        match edit {
+            Edit::Facts(edit) => {
+                let changes = apply(&mut spec, edit);
+                if !changes.is_empty() {
+                    self.respec(spec, false, vec![Happening::RemoteEdited { changes }], author, now).await?;
+                    self.schedule.set_interval(self.spec.interval);
+                    let interval = self.schedule.interval(&Part::Resources);
+                    self.step(Event::Interval(interval), now);
                 }
             }
-            Message::Stop => {}
+            Edit::Trust { endpoint, trust } => {
+                let told = trust_words(&trust);
+                if !retrust(&mut spec, &endpoint, trust) {
+                    return Err(EditError::Endpoint(format!("it has no endpoint {endpoint}")));
+                }
+                let what = Happening::RemoteTrusted { endpoint, trust: told };
+                self.respec(spec, false, vec![what], author, now).await?;
+                self.reopen(now);
+            }
+            Edit::Credential { credential, rights, minted } => {
+                let what = Happening::RemoteCredential { user: credential.authid().into() };
+                spec.credential = credential;
+                (spec.rights, spec.minted) = (rights, minted);
+                if matches!(&spec.disconnected, Some((by, _)) if by == LOST_CREDENTIAL) {
+                    spec.disconnected = None;
+                }
+                let connects = self.spec.disconnected.is_some() && spec.disconnected.is_none();
+                self.respec(spec, true, vec![what], author, now).await?;
+                self.link.signs_in_with(self.spec.login());
+                if connects {
+                    self.step(Event::Connect, now);
+                }
+                self.reopen(now);
+            }
+            Edit::Add { address, trust } => {
+                let endpoint = EndpointId::from(address.to_string());
+                if spec.ids().contains(&endpoint) {
+                    return Err(EditError::Endpoint(format!("{endpoint} is one of its endpoints already")));
+                }
+                let told = trust_words(&trust);
+                spec.endpoints.push((address, trust));
+                let added = ConfigChange {
+                    key: "endpoint".into(),
+                    from: None,
+                    to: Some(endpoint.as_str().to_owned()),
+                };
+                let lines = vec![
+                    Happening::RemoteEdited { changes: vec![added] },
+                    Happening::RemoteTrusted { endpoint, trust: told },
+                ];
+                self.respec(spec, false, lines, author, now).await?;
+                self.other_endpoints(now);
+            }
+            Edit::Remove { endpoint } => {
+                if !spec.ids().contains(&endpoint) {
+                    return Err(EditError::Endpoint(format!("it has no endpoint {endpoint}")));
+                }
+                if spec.endpoints.len() == 1 {
+                    return Err(EditError::Endpoint(
+                        "it is the only one; remove the remote instead".to_owned(),
+                    ));
+                }
+                spec.endpoints.retain(|(address, _)| address.to_string() != endpoint.as_str());
+                let gone = ConfigChange {
+                    key: "endpoint".into(),
+                    from: Some(endpoint.as_str().to_owned()),
+                    to: None,
+                };
+                self.respec(spec, false, vec![Happening::RemoteEdited { changes: vec![gone] }], author, now)
+                    .await?;
+                self.versions.remove(&endpoint);
+                self.other_endpoints(now);
+            }
+        }
+        self.publish().await;
+        Ok(())
+    }
+
+    /// Takes over another specification once it is recorded, with what history says of that.
+    async fn respec(
+        &mut self,
+        spec: RemoteSpec,
+        credential: bool,
+        lines: Vec<Happening>,
+        author: &Author,
+        now: Now,
+    ) -> Result<(), Unrecorded> {
+        let kept = |write| Fact::Kept(Box::new(write));
+        let mut facts = vec![kept(spec.record(self.id, self.identity.as_ref(), self.created, now.wall))];
+        if credential {
+            facts.push(kept(spec.sealed(self.id)));
+        }
+        for what in lines {
+            facts.push(Fact::Event(Box::new(Line::of(self.id, now.wall, what).by(author))));
+        }
+        self.common.journal.commit(self.id, facts).await.map_err(|error| Unrecorded(error.to_string()))?;
+        self.spec = spec;
+        Ok(())
+    }
+
+    /// Other endpoints than before: the clients of those that stay are made anew with them, for one session is
+    /// shared by all.
+    fn other_endpoints(&mut self, now: Now) {
+        let ids = self.spec.ids();
+        self.schedule.retain(|part| !matches!(part, Part::Version(id) if !ids.contains(id)));
+        self.link.set_endpoints(ids, now);
+        self.reopen(now);
+        for endpoint in self.spec.ids() {
+            self.schedule.want(Part::Version(endpoint), now.mono);
         }
     }
 

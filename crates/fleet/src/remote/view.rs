@@ -5,24 +5,27 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use arc_swap::{ArcSwap, ArcSwapOption};
+use jiff::Timestamp;
 use model::guest::NodeState;
+use model::link::Link;
 use model::{
-    EndpointId, Freshness, LinkState, Now, Observed, Operation, OperationId, Presence, RemoteId, StaleWhy,
-    Task, Text, Vmid,
+    Cause, EndpointId, Freshness, LinkState, Now, Observed, Operation, OperationId, Presence, RemoteId,
+    StaleWhy, Task, Text, Vmid,
 };
 use pve::drift::{Drift, DriftRecord};
 use pve::reply::GuestConfig;
 use tokio::sync::{Notify, watch};
 
 use super::schedule::Part;
-use super::{PUBLISH_GAP, Remote, newest_first};
+use super::{Common, PUBLISH_GAP, Remote, newest_first};
 use crate::clock::Clock;
 use crate::detail::Flown;
 use crate::inventory::{Doubt, Inventory, Known};
-use crate::journal::Fact;
+use crate::journal::Journal;
 use crate::lines::Lines;
 use crate::snapshot::RemoteSnapshot;
-use model::rows::{GuestRow, NodeRow, Standing, StorageRow, UnreadableRow};
+use crate::spec::RemoteSpec;
+use model::rows::{GuestRow, NodeRow, Standing, StorageRow, Traffic, UnreadableRow};
 
 /// Unreadable rows shown per call.
 const UNREADABLE_SHOWN: usize = 20;
@@ -47,8 +50,10 @@ pub(crate) struct Board {
 
 /// What one remote's task and its readers share.
 pub(crate) struct Shared {
+    id: RemoteId,
     pub(crate) board: Arc<Board>,
     pub(crate) clock: Clock,
+    journal: Arc<dyn Journal>,
     pub(crate) snapshot: ArcSwap<RemoteSnapshot>,
     /// The way in, while the link is up: clients, the endpoint in use, the epoch.
     pub(crate) way: ArcSwapOption<Way>,
@@ -77,7 +82,7 @@ impl Board {
     }
 
     /// The remote that was the first to show this identity, unless it is this one.
-    fn same_as(&self, identity: &Text, id: RemoteId, name: &Text) -> Option<Text> {
+    pub(super) fn same_as(&self, identity: &Text, id: RemoteId, name: &Text) -> Option<Text> {
         let mut identities = lock(&self.identities);
         let (first, known) = identities.entry(identity.clone()).or_insert_with(|| (id, name.clone()));
         (*first != id).then(|| known.clone())
@@ -95,10 +100,12 @@ impl Board {
 // === impl Shared ===
 
 impl Shared {
-    pub(crate) fn new(board: Arc<Board>, clock: Clock, first: RemoteSnapshot) -> Self {
+    pub(crate) fn new(id: RemoteId, board: Arc<Board>, common: &Common, first: RemoteSnapshot) -> Self {
         Self {
+            id,
             board,
-            clock,
+            clock: common.clock,
+            journal: common.journal.clone(),
             snapshot: ArcSwap::from_pointee(first),
             way: ArcSwapOption::empty(),
             flown: Flown::default(),
@@ -131,7 +138,15 @@ impl Shared {
         lock(&self.configs).retain(|vmid, _| keep(vmid));
     }
 
-    /// A guest's configuration as last read.
+    /// A guest's configuration as last read, from memory or from where it is kept.
+    pub(crate) async fn known_config(&self, vmid: Vmid) -> Option<Observed<Arc<GuestConfig>>> {
+        match self.config(vmid) {
+            Some(known) => Some(known),
+            None => self.journal.config(self.id, vmid).await.ok().flatten(),
+        }
+    }
+
+    /// A guest's configuration, where it is held in memory.
     pub(crate) fn config(&self, vmid: Vmid) -> Option<Observed<Arc<GuestConfig>>> {
         lock(&self.configs).get(&vmid).cloned()
     }
@@ -184,25 +199,75 @@ impl Remote {
     /// Records what is durable, then swaps the snapshot in and tells everybody. `false`: it could not be
     /// recorded, so nobody was told anything.
     pub(super) async fn publish(&mut self) -> bool {
-        if !self.facts.is_empty() {
-            let facts: Vec<Fact> = self.facts.clone();
-            if let Err(error) = self.common.journal.commit(self.id, facts).await {
-                tracing::error!(remote = %self.spec.name, %error, "nothing is published before it is recorded");
-                self.published = self.now().mono;
-                return false;
-            }
-            self.facts.clear();
+        let now = self.now();
+        if !self.keep(false, now).await {
+            self.published = self.now().mono;
+            return false;
         }
         let now = self.now();
+        self.show(now);
+        self.tell_riders();
+        self.dirty = false;
+        true
+    }
+
+    /// Records what is news.
+    async fn keep(&mut self, last: bool, now: Now) -> bool {
+        let mut keeping = self.keeping(last, now);
+        let facts = std::mem::take(&mut keeping.facts);
+        if !facts.is_empty()
+            && let Err(error) = self.common.journal.commit(self.id, facts).await
+        {
+            tracing::error!(remote = %self.spec.name, %error, "nothing is published before it is recorded");
+            self.get_stuck(&error.to_string(), now);
+            return false;
+        }
+        self.have_kept(keeping, now);
+        self.stuck = false;
+        true
+    }
+
+    /// What was last shown grows old while nothing can be recorded: readers are told that much, and why.
+    fn get_stuck(&mut self, why: &str, now: Now) {
+        if std::mem::replace(&mut self.stuck, true) {
+            return;
+        }
+        let cause = Arc::new(Cause::Internal { text: why.to_owned() });
+        let stale = |freshness: &mut Freshness, since: Option<Timestamp>| {
+            if let (true, Some(since)) = (freshness.is_live(), since) {
+                *freshness = Freshness::Stale { since, why: StaleWhy::Facet { cause: cause.clone() } };
+            }
+        };
+        let mut shown = RemoteSnapshot::clone(&self.shared.snapshot.load());
+        for row in &mut shown.guests {
+            let since = row.observed_at;
+            stale(&mut Arc::make_mut(row).freshness, since);
+        }
+        for row in &mut shown.nodes {
+            stale(&mut row.freshness, row.observed_at);
+        }
+        for row in &mut shown.storages {
+            stale(&mut row.freshness, Some(row.observed_at));
+        }
+        shown.at = now.wall;
+        self.shared.snapshot.store(Arc::new(shown));
+        self.shared.board.revision.send_modify(|revision| *revision += 1);
+    }
+
+    /// The last record before its task ends.
+    pub(super) async fn keep_last(&mut self) {
+        let now = self.now();
+        self.keep(true, now).await;
+    }
+
+    /// Swaps in what is known now. What of it is durable has been recorded.
+    pub(super) fn show(&mut self, now: Now) {
         self.revision += 1;
         let snapshot = self.snapshot(now);
         self.open_way(&snapshot.link.state);
         self.shared.snapshot.store(Arc::new(snapshot));
-        self.tell_riders();
         self.shared.board.revision.send_modify(|revision| *revision += 1);
-        self.dirty = false;
         self.published = now.mono;
-        true
     }
 
     fn open_way(&mut self, state: &LinkState) {
@@ -224,6 +289,7 @@ impl Remote {
         let name = Text::from(self.spec.name.as_str());
         let same_as = self.identity.as_ref().and_then(|one| self.shared.board.same_as(one, self.id, &name));
         let why = self.why_stale(now);
+        let guests = self.guest_rows(why.as_ref());
         let mut tasks: Vec<Task> = self.inventory.tasks.values().cloned().collect();
         tasks.sort_by(|a, b| newest_first(a.started, b.started).then_with(|| a.upid.cmp(&b.upid)));
         RemoteSnapshot {
@@ -239,9 +305,16 @@ impl Remote {
             ha: self.ha.clone(),
             coverage: self.schedule.coverage(),
             nodes: self.node_rows(why.as_ref()),
-            guests: self.guest_rows(why.as_ref()),
+            guests,
             storages: self.storage_rows(why.as_ref()),
             tasks,
+            created: self.created,
+            interval: self.spec.interval,
+            web_url: self.spec.web_url.clone(),
+            rights: self.spec.rights,
+            token: self.spec.credential.is_token().then(|| Text::from(self.spec.credential.authid())),
+            minted: self.spec.minted.clone(),
+            figures: self.figures.values().copied().collect(),
             operations: self.operations(),
             drift: self.drift_records(),
             unreadable: self.unreadable_rows(),
@@ -259,7 +332,10 @@ impl Remote {
         if let Some(failure) = self.schedule.error(&Part::Resources) {
             return Some(StaleWhy::Facet { cause: Arc::new(failure.cause.clone()) });
         }
-        let last = self.schedule.last_success(&Part::Resources)?;
+        let Some(last) = self.schedule.last_success(&Part::Resources) else {
+            // What is known is of before this process.
+            return Some(StaleWhy::Overdue);
+        };
         if self.up_since.is_some_and(|up| last < up) {
             // What was seen before the link came back is not live before it was seen again.
             return Some(StaleWhy::Overdue);
@@ -293,7 +369,7 @@ impl Remote {
     fn storage_rows(&self, why: Option<&StaleWhy>) -> Vec<StorageRow> {
         self.inventory
             .storages
-            .iter()
+            .values()
             .map(|one| {
                 let seen = &one.seen;
                 let node = self.inventory.nodes.get(&seen.value.node).map(|known| &known.node.state);
@@ -313,18 +389,20 @@ impl Remote {
             .collect()
     }
 
-    fn guest_rows(&self, why: Option<&StaleWhy>) -> Vec<Arc<GuestRow>> {
+    /// The rows of all guests, brought up to date with what follows from the link. Those of which nothing is
+    /// different are the same rows as in the snapshot before.
+    fn guest_rows(&mut self, why: Option<&StaleWhy>) -> Vec<Arc<GuestRow>> {
         let mut busy: BTreeMap<Vmid, OperationId> = BTreeMap::new();
         for (id, ride) in &self.rides {
             if ride.operation.state.blocks() {
                 busy.insert(ride.operation.guest.vmid, *id);
             }
         }
-        self.inventory
-            .guests
-            .iter()
-            .map(|(vmid, known)| Arc::new(guest_row(known, why, busy.get(vmid).copied())))
-            .collect()
+        let rows = self.inventory.guests.iter_mut().map(|(vmid, known)| {
+            bring_up_to_date(known, why, busy.get(vmid).copied());
+            known.row.clone()
+        });
+        rows.collect()
     }
 
     /// What is odd now, equal records of one call together.
@@ -354,7 +432,7 @@ impl Remote {
     }
 }
 
-fn freshness(at: Option<jiff::Timestamp>, why: Option<StaleWhy>) -> Freshness {
+fn freshness(at: Option<Timestamp>, why: Option<StaleWhy>) -> Freshness {
     match (at, why) {
         (None, _) => Freshness::NeverSeen,
         (Some(_), None) => Freshness::Live,
@@ -362,8 +440,8 @@ fn freshness(at: Option<jiff::Timestamp>, why: Option<StaleWhy>) -> Freshness {
     }
 }
 
-fn guest_row(known: &Known, why: Option<&StaleWhy>, busy: Option<OperationId>) -> GuestRow {
-    let (at, through) = known.seen.clone().unzip();
+fn bring_up_to_date(known: &mut Known, why: Option<&StaleWhy>, busy: Option<OperationId>) {
+    let at = known.observed_at;
     let out_of_reach = || match why {
         Some(StaleWhy::Overdue | StaleWhy::Facet { .. }) | None => None,
         Some(why) => Some((why.clone(), Standing::OutOfReach)),
@@ -391,16 +469,51 @@ fn guest_row(known: &Known, why: Option<&StaleWhy>, busy: Option<OperationId>) -
         Standing::Known { state } if freshness.is_live() => state.clone(),
         _ => model::GuestState::Unknown,
     };
-    GuestRow {
-        state,
-        guest: known.guest.clone(),
-        incarnation: known.incarnation,
-        observed_at: at,
-        through,
-        freshness,
-        presence: known.presence.clone(),
-        standing,
-        addresses: known.addresses.clone(),
-        busy,
+    let row = &known.row;
+    let same =
+        row.state == state && row.freshness == freshness && row.standing == standing && row.busy == busy;
+    if !same {
+        let row = known.row_mut();
+        (row.state, row.freshness, row.standing, row.busy) = (state, freshness, standing, busy);
+    }
+}
+
+/// What is seen of a remote before anything is known of it.
+pub(super) fn blank(
+    id: RemoteId,
+    spec: &RemoteSpec,
+    created: Timestamp,
+    link: &Link,
+    now: Now,
+) -> RemoteSnapshot {
+    RemoteSnapshot {
+        id,
+        name: Text::from(spec.name.as_str()),
+        at: now.wall,
+        link: link.view(),
+        versions: BTreeMap::new(),
+        cluster: None,
+        same_as: None,
+        identity: spec.identity.clone(),
+        user: None,
+        ha: Vec::new(),
+        coverage: Vec::new(),
+        nodes: Vec::new(),
+        guests: Vec::new(),
+        storages: Vec::new(),
+        tasks: Vec::new(),
+        created,
+        interval: spec.interval,
+        web_url: spec.web_url.clone(),
+        rights: spec.rights,
+        token: None,
+        minted: spec.minted.clone(),
+        figures: Vec::new(),
+        operations: Vec::new(),
+        drift: Vec::new(),
+        unreadable: Vec::new(),
+        traffic: Traffic::default(),
+        faults: 0,
+        last_fault: None,
     }
 }

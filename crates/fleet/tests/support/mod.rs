@@ -1,6 +1,6 @@
 //! A simulated remote and a fleet that manages it, over real sockets.
 #![allow(dead_code, unreachable_pub, reason = "each test file uses its part")]
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may end itself")]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may end itself")]
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,6 +20,10 @@ pub struct Bench {
     pub id: RemoteId,
 }
 
+pub fn ada() -> Author {
+    Author { name: "ada".into(), from: "test".into() }
+}
+
 pub fn root() -> Credential {
     Credential::password("root@pam", "secret-root")
 }
@@ -35,7 +39,8 @@ pub fn operator() -> Credential {
 /// A spec for the first `endpoints` nodes of a remote, each pinned by its leaf.
 pub fn spec(remote: &Remote, endpoints: usize, credential: Credential) -> RemoteSpec {
     let endpoints = remote.nodes().iter().take(endpoints).map(|node| endpoint(remote, node)).collect();
-    RemoteSpec { name: remote.name().to_owned(), endpoints, credential, interval: None, disconnected: None }
+    let (first, trust) = endpoint(remote, &remote.nodes()[0]);
+    RemoteSpec { endpoints, ..RemoteSpec::new(remote.name(), first, trust, credential) }
 }
 
 pub fn endpoint(remote: &Remote, node: &str) -> (pve::address::Address, TrustPolicy) {
@@ -76,7 +81,7 @@ impl Bench {
         let sim = Sim::start(topology, world).await.unwrap();
         let remote = sim.first().unwrap();
         let fleet = Fleet::new(timings, Clock::new(), 7);
-        let id = fleet.add(spec(&remote, endpoints, credential)).unwrap();
+        let id = fleet.add(spec(&remote, endpoints, credential), &ada()).await.unwrap();
         Self { sim, remote, fleet, id }
     }
 
@@ -122,8 +127,7 @@ impl Bench {
     }
 
     pub async fn try_operate(&self, vmid: u32, action: Action) -> Result<OperationId, OperateError> {
-        let author = Author { name: "ada".into(), from: "test".into() };
-        self.fleet.operate(self.id, Vmid(vmid), action, PowerOptions::default(), author).await
+        self.fleet.operate(self.id, Vmid(vmid), action, PowerOptions::default(), ada()).await
     }
 
     pub async fn operate(&self, vmid: u32, action: Action) -> OperationId {

@@ -1,7 +1,7 @@
 //! `muster at`: looks at remotes and acts on their guests, on the fleet's engine, with no server in between.
 
 mod act;
-mod find;
+pub(crate) mod find;
 mod limit;
 mod log;
 mod look;
@@ -99,10 +99,11 @@ impl Session {
         let mut wanted = HashMap::new();
         let mut ask = limit.patient(context.ask);
         let outcomes = open::all(targets, beliefs, means, &mut ask, &context.timings.pve, limit).await;
+        let author = Author { name: act::whoami(), from: "command line".to_owned() };
         for outcome in outcomes {
             let name = outcome.target.name.clone();
             match outcome.opened {
-                Ok(open::Opened { spec, factor }) => match fleet.add(spec) {
+                Ok(open::Opened { spec, factor }) => match fleet.add(spec, &author).await {
                     Ok(id) => wanted.extend(factor.map(|factor| (id, factor))),
                     Err(e) => {
                         let failure = Failure::usage(format!("{name}: {e}."));
@@ -112,7 +113,11 @@ impl Session {
                 Err(failure) => {
                     let later = open::later(&outcome.target, beliefs, means)
                         .filter(|_| live && failure.exit == Exit::Unreachable);
-                    if later.is_none_or(|spec| fleet.add(spec).is_err()) {
+                    let waits = match later {
+                        Some(spec) => fleet.add(spec, &author).await.is_ok(),
+                        None => false,
+                    };
+                    if !waits {
                         let failure = if several { failure.about(&name) } else { failure };
                         failures.push(Down { remote: name, failure });
                     }

@@ -227,10 +227,9 @@ impl Table<'_> {
         let remote = remote_of(id)?;
         let state = self.fleet.remote(remote).map(|r| r.link.state.clone());
         if matches!(state, Some(LinkState::Disconnected { .. })) {
-            return Some(told(name, self.fleet.connect(remote).await.map(|()| "connecting")));
+            return Some(told(name, self.fleet.connect(remote, &self.screen.author).await.map(|()| "connecting")));
         }
-        let by = self.screen.author.name.clone();
-        match self.fleet.disconnect(remote, by, even_with_open).await {
+        match self.fleet.disconnect(remote, &self.screen.author, even_with_open).await {
             Err(DisconnectError::OpenOperations(open)) => {
                 self.ui.ask_to_disconnect(id.clone(), &name, open.len());
                 None

@@ -1,0 +1,309 @@
+//! What survives a restart: facts into the store, and everything known back out of it.
+
+pub(crate) mod diff;
+pub(crate) mod docs;
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use jiff::Timestamp;
+use model::rows::Interface;
+use model::{Event, Observed, Operation, RemoteId, Task, TaskId, Vmid};
+use pve::reply::GuestConfig;
+use serde::de::DeserializeOwned;
+use store::{
+    EventRecord, ObservedKind, ObservedRecord, OperationFilter, OperationRecord, ReadError, RemoteRecord,
+    Store, Write,
+};
+use tokio::sync::watch;
+
+use crate::inventory::Inventory;
+use crate::journal::{Fact, Journal, JournalError, Recorded};
+use crate::spec::{RemoteSpec, secret_id};
+use docs::{ConfigDoc, FacetsDoc, GaugesDoc, GuestDoc, NodeDoc, StateDoc, StorageDoc, storage_of};
+
+/// Ended operations of a remote that are shown again after a restart.
+const ENDED_SHOWN: usize = 50;
+
+/// Open operations of a remote that are taken up again at most.
+const OPEN_TAKEN_UP: usize = 100_000;
+
+/// Whether what is durable is being kept.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Health {
+    /// Why the last record could not be kept, and since when none could; `None`: all is well.
+    pub failing: Option<(String, Timestamp)>,
+    /// Records that could not be kept so far; each was tried again.
+    pub failures: u64,
+}
+
+/// Hands facts to a store.
+pub(crate) struct StoreJournal {
+    store: Store,
+    clock: crate::Clock,
+    health: Mutex<Health>,
+    /// The sequence number of the newest event.
+    events: watch::Sender<i64>,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl StoreJournal {
+    pub(crate) fn new(store: Store, clock: crate::Clock, last_event: i64) -> Self {
+        let (events, _) = watch::channel(last_event);
+        Self { store, clock, health: Mutex::default(), events }
+    }
+
+    pub(crate) fn health(&self) -> Health {
+        lock(&self.health).clone()
+    }
+
+    pub(crate) fn events(&self) -> watch::Receiver<i64> {
+        self.events.subscribe()
+    }
+
+    /// Writes, and takes note of whether that works.
+    pub(crate) async fn write(&self, batch: Vec<Write>) -> Result<(), JournalError> {
+        let result = self.store.write(batch).await;
+        let mut health = lock(&self.health);
+        match result {
+            Ok(written) => {
+                health.failing = None;
+                drop(health);
+                if let Some(last) = written.events.last() {
+                    self.events.send_if_modified(|known| {
+                        let news = *last > *known;
+                        *known = (*known).max(*last);
+                        news
+                    });
+                }
+                Ok(())
+            }
+            Err(error) => {
+                let text = error.to_string();
+                health.failures = health.failures.saturating_add(1);
+                let since = health.failing.take().map_or_else(|| self.clock.now().wall, |(_, since)| since);
+                health.failing = Some((text.clone(), since));
+                Err(JournalError(text))
+            }
+        }
+    }
+}
+
+/// An event as it is kept.
+pub(crate) fn event_record(event: &Event) -> Write {
+    Write::Event(EventRecord {
+        at: event.at,
+        remote: event.remote,
+        vmid: event.vmid,
+        incarnation: event.incarnation,
+        node: event.node.clone(),
+        kind: event.what.word().to_owned(),
+        operation: event.operation,
+        task: event.task.clone(),
+        author: event.author.as_ref().map(|author| author.name.clone()),
+        body: docs::json(event),
+    })
+}
+
+fn operation_record(recorded: &Recorded, instance: &str) -> Write {
+    let operation = &recorded.operation;
+    Write::Operation(OperationRecord {
+        id: operation.id,
+        remote: operation.guest.remote,
+        vmid: Some(operation.guest.vmid),
+        instance: instance.to_owned(),
+        open: is_open(operation),
+        requested: operation.requested,
+        body: docs::json(recorded),
+    })
+}
+
+/// Whether something may still change it, be it a person.
+pub(crate) fn is_open(operation: &Operation) -> bool {
+    use model::OperationState as S;
+    !operation.state.is_final() || matches!(operation.state, S::OutcomeUnknown(_))
+}
+
+impl Journal for StoreJournal {
+    fn commit(&self, _: RemoteId, facts: Vec<Fact>) -> BoxFuture<'_, Result<(), JournalError>> {
+        async move {
+            let instance = self.store.instance();
+            let batch = facts
+                .into_iter()
+                .map(|fact| match fact {
+                    Fact::Event(event) => event_record(&event),
+                    Fact::Operation(recorded) => operation_record(&recorded, instance),
+                    Fact::Kept(write) => *write,
+                })
+                .collect();
+            self.write(batch).await
+        }
+        .boxed()
+    }
+
+    fn keeps(&self) -> bool {
+        true
+    }
+
+    fn config(
+        &self,
+        remote: RemoteId,
+        vmid: Vmid,
+    ) -> BoxFuture<'_, Result<Option<Observed<Arc<GuestConfig>>>, JournalError>> {
+        async move {
+            let key = vmid.to_string();
+            let found = self.store.observed_one(remote, ObservedKind::GuestConfig, &key).await;
+            let found = found.map_err(|error| JournalError(error.to_string()))?;
+            Ok(found.and_then(|record| {
+                let doc: ConfigDoc = serde_json::from_str(&record.body).ok()?;
+                let (at, through) = record.at.zip(record.through)?;
+                Some(Observed { value: Arc::new(doc.restored()), at, through })
+            }))
+        }
+        .boxed()
+    }
+}
+
+/// A remote with all that was known of it when it was last kept.
+pub(crate) struct Restored {
+    pub(crate) record: RemoteRecord,
+    pub(crate) spec: RemoteSpec,
+    pub(crate) memory: Memory,
+}
+
+/// What was known of a remote.
+#[derive(Default)]
+pub(crate) struct Memory {
+    pub(crate) state: StateDoc,
+    pub(crate) facets: FacetsDoc,
+    guests: Vec<(Option<Timestamp>, GuestDoc)>,
+    addresses: BTreeMap<Vmid, Observed<Vec<Interface>>>,
+    nodes: Vec<(Option<Timestamp>, NodeDoc)>,
+    storages: Vec<StorageDoc>,
+    tasks: BTreeMap<TaskId, Task>,
+    gauges: Option<GaugesDoc>,
+    pub(crate) operations: Vec<Recorded>,
+}
+
+/// Documents that cannot be read are left out and told about; the next listing brings them again.
+fn read<T: DeserializeOwned>(record: &ObservedRecord) -> Option<T> {
+    match serde_json::from_str(&record.body) {
+        Ok(doc) => Some(doc),
+        Err(error) => {
+            tracing::warn!(
+                remote = %record.remote, kind = record.kind.as_str(), key = %record.key, %error,
+                "a document in the store could not be read"
+            );
+            None
+        }
+    }
+}
+
+/// Everything known of one remote, out of the store.
+pub(crate) async fn restore(store: &Store, record: RemoteRecord) -> Result<Restored, String> {
+    let says = |error: ReadError| error.to_string();
+    let id = record.id;
+    let credential = match store.secret(&secret_id(id)).await {
+        Ok(credential) => credential,
+        Err(error @ store::StoreError::Sealed { .. }) => {
+            tracing::error!(remote = %record.name, %error, "a credential does not open; the remote stays disconnected");
+            None
+        }
+        Err(error) => return Err(says(error)),
+    };
+    let spec = RemoteSpec::restored(&record, credential.as_ref().map(|plain| plain.as_slice()))?;
+    let mut memory = Memory::default();
+    for kind in [
+        ObservedKind::State,
+        ObservedKind::Facets,
+        ObservedKind::Guest,
+        ObservedKind::GuestAddresses,
+        ObservedKind::Node,
+        ObservedKind::Storage,
+        ObservedKind::Task,
+    ] {
+        let rows = store.observed_kind(id, kind).await.map_err(says)?;
+        memory = tokio::task::spawn_blocking(move || {
+            memory.take(&rows);
+            memory
+        })
+        .await
+        .map_err(|error| error.to_string())?;
+    }
+    if let Some(gauges) = store.gauges(id).await.map_err(says)? {
+        memory.gauges = serde_json::from_slice(&gauges.body).ok();
+    }
+    for (open, limit) in [(true, OPEN_TAKEN_UP), (false, ENDED_SHOWN)] {
+        let filter = OperationFilter {
+            open: Some(open),
+            remotes: Some(vec![id]),
+            limit,
+            ..OperationFilter::default()
+        };
+        for record in store.operations(filter).await.map_err(says)? {
+            match serde_json::from_str::<Recorded>(&record.body) {
+                Ok(recorded) => memory.operations.push(recorded),
+                Err(error) => {
+                    tracing::error!(operation = %record.id, %error, "an operation in the store could not be read");
+                }
+            }
+        }
+    }
+    Ok(Restored { record, spec, memory })
+}
+
+impl Memory {
+    fn take(&mut self, rows: &[ObservedRecord]) {
+        for row in rows {
+            match row.kind {
+                ObservedKind::State => self.state = read(row).unwrap_or_default(),
+                ObservedKind::Facets => self.facets = read(row).unwrap_or_default(),
+                ObservedKind::Guest => self.guests.extend(read(row).map(|doc| (row.at, doc))),
+                ObservedKind::GuestAddresses => {
+                    let found = row.key.parse().ok().zip(read(row)).zip(row.at.zip(row.through.clone()));
+                    if let Some(((vmid, value), (at, through))) = found {
+                        self.addresses.insert(vmid, Observed { value, at, through });
+                    }
+                }
+                ObservedKind::Node => self.nodes.extend(read(row).map(|doc| (row.at, doc))),
+                ObservedKind::Storage => self.storages.extend(read::<StorageDoc>(row)),
+                ObservedKind::Task => {
+                    if let Some(task) = read::<Task>(row) {
+                        self.tasks.insert(task.upid.clone(), task);
+                    }
+                }
+                ObservedKind::GuestConfig | ObservedKind::GuestPast => {}
+            }
+        }
+    }
+
+    /// Puts it into an inventory that knows nothing yet.
+    pub(crate) fn onto(&mut self, inventory: &mut Inventory, now: model::Now) {
+        let facets = &self.facets;
+        for (written, doc) in self.guests.drain(..) {
+            let mut known = doc.restored(written, facets, now);
+            let vmid = known.guest.vmid;
+            if let Some(seen) = self.addresses.remove(&vmid) {
+                known.row_mut().addresses = Some(Arc::new(seen));
+            }
+            inventory.guests.insert(vmid, known);
+        }
+        for (written, doc) in self.nodes.drain(..) {
+            let known = doc.restored(written, facets);
+            inventory.nodes.insert(known.node.name.clone(), known);
+        }
+        for doc in self.storages.drain(..) {
+            let (key, known) = storage_of(doc, facets);
+            inventory.storages.insert(key, known);
+        }
+        inventory.tasks = std::mem::take(&mut self.tasks);
+        if let Some(gauges) = self.gauges.take() {
+            gauges.onto(inventory);
+        }
+    }
+}

@@ -1,0 +1,455 @@
+//! Which remotes there are: added, edited, connected, removed, and had back after a restart. Each of these is
+//! somebody's wish, and is recorded before it takes effect.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use jiff::Timestamp;
+use model::{Author, EndpointId, Event, Happening, Operation, OperationId, RemoteId, Rights};
+use pve::address::Address;
+use pve::{Credential, TrustPolicy};
+use store::{OperationFilter, OperationRecord, Store, Write};
+use tokio::sync::{mpsc, oneshot, watch};
+
+use crate::clock::Clock;
+use crate::detail::Asker;
+use crate::durable::{Health, Memory, Restored, StoreJournal, docs, event_record, restore};
+use crate::fleet::{Fleet, Handle, Keeping, NoSuchRemote};
+use crate::journal::{Fact, Recorded};
+use crate::onboard::MintedToken;
+use crate::remote::{DisconnectError, Edit, EditError, Message, Remote, Resolution, ResolveError};
+use crate::spec::{RemoteEdit, RemoteSpec, secret_id};
+use crate::timings::Timings;
+
+/// Messages to one remote that may wait.
+const MAILBOX: usize = 64;
+/// Remotes read from the store at once.
+const RESTORED_AT_ONCE: usize = 4;
+
+/// A remote was not added.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum AddError {
+    /// It has no name, or one that another remote has.
+    #[error("{0}")]
+    Name(String),
+    /// It has no endpoint, or one twice.
+    #[error("{0}")]
+    Endpoints(String),
+    /// It is a cluster or host that is managed already.
+    #[error("already managed as {name}; add this address as an endpoint of it?")]
+    AlreadyManaged {
+        /// The remote.
+        id: RemoteId,
+        /// What it is called.
+        name: String,
+    },
+    /// It could not be recorded, so it is not there.
+    #[error("it was not added: {0}")]
+    NotRecorded(String),
+}
+
+/// A remote was not removed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RemoveError {
+    /// There is no such remote.
+    #[error("there is no such remote")]
+    NoSuchRemote,
+    /// Operations on it have not ended; they would not be followed any more.
+    #[error("{} operation(s) on it have not ended and would not be followed", .0.len())]
+    OpenOperations(Vec<OperationId>),
+    /// It could not be recorded, so it is still there.
+    #[error("it was not removed: {0}")]
+    NotRecorded(String),
+}
+
+/// The remotes could not be had back from the store.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RestoreError {
+    /// The store does not tell.
+    #[error("what is managed could not be read: {0}")]
+    Store(String),
+    /// What was kept of a remote cannot be read.
+    #[error("what was kept of remote {name} cannot be read: {text}")]
+    Remote {
+        /// What it is called.
+        name: String,
+        /// Why not.
+        text: String,
+    },
+}
+
+fn check_name(name: &str) -> Result<(), String> {
+    if name.trim().is_empty() || name.chars().any(|c| c.is_control() || c == '/') {
+        return Err("a remote needs a name without slashes or control characters".to_owned());
+    }
+    Ok(())
+}
+
+// === impl Fleet: the store ===
+
+impl Fleet {
+    /// The fleet as `store` kept it: every remote with all that was known of it and how old that is, its operations
+    /// followed on. No link counts as connected before a request has succeeded on it.
+    ///
+    /// # Errors
+    /// When the store does not tell, or what it kept of a remote cannot be read. Then nothing runs.
+    pub async fn open(timings: Timings, clock: Clock, seed: u64, store: Store) -> Result<Self, RestoreError> {
+        use futures_util::{StreamExt as _, TryStreamExt as _};
+        let says = |error: store::StoreError| RestoreError::Store(error.to_string());
+        let records = store.remotes().await.map_err(says)?;
+        let last_event = store.last_event_seq().await.map_err(says)?;
+        let newest = OperationFilter { limit: 1, ..OperationFilter::default() };
+        let last = store.operations(newest).await.map_err(says)?.first().map_or(OperationId(0), |one| one.id);
+        let restored: Vec<Restored> = futures_util::stream::iter(records)
+            .map(|record| {
+                let store = store.clone();
+                async move {
+                    let name = record.name.clone();
+                    restore(&store, record).await.map_err(|text| RestoreError::Remote { name, text })
+                }
+            })
+            .buffered(RESTORED_AT_ONCE)
+            .try_collect()
+            .await?;
+        let last = restored
+            .iter()
+            .flat_map(|one| one.memory.operations.iter().map(|recorded| recorded.operation.id))
+            .fold(last, Ord::max);
+        let journal = Arc::new(StoreJournal::new(store.clone(), clock, last_event));
+        let keeping = Keeping { store, journal: journal.clone() };
+        let fleet = Self::begin(timings, clock, seed, journal, Some(keeping), last);
+        for one in restored {
+            let Restored { record, spec, memory } = one;
+            fleet.run(record.id, spec, record.created, memory);
+        }
+        Ok(fleet)
+    }
+
+    /// The store behind it, if there is one.
+    #[must_use]
+    pub fn store(&self) -> Option<&Store> {
+        self.inner.keeping.as_ref().map(|keeping| &keeping.store)
+    }
+
+    /// Whether what is durable is being kept. Without a store all is always well.
+    #[must_use]
+    pub fn health(&self) -> Health {
+        self.inner.keeping.as_ref().map(|keeping| keeping.journal.health()).unwrap_or_default()
+    }
+
+    /// The number of the newest event in the store; grows with each. Read them from the store.
+    #[must_use]
+    pub fn events(&self) -> Option<watch::Receiver<i64>> {
+        self.inner.keeping.as_ref().map(|keeping| keeping.journal.events())
+    }
+
+    /// An operation as it stands now, be it ended long ago.
+    pub async fn operation_now(&self, id: OperationId) -> Option<Arc<Operation>> {
+        if let Some(watch) = self.operation(id) {
+            return Some(watch.borrow().clone());
+        }
+        let record = self.store()?.operation(id).await.ok()??;
+        let recorded: Recorded = serde_json::from_str(&record.body).ok()?;
+        Some(Arc::new(recorded.operation))
+    }
+
+    async fn record(&self, id: RemoteId, writes: Vec<Write>) -> Result<(), String> {
+        let facts = writes.into_iter().map(|write| Fact::Kept(Box::new(write))).collect();
+        self.inner.common.journal.commit(id, facts).await.map_err(|error| error.0)
+    }
+
+    // --- remotes ---
+
+    /// Adds a remote and begins to connect to it (unless it is to stay disconnected).
+    ///
+    /// # Errors
+    /// When the name is empty or taken, or there is no endpoint, or one twice, or the cluster is managed already, or
+    /// it cannot be recorded. Then nothing is saved.
+    pub async fn add(&self, spec: RemoteSpec, author: &Author) -> Result<RemoteId, AddError> {
+        check_name(&spec.name).map_err(AddError::Name)?;
+        let endpoints = spec.ids();
+        if endpoints.is_empty() {
+            return Err(AddError::Endpoints("a remote needs an endpoint".to_owned()));
+        }
+        if let Some(twice) =
+            endpoints.iter().enumerate().find(|(n, one)| endpoints.iter().take(*n).any(|o| o == *one))
+        {
+            return Err(AddError::Endpoints(format!("the endpoint {} is there twice", twice.1)));
+        }
+        let _changing = self.inner.changing.lock().await;
+        if self.is_taken(&spec.name, None) {
+            return Err(AddError::Name(format!("a remote is already called {}", spec.name)));
+        }
+        if let Some((id, name)) = spec.identity.as_deref().and_then(|identity| self.managed_as(identity)) {
+            return Err(AddError::AlreadyManaged { id, name });
+        }
+        let id = match self.store() {
+            Some(store) => {
+                store.next_remote_id().await.map_err(|error| AddError::NotRecorded(error.to_string()))?
+            }
+            None => RemoteId(self.inner.next.fetch_add(1, Ordering::Relaxed)),
+        };
+        let now = self.inner.common.clock.now().wall;
+        if self.store().is_some() {
+            let what = Happening::RemoteAdded { name: spec.name.as_str().into() };
+            let event = event_record(&Event::of(id, now, what).by(author));
+            let writes = vec![spec.record(id, None, now, now), spec.sealed(id), event];
+            self.record(id, writes).await.map_err(AddError::NotRecorded)?;
+        }
+        self.run(id, spec, now, Memory::default());
+        Ok(id)
+    }
+
+    /// Starts a remote's task.
+    fn run(&self, id: RemoteId, spec: RemoteSpec, created: Timestamp, memory: Memory) {
+        let name = spec.name.clone();
+        let (mailbox, inbox) = mpsc::channel(MAILBOX);
+        let (common, board) = (self.inner.common.clone(), self.inner.board.clone());
+        let remote = Remote::new(id, spec, created, memory, common, board, inbox);
+        let asker = Asker::new(remote.shared(), mailbox);
+        let task = tokio::spawn(remote.supervise());
+        self.remotes().insert(id, Handle { name, asker, task });
+        self.inner.board.revision.send_modify(|revision| *revision += 1);
+    }
+
+    fn is_taken(&self, name: &str, but: Option<RemoteId>) -> bool {
+        self.remotes().iter().any(|(id, handle)| handle.name == name && Some(*id) != but)
+    }
+
+    /// The remote that shows this root certificate, if one does.
+    #[must_use]
+    pub fn managed_as(&self, identity: &str) -> Option<(RemoteId, String)> {
+        let snapshot = self.snapshot();
+        let found = snapshot.remotes.iter().find(|remote| {
+            remote.identity.as_deref().is_some_and(|known| known.eq_ignore_ascii_case(identity))
+        })?;
+        Some((found.id, found.name.to_string()))
+    }
+
+    /// Removes a remote; its task ends, and what was observed on it is forgotten. Its history stays.
+    ///
+    /// # Errors
+    /// When there is none; with open operations, unless `even_with_open`: they would not be followed; when it cannot
+    /// be recorded. Then it goes on as before.
+    pub async fn remove(
+        &self,
+        id: RemoteId,
+        author: &Author,
+        even_with_open: bool,
+    ) -> Result<(), RemoveError> {
+        let _changing = self.inner.changing.lock().await;
+        let (reply, answer) = oneshot::channel();
+        let (go, told) = oneshot::channel();
+        self.tell(id, Message::Leave { reply, go: told })
+            .await
+            .map_err(|NoSuchRemote| RemoveError::NoSuchRemote)?;
+        let open = answer.await.map_err(|_| RemoveError::NoSuchRemote)?;
+        let unended: Vec<OperationId> = open
+            .iter()
+            .filter(|recorded| !recorded.operation.state.is_final())
+            .map(|recorded| recorded.operation.id)
+            .collect();
+        if !unended.is_empty() && !even_with_open {
+            return Err(RemoveError::OpenOperations(unended));
+        }
+        if let Err(text) = self.record_removal(id, author, open).await {
+            return Err(RemoveError::NotRecorded(text));
+        }
+        let _ = go.send(true);
+        let handle = self.remotes().remove(&id);
+        if let Some(handle) = handle {
+            let _ = handle.task.await;
+        }
+        self.inner.board.forget(id);
+        Ok(())
+    }
+
+    async fn record_removal(&self, id: RemoteId, author: &Author, open: Vec<Recorded>) -> Result<(), String> {
+        let Some(store) = self.store() else { return Ok(()) };
+        let now = self.inner.common.clock.now();
+        let name = self.remote(id).map(|remote| remote.name.clone()).unwrap_or_else(|| "".into());
+        let mut writes: Vec<Write> = open
+            .into_iter()
+            .map(|mut recorded| {
+                recorded.operation.note("not followed any more: the remote was removed", now);
+                recorded.operation.followed = false;
+                Write::Operation(OperationRecord {
+                    id: recorded.operation.id,
+                    remote: id,
+                    vmid: Some(recorded.operation.guest.vmid),
+                    instance: store.instance().to_owned(),
+                    open: false,
+                    requested: recorded.operation.requested,
+                    body: docs::json(&recorded),
+                })
+            })
+            .collect();
+        writes.push(Write::RemoteGone { id });
+        writes.push(Write::SecretGone { id: secret_id(id) });
+        let what = Happening::RemoteRemoved { name };
+        writes.push(event_record(&Event::of(id, now.wall, what).by(author)));
+        self.record(id, writes).await
+    }
+
+    /// Connects a remote that was disconnected; its open operations are followed again.
+    ///
+    /// # Errors
+    /// When there is none, or it cannot be recorded.
+    pub async fn connect(&self, id: RemoteId, author: &Author) -> Result<(), EditError> {
+        let author = author.clone();
+        self.ask(id, |reply| Message::Connect { author, reply }).await
+    }
+
+    /// Disconnects a remote until somebody connects it again, be it after a restart: its session ends, its
+    /// connections close.
+    ///
+    /// # Errors
+    /// With open operations, unless `even_with_open`: they would not be followed; when it cannot be recorded.
+    pub async fn disconnect(
+        &self,
+        id: RemoteId,
+        author: &Author,
+        even_with_open: bool,
+    ) -> Result<(), DisconnectError> {
+        let (reply, answer) = oneshot::channel();
+        let author = author.clone();
+        self.tell(id, Message::Disconnect { author, even_with_open, reply })
+            .await
+            .map_err(|NoSuchRemote| DisconnectError::NoSuchRemote)?;
+        answer.await.unwrap_or(Err(DisconnectError::NoSuchRemote))
+    }
+
+    /// Changes name, interval or web address.
+    ///
+    /// # Errors
+    /// When there is none, the name is no good or taken, or it cannot be recorded.
+    pub async fn edit(&self, id: RemoteId, edit: RemoteEdit, author: &Author) -> Result<(), EditError> {
+        let _changing = self.inner.changing.lock().await;
+        if let Some(name) = &edit.name {
+            check_name(name).map_err(EditError::Name)?;
+            if self.is_taken(name, Some(id)) {
+                return Err(EditError::Name(format!("a remote is already called {name}")));
+            }
+        }
+        let name = edit.name.clone();
+        self.change(id, Edit::Facts(edit), author).await?;
+        if let (Some(name), Some(handle)) = (name, self.remotes().get_mut(&id)) {
+            handle.name = name;
+        }
+        Ok(())
+    }
+
+    /// Believes something else of an endpoint from now on (a changed certificate was accepted), and tries again.
+    ///
+    /// # Errors
+    /// When there is no such remote or endpoint, or it cannot be recorded.
+    pub async fn trust(
+        &self,
+        id: RemoteId,
+        endpoint: EndpointId,
+        trust: TrustPolicy,
+        author: &Author,
+    ) -> Result<(), EditError> {
+        self.change(id, Edit::Trust { endpoint, trust }, author).await
+    }
+
+    /// Signs in with something else from now on.
+    ///
+    /// # Errors
+    /// When there is no such remote, or it cannot be recorded.
+    pub async fn credential(
+        &self,
+        id: RemoteId,
+        credential: Credential,
+        author: &Author,
+    ) -> Result<(), EditError> {
+        self.change(id, Edit::Credential { credential, rights: None, minted: None }, author).await
+    }
+
+    /// Signs in with what another onboarding has brought from now on: its credential, and what that was made for.
+    ///
+    /// # Errors
+    /// When there is no such remote, or it cannot be recorded.
+    pub async fn reauthenticate(
+        &self,
+        id: RemoteId,
+        credential: Credential,
+        rights: Option<Rights>,
+        minted: Option<MintedToken>,
+        author: &Author,
+    ) -> Result<(), EditError> {
+        self.change(id, Edit::Credential { credential, rights, minted }, author).await
+    }
+
+    /// Adds an endpoint to a remote.
+    ///
+    /// # Errors
+    /// When there is no such remote, or it has it already, or it cannot be recorded.
+    pub async fn add_endpoint(
+        &self,
+        id: RemoteId,
+        address: Address,
+        trust: TrustPolicy,
+        author: &Author,
+    ) -> Result<(), EditError> {
+        self.change(id, Edit::Add { address, trust }, author).await
+    }
+
+    /// Takes an endpoint from a remote.
+    ///
+    /// # Errors
+    /// When there is no such remote or endpoint, or it is the only one, or it cannot be recorded.
+    pub async fn remove_endpoint(
+        &self,
+        id: RemoteId,
+        endpoint: &EndpointId,
+        author: &Author,
+    ) -> Result<(), EditError> {
+        self.change(id, Edit::Remove { endpoint: endpoint.clone() }, author).await
+    }
+
+    async fn change(&self, id: RemoteId, edit: Edit, author: &Author) -> Result<(), EditError> {
+        let (edit, author) = (Box::new(edit), author.clone());
+        self.ask(id, |reply| Message::Edit { edit, author, reply }).await
+    }
+
+    async fn ask(
+        &self,
+        id: RemoteId,
+        message: impl FnOnce(oneshot::Sender<Result<(), EditError>>) -> Message,
+    ) -> Result<(), EditError> {
+        let (reply, answer) = oneshot::channel();
+        self.tell(id, message(reply)).await.map_err(|NoSuchRemote| EditError::NoSuchRemote)?;
+        answer.await.unwrap_or(Err(EditError::NoSuchRemote))
+    }
+
+    /// What a remote's endpoints are, with what is believed of each, and what it is signed in to with.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub async fn spec(&self, id: RemoteId) -> Result<RemoteSpec, NoSuchRemote> {
+        let (reply, answer) = oneshot::channel();
+        self.tell(id, Message::Spec { reply }).await?;
+        answer.await.map(|spec| *spec).map_err(|_| NoSuchRemote)
+    }
+
+    /// Takes in what a person decided about an operation whose outcome nobody else can tell.
+    ///
+    /// # Errors
+    /// When there is no such operation, or nothing to decide, or the task is none that it could be.
+    pub async fn resolve(
+        &self,
+        operation: OperationId,
+        resolution: Resolution,
+        author: &Author,
+    ) -> Result<(), ResolveError> {
+        let watch = self.operation(operation).ok_or(ResolveError::NoSuchOperation)?;
+        let remote = watch.borrow().guest.remote;
+        let (reply, answer) = oneshot::channel();
+        let author = author.clone();
+        self.tell(remote, Message::Resolve { operation, resolution, author, reply })
+            .await
+            .map_err(|NoSuchRemote| ResolveError::NoSuchOperation)?;
+        answer.await.unwrap_or(Err(ResolveError::NoSuchOperation))
+    }
+}
