@@ -2,6 +2,8 @@
 
 use std::fmt::Write;
 
+use fleet::onboard::rights;
+
 /// A major version of Proxmox VE whose privilege names are known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Major {
@@ -19,10 +21,16 @@ pub enum Major {
 impl Major {
     /// The number.
     pub fn number(self) -> u16 {
-        match self {
-            Self::Seven => 7,
-            Self::Eight => 8,
-            Self::Nine => 9,
+        rights::Major::from(self).number()
+    }
+}
+
+impl From<Major> for rights::Major {
+    fn from(major: Major) -> Self {
+        match major {
+            Major::Seven => Self::Seven,
+            Major::Eight => Self::Eight,
+            Major::Nine => Self::Nine,
         }
     }
 }
@@ -45,40 +53,28 @@ pub struct Account<'a> {
     pub token: &'a str,
 }
 
+impl From<Rights> for rights::Rights {
+    fn from(rights: Rights) -> Self {
+        match rights {
+            Rights::Look => Self::Look,
+            Rights::Operate => Self::Operate,
+        }
+    }
+}
+
 impl Rights {
     /// The role's name on the Proxmox VE side.
     pub fn role(self) -> &'static str {
-        match self {
-            Self::Look => "MusterLook",
-            Self::Operate => "MusterOperate",
-        }
+        rights::role(self.into()).unwrap_or_default()
     }
 
-    /// The privileges of the role, on `/`.
-    ///
-    /// Every one is there for a call: `Sys.Audit` for cluster and node status, HA and everyone's tasks;
-    /// `VM.Audit` for guests, their configuration and status; `Datastore.Audit` and `Pool.Audit` so that
-    /// storages and pools are in the listing; `VM.PowerMgmt` to switch guests. Addresses of VMs come from
-    /// the guest agent: `VM.GuestAgent.Audit` since 9. Before, that takes `VM.Monitor`, which lets its
-    /// holder run programs inside VMs: too much for a role that only looks.
+    /// The privileges of the role, on `/`: the same that onboarding gives to a token of Muster's.
     pub fn privileges(self, major: Major) -> Vec<&'static str> {
-        let mut privileges = vec!["Datastore.Audit", "Pool.Audit", "Sys.Audit", "VM.Audit"];
-        match (major, self) {
-            (Major::Nine, _) => privileges.push("VM.GuestAgent.Audit"),
-            (Major::Seven | Major::Eight, Self::Operate) => privileges.push("VM.Monitor"),
-            (Major::Seven | Major::Eight, Self::Look) => {}
-        }
-        if self == Self::Operate {
-            privileges.push("VM.PowerMgmt");
-        }
-        privileges
+        rights::privileges(self.into(), major.into())
     }
 
     fn purpose(self) -> &'static str {
-        match self {
-            Self::Look => "sees everything, changes nothing",
-            Self::Operate => "sees everything; starts, stops and otherwise switches guests",
-        }
+        rights::purpose(self.into())
     }
 }
 

@@ -8,7 +8,7 @@ use pve::trust::cluster_authority;
 use pve::{Certificate, Client, Error, TrustPolicy};
 
 use super::OnboardError;
-use super::rights::{Major, Rights};
+use super::rights::{self, Major, Rights};
 use super::view::{NodeFound, Offer, RoleFacts, SignedIn};
 
 /// What was read, with what is not for showing.
@@ -45,6 +45,8 @@ pub(super) async fn look(client: &Client) -> Result<Seen, OnboardError> {
         roles: &roles,
         major,
     });
+    let alone = nodes.first().filter(|_| nodes.len() == 1).map(|node| node.name.clone());
+    let suggested_name = cluster.clone().or(alone);
     let signed_in = SignedIn {
         who: client.credential().authid().to_owned(),
         by_token: client.credential().is_token(),
@@ -56,6 +58,7 @@ pub(super) async fn look(client: &Client) -> Result<Seen, OnboardError> {
         nodes,
         offers,
         account_ends,
+        suggested_name,
     };
     Ok(Seen { signed_in, authority, permissions })
 }
@@ -140,8 +143,8 @@ pub(super) struct Account<'a> {
 
 /// The role for these rights: one that is there with just these privileges, or the first free name to make it under.
 pub(super) fn role_for(rights: Rights, major: Major, roles: &[RoleRow]) -> Option<RoleFacts> {
-    let base = rights.role()?;
-    let wanted = rights.privileges(major);
+    let base = rights::role(rights)?;
+    let wanted = rights::privileges(rights, major);
     let privileges: Vec<String> = wanted.iter().map(|name| (*name).to_owned()).collect();
     (1..=super::mint::NAMES).find_map(|n| {
         let name = super::mint::numbered(base, n);
@@ -159,20 +162,33 @@ pub(super) fn role_for(rights: Rights, major: Major, roles: &[RoleRow]) -> Optio
 
 /// What may be kept, and what may not and why.
 pub(super) fn offers(account: &Account<'_>) -> Vec<Offer> {
-    let given = Offer { rights: None, role: None, refused: None };
+    let given = Offer { rights: None, role: None, lacking: Vec::new(), refused: None };
     Rights::ALL
         .into_iter()
         .map(|rights| {
             let role = role_for(rights, account.major, account.roles);
-            let refused = refusal(account, rights, role.as_ref());
-            Offer { rights: Some(rights), role, refused }
+            let lacking = role.as_ref().map(|role| lacking(account.permissions, role)).unwrap_or_default();
+            let refused = refusal(account, rights, role.as_ref(), &lacking);
+            Offer { rights: Some(rights), role, lacking, refused }
         })
         .chain([given])
         .collect()
 }
 
+/// The privileges of a role that an account does not hold on `/` and all below.
+fn lacking(permissions: &Permissions, role: &RoleFacts) -> Vec<String> {
+    let root = permissions.paths.get("/");
+    let lacks = |name: &&String| root.and_then(|held| held.get(name.as_str())) != Some(&true);
+    role.privileges.iter().filter(lacks).cloned().collect()
+}
+
 /// Why a token with these rights cannot be made, in one sentence.
-fn refusal(account: &Account<'_>, rights: Rights, role: Option<&RoleFacts>) -> Option<String> {
+fn refusal(
+    account: &Account<'_>,
+    rights: Rights,
+    role: Option<&RoleFacts>,
+    lacking: &[String],
+) -> Option<String> {
     let Account { who, permissions, .. } = account;
     if account.by_token && !permissions.holds("/access/groups", "User.Modify") {
         return Some(format!(
@@ -187,10 +203,6 @@ fn refusal(account: &Account<'_>, rights: Rights, role: Option<&RoleFacts>) -> O
             "every name for the role of “{rights}” is taken by a role with other privileges"
         ));
     };
-    let everywhere = |privilege: &&String| {
-        permissions.paths.get("/").and_then(|held| held.get(privilege.as_str())) != Some(&true)
-    };
-    let lacking: Vec<&str> = role.privileges.iter().filter(everywhere).map(String::as_str).collect();
     if !lacking.is_empty() {
         return Some(format!(
             "{who} does not hold {} on / and all below, and a token cannot have more than its user",

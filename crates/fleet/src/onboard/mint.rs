@@ -12,7 +12,7 @@ use tokio::sync::{oneshot, watch};
 
 use super::OnboardError;
 use super::look::role_for;
-use super::rights::{Major, Rights};
+use super::rights::{self, Major, Rights};
 use super::undo::{Deeds, Hold, Made, Undone};
 use super::view::{MintedToken, RoleFacts, Timings};
 
@@ -113,7 +113,7 @@ impl Work {
     /// The role: one that is there and fits, or a new one.
     async fn role(&mut self) -> Result<Option<RoleFacts>, OnboardError> {
         let Wanted { rights, major, .. } = self.wanted;
-        let Some(base) = rights.role() else { return Ok(None) };
+        let Some(base) = rights::role(rights) else { return Ok(None) };
         let failed = OnboardError::failed("making the role");
         let mut tries = 0;
         loop {
@@ -125,7 +125,7 @@ impl Work {
             if !role.made {
                 return Ok(Some(role));
             }
-            let privileges = rights.privileges(major);
+            let privileges = rights::privileges(rights, major);
             self.deeds.role = Some((role.name.clone(), role.privileges.clone(), Made::Asked(Instant::now())));
             match self.client.role_create(&role.name, &privileges).await {
                 Ok(_) => {

@@ -15,6 +15,7 @@ pub mod rights;
 mod undo;
 mod view;
 
+use model::Text;
 use pve::address::Address;
 use pve::trust::{self, Presented};
 use pve::{
@@ -358,7 +359,10 @@ impl Onboarding {
                 (made.credential, Some(made.token), made.hold)
             }
         };
-        let spec = RemoteSpec::new(finish.name, self.address.clone(), trust, credential);
+        let mut spec = RemoteSpec::new(finish.name, self.address.clone(), trust, credential);
+        spec.identity = Some(Text::from(identity.to_string()));
+        spec.rights = minted.as_ref().map(|minted| minted.rights);
+        spec.minted.clone_from(&minted);
         let printed = minted.as_ref().map(printed).unwrap_or_default();
         self.step = Step::Finished;
         self.entered = None;

@@ -220,6 +220,8 @@ pub struct SignedIn {
     pub offers: Vec<Offer>,
     /// When the account itself ends, if it does and that may be read.
     pub account_ends: Option<Timestamp>,
+    /// What the remote could be called: as the cluster, or as the only node.
+    pub suggested_name: Option<String>,
 }
 
 /// A node of what was signed in to.
@@ -242,6 +244,8 @@ pub struct Offer {
     pub rights: Option<Rights>,
     /// The role that a token would get, and its privileges on `/`.
     pub role: Option<RoleFacts>,
+    /// Those of the privileges that the account does not hold itself, and can therefore not give.
+    pub lacking: Vec<String>,
     /// Why it cannot be had, in one sentence.
     pub refused: Option<String>,
 }

@@ -139,6 +139,13 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_code_is_known_by_its_looks() {
+        assert!(matches!(Factor::by_looks(Secret::new("123456")), Factor::Totp(_)));
+        assert!(matches!(Factor::by_looks(Secret::new("1a2b-3c4d-5e6f-7a8b")), Factor::Recovery(_)));
+        assert!(matches!(Factor::by_looks(Secret::new("c".repeat(44))), Factor::Yubico(_)));
+    }
+
+    #[test]
     fn the_new_form_names_its_kinds() {
         let ticket = r#"PVE:!tfa!{"recovery"%3A[1,2],"totp"%3Atrue,"u2f"%3Anull,"webauthn"%3A{"a"%3A1}}:6B022530::c2ln"#;
         let challenge = TfaChallenge::read("dave@pve", ticket.into(), None);
