@@ -23,12 +23,10 @@ mod words;
 
 pub use context::Context;
 
-use cli::remote::RemoteCommand;
 use cli::{Cli, Command, Output};
 use exit::Exit;
 use failure::Failure;
 use open::trust::Beliefs;
-use privileges::{Account, commands};
 use secrets::Means;
 
 /// Carries out a command. Results go to the context's output, failures to its errors.
@@ -37,14 +35,10 @@ pub async fn run(cli: Cli, context: &mut Context<'_>) -> Exit {
         Command::At(at) => at::run(at, context).await,
         Command::Doctor(doctor) => examine(doctor, context).await,
         Command::Demo(demo) => demo::run(&demo, context).await,
-        Command::Remote(remote) => match remote.command {
-            RemoteCommand::Privileges(wanted) => {
-                let account = Account { user: &wanted.user, token: &wanted.token };
-                context.print(&commands(wanted.pve, wanted.rights, &account)).map(|()| Exit::Done)
-            }
-            _ => Err(Failure::new(Exit::Failed, "This command is not there yet.")),
-        },
-        _ => Err(Failure::new(Exit::Failed, "This command is not there yet.")),
+        Command::Serve(_) | Command::Config(_) | Command::Backup(_) | Command::Restore(_) => {
+            Err(Failure::new(Exit::Failed, "This command is not there yet."))
+        }
+        other => cmd::run(other, context).await,
     };
     match outcome {
         Ok(exit) => exit,

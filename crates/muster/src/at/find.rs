@@ -7,7 +7,7 @@ use crate::term::text::distance;
 
 /// A guest that could be meant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Candidate<'a> {
+pub(crate) struct Candidate<'a> {
     /// Its remote's name.
     pub remote: &'a str,
     /// Its number there.
@@ -18,7 +18,7 @@ pub(super) struct Candidate<'a> {
 
 /// What is not known of the guests there are.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Gaps<'a> {
+pub(crate) struct Gaps<'a> {
     /// Remotes whose list is not known: they may have anything.
     pub unasked: &'a [String],
     /// Rows of the lists that could not be read, in words: `lab: 3 rows of its list could not be read`.
@@ -27,7 +27,7 @@ pub(super) struct Gaps<'a> {
 
 /// The guest that was meant.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Found {
+pub(crate) struct Found {
     /// Its place among the candidates.
     pub index: usize,
     /// Remotes that may have another one of that number or name, because they could not be asked.
@@ -42,7 +42,7 @@ const LISTED: usize = 12;
 ///
 /// # Errors
 /// No such guest, or several, which are listed.
-pub(super) fn guest(text: &str, candidates: &[Candidate<'_>], gaps: Gaps<'_>) -> Result<Found, Failure> {
+pub(crate) fn guest(text: &str, candidates: &[Candidate<'_>], gaps: Gaps<'_>) -> Result<Found, Failure> {
     let wanted = text.trim();
     let all = |fits: &dyn Fn(&Candidate<'_>) -> bool| -> Vec<usize> {
         candidates.iter().enumerate().filter(|(_, c)| fits(c)).map(|(i, _)| i).collect()
@@ -73,7 +73,7 @@ pub(super) fn guest(text: &str, candidates: &[Candidate<'_>], gaps: Gaps<'_>) ->
 }
 
 /// What is said when something is to be done to a guest that may not be the only one of its number or name.
-pub(super) fn uncertain(text: &str, meant: &Candidate<'_>, unasked: &[String]) -> Failure {
+pub(crate) fn uncertain(text: &str, meant: &Candidate<'_>, unasked: &[String]) -> Failure {
     let (them, has) = match unasked {
         [one] => (one.clone(), "it may have"),
         several => (several.join(", "), "they may have"),

@@ -1,3 +1,87 @@
-//! The commands that talk to a server, one file per noun.
+//! The commands that talk to a server, one file per noun: [`run`].
 
+mod act;
+mod completion;
+mod event;
+mod guest;
+mod list;
+mod login;
 pub mod names;
+mod node;
+mod operation;
+mod remote;
+mod resolve;
+mod sheet;
+mod storage;
+mod task;
+mod token;
+mod user;
+mod watch;
+
+use crate::cli::{Command, Common};
+use crate::client::{Client, Patience, find};
+use crate::context::Context;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::serve::config::Environment;
+
+/// Carries out a command that talks to a server, or that is about how to.
+///
+/// # Errors
+/// What kept it from being done.
+pub async fn run(command: Command, context: &mut Context<'_>) -> Result<Exit, Failure> {
+    let environment = Environment::of_process();
+    match command {
+        Command::Remote(remote) => remote::run(remote, &environment, context).await,
+        Command::Guest(guest) => guest::run(guest, &environment, context).await,
+        Command::Node(node) => node::run(node, &environment, context).await,
+        Command::Storage(storage) => storage::run(storage, &environment, context).await,
+        Command::Task(task) => task::run(task, &environment, context).await,
+        Command::Operation(operation) => operation::run(operation, &environment, context).await,
+        Command::Event(event) => event::run(event, &environment, context).await,
+        Command::User(user) => user::run(user, &environment, context).await,
+        Command::Token(token) => token::run(token, &environment, context).await,
+        Command::Login(login) => login::login(login, &environment, context).await,
+        Command::Logout(logout) => login::logout(&logout, &environment, context).await,
+        Command::Context(known) => login::context(&known, &environment, context),
+        Command::Completion(completion) => completion::run(&completion, context),
+        _ => Err(Failure::new(Exit::Failed, "This is no command for a server.")),
+    }
+}
+
+/// The server that a command is for; it is there.
+///
+/// # Errors
+/// It is not known, not there, or not to be trusted.
+pub async fn open(common: &Common, environment: &Environment) -> Result<Client, Failure> {
+    let client = find::find(common, environment, Patience::default())?;
+    client.connect().await?;
+    Ok(client)
+}
+
+/// Now, by this machine's clock: what ages are counted from.
+fn now() -> jiff::Timestamp {
+    jiff::Timestamp::now()
+}
+
+/// Waits for Ctrl-C, which then does not end the process.
+struct Interrupt(());
+
+impl Interrupt {
+    fn heed() -> Self {
+        crate::term::ask::HEEDED.store(true, std::sync::atomic::Ordering::Relaxed);
+        Self(())
+    }
+
+    async fn wait(&self) {
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+impl Drop for Interrupt {
+    fn drop(&mut self) {
+        crate::term::ask::HEEDED.store(false, std::sync::atomic::Ordering::Relaxed);
+    }
+}

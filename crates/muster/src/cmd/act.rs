@@ -1,0 +1,586 @@
+//! Actions on guests: planned, sent once, followed to their end. *Done* is said only after the exit status.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use api::guest::{Guest, GuestDetail};
+use api::operation::{Operation, OperationRequest};
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+use model::operation::{FailedWhy, PowerOptions, UnknownWhy};
+use model::{Action, OperationState};
+use serde_json::{Value, json};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
+
+use super::guest::{full_name, label, table};
+use super::{Interrupt, resolve};
+use crate::cli::Common;
+use crate::cli::guest::{Act, How};
+use crate::client::{Client, path};
+use crate::context::Context;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::term::text::{safe, span};
+use crate::trouble::{exit_of_operation, failure_of};
+use crate::words;
+
+/// Between two looks at an operation: soon at first, then at leisure.
+const LOOKS: [Duration; 3] =
+    [Duration::from_millis(100), Duration::from_millis(300), Duration::from_millis(800)];
+
+/// How often the line that says how long it has been is written anew.
+const REFRESH: Duration = Duration::from_millis(500);
+
+/// What somebody wants done.
+pub(super) struct Wish {
+    /// What.
+    pub action: Action,
+    /// To which, and how.
+    pub wanted: Act,
+    /// How long a guest may take.
+    pub timeout: Option<Duration>,
+    /// Whether it is stopped after that.
+    pub force_stop: bool,
+}
+
+/// How it ended for one guest.
+enum Ended {
+    /// The operation is at its end, or as near to it as it will come by itself.
+    Settled(Box<Operation>),
+    /// Nobody waits any longer; it goes on.
+    GoesOn(Box<Operation>, &'static str),
+    /// It was not even recorded.
+    Refused(Failure),
+    /// It is in that state already.
+    Nothing(String),
+}
+
+/// Carries it out.
+///
+/// # Errors
+/// What is wrong with the wish, or, of a single guest, how it failed.
+pub(super) async fn run(
+    client: &Client,
+    wish: Wish,
+    common: &Common,
+    context: &mut Context<'_>,
+) -> Result<Exit, Failure> {
+    let how = &wish.wanted.how;
+    let guests = targets(client, &wish.wanted).await?;
+    let by_query = wish.wanted.query.is_some();
+    if guests.is_empty() {
+        if common.json() {
+            context.print_json(&json!({ "items": [], "total": 0 }))?;
+        }
+        context.note("No guests fit the query. Nothing to do.");
+        return Ok(Exit::Done);
+    }
+    if how.dry_run {
+        return plan(wish.action, &guests, common, context);
+    }
+    if by_query && !how.yes {
+        confirm(wish.action, &guests, context)?;
+    }
+    let options = PowerOptions {
+        timeout: wish.timeout.map(|t| t.as_secs()),
+        force_stop: Some(true).filter(|_| wish.force_stop),
+    };
+    let alone = guests.len() == 1 && !by_query;
+    let interrupt = Interrupt::heed();
+    let ended = carry_out(client, wish.action, &options, &guests, how, &interrupt, context).await;
+    drop(interrupt);
+    if common.json() {
+        let items: Vec<Value> =
+            guests.iter().zip(&ended).map(|(guest, ended)| object(wish.action, guest, ended)).collect();
+        match items.as_slice() {
+            [one] if alone => context.print_json(one)?,
+            _ => context.print_json(&json!({ "total": items.len(), "items": items }))?,
+        }
+    }
+    let mut exits = Vec::new();
+    let mut failures = Vec::new();
+    let mut stubborn = Vec::new();
+    for (guest, ended) in guests.iter().zip(ended) {
+        match conclude(wish.action, guest, ended, common.json(), context)? {
+            Ok(()) => exits.push(Exit::Done),
+            Err((failure, timed_out)) => {
+                exits.push(failure.exit);
+                if timed_out {
+                    stubborn.push(guest.clone());
+                }
+                failures.push(failure);
+            }
+        }
+    }
+    let last = if alone { failures.pop() } else { None };
+    for failure in &failures {
+        context.complain(failure);
+    }
+    if !stubborn.is_empty() && context.ask.present() && !common.json() {
+        if let Some(failure) = &last {
+            context.complain(failure);
+        }
+        if offer_stop(&stubborn, context)? {
+            let again = Interrupt::heed();
+            let options = PowerOptions::default();
+            let ended = carry_out(client, Action::Stop, &options, &stubborn, how, &again, context).await;
+            drop(again);
+            let mut stopped = Vec::new();
+            for (guest, ended) in stubborn.iter().zip(ended) {
+                match conclude(Action::Stop, guest, ended, false, context)? {
+                    Ok(()) => stopped.push(Exit::Done),
+                    Err((failure, _)) => {
+                        context.complain(&failure);
+                        stopped.push(failure.exit);
+                    }
+                }
+            }
+            let others = exits.iter().filter(|e| **e == Exit::Done).copied();
+            return Ok(Exit::combined(others.chain(stopped)));
+        }
+        return Ok(Exit::combined(exits));
+    }
+    match last {
+        Some(failure) => Err(failure),
+        None => {
+            let done = exits.iter().filter(|e| **e == Exit::Done).count();
+            if guests.len() > 1 && !common.json() {
+                context.note(&format!("{}: {done} of {} done.", wish.action, guests.len()));
+            }
+            Ok(Exit::combined(exits))
+        }
+    }
+}
+
+/// The guests that are meant, each once.
+async fn targets(client: &Client, wanted: &Act) -> Result<Vec<Guest>, Failure> {
+    let mut guests: Vec<Guest> = match &wanted.query {
+        Some(query) => resolve::guests_of_query(client, query).await?,
+        None => {
+            let mut guests = Vec::new();
+            for text in &wanted.guests {
+                guests.push(resolve::guest(client, text, true).await?);
+            }
+            guests
+        }
+    };
+    let mut seen = std::collections::BTreeSet::new();
+    guests.retain(|g| seen.insert(g.id.clone()));
+    Ok(guests)
+}
+
+/// `These 3 guests would be stopped`: verbs of all actions.
+fn participle(action: Action) -> &'static str {
+    match action {
+        Action::Start => "started",
+        Action::Shutdown => "shut down",
+        Action::Stop => "stopped at once",
+        Action::Reboot => "rebooted",
+        Action::Reset => "reset at once",
+        Action::Suspend => "suspended",
+        Action::Hibernate => "hibernated",
+        Action::Resume => "resumed",
+    }
+}
+
+fn counted(guests: &[Guest]) -> String {
+    match guests.len() {
+        1 => "1 guest".to_owned(),
+        n => format!("{n} guests"),
+    }
+}
+
+/// Says what would be done.
+fn plan(
+    action: Action,
+    guests: &[Guest],
+    common: &Common,
+    context: &mut Context<'_>,
+) -> Result<Exit, Failure> {
+    if common.json() {
+        context.print_json(
+            &json!({ "action": action, "dry_run": true, "items": guests, "total": guests.len() }),
+        )?;
+        return Ok(Exit::Done);
+    }
+    context.print_table(&table(guests, super::now()))?;
+    context.note(&format!("{} would be {}. Nothing was done.", counted(guests), participle(action)));
+    Ok(Exit::Done)
+}
+
+/// Shows what is about to be done and asks whether that is right.
+fn confirm(action: Action, guests: &[Guest], context: &mut Context<'_>) -> Result<(), Failure> {
+    let what = format!("{} would be {}", counted(guests), participle(action));
+    if !context.ask.present() {
+        return Err(Failure::usage(format!("{what}, and there is nobody to ask whether that is right."))
+            .detail(guests.iter().take(20).map(|g| full_name(g)))
+            .hint("In a script, say --yes; --dry-run shows the plan."));
+    }
+    for line in table(guests, super::now()).lines(context.paper) {
+        context.ask.tell(&line);
+    }
+    if context.ask.confirm(&format!("{what}. Go on?"))? {
+        return Ok(());
+    }
+    Err(Failure::new(Exit::Failed, "Nothing was done."))
+}
+
+fn offer_stop(guests: &[Guest], context: &mut Context<'_>) -> Result<bool, Failure> {
+    let question = match guests {
+        [one] => {
+            format!("{} has not shut down. Stop it now? What it has not written is lost.", full_name(one))
+        }
+        several => format!(
+            "{} have not shut down. Stop them now? What they have not written is lost.",
+            counted(several)
+        ),
+    };
+    Ok(context.ask.confirm(&question)?)
+}
+
+/// What is told while it goes on.
+type Told = (usize, String);
+
+/// Sends and follows, so many at once. What comes back is in the order of the guests.
+async fn carry_out(
+    client: &Client,
+    action: Action,
+    options: &PowerOptions,
+    guests: &[Guest],
+    how: &How,
+    interrupt: &Interrupt,
+    context: &mut Context<'_>,
+) -> Vec<Ended> {
+    let (tell, mut told) = unbounded_channel::<Told>();
+    let mut waiting = guests.iter().enumerate();
+    let mut under_way = FuturesUnordered::new();
+    let one = |(index, guest)| {
+        let tell = tell.clone();
+        async move { (index, one(client, action, options, guest, how, index, &tell).await) }
+    };
+    under_way.extend(waiting.by_ref().take(usize::from(how.parallel)).map(&one));
+    let mut results: BTreeMap<usize, Ended> = BTreeMap::new();
+    let mut latest: BTreeMap<usize, String> = BTreeMap::new();
+    let mut sent: BTreeMap<usize, Box<Operation>> = BTreeMap::new();
+    let began = Instant::now();
+    let mut refresh = interval(REFRESH);
+    refresh.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            next = under_way.next() => match next {
+                Some((index, ended)) => {
+                    latest.remove(&index);
+                    results.insert(index, ended);
+                    under_way.extend(waiting.by_ref().take(1).map(&one));
+                }
+                None => break,
+            },
+            Some((index, words)) = told.recv() => { latest.insert(index, words); }
+            _ = refresh.tick() => {
+                let line = progress(action, guests, &latest, results.len(), began.elapsed());
+                context.show_progress(&line);
+            }
+            () = interrupt.wait() => break,
+        }
+    }
+    context.clear_progress();
+    drain(&mut told, &mut latest);
+    drop(under_way);
+    let mut ended = Vec::with_capacity(guests.len());
+    for (index, guest) in guests.iter().enumerate() {
+        ended.push(match results.remove(&index) {
+            Some(result) => result,
+            None => left(client, guest, latest.contains_key(&index), sent.remove(&index)).await,
+        });
+    }
+    ended
+}
+
+fn drain(told: &mut UnboundedReceiver<Told>, latest: &mut BTreeMap<usize, String>) {
+    while let Ok((index, words)) = told.try_recv() {
+        latest.insert(index, words);
+    }
+}
+
+/// What is left behind at Ctrl-C: what is going on there, if it was begun.
+async fn left(client: &Client, guest: &Guest, begun: bool, known: Option<Box<Operation>>) -> Ended {
+    if !begun {
+        return Ended::Refused(Failure::new(Exit::Failed, "Interrupted before anything was sent."));
+    }
+    if let Some(operation) = known {
+        return Ended::GoesOn(operation, "interrupted");
+    }
+    match detail(client, guest, false).await.map(|d| d.operation) {
+        Ok(Some(operation)) => Ended::GoesOn(Box::new(operation), "interrupted"),
+        Ok(None) => Ended::Refused(
+            Failure::new(Exit::OutcomeUnknown, "Interrupted; it has ended meanwhile.")
+                .hint("See how: muster operation ls"),
+        ),
+        Err(_) => Ended::Refused(
+            Failure::new(Exit::OutcomeUnknown, "Interrupted; it may go on.")
+                .hint("Look at it: muster operation ls"),
+        ),
+    }
+}
+
+fn progress(
+    action: Action,
+    guests: &[Guest],
+    latest: &BTreeMap<usize, String>,
+    done: usize,
+    took: Duration,
+) -> String {
+    let took = span(took.as_secs());
+    let current = latest.iter().next().and_then(|(index, words)| Some((guests.get(*index)?, words)));
+    match (guests.len(), current) {
+        (1, Some((guest, words))) => {
+            format!("{action} {}: {} ({took})", safe(&full_name(guest)), safe(words))
+        }
+        (n, Some((guest, words))) => {
+            format!("{action}: {done} of {n} ended; {}: {} ({took})", safe(&label(guest)), safe(words))
+        }
+        (n, None) => format!("{action}: {done} of {n} ended ({took})"),
+    }
+}
+
+async fn detail(client: &Client, guest: &Guest, look: bool) -> Result<GuestDetail, Failure> {
+    let (remote, vmid) = (guest.remote_id.to_string(), guest.row.guest.vmid.to_string());
+    let at = path(&["guests", &remote, &vmid]);
+    client
+        .get(&if look { at } else { crate::client::with_query(&at, &[("look", Some("false".to_owned()))]) })
+        .await
+}
+
+/// One guest, from asking to the end.
+async fn one(
+    client: &Client,
+    action: Action,
+    options: &PowerOptions,
+    guest: &Guest,
+    how: &How,
+    index: usize,
+    tell: &UnboundedSender<Told>,
+) -> Ended {
+    let request = OperationRequest {
+        remote: guest.remote_id.to_string(),
+        vmid: guest.row.guest.vmid,
+        action,
+        options: options.clone(),
+    };
+    let _ = tell.send((index, "being sent".to_owned()));
+    let operation: Operation = match client.post(&path(&["operations"]), &request).await {
+        Ok(operation) => operation,
+        Err(failure) => return refused(client, action, guest, failure).await,
+    };
+    if how.no_wait {
+        return Ended::GoesOn(Box::new(operation), "not waited for");
+    }
+    let seen = std::sync::Mutex::new(operation.clone());
+    let end = follow(client, operation, |operation| {
+        let _ = tell.send((index, operation.sentence.clone()));
+        if let Ok(mut seen) = seen.lock() {
+            *seen = operation.clone();
+        }
+    });
+    let latest = || Box::new(seen.lock().map_or_else(|e| e.into_inner().clone(), |o| o.clone()));
+    let ended = match how.wait {
+        Some(wait) => match timeout(wait, end).await {
+            Ok(ended) => ended,
+            Err(_) => return Ended::GoesOn(latest(), "the time given with --wait has passed"),
+        },
+        None => end.await,
+    };
+    match ended {
+        Ok(operation) => Ended::Settled(operation),
+        Err(failure) => {
+            let _ = tell.send((index, failure.sentence));
+            Ended::GoesOn(latest(), "the server no longer answers")
+        }
+    }
+}
+
+/// Follows an operation to its end, or as near to it as it will come by itself.
+///
+/// # Errors
+/// It cannot be asked for any longer.
+pub(super) async fn follow(
+    client: &Client,
+    mut operation: Operation,
+    mut on_look: impl FnMut(&Operation),
+) -> Result<Box<Operation>, Failure> {
+    let id = operation.id.to_string();
+    let mut silent = 0;
+    for look in 0_usize.. {
+        on_look(&operation);
+        if settled(&operation) {
+            break;
+        }
+        sleep(LOOKS.get(look / 5).copied().unwrap_or(Duration::from_secs(1))).await;
+        match client.get(&path(&["operations", &id])).await {
+            Ok(fresh) => {
+                operation = fresh;
+                silent = 0;
+            }
+            // A server that is being restarted takes it up again; so do we.
+            Err(failure) if failure.exit == Exit::Unreachable && silent < 30 => silent += 1,
+            Err(failure) => return Err(failure),
+        }
+    }
+    Ok(Box::new(operation))
+}
+
+/// Is there nothing more to wait for? An outcome that is being looked for in the task list is waited for; one that
+/// hangs on a dead node or on the HA manager may take for ever, and is said to be unknown.
+pub(super) fn settled(operation: &Operation) -> bool {
+    match &operation.state {
+        OperationState::OutcomeUnknown(why) => !matches!(why, UnknownWhy::Lost { .. }),
+        _ => operation.is_final,
+    }
+}
+
+/// An action that was not even recorded: refused, or fulfilled already.
+async fn refused(client: &Client, action: Action, guest: &Guest, failure: Failure) -> Ended {
+    let refused_as_it_is = matches!(failure.exit, Exit::Failed | Exit::Usage);
+    if let (true, Some(wanted)) = (refused_as_it_is, action.wanted()) {
+        // What was seen before proves nothing: it is looked at now.
+        let asked = super::now();
+        if let Ok(detail) = detail(client, guest, true).await {
+            let there = detail.status.seen.as_ref().filter(|seen| seen.at >= asked - Duration::from_secs(2));
+            let word = there.and_then(|seen| seen.value.0.get("status")).and_then(Value::as_str);
+            if word == Some(wanted.word()) && detail.operation.is_none() {
+                return Ended::Nothing(format!("it is {} already", wanted.word()));
+            }
+        }
+    }
+    Ended::Refused(failure)
+}
+
+/// One guest's result as an object.
+fn object(action: Action, guest: &Guest, ended: &Ended) -> Value {
+    match ended {
+        Ended::Settled(operation) | Ended::GoesOn(operation, _) => {
+            serde_json::to_value(operation).unwrap_or_default()
+        }
+        Ended::Nothing(reason) => unsent(action, guest, "nothing_to_do", reason, None),
+        Ended::Refused(failure) => {
+            unsent(action, guest, "refused", failure.sentence.trim_end_matches('.'), failure.hint.as_deref())
+        }
+    }
+}
+
+fn unsent(action: Action, guest: &Guest, state: &str, reason: &str, remedy: Option<&str>) -> Value {
+    json!({
+        "id": null,
+        "state": state,
+        "action": action,
+        "remote": guest.remote,
+        "remote_id": guest.remote_id,
+        "guest": guest.id,
+        "vmid": guest.row.guest.vmid,
+        "name": guest.row.guest.name,
+        "reason": reason,
+        "remedy": remedy,
+    })
+}
+
+/// Says how it ended. A failure comes with whether it is a shutdown that took too long.
+fn conclude(
+    action: Action,
+    guest: &Guest,
+    ended: Ended,
+    json: bool,
+    context: &mut Context<'_>,
+) -> Result<Result<(), (Failure, bool)>, Failure> {
+    let name = full_name(guest);
+    match ended {
+        Ended::Nothing(reason) => {
+            context.note(&safe(&format!("{action} {name}: {reason}. Nothing to do.")));
+            Ok(Ok(()))
+        }
+        Ended::Refused(failure) => {
+            let sentence = failure.sentence.clone();
+            Ok(Err((
+                Failure { sentence: format!("Cannot {} {name}: {sentence}", words::verb(action)), ..failure },
+                false,
+            )))
+        }
+        Ended::GoesOn(operation, "not waited for") => {
+            if !json {
+                context.print(&safe(&format!("{action} {name}: {}", operation.sentence)))?;
+                context.print(&format!("\nFollow it: muster operation follow {}\n", operation.id))?;
+            }
+            Ok(Ok(()))
+        }
+        Ended::GoesOn(operation, why) => {
+            let sentence = format!("{action} {name}: {}; {why}.", operation.sentence);
+            let failure = Failure::new(Exit::OutcomeUnknown, sentence)
+                .detail(operation.task.as_ref().map(|t| format!("task {t}")))
+                .hint(format!("It goes on there. Look at it: muster operation follow {}", operation.id));
+            Ok(Err((failure, false)))
+        }
+        Ended::Settled(operation) => match outcome(&operation, &name) {
+            Ok(lines) => {
+                if !json {
+                    let sentence = match &operation.state {
+                        OperationState::Succeeded => "done".to_owned(),
+                        _ => operation.sentence.clone(),
+                    };
+                    context.print(&format!("{action} {}: {}\n", safe(&name), safe(&sentence)))?;
+                }
+                for line in lines {
+                    context.note(&format!("  {}", safe(&line)));
+                }
+                Ok(Ok(()))
+            }
+            Err(failure) => {
+                let timed_out = action == Action::Shutdown
+                    && matches!(&operation.state, OperationState::Failed(FailedWhy::Task { .. }));
+                Ok(Err((failure, timed_out)))
+            }
+        },
+    }
+}
+
+/// How an operation ended: lines of warning, or a failure.
+///
+/// # Errors
+/// It did not succeed.
+pub(super) fn outcome(operation: &Operation, name: &str) -> Result<Vec<String>, Failure> {
+    let action = operation.action;
+    let log: Vec<String> = operation.last_lines.iter().map(ToString::to_string).collect();
+    let task = operation.task.as_ref().map(|t| format!("task {t}"));
+    let failure = || {
+        let exit = exit_of_operation(&operation.state);
+        Failure::new(exit, format!("{action} {name}: {}.", operation.sentence))
+    };
+    match &operation.state {
+        OperationState::Succeeded => Ok(Vec::new()),
+        OperationState::SucceededWithWarnings { .. } => Ok(log),
+        OperationState::NotSent { cause } | OperationState::Failed(FailedWhy::Refused { cause }) => {
+            let failure = failure().detail(task).detail(log);
+            Err(match failure_of(cause).hint {
+                Some(hint) => failure.hint(hint),
+                None => failure,
+            })
+        }
+        OperationState::OutcomeUnknown(UnknownWhy::Candidates { tasks }) => {
+            Err(failure().detail(tasks.iter().map(ToString::to_string)).hint(format!(
+                "Compare them (muster task log UPID), then say which it is:\n\
+                 muster operation resolve {} --task UPID, or --not-sent",
+                operation.id
+            )))
+        }
+        state if state.is_final() => {
+            let failure = failure().detail(task).detail(log);
+            Err(match action {
+                Action::Shutdown => failure
+                    .hint("A guest that does not shut down by itself can be stopped: \"muster guest stop\" pulls the plug."),
+                _ => failure,
+            })
+        }
+        _ => Err(failure()
+            .detail(task)
+            .hint(format!("It may still go on there. Look at it: muster operation follow {}", operation.id))),
+    }
+}

@@ -1,0 +1,223 @@
+//! `muster event`: what happened.
+
+use std::time::Duration;
+
+use api::event::{Event, EventPage};
+use api::guest::Guest;
+use api::stream::{StreamMessage, Subscriptions, Topic};
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use tokio::time::sleep;
+
+use super::{Interrupt, resolve, watch};
+use crate::cli::Common;
+use crate::cli::event::{EventCommand, Ls};
+use crate::client::{Client, path, with_query};
+use crate::context::Context;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::serve::config::Environment;
+use crate::term::table::{Column, Table, Tone};
+use crate::term::text::moment;
+
+/// Most events that are asked for at once.
+const PAGE: usize = 1000;
+
+/// Between two looks where there is no stream.
+const PAUSE: Duration = Duration::from_secs(2);
+
+/// Carries out `muster event`.
+pub(super) async fn run(
+    event: crate::cli::event::Event,
+    environment: &Environment,
+    context: &mut Context<'_>,
+) -> Result<Exit, Failure> {
+    let common = event.common;
+    let client = super::open(&common, environment).await?;
+    let EventCommand::Ls(wanted) = event.command;
+    list(&client, &wanted, &common, context).await
+}
+
+/// Which events are wanted.
+#[derive(Debug, Default)]
+struct Which {
+    remote: Option<String>,
+    vmid: Option<u32>,
+    kind: Option<String>,
+    since: Option<Timestamp>,
+}
+
+impl Which {
+    fn fits(&self, event: &Event) -> bool {
+        let remote = |wanted: &String| {
+            event.remote_id.is_some_and(|id| id.to_string() == *wanted)
+                || event.remote.as_ref().is_some_and(|name| name.as_str() == wanted)
+        };
+        self.remote.as_ref().is_none_or(remote)
+            && self.vmid.is_none_or(|vmid| event.vmid.is_some_and(|v| v.0 == vmid))
+            && self.kind.as_ref().is_none_or(|kinds| kinds.split(',').any(|kind| kind.trim() == event.name))
+    }
+}
+
+/// Reads the newest events, as they came, newest first.
+async fn read(client: &Client, which: &Which, limit: usize) -> Result<Vec<Value>, Failure> {
+    let mut items: Vec<Value> = Vec::new();
+    let mut before: Option<i64> = None;
+    loop {
+        let query = [
+            ("remote", which.remote.clone()),
+            ("vmid", which.vmid.map(|v| v.to_string())),
+            ("kind", which.kind.clone()),
+            ("before", before.map(|b| b.to_string())),
+            ("limit", Some(limit.saturating_sub(items.len()).clamp(1, PAGE).to_string())),
+        ];
+        let page: Value = client.get(&with_query(&path(&["events"]), &query)).await?;
+        let next = page.get("next").and_then(Value::as_i64);
+        let rows = page.get("items").and_then(Value::as_array).cloned().unwrap_or_default();
+        let too_old = |row: &Value| {
+            let at = row.get("at").and_then(Value::as_str).and_then(|at| at.parse::<Timestamp>().ok());
+            which.since.is_some_and(|since| at.is_some_and(|at| at < since))
+        };
+        let (all, old) = (rows.len(), rows.iter().any(too_old));
+        items.extend(rows.into_iter().filter(|row| !too_old(row)));
+        if items.len() >= limit || next.is_none() || all == 0 || old {
+            items.truncate(limit);
+            return Ok(items);
+        }
+        before = next;
+    }
+}
+
+async fn list(
+    client: &Client,
+    wanted: &Ls,
+    common: &Common,
+    context: &mut Context<'_>,
+) -> Result<Exit, Failure> {
+    let mut which = Which { remote: wanted.remote.clone(), kind: wanted.kind.clone(), ..Which::default() };
+    if let Some(text) = &wanted.guest {
+        let guest = resolve::guest(client, text, false).await?;
+        which.remote = Some(guest.remote_id.to_string());
+        which.vmid = Some(guest.row.guest.vmid.0);
+    }
+    which.since = wanted.since.and_then(|span| super::now().checked_sub(span).ok());
+    let interrupt = wanted.follow.then(Interrupt::heed);
+    let items = read(client, &which, wanted.limit).await?;
+    let last = items.first().and_then(|e| e.get("id")).and_then(Value::as_i64).unwrap_or(0);
+    if !wanted.follow {
+        return show(items, common, context);
+    }
+    for item in items.iter().rev() {
+        line(item, common, context)?;
+    }
+    let Some(interrupt) = interrupt else { return Ok(Exit::Done) };
+    tokio::select! {
+        ended = follow(client, &which, last, common, context) => ended,
+        () = interrupt.wait() => Ok(Exit::Done),
+    }
+}
+
+/// The history of one guest.
+pub(super) async fn of_guest(
+    client: &Client,
+    guest: &Guest,
+    limit: usize,
+    common: &Common,
+    context: &mut Context<'_>,
+) -> Result<Exit, Failure> {
+    let (remote, vmid) = (guest.remote_id.to_string(), guest.row.guest.vmid.to_string());
+    let at = with_query(
+        &path(&["guests", &remote, &vmid, "events"]),
+        &[("limit", Some(limit.clamp(1, PAGE).to_string()))],
+    );
+    let page: Value = client.get(&at).await?;
+    show(page.get("items").and_then(Value::as_array).cloned().unwrap_or_default(), common, context)
+}
+
+fn show(items: Vec<Value>, common: &Common, context: &mut Context<'_>) -> Result<Exit, Failure> {
+    if common.json() {
+        context.print_json(&json!({ "total": items.len(), "items": items }))?;
+        return Ok(Exit::Done);
+    }
+    if items.is_empty() {
+        context.note("No events, or none that you may see.");
+        return Ok(Exit::Done);
+    }
+    let mut table = Table::new(vec![
+        Column::new("WHEN", 23),
+        Column::new("REMOTE", 6).rank(2),
+        Column::new("WHAT", 20),
+        Column::new("BY", 6).rank(1),
+    ]);
+    // The newest stands where the eye is: at the end.
+    for event in items.iter().rev().filter_map(|item| serde_json::from_value::<Event>(item.clone()).ok()) {
+        let cells = [
+            moment(event.at),
+            event.remote.as_ref().map(ToString::to_string).unwrap_or_default(),
+            event.sentence.clone(),
+            event.author.map(|a| a.name).unwrap_or_default(),
+        ];
+        table.row(Tone::Plain, cells.into_iter().map(|cell| (Tone::Plain, cell)).collect());
+    }
+    context.print_table(&table)?;
+    Ok(Exit::Done)
+}
+
+/// One event as a line.
+fn line(item: &Value, common: &Common, context: &mut Context<'_>) -> Result<(), Failure> {
+    if common.json() {
+        return context.print(&format!("{item}\n"));
+    }
+    let text =
+        |name: &str| crate::term::text::safe(item.get(name).and_then(Value::as_str).unwrap_or_default());
+    let at = text("at").parse::<Timestamp>().map(moment).unwrap_or_default();
+    let remote = match text("remote").as_str() {
+        "" => String::new(),
+        remote => format!("{remote}: "),
+    };
+    let by = item
+        .pointer("/author/name")
+        .and_then(Value::as_str)
+        .map(|n| format!(" (by {n})"))
+        .unwrap_or_default();
+    context.print(&format!("{at}  {remote}{}{}\n", text("sentence"), crate::term::text::safe(&by)))
+}
+
+/// What happens from now on; ends only with an error.
+async fn follow(
+    client: &Client,
+    which: &Which,
+    mut last: i64,
+    common: &Common,
+    context: &mut Context<'_>,
+) -> Result<Exit, Failure> {
+    loop {
+        let subscriptions = Subscriptions {
+            topics: [Topic::Events].into(),
+            events_after: Some(last),
+            ..Subscriptions::default()
+        };
+        if let Some(mut stream) = watch::open(client, &subscriptions).await {
+            while let Some(message) = stream.next().await {
+                let StreamMessage::Events(events) = message else { continue };
+                for event in events.items.iter().filter(|e| e.id > last && which.fits(e)) {
+                    line(&serde_json::to_value(event).unwrap_or_default(), common, context)?;
+                }
+                last = last.max(events.up_to).max(events.items.iter().map(|e| e.id).max().unwrap_or(0));
+            }
+        }
+        // Without a stream, or once it ended: what came meanwhile is asked for.
+        sleep(PAUSE).await;
+        let query = [("limit", Some(PAGE.to_string()))];
+        match client.get::<EventPage>(&with_query(&path(&["events"]), &query)).await {
+            Ok(page) => {
+                for event in page.items.iter().rev().filter(|e| e.id > last && which.fits(e)) {
+                    line(&serde_json::to_value(event).unwrap_or_default(), common, context)?;
+                }
+                last = last.max(page.items.iter().map(|e| e.id).max().unwrap_or(0));
+            }
+            Err(failure) if failure.exit == Exit::Unreachable => {}
+            Err(failure) => return Err(failure),
+        }
+    }
+}

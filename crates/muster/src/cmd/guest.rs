@@ -1,0 +1,257 @@
+//! `muster guest`: list, show, history; what is done to them is in [`super::act`].
+
+use api::guest::{Guest, GuestDetail, Part};
+use api::stream::Topic;
+use jiff::Timestamp;
+use model::{Action, Availability};
+use serde_json::Value;
+
+use super::list::{List, plain};
+use super::sheet::{Facts, Sheet, add, when};
+use super::watch::Watched;
+use super::{act, event, list, resolve};
+use crate::cli::Common;
+use crate::cli::guest::{GuestCommand, One};
+use crate::client::{Client, path};
+use crate::context::Context;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::serve::config::Environment;
+use crate::term::table::{Column, Paper, Table, Tone};
+use crate::term::text::ago;
+use crate::words;
+
+/// Carries out `muster guest`.
+pub(super) async fn run(
+    guest: crate::cli::guest::Guest,
+    environment: &Environment,
+    context: &mut Context<'_>,
+) -> Result<Exit, Failure> {
+    let common = guest.common;
+    let client = super::open(&common, environment).await?;
+    let wish = |action, wanted| act::Wish { action, wanted, timeout: None, force_stop: false };
+    match guest.command {
+        GuestCommand::Ls(listing) => {
+            let list = List {
+                path: path(&["guests"]),
+                nouns: ("guest", "guests"),
+                sort: None,
+                table: &table,
+                watched: Watched::topics(&[Topic::Links, Topic::Events, Topic::Counts, Topic::Operations]),
+            };
+            list::show::<Guest>(&client, &list, &listing, &common, context).await
+        }
+        GuestCommand::Show(one) => show(&client, &one, &common, context).await,
+        GuestCommand::Events(events) => {
+            let one = resolve::guest(&client, &events.one.guest, false).await?;
+            event::of_guest(&client, &one, events.limit, &common, context).await
+        }
+        GuestCommand::Start(act) => act::run(&client, wish(Action::Start, act), &common, context).await,
+        GuestCommand::Stop(act) => act::run(&client, wish(Action::Stop, act), &common, context).await,
+        GuestCommand::Reboot(act) => act::run(&client, wish(Action::Reboot, act), &common, context).await,
+        GuestCommand::Reset(act) => act::run(&client, wish(Action::Reset, act), &common, context).await,
+        GuestCommand::Suspend(act) => act::run(&client, wish(Action::Suspend, act), &common, context).await,
+        GuestCommand::Resume(act) => act::run(&client, wish(Action::Resume, act), &common, context).await,
+        GuestCommand::Shutdown(shutdown) => {
+            let wish = act::Wish {
+                action: Action::Shutdown,
+                wanted: shutdown.act,
+                timeout: shutdown.timeout,
+                force_stop: shutdown.force_stop,
+            };
+            act::run(&client, wish, &common, context).await
+        }
+    }
+}
+
+/// `home/101`.
+pub(super) fn label(guest: &Guest) -> String {
+    words::label(guest.remote.as_str(), &guest.row)
+}
+
+/// `container web (home/101)`.
+pub(super) fn full_name(guest: &Guest) -> String {
+    words::full_name(guest.remote.as_str(), &guest.row)
+}
+
+/// The guests as a table.
+pub(super) fn table(guests: &[Guest], now: Timestamp) -> Table {
+    let mut table = Table::new(vec![
+        Column::new("GUEST", 8),
+        Column::new("TYPE", 4).rank(4),
+        Column::new("NAME", 8),
+        Column::new("NODE", 4).rank(1),
+        Column::new("STATE", 7),
+        Column::new("CPU", 5).right().rank(3),
+        Column::new("MEMORY", 8).right().rank(3),
+        Column::new("UP", 5).right().rank(5),
+        Column::new("SEEN", 4),
+        Column::new("NOTE", 6).rank(2),
+    ]);
+    for guest in guests {
+        let (row, facts) = (&guest.row, &guest.row.guest);
+        let (cpu, memory) = words::usage(facts);
+        let mut notes: Vec<String> = guest.stale_why.clone().into_iter().collect();
+        notes.extend(words::remarks(row));
+        notes.extend(facts.tags.iter().map(|tag| format!("#{tag}")));
+        table.row(
+            if row.freshness.is_live() { Tone::Plain } else { Tone::Dim },
+            vec![
+                plain(label(guest)),
+                plain(facts.kind.to_string()),
+                list::maybe(facts.name.as_ref()),
+                plain(facts.node.to_string()),
+                (words::state_tone(row), words::state(row)),
+                plain(cpu),
+                plain(memory),
+                plain(words::uptime(facts.uptime)),
+                plain(words::seen(row, now)),
+                plain(notes.join(" ")),
+            ],
+        );
+    }
+    table
+}
+
+async fn show(
+    client: &Client,
+    one: &One,
+    common: &Common,
+    context: &mut Context<'_>,
+) -> Result<Exit, Failure> {
+    let guest = resolve::guest(client, &one.guest, false).await?;
+    let (remote, vmid) = (guest.remote_id.to_string(), guest.row.guest.vmid.to_string());
+    let value: Value = client.get(&path(&["guests", &remote, &vmid])).await?;
+    let detail: Option<GuestDetail> = serde_json::from_value(value.clone()).ok();
+    if common.json() {
+        context.print_json(&value)?;
+    } else {
+        match &detail {
+            Some(detail) => context.print_lines(&lines(detail, super::now(), context.paper))?,
+            // A server that says more than we know: better raw than not at all.
+            None => context.print_json(&value)?,
+        }
+    }
+    let unread = detail.is_some_and(|d| d.config.error.is_some() || d.status.error.is_some());
+    Ok(if unread { Exit::Partial } else { Exit::Done })
+}
+
+/// The guest as lines.
+fn lines(detail: &GuestDetail, now: Timestamp, paper: Paper) -> Vec<String> {
+    let guest = &detail.guest;
+    let (row, known) = (&guest.row, &guest.row.guest);
+    let mut sheet = Sheet::new(&full_name(guest), paper);
+    let mut facts: Facts = Vec::new();
+    add(&mut facts, "state", words::state(row));
+    let through = row.through.as_ref().map(|t| format!(" through {t}")).unwrap_or_default();
+    add(
+        &mut facts,
+        "seen",
+        match row.observed_at {
+            Some(at) => format!("{}{through} ({})", words::seen(row, now), crate::term::text::moment(at)),
+            None => words::seen(row, now),
+        },
+    );
+    add(&mut facts, "not live", guest.stale_why.clone().unwrap_or_default());
+    if !detail.link.up {
+        add(&mut facts, "link", format!("{}: {}", detail.link.state.replace('_', " "), detail.link.sentence));
+    }
+    add(&mut facts, "node", known.node.to_string());
+    add(&mut facts, "processors", words::processors(known));
+    add(&mut facts, "memory", words::memory(known).unwrap_or_default());
+    add(&mut facts, "root disk", words::share(known.disk, known.disk_max).unwrap_or_default());
+    add(&mut facts, "up for", words::uptime(known.uptime));
+    add(&mut facts, "pool", known.pool.as_ref().map(ToString::to_string).unwrap_or_default());
+    add(&mut facts, "tags", known.tags.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "));
+    add(&mut facts, "remarks", words::remarks(row).join(", "));
+    if let Some(operation) = &detail.operation {
+        let author = &operation.author;
+        add(
+            &mut facts,
+            "going on",
+            format!(
+                "{} asked for by {} ({}): {}  [{}]",
+                operation.action, author.name, author.from, operation.sentence, operation.id
+            ),
+        );
+    }
+    sheet.facts(&facts);
+
+    let actions: Facts = detail
+        .actions
+        .iter()
+        .map(|a| {
+            let word = match &a.availability {
+                Availability::Available => "possible".to_owned(),
+                Availability::MayFail { why } => format!("may fail: {why}"),
+                Availability::Disabled { reason, remedy } => format!("not now: {reason}. {remedy}"),
+            };
+            (a.action.to_string(), word)
+        })
+        .collect();
+    if !actions.is_empty() {
+        sheet.head("Actions", None);
+        sheet.facts(&actions);
+    }
+    part(&mut sheet, "Addresses", &detail.interfaces, now, |interfaces| {
+        interfaces
+            .iter()
+            .map(|i| {
+                let addresses = i.addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+                let mac = i.mac.as_ref().map(|m| format!("  {m}")).unwrap_or_default();
+                (i.name.to_string(), format!("{addresses}{mac}"))
+            })
+            .collect()
+    });
+    part(&mut sheet, "Configuration", &detail.config, now, |config| scalars(&config.0));
+    part(&mut sheet, "Waiting for the next start", &detail.pending, now, |rows| {
+        rows.iter()
+            .filter_map(|row| {
+                let key = row.0.get("key").and_then(Value::as_str)?.to_owned();
+                match (row.0.get("pending"), row.0.get("delete")) {
+                    (Some(value), _) if !value.is_null() => Some((key, format!("becomes {}", text(value)))),
+                    (_, Some(delete)) if !delete.is_null() && text(delete) != "0" => {
+                        Some((key, "will be removed".to_owned()))
+                    }
+                    _ => None,
+                }
+            })
+            .collect()
+    });
+    part(&mut sheet, "Status", &detail.status, now, |status| scalars(&status.0));
+    if !detail.drift.is_empty() {
+        sheet.head("Did not fit", None);
+        sheet.facts(&detail.drift.iter().map(super::remote::drift_fact).collect());
+    }
+    sheet.lines()
+}
+
+fn part<T>(sheet: &mut Sheet, title: &str, part: &Part<T>, now: Timestamp, facts: impl FnOnce(&T) -> Facts) {
+    let found = part.seen.as_ref().map(|seen| facts(&seen.value)).unwrap_or_default();
+    if found.is_empty() && part.error.is_none() {
+        return;
+    }
+    let seen = part
+        .seen
+        .as_ref()
+        .filter(|_| part.error.is_some())
+        .map(|seen| format!("as seen {}", when(now, seen.at)));
+    sheet.head(title, seen.as_deref());
+    if let Some(error) = &part.error {
+        let at = error.at.map(|at| format!(" ({})", ago(now, at))).unwrap_or_default();
+        sheet.warn(&format!("not read now: {}{at}", error.sentence));
+    }
+    sheet.facts(&found);
+}
+
+fn scalars(fields: &serde_json::Map<String, Value>) -> Facts {
+    let known = fields.iter().filter(|(_, value)| !value.is_null());
+    known.map(|(name, value)| (name.clone(), text(value))).collect()
+}
+
+fn text(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}

@@ -1,0 +1,370 @@
+//! `muster login`, `logout`, `context`: servers elsewhere. The password is sent once, over a connection that is
+//! trusted, and a token is kept in its place.
+
+use api::Secret;
+use api::session::{Session, SignInRequest};
+use api::token::{NewToken, TokenRequest};
+use pve::address::{Address, Host};
+use pve::trust::{Fingerprint, probe};
+use serde_json::{Value, json};
+use url::Url;
+
+use crate::cli::login::{Context as Typed, ContextCommand, Login, Logout};
+use crate::cli::{Output, SignIn};
+use crate::client::contexts::{Contexts, Known, LOCAL};
+use crate::client::find::{client, host_and_port, is_loopback, server_url};
+use crate::client::tls::{Trust, facts};
+use crate::client::{Client, Method, Patience, path};
+use crate::context::Context;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::open::sign_in::TRIES;
+use crate::secrets::Means;
+use crate::serve::config::Environment;
+use crate::term::ask::NoAnswer;
+use crate::term::table::{Column, Table, Tone};
+use crate::term::text::safe;
+
+/// `muster login`.
+pub(super) async fn login(
+    wanted: Login,
+    environment: &Environment,
+    context: &mut Context<'_>,
+) -> Result<Exit, Failure> {
+    let url = server_url(&wanted.url)?;
+    let mut contexts = Contexts::read(environment)?;
+    let name = match &wanted.name {
+        Some(name) if !is_name(name) || name == LOCAL => {
+            return Err(Failure::usage(format!("“{name}” cannot be the name of a server.")).hint(format!(
+                "A name has letters, digits, \".\", \"_\" and \"-\"; {LOCAL} is the one on this machine."
+            )));
+        }
+        Some(name) => name.clone(),
+        None => host_and_port(&url)?.0,
+    };
+    let means = Means::read(&SignIn {
+        password_file: wanted.password_file.clone(),
+        password_fd: wanted.password_fd,
+        ..SignIn::default()
+    })?;
+    let token = token_given(&wanted)?;
+    let fingerprint = believe(&url, &wanted, context).await?;
+    let trust = fingerprint.map_or(Trust::System, Trust::Leaf);
+    let (user, token, minted) = match token {
+        Some(token) => {
+            let client = client(&url, trust, Some(token.clone()), None, Patience::default())?;
+            let session: Session = client.get(&path(&["session"])).await?;
+            (session.user, token, None)
+        }
+        None => {
+            let (user, new) = mint(&url, trust, &wanted, &means, context).await?;
+            (user, new.secret, Some(new.token.id))
+        }
+    };
+    let known = Known {
+        name: name.clone(),
+        url: url.to_string().trim_end_matches('/').to_owned(),
+        user: Some(user.clone()),
+        fingerprint: fingerprint.map(|f| f.to_string()),
+        minted,
+        token,
+    };
+    let shown = json!({ "id": name, "name": name, "url": known.url, "user": user, "current": true });
+    contexts.put(known)?;
+    match wanted.output {
+        Output::Json => context.print_json(&shown)?,
+        Output::Text => {
+            context.print(&safe(&format!("Signed in to {url} as {user}; it is called {name} here.")))?;
+            context.print("\n")?;
+            context.note("Commands go there from now on; \"muster context use local\" brings them back to this machine.");
+        }
+    }
+    Ok(Exit::Done)
+}
+
+fn is_name(text: &str) -> bool {
+    !text.is_empty()
+        && text.len() <= 64
+        && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-' | ':'))
+}
+
+/// An API token of the server that the command line names.
+fn token_given(wanted: &Login) -> Result<Option<Secret>, Failure> {
+    // Read as a password is: any line.
+    let options = SignIn {
+        password_file: wanted.token_file.clone(),
+        password_fd: wanted.token_fd,
+        ..SignIn::default()
+    };
+    let Some(text) = Means::read(&options)?.password else { return Ok(None) };
+    let text = text.expose().trim();
+    if !text.starts_with("mst_") {
+        return Err(Failure::usage("That is no API token of Muster.")
+            .hint("One begins with mst_; \"muster token add NAME --file FILE\" makes one."));
+    }
+    Ok(Some(Secret::from(text)))
+}
+
+/// Decides whether the server is to be believed. `None`: by the system's store, or there is no TLS to be believed.
+async fn believe(
+    url: &Url,
+    wanted: &Login,
+    context: &mut Context<'_>,
+) -> Result<Option<Fingerprint>, Failure> {
+    let given: Option<Fingerprint> = match &wanted.fingerprint {
+        Some(text) => Some(text.parse().map_err(|e| {
+            Failure::usage(format!("“{text}” is {e}."))
+                .hint("\"muster serve\" prints the fingerprint of its certificate when it starts.")
+        })?),
+        None => None,
+    };
+    if url.scheme() == "http" {
+        if !is_loopback(url) && !wanted.insecure_http {
+            return Err(Failure::usage(format!(
+                "{url} has no TLS: anyone on the way could read the password."
+            ))
+            .hint("Use https://, or say --insecure-http if you know the whole way."));
+        }
+        return Ok(None);
+    }
+    let (host, port) = host_and_port(url)?;
+    let host = match host.parse::<std::net::IpAddr>() {
+        Ok(ip) => Host::from(ip),
+        Err(_) => Host::Name(host),
+    };
+    let shown = probe(&Address::new(host, port), &context.timings.pve).await.map_err(|e| {
+        let mut failure = crate::trouble::failure_of_error(&e);
+        failure.hint = Some("Is the server running there, and does it speak TLS on that port?".to_owned());
+        failure
+    })?;
+    let Some(leaf) = shown.leaf() else {
+        return Err(Failure::new(Exit::Certificate, format!("{url} showed no certificate.")));
+    };
+    let why = match shown.by_system() {
+        Ok(()) if given.is_none() => return Ok(None),
+        Ok(()) => String::new(),
+        Err(why) => why.to_string(),
+    };
+    match given {
+        Some(given) if given == leaf.fingerprint => return Ok(Some(given)),
+        Some(given) => {
+            return Err(Failure::new(
+                Exit::Certificate,
+                format!(
+                    "{url} shows another certificate than the one given with --fingerprint. Nothing was sent."
+                ),
+            )
+            .cause("certificate_changed")
+            .detail(facts(leaf))
+            .detail([format!("given    {given}")])
+            .hint("Compare it with what \"muster serve\" printed when it started there."));
+        }
+        None => {}
+    }
+    if wanted.accept_new {
+        context.ask.tell(&format!(
+            "{}: accepting the certificate shown, SHA-256 {}",
+            safe(url.as_str()),
+            leaf.fingerprint
+        ));
+        return Ok(Some(leaf.fingerprint));
+    }
+    let untrusted = |sentence: String| {
+        Failure::new(Exit::Certificate, sentence).cause("untrusted_certificate").detail(facts(leaf)).hint(format!(
+            "If that is the server's certificate (it prints the fingerprint when it starts), add:  --fingerprint {}",
+            leaf.fingerprint
+        ))
+    };
+    if !context.ask.present() {
+        return Err(untrusted(format!("The certificate of {url} is not trusted: {why}. Nothing was sent.")));
+    }
+    context.ask.tell(&safe(&format!("The certificate of {url} is not known here: {why}.")));
+    for line in facts(leaf) {
+        context.ask.tell(&format!("  {}", safe(&line)));
+    }
+    context.ask.tell("Compare the SHA-256 with what \"muster serve\" printed when it started there.");
+    match context.ask.confirm("Trust it from now on?")? {
+        true => Ok(Some(leaf.fingerprint)),
+        false => Err(untrusted(format!("The certificate of {url} was not confirmed. Nothing was sent."))),
+    }
+}
+
+/// Signs in with a password, makes a token, and signs out again.
+async fn mint(
+    url: &Url,
+    trust: Trust,
+    wanted: &Login,
+    means: &Means,
+    context: &mut Context<'_>,
+) -> Result<(String, NewToken), Failure> {
+    let client = client(url, trust, None, None, Patience::default())?;
+    client.connect().await?;
+    let nobody = || {
+        Failure::new(Exit::Credentials, format!("Not signed in at {url}: no password was given.")).hint(
+            "Give --user USER with --password-file FILE, or --token-file FILE; or run it in a terminal to be asked.",
+        )
+    };
+    let user = match &wanted.user {
+        Some(user) => user.clone(),
+        None if !context.ask.present() => return Err(nobody()),
+        None => context.ask.line("User", std::env::var("USER").ok().as_deref())?,
+    };
+    let mut tries = 0;
+    let (session, cookie) = loop {
+        tries += 1;
+        let (password, typed) = match &means.password {
+            Some(password) => (Secret::from(password.expose()), false),
+            None => match context.ask.secret(&safe(&format!("Password of {user}"))) {
+                Ok(text) => (Secret::from(text.as_str()), true),
+                Err(NoAnswer::NoTerminal) => return Err(nobody()),
+                Err(other) => return Err(other.into()),
+            },
+        };
+        let body = SignInRequest { user: user.clone(), password };
+        match client.ask(Method::POST, &path(&["session"]), Some(&body), &[]).await {
+            Ok(answer) => {
+                context.ask.judged();
+                let session: Session = serde_json::from_slice(&answer.body).map_err(|e| {
+                    Failure::new(Exit::Failed, format!("The answer of {url} is not understood: {e}."))
+                })?;
+                let cookie =
+                    answer.header("set-cookie").and_then(|c| c.split(';').next()).unwrap_or_default();
+                break (session, Secret::from(cookie));
+            }
+            Err(failure) if failure.exit == Exit::Credentials && typed && tries < TRIES => {
+                context.ask.tell("That was rejected: a wrong name or password.");
+            }
+            Err(failure) => {
+                context.ask.judged();
+                return Err(match failure.exit {
+                    Exit::Credentials => failure.hint(
+                        "Check name and password. An administrator sets a new one: muster user passwd NAME",
+                    ),
+                    _ => failure,
+                });
+            }
+        }
+    };
+    let headers = [("cookie", cookie.reveal()), (api::CSRF_HEADER, session.csrf.reveal())];
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let name = match host.trim() {
+        "" => "muster command line".to_owned(),
+        host => format!("muster on {host}"),
+    };
+    let request = TokenRequest { name, grants: None, expires: None };
+    let made = client.ask(Method::POST, &path(&["tokens"]), Some(&request), &headers).await;
+    // The session was for this alone.
+    let _ = client.ask(Method::DELETE, &path(&["session"]), None::<&()>, &headers).await;
+    let made: NewToken = serde_json::from_slice(&made?.body)
+        .map_err(|_| Failure::new(Exit::Failed, format!("The answer of {url} is not understood.")))?;
+    Ok((session.user, made))
+}
+
+/// `muster logout`.
+pub(super) async fn logout(
+    wanted: &Logout,
+    environment: &Environment,
+    context: &mut Context<'_>,
+) -> Result<Exit, Failure> {
+    let mut contexts = Contexts::read(environment)?;
+    let known = match &wanted.name {
+        Some(name) => contexts.expect(name)?.clone(),
+        None => contexts
+            .current()
+            .ok_or_else(|| {
+                Failure::usage("Nothing to sign out of: the server in use is the one on this machine.")
+                    .hint("\"muster context ls\" lists the servers known here; muster logout NAME")
+            })?
+            .clone(),
+    };
+    let taken_back = match &known.minted {
+        Some(id) => Some(take_back(&known, id).await),
+        None => None,
+    };
+    contexts.forget(&known.name)?;
+    context.print(&format!("Signed out of {}.\n", safe(&known.name)))?;
+    match taken_back {
+        Some(Err(failure)) if failure.exit != Exit::Credentials => {
+            context.note(&safe(&format!("Its token could not be taken back: {}", failure.sentence)));
+            context.note(&format!(
+                "Take it back there: muster token rm {}",
+                known.minted.as_deref().unwrap_or_default()
+            ));
+            Ok(Exit::Partial)
+        }
+        _ => Ok(Exit::Done),
+    }
+}
+
+async fn take_back(known: &Known, id: &str) -> Result<(), Failure> {
+    let url = server_url(&known.url)?;
+    let pinned: Option<Fingerprint> = known.fingerprint.as_deref().and_then(|f| f.parse().ok());
+    let trust = pinned.map_or(Trust::System, Trust::Leaf);
+    let client: Client =
+        client(&url, trust, Some(known.token.clone()), Some(known.name.clone()), Patience::default())?;
+    client.delete::<Value>(&path(&["tokens", id])).await.map(drop)
+}
+
+/// `muster context`.
+pub(super) fn context(
+    wanted: &Typed,
+    environment: &Environment,
+    context: &mut Context<'_>,
+) -> Result<Exit, Failure> {
+    let mut contexts = Contexts::read(environment)?;
+    match &wanted.command {
+        ContextCommand::Ls => {
+            let current = contexts.current().map(|c| c.name.clone());
+            let local = ("local", "the server on this machine", None);
+            let known = contexts.all().iter().map(|c| (c.name.as_str(), c.url.as_str(), c.user.as_deref()));
+            let rows: Vec<(&str, &str, Option<&str>)> = std::iter::once(local).chain(known).collect();
+            let used = |name: &str| current.as_deref().unwrap_or(LOCAL) == name;
+            if wanted.output == Output::Json {
+                let items: Vec<Value> = rows
+                    .iter()
+                    .map(|(name, url, user)| {
+                        let url = if *name == LOCAL { None } else { Some(url) };
+                        json!({ "id": name, "name": name, "url": url, "user": user, "current": used(name) })
+                    })
+                    .collect();
+                context.print_json(&json!({ "total": items.len(), "items": items }))?;
+                return Ok(Exit::Done);
+            }
+            let mut table = Table::new(vec![
+                Column::new("", 1),
+                Column::new("NAME", 8),
+                Column::new("WHERE", 12),
+                Column::new("USER", 6),
+            ]);
+            for (name, url, user) in rows {
+                let mark = if used(name) { "*" } else { "" };
+                let cells = [mark, name, url, user.unwrap_or_default()];
+                table.row(Tone::Plain, cells.iter().map(|c| (Tone::Plain, (*c).to_owned())).collect());
+            }
+            context.print_table(&table)?;
+        }
+        ContextCommand::Use(which) => {
+            contexts.use_from_now_on(&which.name)?;
+            done(wanted, &which.name, "in use from now on", context)?;
+        }
+        ContextCommand::Rm(which) => {
+            let minted = contexts.expect(&which.name)?.minted.clone();
+            contexts.forget(&which.name)?;
+            done(wanted, &which.name, "forgotten", context)?;
+            if let Some(id) = minted {
+                context.note(&format!(
+                    "Its token {} still holds there; \"muster logout\" would have taken it back.",
+                    safe(&id)
+                ));
+            }
+        }
+    }
+    Ok(Exit::Done)
+}
+
+fn done(wanted: &Typed, name: &str, what: &str, context: &mut Context<'_>) -> Result<(), Failure> {
+    match wanted.output {
+        Output::Json => context.print_json(&json!({ "id": name, "name": name })),
+        Output::Text => context.print(&format!("{}: {what}\n", safe(name))),
+    }
+}

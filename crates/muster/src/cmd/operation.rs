@@ -1,0 +1,219 @@
+//! `muster operation`: what was asked of Muster, and what became of it.
+
+use api::operation::{Operation, Resolve};
+use api::stream::Topic;
+use jiff::Timestamp;
+use model::{GuestKind, OperationState};
+use serde_json::Value;
+use tokio::time::Instant;
+
+use super::list::{List, plain};
+use super::sheet::{Facts, Sheet, add, when};
+use super::watch::Watched;
+use super::{Interrupt, act, list};
+use crate::cli::Common;
+use crate::cli::operation::OperationCommand;
+use crate::client::{Client, path};
+use crate::context::Context;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::serve::config::Environment;
+use crate::term::table::{Column, Paper, Table, Tone};
+use crate::term::text::{ago, moment, safe, span};
+
+/// Carries out `muster operation`.
+pub(super) async fn run(
+    operation: crate::cli::operation::Operation,
+    environment: &Environment,
+    context: &mut Context<'_>,
+) -> Result<Exit, Failure> {
+    let common = operation.common;
+    let client = super::open(&common, environment).await?;
+    match operation.command {
+        OperationCommand::Ls(listing) => {
+            let list = List {
+                path: path(&["operations"]),
+                nouns: ("operation", "operations"),
+                sort: None,
+                table: &table,
+                watched: Watched::topics(&[Topic::Operations]),
+            };
+            list::show::<Operation>(&client, &list, &listing, &common, context).await
+        }
+        OperationCommand::Show(one) => {
+            let value: Value = client.get(&path(&["operations", &one.operation])).await?;
+            print(&value, &common, context)?;
+            Ok(Exit::Done)
+        }
+        OperationCommand::Follow(one) => follow(&client, &one.operation, &common, context).await,
+        OperationCommand::Resolve(resolve) => {
+            let body = match resolve.task {
+                Some(task) => Resolve::Task { task: bare(&task).into() },
+                None => Resolve::NotSent,
+            };
+            let value: Value =
+                client.post(&path(&["operations", &resolve.operation, "resolve"]), &body).await?;
+            print(&value, &common, context)?;
+            Ok(Exit::Done)
+        }
+    }
+}
+
+/// A UPID without the remote before it.
+fn bare(task: &str) -> &str {
+    match task.split_once('/') {
+        Some((_, upid)) if upid.starts_with("UPID:") => upid,
+        _ => task,
+    }
+}
+
+/// `container web (home/101)`.
+fn full_name(operation: &Operation) -> String {
+    let noun = match operation.kind {
+        GuestKind::Ct => "container",
+        GuestKind::Vm => "virtual machine",
+    };
+    let at = format!("{}/{}", operation.remote, operation.vmid);
+    match &operation.name {
+        Some(name) => format!("{noun} {name} ({at})"),
+        None => format!("{noun} {at}"),
+    }
+}
+
+fn tone(operation: &Operation) -> Tone {
+    match &operation.state {
+        OperationState::Succeeded => Tone::Good,
+        OperationState::SucceededWithWarnings { .. } => Tone::Warn,
+        _ if !operation.is_final => Tone::Warn,
+        _ => Tone::Bad,
+    }
+}
+
+fn table(operations: &[Operation], now: Timestamp) -> Table {
+    let mut table = Table::new(vec![
+        Column::new("ASKED", 8),
+        Column::new("WHAT", 8),
+        Column::new("GUEST", 8),
+        Column::new("NAME", 6).rank(4),
+        Column::new("BY", 6).rank(2),
+        Column::new("HOW IT STANDS", 12),
+        Column::new("ID", 8).rank(3),
+    ]);
+    for operation in operations {
+        table.row(
+            Tone::Plain,
+            vec![
+                plain(ago(now, operation.requested)),
+                plain(operation.action.to_string()),
+                plain(format!("{}/{}", operation.remote, operation.vmid)),
+                list::maybe(operation.name.as_ref()),
+                plain(operation.author.name.clone()),
+                (tone(operation), operation.sentence.clone()),
+                plain(operation.id.to_string()),
+            ],
+        );
+    }
+    table
+}
+
+fn print(value: &Value, common: &Common, context: &mut Context<'_>) -> Result<(), Failure> {
+    match serde_json::from_value::<Operation>(value.clone()) {
+        Ok(operation) if !common.json() => {
+            context.print_lines(&lines(&operation, super::now(), context.paper))
+        }
+        _ => context.print_json(value),
+    }
+}
+
+fn lines(operation: &Operation, now: Timestamp, paper: Paper) -> Vec<String> {
+    let mut sheet = Sheet::new(&format!("{} {}", operation.action, full_name(operation)), paper);
+    let mut facts: Facts = Vec::new();
+    add(&mut facts, "stands", operation.sentence.clone());
+    add(&mut facts, "since", when(now, operation.since));
+    if let Some(cause) = &operation.cause {
+        add(&mut facts, "to do", cause.remedy.clone());
+    }
+    add(&mut facts, "asked for by", format!("{} ({})", operation.author.name, operation.author.from));
+    add(&mut facts, "asked for", when(now, operation.requested));
+    let mut options = Vec::new();
+    options.extend(operation.options.timeout.map(|s| format!("within {}", span(s))));
+    options.extend(operation.options.force_stop.filter(|f| *f).map(|_| "stopped after that".to_owned()));
+    add(&mut facts, "options", options.join(", "));
+    if let Some(dispatch) = &operation.dispatch {
+        add(
+            &mut facts,
+            "sent",
+            format!("{} through {} as {}", moment(dispatch.at), dispatch.endpoint, dispatch.user),
+        );
+    }
+    add(&mut facts, "task", operation.task.as_ref().map(ToString::to_string).unwrap_or_default());
+    if !operation.is_final && !operation.followed {
+        add(&mut facts, "followed", "no: its remote is disconnected");
+    }
+    add(&mut facts, "id", operation.id.to_string());
+    sheet.facts(&facts);
+    if !operation.candidates.is_empty() {
+        sheet.head("Tasks that could be it", Some("\"muster operation resolve\" settles it"));
+        for task in &operation.candidates {
+            sheet.line(task.as_str());
+        }
+    }
+    sheet.head("What happened", None);
+    sheet.facts(&operation.log.iter().map(|entry| (moment(entry.at), entry.text.clone())).collect());
+    if !operation.last_lines.is_empty() {
+        sheet.head("End of the task's log", None);
+        for line in &operation.last_lines {
+            sheet.line(line.as_str());
+        }
+    }
+    sheet.lines()
+}
+
+async fn follow(
+    client: &Client,
+    id: &str,
+    common: &Common,
+    context: &mut Context<'_>,
+) -> Result<Exit, Failure> {
+    let operation: Operation = client.get(&path(&["operations", id])).await?;
+    let name = full_name(&operation);
+    let action = operation.action;
+    let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
+    let began = Instant::now();
+    let interrupt = Interrupt::heed();
+    let ended = {
+        let mut end = std::pin::pin!(act::follow(client, operation, |operation| {
+            let _ = tell.send(operation.sentence.clone());
+        }));
+        loop {
+            tokio::select! {
+                ended = &mut end => break Some(ended),
+                Some(sentence) = told.recv() => context.show_progress(&safe(&format!(
+                    "{action} {name}: {sentence} ({})",
+                    span(began.elapsed().as_secs())
+                ))),
+                () = interrupt.wait() => break None,
+            }
+        }
+    };
+    drop(interrupt);
+    context.clear_progress();
+    let Some(ended) = ended else {
+        return Err(Failure::new(Exit::OutcomeUnknown, format!("{action} {name}: interrupted; it goes on."))
+            .hint(format!("Look at it again: muster operation follow {id}")));
+    };
+    let operation = ended?;
+    if common.json() {
+        context.print_json(&operation)?;
+    }
+    for line in act::outcome(&operation, &name)? {
+        context.note(&format!("  {}", safe(&line)));
+    }
+    if !common.json() {
+        let sentence =
+            if operation.state == OperationState::Succeeded { "done" } else { &operation.sentence };
+        context.print(&safe(&format!("{action} {name}: {sentence}")))?;
+        context.print("\n")?;
+    }
+    Ok(Exit::Done)
+}

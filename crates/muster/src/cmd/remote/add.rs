@@ -1,0 +1,541 @@
+//! Adding a remote, and signing in to one anew: certificate, credential, second factor, rights, in that order, as the
+//! server asks for them. Whatever fails, the server is told to forget it.
+
+use std::time::Duration;
+
+use api::Secret;
+use api::onboarding::{
+    Confirm, Finish, Finished, Keep, Onboarding, OnboardingRequest, SecondFactor, SignIn, SignedIn, Step,
+};
+use model::rights::Rights;
+use pve::auth::{Credential, Factor};
+use serde_json::{Value, json};
+use tokio::time::{Instant, sleep};
+
+use super::trust::{ON_THE_HOST, facts, same};
+use super::{change, get, name_of};
+use crate::cli::remote::{Add, Keep as Typed, KeepRights, Reauth};
+use crate::cli::{Common, SignIn as Options};
+use crate::client::{Client, path};
+use crate::context::Context;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::open::sign_in::{CODE_REJECTED, TRIES, code, code_rejected, factor};
+use crate::open::trust::Beliefs;
+use crate::secrets::Means;
+use crate::term::ask::NoAnswer;
+use crate::term::text::safe;
+
+/// How long the first inventory is waited for.
+const FIRST_LOOK: Duration = Duration::from_secs(15);
+
+/// What the command line gave.
+struct Given {
+    beliefs: Beliefs,
+    means: Means,
+    keep: Typed,
+    name: Option<String>,
+    connect: bool,
+}
+
+/// Does the command line say enough for a script?
+///
+/// # Errors
+/// A script that does not say what shall be kept, or how to sign in.
+pub(super) fn check(keep: &Typed, options: &Options, context: &Context<'_>) -> Result<(), Failure> {
+    let token = options.token_file.is_some() || options.token_fd.is_some();
+    let chosen = keep.rights.is_some() || keep.keep_password;
+    if token && chosen {
+        return Err(Failure::usage(
+            "A token that is given is kept as it is: --rights and --keep-password do not fit.",
+        )
+        .hint("Leave them out, or sign in with --user to have a token made."));
+    }
+    if !token && !chosen && !context.ask.present() {
+        return Err(Failure::usage("Nothing says what shall be kept to sign in with.").hint(
+            "Say --rights look, operate or same-as-user to have a token made, or --keep-password.\n\
+             With --token-file FILE the token itself is kept.",
+        ));
+    }
+    Ok(())
+}
+
+/// Is it only the second factor that is given?
+pub(super) fn only_factor(wanted: &Reauth) -> bool {
+    let options = &wanted.sign_in;
+    (options.otp_file.is_some() || options.otp_fd.is_some())
+        && options.user.is_none()
+        && options.password_file.is_none()
+        && options.password_fd.is_none()
+}
+
+/// `muster remote add`.
+pub(super) async fn add(
+    client: &Client,
+    wanted: Add,
+    common: &Common,
+    context: &mut Context<'_>,
+) -> Result<Exit, Failure> {
+    let given = Given {
+        beliefs: Beliefs::of(&wanted.sign_in)?,
+        means: Means::read(&wanted.sign_in)?,
+        keep: wanted.keep,
+        name: wanted.name,
+        connect: !wanted.disconnected,
+    };
+    let request = OnboardingRequest { address: wanted.address, remote: None };
+    let limit = wanted.sign_in.timeout;
+    let finished = within(limit, go(client, &request, &given, context)).await?;
+    let id = finished.remote.row.id.to_string();
+    let value = if given.connect {
+        first_look(client, &id, context).await?
+    } else {
+        client.get(&path(&["remotes", &id])).await?
+    };
+    tell(&finished, value, "added", common, context)
+}
+
+/// `muster remote reauth`.
+pub(super) async fn reauth(
+    client: &Client,
+    wanted: Reauth,
+    common: &Common,
+    context: &mut Context<'_>,
+) -> Result<Exit, Failure> {
+    let value = get(client, &wanted.named).await?;
+    let (name, id) = (name_of(&value), value.get("id").map_or_else(String::new, Value::to_string));
+    let means = Means::read(&wanted.sign_in)?;
+    let waits = value.pointer("/link/cause/code").and_then(Value::as_str) == Some("second_factor_needed");
+    let typed_nothing = wanted.sign_in.user.is_none() && means.token.is_none() && means.password.is_none();
+    if only_factor(&wanted)
+        || (waits && typed_nothing && wanted.keep.rights.is_none() && context.ask.present())
+    {
+        return answer_factor(client, &value, &means, common, context).await;
+    }
+    let given =
+        Given { beliefs: Beliefs::of(&wanted.sign_in)?, means, keep: wanted.keep, name: None, connect: true };
+    let request = OnboardingRequest { address: String::new(), remote: Some(name) };
+    let finished = within(wanted.sign_in.timeout, go(client, &request, &given, context)).await?;
+    let value = first_look(client, &id, context).await?;
+    tell(&finished, value, "signed in anew", common, context)
+}
+
+/// Answers the second factor that a link waits for.
+async fn answer_factor(
+    client: &Client,
+    value: &Value,
+    means: &Means,
+    common: &Common,
+    context: &mut Context<'_>,
+) -> Result<Exit, Failure> {
+    let (name, id) = (name_of(value), value.get("id").map_or_else(String::new, Value::to_string));
+    let user = value.pointer("/credential/user").and_then(Value::as_str).unwrap_or("its user").to_owned();
+    let kinds: Vec<String> = value
+        .pointer("/link/cause/facts/kinds")
+        .and_then(|k| serde_json::from_value(k.clone()).ok())
+        .unwrap_or_default();
+    let mut tries = 0;
+    loop {
+        tries += 1;
+        let (text, typed) = code(&name, &user, &kinds, means, context.ask)?;
+        let body = second_factor(text);
+        match client.post::<Value>(&path(&["remotes", &id, "second-factor"]), &body).await {
+            Ok(fresh) => {
+                context.ask.judged();
+                let fresh = change::wait_for_link(client, &id, fresh, context).await?;
+                return change::stands(&fresh, common, context);
+            }
+            Err(failure) if failure.exit == Exit::Credentials && typed && tries < TRIES => {
+                context.ask.tell(CODE_REJECTED);
+            }
+            Err(failure) => {
+                context.ask.judged();
+                return Err(failure);
+            }
+        }
+    }
+}
+
+/// `--timeout`, if there is one.
+async fn within<T>(
+    limit: Option<Duration>,
+    work: impl Future<Output = Result<T, Failure>>,
+) -> Result<T, Failure> {
+    match limit {
+        Some(limit) => tokio::time::timeout(limit, work).await.unwrap_or_else(|_| {
+            Err(Failure::new(Exit::Unreachable, "The time given with --timeout has passed."))
+        }),
+        None => work.await,
+    }
+}
+
+/// From the address to the remote. On any failure the server forgets what was begun.
+async fn go(
+    client: &Client,
+    request: &OnboardingRequest,
+    given: &Given,
+    context: &mut Context<'_>,
+) -> Result<Finished, Failure> {
+    let state: Onboarding = client.post(&path(&["onboardings"]), request).await?;
+    let id = state.id.clone();
+    let outcome = steps(client, state, given, context).await;
+    context.ask.judged();
+    if outcome.is_err() {
+        let _ = client.delete::<Value>(&path(&["onboardings", &id])).await;
+    }
+    outcome
+}
+
+async fn steps(
+    client: &Client,
+    mut state: Onboarding,
+    given: &Given,
+    context: &mut Context<'_>,
+) -> Result<Finished, Failure> {
+    let id = state.id.clone();
+    let at = |step: &str| path(&["onboardings", &id, step]);
+    loop {
+        if let Some(known) = &state.managed_as {
+            return Err(managed(&known.name, &state.endpoint));
+        }
+        state = match state.step {
+            Step::Trust => {
+                let fingerprint = believe(&state, &given.beliefs, context)?;
+                client.post(&at("trust"), &Confirm { fingerprint }).await?
+            }
+            Step::SignIn => sign_in(client, &at("sign-in"), &state, &given.means, context).await?,
+            Step::SecondFactor => answer(client, &at("second-factor"), &state, &given.means, context).await?,
+            Step::Finish => {
+                context.ask.judged();
+                let finish = finish(&state, given, context)?;
+                return client.post(&at("finish"), &finish).await;
+            }
+        };
+    }
+}
+
+fn managed(name: &str, endpoint: &str) -> Failure {
+    Failure::usage(format!("{endpoint} is already managed as {name}. Nothing was changed.")).hint(format!(
+        "To reach {name} by this address as well: muster remote endpoint add {name} {endpoint}"
+    ))
+}
+
+/// Decides whether the certificate is to be believed.
+fn believe(state: &Onboarding, beliefs: &Beliefs, context: &mut Context<'_>) -> Result<String, Failure> {
+    let name = &state.endpoint;
+    let Some(shown) = &state.certificate else {
+        return Err(Failure::new(Exit::Certificate, format!("{name} showed no certificate.")));
+    };
+    if beliefs.fingerprints.iter().any(|f| same(&f.to_string(), &shown.fingerprint)) {
+        return Ok(shown.fingerprint.clone());
+    }
+    if !beliefs.fingerprints.is_empty() {
+        let expected = beliefs.fingerprints.iter().map(ToString::to_string).collect::<Vec<_>>().join(" or ");
+        return Err(Failure::new(
+            Exit::Certificate,
+            format!("{name} shows another certificate than the one given with --fingerprint. Nothing was sent."),
+        )
+        .cause("certificate_changed")
+        .detail(facts(shown))
+        .detail([format!("given    {expected}")])
+        .hint(
+            "If the certificate was renewed on purpose, compare the new fingerprint on the host and give that one. \
+             Otherwise someone may sit in between.",
+        ));
+    }
+    if beliefs.accept_new {
+        context
+            .ask
+            .tell(&safe(&format!("{name}: accepting the certificate shown, SHA-256 {}", shown.fingerprint)));
+        return Ok(shown.fingerprint.clone());
+    }
+    let untrusted = |sentence: String| {
+        Failure::new(Exit::Certificate, sentence).cause("untrusted_certificate").detail(facts(shown)).hint(
+            format!(
+                "If that is the host's certificate, add:  --fingerprint {}\n{ON_THE_HOST}",
+                shown.fingerprint
+            ),
+        )
+    };
+    let why = state.untrusted_why.as_deref().unwrap_or("nobody known vouches for it");
+    if !context.ask.present() {
+        return Err(untrusted(format!("The certificate of {name} is not trusted: {why}. Nothing was sent.")));
+    }
+    context.ask.tell(&safe(&format!("The certificate of {name} is not known to Muster: {why}.")));
+    for line in facts(shown) {
+        context.ask.tell(&format!("  {}", safe(&line)));
+    }
+    context.ask.tell("Compare the SHA-256 with the one on the host (its node → System → Certificates).");
+    if context.ask.confirm("Trust it?")? {
+        Ok(shown.fingerprint.clone())
+    } else {
+        Err(untrusted(format!("The certificate of {name} was not confirmed. Nothing was sent.")))
+    }
+}
+
+fn not_signed_in(name: &str) -> Failure {
+    Failure::new(Exit::Credentials, format!("Not signed in at {name}: no credential was given.")).hint(
+        "Give --token-file FILE, or --user USER@REALM with --password-file FILE; or run it in a terminal to be asked.",
+    )
+}
+
+/// Presents token or password; a typed password that is rejected may be typed again.
+async fn sign_in(
+    client: &Client,
+    at: &str,
+    state: &Onboarding,
+    means: &Means,
+    context: &mut Context<'_>,
+) -> Result<Onboarding, Failure> {
+    if let Some(Credential::Token { id, secret }) = &means.token {
+        let token = Secret::from(format!("{id}={}", secret.expose()));
+        return client.post(at, &SignIn::Token { token }).await;
+    }
+    let name = &state.endpoint;
+    let user = user(state, means, context)?;
+    let mut tries = 0;
+    loop {
+        tries += 1;
+        let (password, typed) = match &means.password {
+            Some(password) => (Secret::from(password.expose()), false),
+            None => match context.ask.secret(&safe(&format!("Password of {user} at {name}"))) {
+                Ok(text) if text.is_empty() => {
+                    return Err(Failure::new(Exit::Credentials, "No password was typed."));
+                }
+                Ok(text) => (Secret::from(text.as_str()), true),
+                Err(NoAnswer::NoTerminal) => return Err(not_signed_in(name)),
+                Err(other) => return Err(other.into()),
+            },
+        };
+        match client.post(at, &SignIn::Password { user: user.clone(), password }).await {
+            Err(failure) if failure.exit == Exit::Credentials && typed && tries < TRIES => {
+                context
+                    .ask
+                    .tell("That was rejected: a wrong password, or the account is disabled or expired.");
+            }
+            outcome => return outcome,
+        }
+    }
+}
+
+/// The user with realm: given, or asked for with the realms there are.
+fn user(state: &Onboarding, means: &Means, context: &mut Context<'_>) -> Result<String, Failure> {
+    let realms: Vec<&str> = state.realms.iter().map(|r| r.name.as_str()).collect();
+    let default = state.realms.iter().find(|r| r.default).map_or("pam", |r| r.name.as_str());
+    let realm = |user: &str| user.rsplit_once('@').map(|(_, realm)| realm.to_owned());
+    let known = |user: &str| match realm(user) {
+        None => Err(format!("“{user}” has no realm")),
+        Some(realm) if realms.is_empty() || realms.contains(&realm.as_str()) => Ok(()),
+        Some(realm) => Err(format!("there is no realm “{realm}” there")),
+    };
+    let wrong = |why: String| {
+        let failure =
+            Failure::usage(format!("Cannot sign in at {}: {why}. No password was sent.", state.endpoint));
+        match realms.is_empty() {
+            true => failure.hint("A user has a name and a realm, as in root@pam."),
+            false => failure.hint(format!("Its realms are {}: --user NAME@REALM.", realms.join(", "))),
+        }
+    };
+    if let Some(user) = &means.user {
+        return known(user).map(|()| user.clone()).map_err(wrong);
+    }
+    if !context.ask.present() {
+        return Err(not_signed_in(&state.endpoint));
+    }
+    let described: Vec<String> = state
+        .realms
+        .iter()
+        .map(|r| match &r.comment {
+            Some(comment) => format!("{} ({comment})", r.name),
+            None => r.name.clone(),
+        })
+        .collect();
+    if !described.is_empty() {
+        context.ask.tell(&safe(&format!("Realms of {}: {}", state.endpoint, described.join(", "))));
+    }
+    let mut tries = 0;
+    loop {
+        tries += 1;
+        let typed = context.ask.line("User", Some("root@pam"))?;
+        let user = if typed.contains('@') { typed } else { format!("{typed}@{default}") };
+        match known(&user) {
+            Ok(()) => return Ok(user),
+            Err(why) if tries < TRIES => context.ask.tell(&safe(&format!("{why}."))),
+            Err(why) => return Err(wrong(why)),
+        }
+    }
+}
+
+/// A code as the server takes it.
+fn second_factor(code: pve::Secret) -> SecondFactor {
+    let (text, kind) = match factor(code) {
+        Factor::Recovery(code) => (code, "recovery"),
+        Factor::Yubico(code) => (code, "yubico"),
+        Factor::Totp(code) => (code, "totp"),
+    };
+    SecondFactor { code: Secret::from(text.expose()), kind: Some(kind.to_owned()) }
+}
+
+async fn answer(
+    client: &Client,
+    at: &str,
+    state: &Onboarding,
+    means: &Means,
+    context: &mut Context<'_>,
+) -> Result<Onboarding, Failure> {
+    let user = means.user.clone().unwrap_or_else(|| "the account".to_owned());
+    let mut tries = 0;
+    loop {
+        tries += 1;
+        let (text, typed) = code(&state.endpoint, &user, &state.factors, means, context.ask)?;
+        match client.post(at, &second_factor(text)).await {
+            Err(failure) if failure.exit == Exit::Credentials && typed && tries < TRIES => {
+                context.ask.tell(CODE_REJECTED);
+            }
+            Err(failure) if failure.exit == Exit::Credentials => {
+                return Err(code_rejected().about(&state.endpoint));
+            }
+            outcome => return outcome,
+        }
+    }
+}
+
+/// What shall be kept, and what the remote is called.
+fn finish(state: &Onboarding, given: &Given, context: &mut Context<'_>) -> Result<Finish, Failure> {
+    let empty = SignedIn {
+        user: "".into(),
+        with_token: given.means.token.is_some(),
+        version: None,
+        cluster: None,
+        nodes: Vec::new(),
+        identity: None,
+        suggested_name: None,
+        offers: Vec::new(),
+    };
+    let signed_in = state.signed_in.as_ref().unwrap_or(&empty);
+    if context.ask.present() {
+        let version = signed_in.version.as_ref().map(|v| format!(" {v}")).unwrap_or_default();
+        let what = match (&signed_in.cluster, signed_in.nodes.len()) {
+            (Some(cluster), n) => format!("cluster {cluster} of {n} nodes"),
+            (None, _) => "a stand-alone host".to_owned(),
+        };
+        context.ask.tell(&safe(&format!("Signed in as {}: Proxmox VE{version}, {what}.", signed_in.user)));
+    }
+    let (keep, rights) = match (given.keep.rights, given.keep.keep_password) {
+        _ if signed_in.with_token => (Keep::Token, None),
+        (Some(rights), _) => (Keep::Token, Some(rights_of(rights))),
+        (None, true) => (Keep::Password, None),
+        (None, false) => choose(signed_in, context)?,
+    };
+    let name = match &given.name {
+        Some(name) => Some(name.clone()),
+        None if state.remote.is_some() || !context.ask.present() => None,
+        None => Some(context.ask.line("What shall it be called", signed_in.suggested_name.as_deref())?)
+            .filter(|name| !name.is_empty()),
+    };
+    Ok(Finish { name, keep, rights, connect: given.connect })
+}
+
+fn rights_of(rights: KeepRights) -> Rights {
+    match rights {
+        KeepRights::Look => Rights::Look,
+        KeepRights::Operate => Rights::Operate,
+        KeepRights::SameAsUser => Rights::SameAsUser,
+    }
+}
+
+/// Asks in words what shall be kept.
+fn choose(signed_in: &SignedIn, context: &mut Context<'_>) -> Result<(Keep, Option<Rights>), Failure> {
+    let user = safe(&signed_in.user);
+    let word = |rights: Rights| rights.as_str().replace('_', "-");
+    context.ask.tell("");
+    context.ask.tell("What shall Muster sign in with from now on?");
+    for rights in Rights::ALL {
+        let offer = signed_in.offers.iter().find(|o| o.rights == rights);
+        let sentence = match (offer, rights) {
+            (Some(offer), _) => offer.sentence.clone(),
+            (None, Rights::Look) => "a token that sees everything and changes nothing".to_owned(),
+            (None, Rights::Operate) => {
+                "a token that also starts, stops and otherwise switches guests".to_owned()
+            }
+            (None, Rights::SameAsUser) => format!("a token that may do whatever {user} may"),
+        };
+        context.ask.tell(&safe(&format!("  {:13} {sentence}", word(rights))));
+        if let Some(offer) = offer.filter(|o| !o.privileges.is_empty()) {
+            context.ask.tell(&safe(&format!("  {:13} privileges: {}", "", offer.privileges.join(" "))));
+        }
+        if let Some(offer) = offer.filter(|o| !o.lacking.is_empty()) {
+            context.ask.tell(&safe(&format!("  {:13} {user} itself lacks: {}", "", offer.lacking.join(" "))));
+        }
+    }
+    context.ask.tell(&format!("  {:13} no token: the password itself, sealed on the server", "password"));
+    loop {
+        let answer = context.ask.line("look, operate, same-as-user or password", Some("operate"))?;
+        match answer.trim().to_lowercase().as_str() {
+            "password" => return Ok((Keep::Password, None)),
+            other => match other.parse::<Rights>() {
+                Ok(rights) => return Ok((Keep::Token, Some(rights))),
+                Err(_) => context.ask.tell("Please type one of the four words."),
+            },
+        }
+    }
+}
+
+/// Waits for the first inventory, as long as one waits for such a thing.
+async fn first_look(client: &Client, id: &str, context: &mut Context<'_>) -> Result<Value, Failure> {
+    let end = Instant::now() + FIRST_LOOK;
+    loop {
+        let value: Value = client.get(&path(&["remotes", id])).await?;
+        let flag = |pointer: &str| value.pointer(pointer).and_then(Value::as_bool).unwrap_or(false);
+        let nodes = value.pointer("/counts/nodes").and_then(Value::as_u64).unwrap_or(0);
+        if (flag("/link/up") && nodes > 0) || flag("/link/needs_person") || Instant::now() >= end {
+            context.clear_progress();
+            return Ok(value);
+        }
+        context.show_progress(&safe(&format!("{}: taking the first inventory", name_of(&value))));
+        sleep(Duration::from_millis(200)).await;
+    }
+}
+
+/// Says what is there now, and what was made on the host.
+fn tell(
+    finished: &Finished,
+    value: Value,
+    what: &str,
+    common: &Common,
+    context: &mut Context<'_>,
+) -> Result<Exit, Failure> {
+    if common.json() {
+        let mut object = value;
+        if let Some(map) = object.as_object_mut() {
+            map.insert("minted".to_owned(), serde_json::to_value(&finished.minted).unwrap_or_default());
+            map.insert("done".to_owned(), json!(finished.done));
+        }
+        context.print_json(&object)?;
+        return Ok(Exit::Done);
+    }
+    let name = name_of(&value);
+    let count = |pointer: &str| value.pointer(pointer).and_then(Value::as_u64).unwrap_or(0);
+    let state = value.pointer("/link/state").and_then(Value::as_str).unwrap_or("unknown").replace('_', " ");
+    let up = value.pointer("/link/up").and_then(Value::as_bool).unwrap_or(false);
+    let seen = match up {
+        true => format!(", {} nodes, {} guests", count("/counts/nodes"), count("/counts/guests")),
+        false => String::new(),
+    };
+    for line in &finished.done {
+        context.print(&format!("{}\n", safe(line)))?;
+    }
+    if let (Some(minted), true) = (&finished.minted, finished.done.is_empty()) {
+        context.print(&format!("Made on the host: the token {}\n", safe(&minted.id)))?;
+        if let Some(role) = &minted.role {
+            context.print(&format!(
+                "with the role {}: {}\n",
+                safe(role),
+                safe(&minted.privileges.join(" "))
+            ))?;
+        }
+    }
+    context.print(&format!("{} was {what}: {}{}\n", safe(&name), safe(&state), safe(&seen)))?;
+    context.note(&format!("Look at it: muster guest ls remote:{}", safe(&name)));
+    Ok(Exit::Done)
+}

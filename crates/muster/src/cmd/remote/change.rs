@@ -1,0 +1,247 @@
+//! Remotes changed: name, connection, and gone.
+
+use std::time::Duration;
+
+use api::remote::{Disconnect, Link, MintedFate, Remote, RemoteEdit, Removed};
+use serde_json::{Value, json};
+use tokio::time::{Instant, sleep};
+
+use super::{get, name_of};
+use crate::cli::Common;
+use crate::cli::remote as typed;
+use crate::client::problem::{exit_of_code, sentence};
+use crate::client::{Client, path, with_query};
+use crate::context::Context;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::term::text::safe;
+
+/// How long a link is waited for.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Between two looks at a link.
+const PAUSE: Duration = Duration::from_millis(200);
+
+/// `muster remote edit`.
+pub(super) async fn edit(
+    client: &Client,
+    wanted: &typed::Edit,
+    common: &Common,
+    context: &mut Context<'_>,
+) -> Result<Exit, Failure> {
+    let edit = RemoteEdit {
+        name: wanted.name.clone(),
+        interval_seconds: wanted.interval.map(|i| Some(i.as_secs_f64())),
+        web_url: wanted.web_url.clone().map(|url| Some(url).filter(|u| !u.is_empty())),
+    };
+    let value: Value = client.patch(&path(&["remotes", &wanted.remote]), &edit).await?;
+    told(&value, "changed", common, context)
+}
+
+fn told(value: &Value, what: &str, common: &Common, context: &mut Context<'_>) -> Result<Exit, Failure> {
+    if common.json() {
+        context.print_json(value)?;
+    } else {
+        context.print(&format!("{}: {what}\n", safe(&name_of(value))))?;
+    }
+    Ok(Exit::Done)
+}
+
+/// `muster remote rm`.
+pub(super) async fn remove(
+    client: &Client,
+    wanted: &typed::Rm,
+    common: &Common,
+    context: &mut Context<'_>,
+) -> Result<Exit, Failure> {
+    let value = get(client, &wanted.named).await?;
+    let name = name_of(&value);
+    let minted = value.pointer("/credential/minted/id").and_then(Value::as_str).map(str::to_owned);
+    let confirmed = match &wanted.yes {
+        Some(typed) => typed.clone(),
+        None if !context.ask.present() => {
+            return Err(Failure::usage(format!("{name} would be removed, and there is nobody to ask."))
+                .hint(format!("In a script, say its name once more: --yes {name}")));
+        }
+        None => {
+            let guests = value.pointer("/counts/guests").and_then(Value::as_u64).unwrap_or(0);
+            context.ask.tell(&safe(&format!(
+                "{name} goes from Muster with all that is known of it ({guests} guests and their history). \
+                 Nothing happens to the guests themselves."
+            )));
+            if let Some(id) = &minted {
+                context.ask.tell(&safe(&match wanted.keep_token {
+                    true => format!("The token {id} stays on the host."),
+                    false => format!("The token {id}, which Muster made there, is removed as well."),
+                }));
+            }
+            context.ask.line(&format!("Type the name of the remote to remove it ({name})"), None)?
+        }
+    };
+    if confirmed.trim() != name {
+        return Err(Failure::usage(format!(
+            "“{}” is not its name: {name} was not removed.",
+            confirmed.trim()
+        )));
+    }
+    let fate = if wanted.keep_token { MintedFate::Keep } else { MintedFate::Remove };
+    let query = [
+        ("confirm", Some(name.clone())),
+        (
+            "minted",
+            minted.as_ref().map(|_| match fate {
+                MintedFate::Keep => "keep".to_owned(),
+                MintedFate::Remove => "remove".to_owned(),
+            }),
+        ),
+        ("even_with_open", Some("true".to_owned()).filter(|_| wanted.even_with_open)),
+    ];
+    let id = value.get("id").map_or_else(|| name.clone(), Value::to_string);
+    let reply: Value = client
+        .delete(&with_query(&path(&["remotes", &id]), &query))
+        .await
+        .map_err(|failure| open_operations(failure, wanted.even_with_open))?;
+    let removed: Removed = serde_json::from_value(reply.clone()).unwrap_or_default();
+    if common.json() {
+        let mut object = json!({ "id": value.get("id"), "name": name, "removed": true });
+        if let (Some(object), Value::Object(reply)) = (object.as_object_mut(), reply) {
+            object.extend(reply);
+        }
+        context.print_json(&object)?;
+    } else {
+        context.print(&format!("{}: removed\n", safe(&name)))?;
+        if let Some(id) = &removed.minted_removed {
+            context.print(&format!("{}: removed from the host\n", safe(id)))?;
+        }
+    }
+    match removed.minted_left {
+        Some(left) => {
+            let why = left.why.map(|why| format!(": {why}")).unwrap_or_default();
+            context.note(&safe(&format!("The token {} is still on the host{why}.", left.id)));
+            context.note(&safe(&format!(
+                "To remove it there: pveum user token remove {}",
+                left.id.replacen('!', " ", 1)
+            )));
+            Ok(if wanted.keep_token { Exit::Done } else { Exit::Partial })
+        }
+        None => Ok(Exit::Done),
+    }
+}
+
+/// Says how to go on when operations stand in the way.
+fn open_operations(failure: Failure, even: bool) -> Failure {
+    match failure.exit {
+        Exit::Failed if !even && failure.sentence.contains("operation") => {
+            failure.hint("Wait for them (muster operation ls), or say --even-with-open.")
+        }
+        _ => failure,
+    }
+}
+
+/// `muster remote disconnect`.
+pub(super) async fn disconnect(
+    client: &Client,
+    wanted: &typed::Disconnect,
+    common: &Common,
+    context: &mut Context<'_>,
+) -> Result<Exit, Failure> {
+    let at = path(&["remotes", &wanted.named.remote, "disconnect"]);
+    let ask = |even_with_open| Disconnect { even_with_open };
+    let value: Value = match client.post(&at, &ask(wanted.even_with_open)).await {
+        Ok(value) => value,
+        Err(failure) => {
+            let failure = open_operations(failure, wanted.even_with_open);
+            let stands = failure.hint.as_deref().is_some_and(|h| h.contains("--even-with-open"));
+            if !stands || common.json() || !context.ask.present() {
+                return Err(failure);
+            }
+            context.ask.tell(&safe(&failure.sentence));
+            if !context
+                .ask
+                .confirm("Disconnect all the same? They are followed again once it is connected.")?
+            {
+                return Err(Failure::new(Exit::Failed, "Nothing was done."));
+            }
+            client.post(&at, &ask(true)).await?
+        }
+    };
+    told(&value, "disconnected, until \"muster remote connect\"", common, context)
+}
+
+/// `muster remote connect`.
+pub(super) async fn connect(
+    client: &Client,
+    wanted: &typed::Connect,
+    common: &Common,
+    context: &mut Context<'_>,
+) -> Result<Exit, Failure> {
+    let value: Value = client.post(&path(&["remotes", &wanted.named.remote, "connect"]), &json!({})).await?;
+    if wanted.no_wait {
+        return told(&value, "connecting", common, context);
+    }
+    let id = value.get("id").map_or_else(|| wanted.named.remote.clone(), Value::to_string);
+    let value = wait_for_link(client, &id, value, context).await?;
+    stands(&value, common, context)
+}
+
+/// `muster remote try`.
+pub(super) async fn try_now(
+    client: &Client,
+    named: &typed::Named,
+    common: &Common,
+    context: &mut Context<'_>,
+) -> Result<Exit, Failure> {
+    let value: Value = client.post(&path(&["remotes", &named.remote, "try"]), &json!({})).await?;
+    let id = value.get("id").map_or_else(|| named.remote.clone(), Value::to_string);
+    // Whatever it was before, the try itself takes a moment.
+    sleep(PAUSE).await;
+    let value = client.get(&path(&["remotes", &id])).await?;
+    let value = wait_for_link(client, &id, value, context).await?;
+    stands(&value, common, context)
+}
+
+/// Waits until a link stands, or is surely not going to by itself.
+pub(super) async fn wait_for_link(
+    client: &Client,
+    id: &str,
+    mut value: Value,
+    context: &mut Context<'_>,
+) -> Result<Value, Failure> {
+    let end = Instant::now() + PATIENCE;
+    loop {
+        let link: Option<Link> = value.get("link").cloned().and_then(|l| serde_json::from_value(l).ok());
+        let pending = link.as_ref().is_some_and(|l| l.state == "connecting");
+        if !pending || Instant::now() >= end {
+            context.clear_progress();
+            return Ok(value);
+        }
+        context.show_progress(&safe(&format!("{}: connecting", name_of(&value))));
+        sleep(PAUSE).await;
+        value = client.get(&path(&["remotes", id])).await?;
+    }
+}
+
+/// Says how a link stands; one that does not is a failure with its cause's exit code.
+pub(super) fn stands(value: &Value, common: &Common, context: &mut Context<'_>) -> Result<Exit, Failure> {
+    let name = name_of(value);
+    if common.json() {
+        context.print_json(value)?;
+    }
+    let Ok(remote) = serde_json::from_value::<Remote>(value.clone()) else { return Ok(Exit::Done) };
+    let link = &remote.row.link;
+    if link.up {
+        if !common.json() {
+            context.print(&format!("{}: {}\n", safe(&name), safe(&link.state.replace('_', " "))))?;
+        }
+        return Ok(Exit::Done);
+    }
+    let exit = link.cause.as_ref().and_then(|c| exit_of_code(&c.code)).unwrap_or(Exit::Unreachable);
+    let words = link.cause.as_ref().map_or(&link.sentence, |c| &c.sentence);
+    let failure = Failure::new(exit, sentence(words)).about(&name);
+    let again = link
+        .next_try
+        .map(|at| format!(" It is tried again {}.", crate::term::text::until(crate::cmd::now(), at)));
+    let remedy = link.cause.as_ref().map(|c| c.remedy.clone()).unwrap_or_default();
+    let hint = format!("{remedy}{}", again.unwrap_or_default());
+    Err(if hint.trim().is_empty() { failure } else { failure.hint(hint.trim()) })
+}

@@ -1,0 +1,90 @@
+//! `muster remote`: hosts and clusters that the server looks after.
+
+mod add;
+mod change;
+mod trust;
+mod view;
+
+use api::remote::RemoteRow;
+use api::stream::Topic;
+use serde_json::Value;
+
+pub(super) use view::drift_fact;
+
+use super::list::{self, List};
+use super::watch::Watched;
+use crate::cli::remote::{EndpointCommand, Named, RemoteCommand};
+use crate::client::{Client, path};
+use crate::context::Context;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::privileges::{Account, commands};
+use crate::serve::config::Environment;
+
+/// Carries out `muster remote`.
+pub(super) async fn run(
+    remote: crate::cli::remote::Remote,
+    environment: &Environment,
+    context: &mut Context<'_>,
+) -> Result<Exit, Failure> {
+    let common = remote.common;
+    if let RemoteCommand::Privileges(wanted) = &remote.command {
+        let account = Account { user: &wanted.user, token: &wanted.token };
+        return context.print(&commands(wanted.pve, wanted.rights, &account)).map(|()| Exit::Done);
+    }
+    // What the command line lacks is said before anything is asked of anyone.
+    match &remote.command {
+        RemoteCommand::Add(wanted) => add::check(&wanted.keep, &wanted.sign_in, context)?,
+        RemoteCommand::Reauth(wanted) if !add::only_factor(wanted) => {
+            add::check(&wanted.keep, &wanted.sign_in, context)?;
+        }
+        _ => {}
+    }
+    let client = super::open(&common, environment).await?;
+    match remote.command {
+        RemoteCommand::Ls(listing) => {
+            let list = List {
+                path: path(&["remotes"]),
+                nouns: ("remote", "remotes"),
+                sort: None,
+                table: &view::table,
+                watched: Watched::topics(&[Topic::Links, Topic::Counts]),
+            };
+            // Whether a remote was ever reached is what this list tells: nothing is missing in it.
+            match list::show::<RemoteRow>(&client, &list, &listing, &common, context).await? {
+                Exit::Partial => Ok(Exit::Done),
+                exit => Ok(exit),
+            }
+        }
+        RemoteCommand::Show(named) => view::show(&client, &named, &common, context).await,
+        RemoteCommand::Coverage(named) => view::coverage(&client, &named, &common, context).await,
+        RemoteCommand::Drift(named) => view::drift(&client, &named, &common, context).await,
+        RemoteCommand::Add(wanted) => add::add(&client, *wanted, &common, context).await,
+        RemoteCommand::Reauth(wanted) => add::reauth(&client, *wanted, &common, context).await,
+        RemoteCommand::Edit(wanted) => change::edit(&client, &wanted, &common, context).await,
+        RemoteCommand::Rm(wanted) => change::remove(&client, &wanted, &common, context).await,
+        RemoteCommand::Connect(wanted) => change::connect(&client, &wanted, &common, context).await,
+        RemoteCommand::Disconnect(wanted) => change::disconnect(&client, &wanted, &common, context).await,
+        RemoteCommand::Try(named) => change::try_now(&client, &named, &common, context).await,
+        RemoteCommand::Trust(wanted) => trust::trust(&client, &wanted, &common, context).await,
+        RemoteCommand::Endpoint(endpoint) => match endpoint.command {
+            EndpointCommand::Ls(named) => trust::endpoints(&client, &named, &common, context).await,
+            EndpointCommand::Add(wanted) => trust::add_endpoint(&client, &wanted, &common, context).await,
+            EndpointCommand::Rm(wanted) => trust::remove_endpoint(&client, &wanted, &common, context).await,
+        },
+        RemoteCommand::Privileges(_) => Ok(Exit::Done),
+    }
+}
+
+/// One remote as it came, by name or number.
+async fn get(client: &Client, named: &Named) -> Result<Value, Failure> {
+    client.get(&path(&["remotes", named.remote.trim()])).await.map_err(|failure| match failure.exit {
+        Exit::Usage if failure.hint.is_none() => failure.hint("\"muster remote ls\" lists those there are."),
+        _ => failure,
+    })
+}
+
+/// A remote's name out of what came.
+fn name_of(remote: &Value) -> String {
+    remote.get("name").and_then(Value::as_str).unwrap_or_default().to_owned()
+}

@@ -1,0 +1,185 @@
+//! What a text on the command line means: one guest, node or storage, never the first match.
+
+use api::guest::Guest;
+use api::node::Node;
+use api::remote::RemoteRow;
+use serde::de::DeserializeOwned;
+
+use super::list::{read, typed};
+use crate::at::find;
+use crate::client::{Client, path};
+use crate::exit::Exit;
+use crate::failure::Failure;
+
+/// How many guests of a like name are looked at for proposals.
+const NEAR: usize = 200;
+
+/// A text as one word of a query.
+fn quoted(text: &str) -> String {
+    format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
+}
+
+/// The guests that fit a query.
+async fn guests(client: &Client, query: &str, limit: usize) -> Result<Vec<Guest>, Failure> {
+    let got = read(client, &path(&["guests"]), Some(query), Some("remote,vmid"), Some(limit)).await?;
+    Ok(typed(&got.items).0)
+}
+
+/// All guests that fit a query of the person's own.
+pub(super) async fn guests_of_query(client: &Client, query: &str) -> Result<Vec<Guest>, Failure> {
+    let got = read(client, &path(&["guests"]), Some(query), Some("remote,vmid"), None).await?;
+    let (rows, lost) = typed::<Guest>(&got.items);
+    match lost {
+        0 => Ok(rows),
+        _ => Err(Failure::new(
+            Exit::Failed,
+            format!("{lost} of the guests that fit are not understood by this muster."),
+        )
+        .hint("Is the server much newer? Nothing was done.")),
+    }
+}
+
+/// The one guest that a text means. `strictly`: not when a remote that was never listed may have another one.
+pub(super) async fn guest(client: &Client, text: &str, strictly: bool) -> Result<Guest, Failure> {
+    let wanted = text.trim();
+    let mut rows: Vec<Guest> = Vec::new();
+    let mut words = vec![wanted];
+    words.extend(wanted.split_once('/').map(|(_, rest)| rest));
+    for word in words.into_iter().filter(|w| !w.is_empty()) {
+        if word.chars().all(|c| c.is_ascii_digit()) {
+            rows.extend(guests(client, &format!("vmid:{word}"), NEAR).await?);
+        }
+        rows.extend(guests(client, &format!("name:{}", quoted(word)), NEAR).await?);
+    }
+    // Gone ones are shown where one asks for them by number; they do not stand in the way of those that are there.
+    unique(&mut rows);
+    let gone = |g: &Guest| matches!(g.row.presence, model::Presence::Deleted { .. });
+    if rows.iter().any(|g| !gone(g)) {
+        rows.retain(|g| !gone(g));
+    }
+    let never = never_listed(client).await?;
+    let gaps = find::Gaps { unasked: &never, unreadable: &[] };
+    let first = pick(wanted, &rows, gaps);
+    let (index, unsure) = match first {
+        Ok(found) => found,
+        Err(failure) if !rows.is_empty() => return Err(failure),
+        Err(_) => {
+            // Nothing of that name or number: what is like it may be meant.
+            let rest = wanted.split_once('/').map_or(wanted, |(_, rest)| rest);
+            let mut near = guests(client, &quoted(rest), NEAR).await.unwrap_or_default();
+            let start: String = rest.chars().take(2).collect();
+            if near.is_empty() && !start.is_empty() {
+                near = guests(client, &format!("name~{}", quoted(&start)), NEAR).await.unwrap_or_default();
+            }
+            unique(&mut near);
+            return match pick(wanted, &near, gaps) {
+                Err(failure) => Err(with_hint(failure)),
+                Ok(_) => Err(Failure::usage(format!("There is no guest “{wanted}”."))),
+            };
+        }
+    };
+    let Some(meant) = rows.get(index) else {
+        return Err(Failure::usage(format!("There is no guest “{wanted}”.")));
+    };
+    if strictly && !unsure.is_empty() {
+        return Err(find::uncertain(wanted, &candidate(meant), &unsure));
+    }
+    Ok(meant.clone())
+}
+
+fn with_hint(failure: Failure) -> Failure {
+    match failure.hint.as_deref() {
+        Some("\"ls\" lists the guests there are.") => {
+            failure.hint("\"muster guest ls\" lists the guests there are.")
+        }
+        _ => failure,
+    }
+}
+
+fn unique(rows: &mut Vec<Guest>) {
+    let mut seen = std::collections::BTreeSet::new();
+    rows.retain(|row| seen.insert(row.id.clone()));
+}
+
+fn candidate(guest: &Guest) -> find::Candidate<'_> {
+    find::Candidate {
+        remote: guest.remote.as_str(),
+        vmid: guest.row.guest.vmid,
+        name: guest.row.guest.name.as_ref().map(|n| n.as_str()),
+    }
+}
+
+fn pick(wanted: &str, rows: &[Guest], gaps: find::Gaps<'_>) -> Result<(usize, Vec<String>), Failure> {
+    let candidates: Vec<find::Candidate<'_>> = rows.iter().map(candidate).collect();
+    find::guest(wanted, &candidates, gaps).map(|found| (found.index, found.unsure))
+}
+
+/// Remotes of which no listing was ever read: they may have anything.
+async fn never_listed(client: &Client) -> Result<Vec<String>, Failure> {
+    let counts: serde_json::Value = client
+        .get(&crate::client::with_query(&path(&["guests"]), &[("limit", Some("1".to_owned()))]))
+        .await?;
+    let never = counts.pointer("/counts/remotes/never_listed").and_then(serde_json::Value::as_u64);
+    if never.unwrap_or(0) == 0 {
+        return Ok(Vec::new());
+    }
+    let got = read(client, &path(&["remotes"]), None, None, None).await?;
+    let (rows, _) = typed::<RemoteRow>(&got.items);
+    let silent = rows
+        .into_iter()
+        .filter(|r| r.link.last_success.is_none() && r.counts.guests == 0 && r.counts.nodes == 0);
+    Ok(silent.map(|r| r.name.to_string()).collect())
+}
+
+/// Something with a remote and a name.
+trait Placed: DeserializeOwned {
+    const NOUN: &'static str;
+    fn place(&self) -> (&str, &str);
+}
+
+impl Placed for Node {
+    const NOUN: &'static str = "node";
+    fn place(&self) -> (&str, &str) {
+        (self.remote.as_str(), self.row.node.name.as_str())
+    }
+}
+
+impl Placed for api::storage::Storage {
+    const NOUN: &'static str = "storage";
+    fn place(&self) -> (&str, &str) {
+        (self.remote.as_str(), self.name.as_str())
+    }
+}
+
+/// The one node that `REMOTE/NODE`, or a name that only one has, means: remote and name.
+pub(super) async fn node(client: &Client, text: &str) -> Result<(String, String), Failure> {
+    placed::<Node>(client, &path(&["nodes"]), text).await
+}
+
+/// The one storage that `REMOTE/STORAGE`, or a name that only one remote has, means: remote and name.
+pub(super) async fn storage(client: &Client, text: &str) -> Result<(String, String), Failure> {
+    let text = text.split_once('@').map_or(text, |(name, _)| name);
+    placed::<api::storage::Storage>(client, &path(&["storages"]), text).await
+}
+
+async fn placed<T: Placed>(client: &Client, at: &str, text: &str) -> Result<(String, String), Failure> {
+    let got = read(client, at, None, None, None).await?;
+    let (rows, _) = typed::<T>(&got.items);
+    let mut found: Vec<(String, String)> = rows
+        .iter()
+        .map(Placed::place)
+        .filter(|(remote, name)| *name == text || format!("{remote}/{name}") == text)
+        .map(|(remote, name)| (remote.to_owned(), name.to_owned()))
+        .collect();
+    found.sort();
+    found.dedup();
+    let noun = T::NOUN;
+    match found.as_slice() {
+        [one] => Ok(one.clone()),
+        [] => Err(Failure::usage(format!("There is no {noun} “{text}”, or none that you may see."))
+            .hint(format!("\"muster {noun} ls\" lists those there are."))),
+        several => Err(Failure::usage(format!("“{text}” is the name of {} {noun}s.", several.len()))
+            .detail(several.iter().map(|(remote, name)| format!("{remote}/{name}")))
+            .hint(format!("Say which: REMOTE/{}.", noun.to_uppercase()))),
+    }
+}

@@ -1,0 +1,149 @@
+//! `muster token`: API tokens for scripts. A secret is shown once, or goes into a file that only its owner can read.
+
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+use api::token::{NewToken, Token, TokenRequest};
+use serde_json::{Value, json};
+
+use super::list::{maybe, plain, typed};
+use super::user::{remote_names, spelt, whole};
+use crate::cli::Common;
+use crate::cli::token::{Add, TokenCommand};
+use crate::client::{Client, path};
+use crate::context::Context;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::serve::config::Environment;
+use crate::term::table::{Column, Table, Tone};
+use crate::term::text::{ago, safe, until};
+
+/// Carries out `muster token`.
+pub(super) async fn run(
+    token: crate::cli::token::Token,
+    environment: &Environment,
+    context: &mut Context<'_>,
+) -> Result<Exit, Failure> {
+    let common = token.common;
+    let client = super::open(&common, environment).await?;
+    match token.command {
+        TokenCommand::Ls => ls(&client, &common, context).await,
+        TokenCommand::Add(wanted) => add(&client, &wanted, &common, context).await,
+        TokenCommand::Rm(rm) => {
+            client.delete::<Value>(&path(&["tokens", &rm.id])).await?;
+            if common.json() {
+                context.print_json(&json!({ "id": rm.id, "name": null, "removed": true }))?;
+            } else {
+                context.print(&format!("{}: taken back\n", safe(&rm.id)))?;
+            }
+            Ok(Exit::Done)
+        }
+    }
+}
+
+async fn ls(client: &Client, common: &Common, context: &mut Context<'_>) -> Result<Exit, Failure> {
+    let items = whole(client, &path(&["tokens"])).await?;
+    if common.json() {
+        context.print_json(&json!({ "total": items.len(), "items": items }))?;
+        return Ok(Exit::Done);
+    }
+    let (tokens, _) = typed::<Token>(&items);
+    if tokens.is_empty() {
+        context.note("No tokens. \"muster token add NAME\" makes one.");
+        return Ok(Exit::Done);
+    }
+    let names = remote_names(client).await;
+    let now = super::now();
+    let mut table = Table::new(vec![
+        Column::new("ID", 8),
+        Column::new("NAME", 8),
+        Column::new("USER", 6).rank(1),
+        Column::new("MAY", 8).rank(2),
+        Column::new("MADE", 8).rank(4),
+        Column::new("USED", 8),
+        Column::new("ENDS", 8).rank(3),
+    ]);
+    for token in tokens {
+        table.row(
+            Tone::Plain,
+            vec![
+                plain(token.id.clone()),
+                plain(token.name.clone()),
+                plain(token.user.clone()),
+                plain(spelt(&token.grants, &names)),
+                plain(ago(now, token.created)),
+                maybe(Some(token.last_used.map_or_else(|| "never".to_owned(), |at| ago(now, at)))),
+                maybe(Some(token.expires.map_or_else(|| "never".to_owned(), |at| until(now, at)))),
+            ],
+        );
+    }
+    context.print_table(&table)?;
+    Ok(Exit::Done)
+}
+
+/// Opens a file for a secret: new, and for its owner alone.
+fn private(file: &Path) -> Result<std::fs::File, Failure> {
+    OpenOptions::new().write(true).create_new(true).mode(0o600).open(file).map_err(|e| {
+        Failure::usage(format!("{} cannot be made: {e}. No token was made.", file.display()))
+            .hint("Name a file that does not exist yet.")
+    })
+}
+
+async fn add(
+    client: &Client,
+    wanted: &Add,
+    common: &Common,
+    context: &mut Context<'_>,
+) -> Result<Exit, Failure> {
+    let expires = match wanted.expires {
+        Some(span) => Some(
+            super::now()
+                .checked_add(span)
+                .map_err(|e| Failure::usage(format!("That end cannot be reckoned: {e}.")))?,
+        ),
+        None => None,
+    };
+    // The file comes first: a secret that cannot be written down would be lost.
+    let file = wanted.file.as_deref().map(private).transpose()?;
+    let request = TokenRequest { name: wanted.name.clone(), grants: None, expires };
+    let made: Result<NewToken, Failure> = client.post(&path(&["tokens"]), &request).await;
+    let made = match (made, &wanted.file) {
+        (Ok(made), _) => made,
+        (Err(failure), Some(path)) => {
+            let _ = std::fs::remove_file(path);
+            return Err(failure);
+        }
+        (Err(failure), None) => return Err(failure),
+    };
+    if let (Some(mut file), Some(path)) = (file, &wanted.file) {
+        writeln!(file, "{}", made.secret.reveal())
+            .and_then(|()| file.sync_all())
+            .map_err(|e| Failure::new(Exit::Failed, format!("{} cannot be written: {e}.", path.display())))?;
+        if common.json() {
+            context.print_json(
+                &json!({ "token": made.token, "id": made.token.id, "name": made.token.name, "file": path }),
+            )?;
+        } else {
+            context.print(&format!(
+                "{}: made; its secret is in {}\n",
+                safe(&made.token.id),
+                path.display()
+            ))?;
+        }
+        return Ok(Exit::Done);
+    }
+    if common.json() {
+        context.print_json(&json!({
+            "id": made.token.id,
+            "name": made.token.name,
+            "token": made.token,
+            "secret": made.secret.reveal(),
+        }))?;
+    } else {
+        context.note("This is the secret; it is not shown again:");
+        context.print(&format!("{}\n", made.secret.reveal()))?;
+    }
+    Ok(Exit::Done)
+}

@@ -1,0 +1,235 @@
+//! `muster user`: who may sign in to Muster, and what each may do.
+
+use api::user::{GrantsChange, NewUser, PasswordChange, User};
+use api::{Page, Secret};
+use jiff::Timestamp;
+use model::RemoteId;
+use model::access::{Grant, Grants, Role, Scope};
+use serde_json::{Value, json};
+
+use super::list::{maybe, plain, read, typed};
+use crate::cli::user::{Password, UserCommand};
+use crate::cli::{Common, SignIn};
+use crate::client::{Client, path};
+use crate::context::Context;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::secrets::Means;
+use crate::serve::config::Environment;
+use crate::term::table::{Column, Table, Tone};
+use crate::term::text::{ago, safe};
+
+/// Carries out `muster user`.
+pub(super) async fn run(
+    user: crate::cli::user::User,
+    environment: &Environment,
+    context: &mut Context<'_>,
+) -> Result<Exit, Failure> {
+    let common = user.common;
+    // What is to be read from files is read before anyone is asked for anything.
+    let given = match &user.command {
+        UserCommand::Add(add) => given(&add.password)?,
+        UserCommand::Passwd(passwd) => given(&passwd.password)?,
+        _ => None,
+    };
+    let client = super::open(&common, environment).await?;
+    match user.command {
+        UserCommand::Ls => ls(&client, &common, context).await,
+        UserCommand::Add(add) => {
+            let grants = grants(&client, &add.roles).await?;
+            let password = password(&add.name, given, context)?;
+            let body = NewUser { name: add.name.clone(), password, grants };
+            let reply: Value = client.post(&path(&["users"]), &body).await?;
+            told(&reply, &add.name, "added", &common, context)
+        }
+        UserCommand::Passwd(passwd) => {
+            let new = password(&passwd.name, given, context)?;
+            let at = path(&["users", &passwd.name, "password"]);
+            let mut change = PasswordChange { old: None, new };
+            let session: api::session::Session = client.get(&path(&["session"])).await?;
+            if session.user == passwd.name
+                && session.via != api::session::Via::Socket
+                && context.ask.present()
+            {
+                let old = context.ask.secret("Your present password")?;
+                change.old = Some(Secret::from(old.as_str()));
+            }
+            let reply: Value = client.put(&at, &change).await?;
+            told(&reply, &passwd.name, "has a new password; its sessions have ended", &common, context)
+        }
+        UserCommand::Role(role) => {
+            let grants = grants(&client, &role.roles).await?;
+            let at = path(&["users", &role.name, "grants"]);
+            let reply: Value = client.put(&at, &GrantsChange { grants }).await?;
+            told(&reply, &role.name, &format!("is now {}", role.roles.join(", ")), &common, context)
+        }
+        UserCommand::Rm(rm) => {
+            let name = rm.name.trim().to_owned();
+            let confirmed = match rm.yes {
+                Some(typed) => typed,
+                None if !context.ask.present() => {
+                    return Err(Failure::usage(format!(
+                        "{name} would be removed, and there is nobody to ask."
+                    ))
+                    .hint(format!("In a script, say the name once more: --yes {name}")));
+                }
+                None => {
+                    context.ask.line(&format!("Type the name of the user to remove it ({name})"), None)?
+                }
+            };
+            if confirmed.trim() != name {
+                return Err(Failure::usage(format!(
+                    "“{}” is not the name: {name} was not removed.",
+                    confirmed.trim()
+                )));
+            }
+            client.delete::<Value>(&path(&["users", &name])).await?;
+            told(&json!({ "id": name, "name": name, "removed": true }), &name, "removed", &common, context)
+        }
+    }
+}
+
+fn told(
+    reply: &Value,
+    name: &str,
+    what: &str,
+    common: &Common,
+    context: &mut Context<'_>,
+) -> Result<Exit, Failure> {
+    if common.json() {
+        match reply {
+            Value::Null => context.print_json(&json!({ "id": name, "name": name }))?,
+            reply => context.print_json(reply)?,
+        }
+    } else {
+        context.print(&safe(&format!("{name}: {what}")))?;
+        context.print("\n")?;
+    }
+    Ok(Exit::Done)
+}
+
+/// The password that a file or descriptor holds.
+fn given(from: &Password) -> Result<Option<Secret>, Failure> {
+    let options = SignIn {
+        password_file: from.password_file.clone(),
+        password_fd: from.password_fd,
+        ..SignIn::default()
+    };
+    Ok(Means::read(&options)?.password.map(|p| Secret::from(p.expose())))
+}
+
+/// A new password: given, or typed twice.
+fn password(name: &str, given: Option<Secret>, context: &mut Context<'_>) -> Result<Secret, Failure> {
+    if let Some(password) = given {
+        return Ok(password);
+    }
+    if !context.ask.present() {
+        return Err(Failure::usage(format!("There is no password for {name}, and nobody to ask."))
+            .hint("Give it with --password-file FILE or --password-fd N."));
+    }
+    loop {
+        let first = context.ask.secret(&safe(&format!("New password of {name}")))?;
+        let again = context.ask.secret("Once more")?;
+        context.ask.judged();
+        match (first == again, first.is_empty()) {
+            (true, false) => return Ok(Secret::from(first.as_str())),
+            (true, true) => context.ask.tell("A password has at least one character."),
+            (false, _) => context.ask.tell("The two are not alike."),
+        }
+    }
+}
+
+/// `operator`, `viewer@home`: what may be done, where.
+pub(super) async fn grants(client: &Client, texts: &[String]) -> Result<Grants, Failure> {
+    let mut grants = Vec::with_capacity(texts.len());
+    for text in texts {
+        let (role, place) = match text.split_once('@') {
+            Some((role, place)) => (role, Some(place)),
+            None => (text.as_str(), None),
+        };
+        let role: Role = role.parse().map_err(|e| Failure::usage(format!("{e}.")))?;
+        let scope = match place {
+            None => Scope::All,
+            Some(place) => {
+                let remote: Value = client.get(&path(&["remotes", place])).await?;
+                let id = remote.get("id").and_then(Value::as_u64);
+                Scope::Remote(RemoteId(id.ok_or_else(|| {
+                    Failure::new(Exit::Failed, format!("The number of the remote {place} is not told."))
+                })?))
+            }
+        };
+        grants.push(Grant { role, scope });
+    }
+    Ok(Grants(grants))
+}
+
+/// What may be done, as it is typed.
+pub(super) fn spelt(grants: &Grants, names: &[(u64, String)]) -> String {
+    let one = |grant: &Grant| match grant.scope {
+        Scope::All => grant.role.to_string(),
+        Scope::Remote(id) => {
+            let name = names.iter().find(|(number, _)| *number == id.0).map(|(_, name)| name.clone());
+            format!("{}@{}", grant.role, name.unwrap_or_else(|| id.to_string()))
+        }
+    };
+    match grants.0.as_slice() {
+        [] => "nothing".to_owned(),
+        grants => grants.iter().map(one).collect::<Vec<_>>().join(", "),
+    }
+}
+
+/// Numbers and names of the remotes, for scopes.
+pub(super) async fn remote_names(client: &Client) -> Vec<(u64, String)> {
+    let got = read(client, &path(&["remotes"]), None, None, None).await;
+    let rows = got.map(|g| g.items).unwrap_or_default();
+    let pair = |row: &Value| Some((row.get("id")?.as_u64()?, row.get("name")?.as_str()?.to_owned()));
+    rows.iter().filter_map(pair).collect()
+}
+
+/// A list that is not asked for in pages.
+pub(super) async fn whole(client: &Client, at: &str) -> Result<Vec<Value>, Failure> {
+    match client.get::<Value>(at).await? {
+        Value::Array(rows) => Ok(rows),
+        page => serde_json::from_value::<Page<Value>>(page)
+            .map(|page| page.items)
+            .map_err(|_| Failure::new(Exit::Failed, format!("The answer of {} is no list.", client.name()))),
+    }
+}
+
+async fn ls(client: &Client, common: &Common, context: &mut Context<'_>) -> Result<Exit, Failure> {
+    let items = whole(client, &path(&["users"])).await?;
+    if common.json() {
+        context.print_json(&json!({ "total": items.len(), "items": items }))?;
+        return Ok(Exit::Done);
+    }
+    let (users, _) = typed::<User>(&items);
+    if users.is_empty() {
+        context.note("No users yet. \"muster user add NAME --role administrator\" makes the first.");
+        return Ok(Exit::Done);
+    }
+    let names = remote_names(client).await;
+    let now: Timestamp = super::now();
+    let mut table = Table::new(vec![
+        Column::new("USER", 8),
+        Column::new("MAY", 10),
+        Column::new("SIGNED IN", 9).rank(1),
+        Column::new("SESSIONS", 8).right().rank(3),
+        Column::new("TOKENS", 6).right().rank(2),
+        Column::new("SINCE", 8).rank(4),
+    ]);
+    for user in users {
+        table.row(
+            Tone::Plain,
+            vec![
+                plain(user.name.clone()),
+                plain(spelt(&user.grants, &names)),
+                maybe(Some(user.last_sign_in.map_or_else(|| "never".to_owned(), |at| ago(now, at)))),
+                plain(user.sessions.to_string()),
+                plain(user.tokens.to_string()),
+                plain(ago(now, user.created)),
+            ],
+        );
+    }
+    context.print_table(&table)?;
+    Ok(Exit::Done)
+}
