@@ -385,7 +385,8 @@ pub(crate) async fn sealed_row(
     })
 }
 
-async fn drop_secret(c: &mut AnyConnection, id: &SecretId) -> Result<(), StoreError> {
+/// Forgets a secret.
+pub(crate) async fn drop_secret(c: &mut AnyConnection, id: &SecretId) -> Result<(), StoreError> {
     sqlx::query("DELETE FROM secrets WHERE purpose = $1 AND record = $2")
         .bind(id.purpose.as_ref())
         .bind(id.record.as_str())

@@ -63,6 +63,23 @@ pub(crate) async fn kept(c: &mut AnyConnection) -> Result<(i64, [u8; 32]), Store
         .ok_or_else(|| StoreError::Damaged("what is kept of the expired audit trail is not readable".into()))
 }
 
+/// Writes down where the rows that expired ended.
+pub(crate) async fn keep(c: &mut AnyConnection, seq: i64, hash: &[u8; 32]) -> Result<(), StoreError> {
+    use std::fmt::Write;
+    let mut text = format!("{seq} ");
+    for byte in hash {
+        let _ = write!(text, "{byte:02x}");
+    }
+    sqlx::query(
+        "INSERT INTO meta (name, value) VALUES ('audit_kept', $1) \
+         ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+    )
+    .bind(text)
+    .execute(c)
+    .await?;
+    Ok(())
+}
+
 /// Appends one record.
 pub(crate) async fn append(
     c: &mut AnyConnection,

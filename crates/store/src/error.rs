@@ -5,9 +5,12 @@
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum StoreError {
-    /// No room left on the disk (or the file may not grow further).
+    /// No room left on the disk.
     #[error("the disk that holds the database is full; free some space, nothing was half-written")]
     NoSpace,
+    /// The disk failed to read or write, for another reason than being full.
+    #[error("the disk that holds the database fails ({0}); the system's log says more")]
+    Disk(String),
     /// The place may not be written to.
     #[error("the database cannot be written: {0}")]
     ReadOnly(String),
@@ -45,7 +48,7 @@ impl StoreError {
     /// Whether doing the very same thing again may work once the cause has passed.
     #[must_use]
     pub fn may_pass(&self) -> bool {
-        matches!(self, Self::NoSpace | Self::ReadOnly(_) | Self::Busy | Self::Unreachable(_))
+        matches!(self, Self::NoSpace | Self::Disk(_) | Self::ReadOnly(_) | Self::Busy | Self::Unreachable(_))
     }
 }
 
@@ -116,7 +119,7 @@ impl From<std::io::Error> for StoreError {
     fn from(error: std::io::Error) -> Self {
         use std::io::ErrorKind;
         match error.kind() {
-            ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge => Self::NoSpace,
+            ErrorKind::StorageFull | ErrorKind::QuotaExceeded => Self::NoSpace,
             ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => Self::ReadOnly(error.to_string()),
             _ => Self::Other(error.to_string()),
         }
@@ -152,8 +155,7 @@ fn of_code(code: &str, message: &str) -> StoreError {
     let Ok(number) = code.parse::<u32>() else { return StoreError::Other(message.to_owned()) };
     match number & 0xff {
         13 => StoreError::NoSpace,
-        // A write that fails for another reason than a full disk still wrote nothing that counts.
-        10 if matches!(number >> 8, 3 | 4 | 6) => StoreError::NoSpace,
+        10 => StoreError::Disk(message.to_owned()),
         8 | 3 | 14 => StoreError::ReadOnly(message.to_owned()),
         11 | 26 => StoreError::Damaged(message.to_owned()),
         5 | 6 => StoreError::Busy,
@@ -184,7 +186,7 @@ mod tests {
     fn codes_of_both_engines_mean_the_same_things() {
         for (code, wanted) in [
             ("13", StoreError::NoSpace),
-            ("778", StoreError::NoSpace),
+            ("778", StoreError::Disk("x".into())),
             ("53100", StoreError::NoSpace),
             ("8", StoreError::ReadOnly("x".into())),
             ("1032", StoreError::ReadOnly("x".into())),

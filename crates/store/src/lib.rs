@@ -10,18 +10,22 @@
 
 mod apply;
 mod audit;
+mod backup;
 mod error;
 mod figures;
 mod lock;
 mod place;
 mod read;
 mod record;
+mod retention;
+mod rotate;
 mod schema;
 mod seal;
 mod store;
 mod writer;
 
 pub use audit::BrokenAt;
+pub use backup::BackedUp;
 pub use error::{OpenError, ReadError, StoreError, WriteError};
 pub use figures::Figures;
 pub use lock::DirLock;
@@ -32,5 +36,7 @@ pub use record::{
     ObservedKind, ObservedRecord, OperationRecord, RemoteRecord, SecretId, SessionRecord, TokenRecord,
     UserRecord, Write, Written,
 };
+pub use retention::{Expired, Retention, Size, Sizes};
+pub use rotate::Rotated;
 pub use seal::{KeyId, Keys};
 pub use store::{Looked, Store};

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
-use sqlx::{AnyConnection, AnyPool, ConnectOptions};
+use sqlx::{AnyConnection, AnyPool, AssertSqlSafe, ConnectOptions};
 
 use crate::error::StoreError;
 
@@ -66,6 +66,8 @@ pub struct Timings {
     pub readers: u32,
     /// How long a read waits for a free reader.
     pub wait: Duration,
+    /// How long we wait for another program that has the database locked.
+    pub busy: Duration,
     /// How long opening waits for a lock that another process may be about to let go.
     pub lock_wait: Duration,
     /// A file of at most so many bytes is read through and checked before it is used; a larger one while it
@@ -81,6 +83,7 @@ impl Default for Timings {
             group: 4_000,
             readers: 4,
             wait: Duration::from_secs(10),
+            busy: Duration::from_secs(5),
             lock_wait: Duration::from_secs(1),
             check_at_open: 64 << 20,
         }
@@ -99,9 +102,22 @@ pub(crate) enum Engine {
 pub(crate) struct Route {
     pub(crate) engine: Engine,
     options: AnyConnectOptions,
+    /// Whose wait for locks is set on every connection.
+    patience: String,
 }
 
 impl Route {
+    /// The way to a place, as patient with others' locks as `timings` say.
+    pub(crate) fn with(place: &Place, timings: &Timings) -> Result<Self, StoreError> {
+        let mut route = Self::to(place)?;
+        let ms = timings.busy.as_millis();
+        route.patience = match route.engine {
+            Engine::Sqlite => format!("PRAGMA busy_timeout = {ms}"),
+            Engine::Postgres => format!("SET lock_timeout = {ms}"),
+        };
+        Ok(route)
+    }
+
     pub(crate) fn to(place: &Place) -> Result<Self, StoreError> {
         sqlx::any::install_default_drivers();
         let (engine, url) = match place {
@@ -112,12 +128,22 @@ impl Route {
             .map_err(|_| StoreError::Unreachable("its URL cannot be understood".into()))?
             // Statements carry what must not be logged.
             .disable_statement_logging();
-        Ok(Self { engine, options })
+        Ok(Self { engine, options, patience: String::new() })
+    }
+
+    /// A SQLite file that is only to be read.
+    pub(crate) fn read_only(path: &Path) -> Result<Self, StoreError> {
+        sqlx::any::install_default_drivers();
+        let url = sqlite_url(path)?.replace("?mode=rwc", "?mode=ro");
+        let options = AnyConnectOptions::from_str(&url)
+            .map_err(|_| StoreError::Other(format!("{} cannot be named", path.display())))?
+            .disable_statement_logging();
+        Ok(Self { engine: Engine::Sqlite, options, patience: String::new() })
     }
 
     /// A connection that writes.
     pub(crate) async fn connect(&self) -> Result<AnyConnection, StoreError> {
-        let mut connection = self.options.connect().await?;
+        let mut connection = self.connect_plain().await?;
         if self.engine == Engine::Sqlite {
             // WAL: readers never wait for the writer. Its size is cut back after a burst.
             sqlx::raw_sql("PRAGMA journal_mode = WAL; PRAGMA journal_size_limit = 16777216;")
@@ -129,17 +155,26 @@ impl Route {
 
     /// A connection that was told nothing: for looking at a file that may not be ours.
     pub(crate) async fn connect_plain(&self) -> Result<AnyConnection, StoreError> {
-        Ok(self.options.connect().await?)
+        let mut connection = self.options.connect().await?;
+        if !self.patience.is_empty() {
+            sqlx::raw_sql(AssertSqlSafe(self.patience.clone())).execute(&mut connection).await?;
+        }
+        Ok(connection)
     }
 
     /// The readers. They connect when first needed, and cannot write.
     pub(crate) fn pool(&self, timings: &Timings) -> AnyPool {
         let engine = self.engine;
+        let patience = self.patience.clone();
         AnyPoolOptions::new()
             .max_connections(timings.readers.max(1))
             .acquire_timeout(timings.wait)
             .after_connect(move |connection, _| {
+                let patience = patience.clone();
                 Box::pin(async move {
+                    if !patience.is_empty() {
+                        sqlx::raw_sql(AssertSqlSafe(patience)).execute(&mut *connection).await?;
+                    }
                     let statement = match engine {
                         Engine::Sqlite => "PRAGMA query_only = 1",
                         Engine::Postgres => "SET default_transaction_read_only = on",

@@ -246,7 +246,10 @@ pub(crate) async fn look(connection: &mut AnyConnection, engine: Engine) -> Resu
     let schema = sqlx::query("SELECT value FROM meta WHERE name = 'schema'")
         .fetch_optional(&mut *connection)
         .await
-        .map_err(|_| OpenError::Foreign("its table \"meta\" is not Muster's".into()))?
+        .map_err(|error| match StoreError::from(error) {
+            StoreError::Other(_) => OpenError::Foreign("its table \"meta\" is not Muster's".into()),
+            other => other.into(),
+        })?
         .ok_or_else(|| OpenError::Foreign("its table \"meta\" names no schema".into()))?;
     let schema: String = schema.try_get(0)?;
     let schema = schema
@@ -323,4 +326,72 @@ async fn run_step(
     .execute(&mut *connection)
     .await?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use sqlx::Connection;
+
+    use super::*;
+    use crate::place::{Place, Route};
+
+    async fn fresh() -> (tempfile::TempDir, AnyConnection) {
+        let dir = tempfile::tempdir().unwrap();
+        let connection = Route::to(&Place::Sqlite(dir.path().join("x.db"))).unwrap().connect().await.unwrap();
+        (dir, connection)
+    }
+
+    #[test]
+    fn migrations_are_numbered_without_gaps() {
+        let numbers: Vec<i64> = MIGRATIONS.iter().map(|step| step.number).collect();
+        assert_eq!(numbers, (1..=KNOWN).collect::<Vec<_>>());
+    }
+
+    #[tokio::test]
+    async fn the_list_of_tables_is_what_the_migrations_make() {
+        let (_dir, mut c) = fresh().await;
+        migrate(&mut c, Engine::Sqlite, 0, MIGRATIONS).await.unwrap();
+        let rows = sqlx::query(
+            "SELECT t.name, c.name, c.type FROM sqlite_master t JOIN pragma_table_info(t.name) c \
+             WHERE t.type = 'table' ORDER BY t.rootpage, c.cid",
+        )
+        .fetch_all(&mut c)
+        .await
+        .unwrap();
+        let mut found: Vec<(String, String, String)> =
+            rows.iter().map(|row| (row.get(0), row.get(1), row.get(2))).collect();
+        let mut listed = Vec::new();
+        for (table, columns) in TABLES {
+            for (column, kind) in *columns {
+                let kind = match kind {
+                    Column::Int => "INTEGER",
+                    Column::Text => "TEXT",
+                    Column::Blob => "BLOB",
+                };
+                listed.push(((*table).to_owned(), (*column).to_owned(), kind.to_owned()));
+            }
+        }
+        found.sort();
+        listed.sort();
+        assert_eq!(found, listed);
+    }
+
+    #[tokio::test]
+    async fn a_step_that_fails_leaves_the_schema_before_it() {
+        let (_dir, mut c) = fresh().await;
+        let good = Migration { number: 2, sql: "CREATE TABLE more (n {int}); INSERT INTO more VALUES (1)" };
+        let bad = Migration { number: 3, sql: "CREATE TABLE half (n {int}); INSERT INTO nowhere VALUES (1)" };
+        let first = Migration { number: 1, sql: FIRST };
+        migrate(&mut c, Engine::Sqlite, 0, &[first, good, bad]).await.unwrap_err();
+        assert_eq!(look(&mut c, Engine::Sqlite).await.unwrap(), Found::Ours(2));
+        let tables = sqlx::query("SELECT 1 FROM sqlite_master WHERE name = 'half'").fetch_all(&mut c).await;
+        assert!(tables.unwrap().is_empty());
+        let mended = Migration { number: 3, sql: "DROP TABLE more" };
+        migrate(&mut c, Engine::Sqlite, 2, &[mended]).await.unwrap();
+        assert_eq!(look(&mut c, Engine::Sqlite).await.unwrap(), Found::Ours(3));
+        // Done already, by another process say: nothing happens twice.
+        let again = Migration { number: 3, sql: "DROP TABLE more" };
+        migrate(&mut c, Engine::Sqlite, 2, &[again]).await.unwrap();
+        c.close().await.unwrap();
+    }
 }

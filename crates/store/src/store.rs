@@ -109,7 +109,7 @@ impl Store {
         timings: Timings,
         lock: Option<DirLock>,
     ) -> Result<Self, OpenError> {
-        let route = Route::to(&place)?;
+        let route = Route::with(&place, &timings)?;
         let mut late_check = false;
         if let Place::Sqlite(path) = &place {
             if check_header(path)? {
@@ -139,7 +139,8 @@ impl Store {
         let mut connection = route.connect().await?;
         let from = if let Found::Ours(schema) = found { schema } else { 0 };
         schema::migrate(&mut connection, route.engine, from, schema::MIGRATIONS).await?;
-        if found == Found::Empty {
+        // Also after a birth that was cut short.
+        if instance_of(&mut connection).await?.is_empty() {
             begin_life(&mut connection, route.engine, &keys).await?;
         }
         let instance = instance_of(&mut connection).await?;
@@ -217,6 +218,17 @@ impl Store {
     pub async fn close(&self) {
         // An error means that it is closed already.
         let _ = self.ask(Job::Close).await;
+    }
+
+    /// Reads every page and looks whether it makes sense; PostgreSQL looks after its own.
+    ///
+    /// # Errors
+    /// [`StoreError::Damaged`] with what was found.
+    pub async fn check(&self) -> Result<(), StoreError> {
+        match self.inner.engine {
+            Engine::Sqlite => quick_check(&mut *self.reader().await?).await,
+            Engine::Postgres => Ok(()),
+        }
     }
 
     /// Counts since opening.
@@ -333,7 +345,8 @@ async fn begin_life(connection: &mut AnyConnection, engine: Engine, keys: &Keys)
     Ok(())
 }
 
-async fn instance_of(connection: &mut AnyConnection) -> Result<String, StoreError> {
+/// The installation's id; empty when it was never given one.
+pub(crate) async fn instance_of(connection: &mut AnyConnection) -> Result<String, StoreError> {
     let row =
         sqlx::query("SELECT value FROM meta WHERE name = 'instance'").fetch_optional(connection).await?;
     match row {

@@ -17,6 +17,8 @@ use crate::figures::Counters;
 use crate::lock::DirLock;
 use crate::place::{Engine, Route};
 use crate::record::{Batch, Write, Written};
+use crate::retention::{self, Sweep};
+use crate::rotate::{self, Reseal, Resealed};
 use crate::seal::Keys;
 
 /// The keys in use; replaced as a whole when they are rotated.
@@ -33,6 +35,19 @@ pub(crate) enum Job {
     Batch(Batch, oneshot::Sender<Result<Written, StoreError>>),
     /// Gives a number to a new remote.
     RemoteId(oneshot::Sender<Result<i64, StoreError>>),
+    /// A step of a change of keys.
+    Reseal(Reseal, oneshot::Sender<Result<Resealed, StoreError>>),
+    /// Deletes some of what is old; how many rows that were.
+    Sweep {
+        /// What.
+        sweep: Sweep,
+        /// Older than this.
+        before: i64,
+        /// At most so many.
+        limit: i64,
+        /// Who waits.
+        author: oneshot::Sender<Result<u64, StoreError>>,
+    },
     /// The end: what came before is written, then everything is closed.
     Close(oneshot::Sender<()>),
 }
@@ -99,6 +114,18 @@ impl Writer {
                     Job::RemoteId(author) => {
                         let id = self.remote_id().await;
                         let _ = author.send(id);
+                    }
+                    Job::Reseal(step, author) => {
+                        let done = self.reseal(step).await;
+                        let _ = author.send(done);
+                    }
+                    Job::Sweep { sweep, before, limit, author } => {
+                        let gone = self
+                            .transaction(false, sweep == Sweep::Idempotency, async |connection| {
+                                retention::sweep(connection, sweep, before, limit).await
+                            })
+                            .await;
+                        let _ = author.send(gone);
                     }
                     Job::Close(author) => {
                         // Nothing more is taken in; what is already in the queue is still written.
@@ -224,11 +251,10 @@ impl Writer {
             Ok(done) => {
                 self.connection = Some(connection);
                 Counters::add(&self.counters.commits, 1);
+                // A synchronous commit brings with it what was committed before, but only if it changed a row
+                // at all: what waits to be synced is left waiting.
                 if self.wal.is_some() && !must_survive {
                     self.unsynced.get_or_insert_with(Instant::now);
-                } else {
-                    // A synchronous commit brings with it all that was committed before.
-                    self.unsynced = None;
                 }
                 Ok(done)
             }
@@ -326,6 +352,19 @@ impl Writer {
 
     async fn remote_id(&mut self) -> Result<i64, StoreError> {
         self.transaction(true, false, async |connection| take_numbers(connection, "remote", 1).await).await
+    }
+
+    async fn reseal(&mut self, step: Reseal) -> Result<Resealed, StoreError> {
+        let keys = keys_now(&self.keys);
+        let done = self
+            .transaction(true, true, async |connection| rotate::reseal(connection, &keys, &step.after).await)
+            .await?;
+        if done.last.is_none()
+            && let Some(connection) = &mut self.connection
+        {
+            rotate::forget(connection, self.route.engine).await;
+        }
+        Ok(done)
     }
 
     /// Brings what was committed to the disk. The write-ahead log may be opened and closed beside SQLite,
