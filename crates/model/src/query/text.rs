@@ -23,7 +23,7 @@ pub(super) fn contains(hay: &str, folded: &str) -> bool {
 
 /// Whether `folded` (lower case) is all of `hay`.
 pub(super) fn equals(hay: &str, folded: &str) -> bool {
-    hay.eq_ignore_ascii_case(folded) || (!hay.is_ascii() && hay.to_lowercase() == folded)
+    hay.eq_ignore_ascii_case(folded) || (!folded.is_ascii() && hay.to_lowercase() == folded)
 }
 
 /// Whether `hay` has the shape of `folded`, in which `*` stands for anything.

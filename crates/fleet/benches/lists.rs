@@ -1,0 +1,81 @@
+//! How long the first page of a large list takes: 100 remotes of 1,000 guests each.
+#![allow(clippy::unwrap_used, clippy::print_stdout)]
+
+use std::hint::black_box;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use fleet::lists::{self, Request};
+use fleet::{FleetSnapshot, GuestRow, RemoteSnapshot, Standing};
+use jiff::Timestamp;
+use model::access::Visible;
+use model::query::Vocabulary;
+use model::{Freshness, Guest, GuestKind, GuestState, Incarnation, LinkState, Presence, RemoteId, Vmid};
+
+const REMOTES: u64 = 100;
+const GUESTS: u32 = 1000;
+const TIMES: usize = 200;
+
+fn main() {
+    let now = Timestamp::from_second(1_800_000_000).unwrap();
+    let fleet =
+        FleetSnapshot { revision: 1, remotes: (1..=REMOTES).map(|id| Arc::new(remote(id, now))).collect() };
+    println!(
+        "| list over {} guests, first 100 | matching | median ms | p99 ms |",
+        REMOTES * u64::from(GUESTS)
+    );
+    println!("|---|---|---|---|");
+    for (q, sort) in [
+        ("type:ct status:running", "cpu"),
+        ("type:ct status:running", "-cpu"),
+        ("type:ct status:running", "name"),
+        ("", ""),
+        ("web-99", ""),
+        ("remote:site-7 tag:prod cpu>50%", "-mem"),
+    ] {
+        let request = Request::parse(Vocabulary::Guests, q, sort, 0, 100).unwrap();
+        let mut took: Vec<Duration> = Vec::with_capacity(TIMES);
+        let mut total = 0;
+        for _ in 0..TIMES {
+            let begun = Instant::now();
+            total = black_box(lists::guests(black_box(&fleet), &Visible::All, &request, now)).total;
+            took.push(begun.elapsed());
+        }
+        took.sort_unstable();
+        let ms = |at: usize| took.get(at).map_or(0.0, |took| took.as_secs_f64() * 1000.0);
+        println!("| `{q}` by `{sort}` | {total} | {:.2} | {:.2} |", ms(TIMES / 2), ms(TIMES * 99 / 100));
+    }
+}
+
+/// Rows made one remote after the other with other memory between, as polls make them.
+fn remote(id: u64, now: Timestamp) -> RemoteSnapshot {
+    let mut one = RemoteSnapshot::bare(RemoteId(id), format!("site-{id}").into(), now);
+    one.link.state = LinkState::Connected;
+    let mut chance = id;
+    one.guests = (0..GUESTS)
+        .map(|n| {
+            chance = chance.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            let kind = if chance >> 60 & 1 == 0 { GuestKind::Ct } else { GuestKind::Vm };
+            let state = if chance >> 61 & 3 == 0 { GuestState::Stopped } else { GuestState::Running };
+            let mut guest = Guest::bare(kind, Vmid(100 + n), format!("pve{}", n % 3).into());
+            guest.name = Some(format!("web-{n}").into());
+            guest.state = state.clone();
+            guest.cpu = Some(f64::from(u32::try_from(chance >> 40 & 0xffff).unwrap()) / 65536.0);
+            guest.memory = Some(chance >> 20);
+            guest.tags = if n % 5 == 0 { vec!["prod".into()] } else { Vec::new() };
+            Arc::new(GuestRow {
+                state: state.clone(),
+                guest,
+                incarnation: Incarnation(0),
+                observed_at: Some(now),
+                through: None,
+                freshness: Freshness::Live,
+                presence: Presence::Present,
+                standing: Standing::Known { state },
+                addresses: None,
+                busy: None,
+            })
+        })
+        .collect();
+    one
+}

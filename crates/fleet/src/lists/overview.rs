@@ -1,0 +1,113 @@
+//! How many there are of everything.
+
+use std::sync::Arc;
+
+use model::access::Visible;
+use model::operation::UnknownWhy;
+use model::{OperationState, Presence, TaskOutcome};
+
+use super::counts::Tally;
+use super::{guests, nodes, storages};
+use crate::snapshot::{FleetSnapshot, RemoteSnapshot};
+
+/// How many there are of everything on one remote, or on several.
+#[derive(Debug, Clone, Default)]
+pub struct Totals {
+    /// Guests that are not known to be deleted.
+    pub guests: usize,
+    /// By the word for their state.
+    pub guest_states: Tally,
+    /// Nodes.
+    pub nodes: usize,
+    /// By the word for their state.
+    pub node_states: Tally,
+    /// Storages, shared ones once.
+    pub storages: usize,
+    /// Tasks that run.
+    pub tasks_running: usize,
+    /// Tasks among the recent ones that failed.
+    pub tasks_failed: usize,
+    /// Operations that have not ended.
+    pub operations_open: usize,
+    /// Operations that wait for a person to decide.
+    pub operations_undecided: usize,
+}
+
+/// How many there are of everything.
+#[derive(Debug, Clone, Default)]
+pub struct Overview {
+    /// All remotes together.
+    pub totals: Totals,
+    /// Remotes.
+    pub remotes: usize,
+    /// By the state of their link.
+    pub links: Tally,
+}
+
+/// How many there are of everything on one remote.
+#[must_use]
+pub fn totals(remote: &RemoteSnapshot) -> Totals {
+    let mut all =
+        Totals { nodes: remote.nodes.len(), storages: storages::count(remote), ..Totals::default() };
+    for guest in &remote.guests {
+        if !matches!(guest.presence, Presence::Deleted { .. }) {
+            all.guests += 1;
+            guests::count_state(guest, &mut all.guest_states);
+        }
+    }
+    for node in &remote.nodes {
+        nodes::count_state(node, &mut all.node_states);
+    }
+    for task in &remote.tasks {
+        match task.outcome {
+            TaskOutcome::Running => all.tasks_running += 1,
+            TaskOutcome::Failed { .. } => all.tasks_failed += 1,
+            TaskOutcome::Ok | TaskOutcome::Warnings { .. } | TaskOutcome::Unknown => {}
+        }
+    }
+    for operation in &remote.operations {
+        let undecided =
+            matches!(operation.state, OperationState::OutcomeUnknown(UnknownWhy::Candidates { .. }));
+        all.operations_undecided += usize::from(undecided);
+        all.operations_open += usize::from(!operation.state.is_final());
+    }
+    all
+}
+
+/// How many there are of everything that may be seen. `of_one` tells of one remote: whoever asks often keeps
+/// what [`totals`] said of a snapshot that is still the same.
+#[must_use]
+pub fn overview(
+    snapshot: &FleetSnapshot,
+    visible: &Visible,
+    mut of_one: impl FnMut(&Arc<RemoteSnapshot>) -> Totals,
+) -> Overview {
+    let mut all = Overview::default();
+    for remote in snapshot.remotes.iter().filter(|remote| visible.sees(remote.id)) {
+        all.add(remote.link.state.word(), &of_one(remote));
+    }
+    all
+}
+
+impl Overview {
+    /// Takes in one remote: the word for its link, and how much there is on it.
+    pub fn add(&mut self, link: &'static str, totals: &Totals) {
+        self.remotes += 1;
+        self.links.add(link, 1);
+        self.totals.take(totals);
+    }
+}
+
+impl Totals {
+    fn take(&mut self, other: &Self) {
+        self.guests += other.guests;
+        self.guest_states.merge(&other.guest_states);
+        self.nodes += other.nodes;
+        self.node_states.merge(&other.node_states);
+        self.storages += other.storages;
+        self.tasks_running += other.tasks_running;
+        self.tasks_failed += other.tasks_failed;
+        self.operations_open += other.operations_open;
+        self.operations_undecided += other.operations_undecided;
+    }
+}
