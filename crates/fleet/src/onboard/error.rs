@@ -78,6 +78,16 @@ pub enum OnboardError {
     /// The host's root certificate, by which it is known, could not be read.
     #[error("the host's root certificate, by which it is known, was not among its certificates")]
     NoIdentity,
+    /// What answers at an address is not known as a node of the cluster that it should belong to.
+    #[error(
+        "what answers at {address} is no node of this cluster, as far as its certificates tell ({shown})"
+    )]
+    Stranger {
+        /// The address.
+        address: String,
+        /// SHA-256 of the certificate shown there.
+        shown: String,
+    },
     /// What was asked for cannot be had with this account.
     #[error("{why}")]
     NotOffered {
@@ -134,6 +144,7 @@ impl OnboardError {
             Self::AlreadyManaged { .. } => "already_managed",
             Self::OtherCluster { .. } => "other_cluster",
             Self::NoIdentity => "no_identity",
+            Self::Stranger { .. } => "stranger",
             Self::NotOffered { .. } => "not_offered",
             Self::NoFreeName { .. } => "no_free_name",
             Self::Unproven { .. } => "unproven",
@@ -186,6 +197,7 @@ impl OnboardError {
             Self::NoIdentity => {
                 "Look on the host for /etc/pve/pve-root-ca.pem; `pvecm updatecerts` makes it.".to_owned()
             }
+            Self::Stranger { .. } => "Look at the address; another cluster is added as a remote of its own.".to_owned(),
             Self::NotOffered { .. } => {
                 "Choose other rights, or sign in with an account that may do more.".to_owned()
             }

@@ -22,8 +22,8 @@ pub(super) struct Seen {
     pub(super) permissions: Permissions,
 }
 
-/// Reads everything through a client that is signed in.
-pub(super) async fn look(client: &Client) -> Result<Seen, OnboardError> {
+/// Reads everything through a client that is signed in, with a second factor or without.
+pub(super) async fn look(client: &Client, factored: bool) -> Result<Seen, OnboardError> {
     let failed = OnboardError::failed("looking at what is there");
     let version = client.version().await.map_err(&failed)?.value;
     let permissions = client.permissions().await.map_err(&failed)?.value;
@@ -41,6 +41,7 @@ pub(super) async fn look(client: &Client) -> Result<Seen, OnboardError> {
     let offers = offers(&Account {
         who: client.credential().authid(),
         by_token: client.credential().is_token(),
+        factored,
         permissions: &permissions,
         roles: &roles,
         major,
@@ -69,7 +70,7 @@ fn ends(expire: Option<i64>) -> Option<Timestamp> {
 }
 
 /// The cluster's name and its nodes. Whoever may not see the status still sees the nodes' names.
-async fn members(client: &Client) -> Result<(Option<String>, Vec<NodeFound>), Error> {
+pub(super) async fn members(client: &Client) -> Result<(Option<String>, Vec<NodeFound>), Error> {
     let mut nodes: BTreeMap<String, NodeFound> = BTreeMap::new();
     let mut cluster = None;
     match client.cluster_status().await {
@@ -108,7 +109,10 @@ async fn members(client: &Client) -> Result<(Option<String>, Vec<NodeFound>), Er
 
 /// The root certificate of the cluster: every node has it, so the first that answers will do, the one that is dialled
 /// before the others.
-async fn root_certificate(client: &Client, nodes: &[NodeFound]) -> Result<Certificate, OnboardError> {
+pub(super) async fn root_certificate(
+    client: &Client,
+    nodes: &[NodeFound],
+) -> Result<Certificate, OnboardError> {
     let mut order: Vec<&NodeFound> = nodes.iter().collect();
     order.sort_by_key(|node| (node.local != Some(true), node.online == Some(false)));
     let mut last = None;
@@ -136,6 +140,8 @@ async fn root_certificate(client: &Client, nodes: &[NodeFound]) -> Result<Certif
 pub(super) struct Account<'a> {
     pub(super) who: &'a str,
     pub(super) by_token: bool,
+    /// The sign-in took a second factor.
+    pub(super) factored: bool,
     pub(super) permissions: &'a Permissions,
     pub(super) roles: &'a [RoleRow],
     pub(super) major: Major,
@@ -162,14 +168,24 @@ pub(super) fn role_for(rights: Rights, major: Major, roles: &[RoleRow]) -> Optio
 
 /// What may be kept, and what may not and why.
 pub(super) fn offers(account: &Account<'_>) -> Vec<Offer> {
-    let given = Offer { rights: None, role: None, lacking: Vec::new(), refused: None };
+    let note = match (account.by_token, account.factored) {
+        (true, _) => None,
+        (false, true) => Some(format!(
+            "{} has a second factor, which will be asked for at every new sign-in: after each restart, and whenever a \
+             session could not be renewed",
+            account.who
+        )),
+        (false, false) => Some("the password itself is kept, sealed".to_owned()),
+    };
+    let given = Offer { rights: None, role: None, lacking: Vec::new(), refused: None, note };
     Rights::ALL
         .into_iter()
         .map(|rights| {
             let role = role_for(rights, account.major, account.roles);
             let lacking = role.as_ref().map(|role| lacking(account.permissions, role)).unwrap_or_default();
             let refused = refusal(account, rights, role.as_ref(), &lacking);
-            Offer { rights: Some(rights), role, lacking, refused }
+            let note = Some(rights::purpose(rights).to_owned());
+            Offer { rights: Some(rights), role, lacking, refused, note }
         })
         .chain([given])
         .collect()

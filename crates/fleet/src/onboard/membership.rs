@@ -1,4 +1,5 @@
-//! Further endpoints of a remote, found from its cluster's membership: [`membership`].
+//! Further endpoints of a remote, found from its cluster's membership ([`membership`]), or typed by somebody
+//! ([`vouch`]).
 
 use std::collections::BTreeSet;
 
@@ -7,9 +8,11 @@ use model::{Cause, EndpointId, NodeName};
 use pve::address::Address;
 use pve::reply::{CertificateInfo, ClusterStatus};
 use pve::trust::{self, cluster_authority};
-use pve::{Certificate, Client, Error, SystemStore, TrustPolicy};
+use pve::{Certificate, Client, Error, Fingerprint, SystemStore, TrustPolicy};
 use serde::Serialize;
 
+use super::OnboardError;
+use super::look::{members, root_certificate};
 use super::view::Timings;
 use crate::errors;
 
@@ -147,6 +150,53 @@ async fn propose(
         }
     };
     Proposed { address, node, certificate: Some(certificate), trust: Some(trust), verdict }
+}
+
+/// Whether an address that somebody typed is a node of the cluster that `client` speaks to, and what would be believed
+/// there: its certificate has to be one that the cluster itself tells of, over the endpoint that is trusted, or one that
+/// the cluster's authority issued. That the system's store vouches for its name is not enough. Nothing but a TLS
+/// handshake is sent to the address.
+///
+/// # Errors
+/// It does not answer, is no node of this cluster, or the cluster cannot be asked.
+pub async fn vouch(
+    client: &Client,
+    address: &Address,
+    timings: &Timings,
+    store: &SystemStore,
+) -> Result<Proposed, OnboardError> {
+    let presented = trust::probe_with(address, &timings.pve, store.clone())
+        .await
+        .map_err(OnboardError::failed("looking at the certificate"))?;
+    let Some(leaf) = presented.leaf().cloned() else { return Err(OnboardError::Lost) };
+    let (_, nodes) = members(client).await.map_err(OnboardError::failed("asking for the members"))?;
+    let root = root_certificate(client, &nodes).await?;
+    let names: Vec<String> =
+        nodes.iter().flat_map(|node| [Some(node.name.clone()), node.ip.clone()]).flatten().collect();
+    let authority = TrustPolicy::cluster_ca(&root, names);
+    let own = TrustPolicy { system: false, ..authority.clone() };
+    let issued = presented.judge(&own).is_ok();
+    let told = stream::iter(nodes.iter().map(|node| async move {
+        let rows = client.node_certificates(&node.name).await.ok()?.value.rows;
+        Some((node.name.as_str(), shown_by(&rows)?.fingerprint))
+    }));
+    let told: Vec<Option<(&str, Fingerprint)>> = told.buffered(AT_ONCE).collect().await;
+    let node = told.into_iter().flatten().find(|(_, shown)| *shown == leaf.fingerprint).map(|(name, _)| name);
+    let named =
+        || nodes.iter().map(|node| node.name.as_str()).find(|name| leaf.sans.iter().any(|san| san == name));
+    let stranger =
+        || OnboardError::Stranger { address: address.to_string(), shown: leaf.fingerprint.to_string() };
+    let (node, trust) = match (node, issued) {
+        (Some(node), true) => (node.to_owned(), authority),
+        (Some(node), false) if presented.by_system().is_ok() => (node.to_owned(), TrustPolicy::system()),
+        (Some(node), false) => (node.to_owned(), TrustPolicy::leaf(leaf.fingerprint)),
+        (None, true) => (named().ok_or_else(stranger)?.to_owned(), authority),
+        // The system's store may vouch for the name, but not for whose host it is: the credential stays here.
+        (None, false) => return Err(stranger()),
+    };
+    let node = NodeName::from(node);
+    let address = address.clone();
+    Ok(Proposed { address, node, certificate: Some(leaf), trust: Some(trust), verdict: Verdict::Good })
 }
 
 /// The certificate that a node's API shows: one that was put there on purpose, else the one of the cluster's authority.

@@ -25,7 +25,7 @@ use pve::{
 use tokio::sync::watch;
 
 pub use error::OnboardError;
-pub use membership::{Proposed, Verdict, membership};
+pub use membership::{Proposed, Verdict, membership, vouch};
 pub use rights::{Major, Rights};
 pub use undo::{Leftover, Thing, Undone};
 pub use view::{
@@ -60,6 +60,7 @@ pub struct Onboarding {
 struct Entered {
     client: Client,
     challenge: Option<TfaChallenge>,
+    factored: bool,
     seen: Option<Seen>,
 }
 
@@ -237,7 +238,7 @@ impl Onboarding {
         let client = self.client(&policy, credential);
         match client.sign_in().await {
             Ok(_) => {
-                self.entered = Some(Entered { client, challenge: None, seen: None });
+                self.entered = Some(Entered { client, challenge: None, factored: false, seen: None });
                 self.step = Step::Entered;
                 self.look().await
             }
@@ -249,7 +250,7 @@ impl Onboarding {
                     }
                     let user = challenge.user().to_owned();
                     let challenge = Some(challenge.clone());
-                    self.entered = Some(Entered { client, challenge, seen: None });
+                    self.entered = Some(Entered { client, challenge, factored: true, seen: None });
                     self.step = Step::SecondFactor { user, kinds };
                     Ok(&self.step)
                 }
@@ -288,11 +289,11 @@ impl Onboarding {
     /// # Errors
     /// Anything that a call can end with; that it is another cluster than it should be, or managed already.
     pub async fn look(&mut self) -> Result<&Step, OnboardError> {
-        let client = match (&self.step, &self.entered) {
-            (Step::Entered | Step::SignedIn(_), Some(entered)) => entered.client.clone(),
+        let (client, factored) = match (&self.step, &self.entered) {
+            (Step::Entered | Step::SignedIn(_), Some(entered)) => (entered.client.clone(), entered.factored),
             _ => return Err(self.wrong(&Step::Entered)),
         };
-        let seen = look::look(&client).await?;
+        let seen = look::look(&client, factored).await?;
         let found = seen.signed_in.identity;
         match &self.purpose {
             Purpose::Add => {

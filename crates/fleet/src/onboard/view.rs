@@ -246,6 +246,8 @@ pub struct Offer {
     pub role: Option<RoleFacts>,
     /// Those of the privileges that the account does not hold itself, and can therefore not give.
     pub lacking: Vec<String>,
+    /// What it comes to, in words.
+    pub note: Option<String>,
     /// Why it cannot be had, in one sentence.
     pub refused: Option<String>,
 }

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use fleet::onboard::{Proposed, Rights, Timings, Verdict, membership};
+use fleet::onboard::{Proposed, Rights, Timings, Verdict, membership, vouch};
 use model::{EndpointId, NodeName};
 use pve::{Client, Endpoint, SystemStore};
 use pve_sim::{Fault, Sim, SimTimings, Topology};
@@ -124,5 +124,34 @@ async fn a_host_on_its_own_proposes_nothing() {
     let bench = Bench::single("8.4").await;
     let client = client(&bench).await;
     assert!(proposed(&client, &[], &store()).await.is_empty());
+    bench.end().await;
+}
+
+#[tokio::test]
+async fn an_address_that_is_typed_has_to_be_a_node_of_the_cluster() {
+    let bench = Bench::new(Topology::cluster(2, "9.2")).await;
+    let other = Bench::single("9.2").await;
+    let client = client(&bench).await;
+    let second = crate::support::address(&bench.remote, "pve2");
+    let good = vouch(&client, &second, &Timings::shrunk(), &store()).await.unwrap();
+    assert_eq!(good.node.as_str(), "pve2");
+    let trust = good.trust.unwrap();
+    assert_eq!((trust.ca.len(), trust.leaf), (1, None));
+    client.sibling(Endpoint { address: second.clone(), trust }).version().await.unwrap();
+    // A certificate of its own is believed because the cluster tells of it.
+    bench.remote.fault(Some("pve2"), Fault::ChangeCertificate { same_ca: false }).await;
+    let good = vouch(&client, &second, &Timings::shrunk(), &store()).await.unwrap();
+    assert!(good.trust.unwrap().leaf.is_some());
+    // Another cluster is told apart without a word to it, also where the system trusts it.
+    for store in [store(), SystemStore::of([pve::Certificate::from_pem(&other.remote.ca_pem()).unwrap().der])]
+    {
+        let error = vouch(&client, &other.address(), &Timings::shrunk(), &store).await.unwrap_err();
+        assert_eq!(error.code(), "stranger", "{error}");
+    }
+    assert!(other.remote.journal().is_empty());
+    let gone = other.address();
+    other.end().await;
+    let error = vouch(&client, &gone, &Timings::shrunk(), &store()).await.unwrap_err();
+    assert_eq!(error.code(), "refused", "{error}");
     bench.end().await;
 }

@@ -157,6 +157,9 @@ async fn a_second_factor_is_answered_and_may_be_mistyped() {
         let early = onboarding.finish(minting(Rights::Look)).await.unwrap_err();
         assert_eq!(early.code(), "wrong_step");
         onboarding.second_factor(Secret::from("5555-6666-7777-8888")).await.unwrap();
+        let Step::SignedIn(seen) = onboarding.step() else { panic!() };
+        let kept = seen.offers.iter().find(|offer| offer.rights.is_none()).unwrap();
+        assert!(kept.note.as_ref().unwrap().contains("second factor"), "{kept:?}");
         let mut done = onboarding.finish(minting(Rights::Look)).await.unwrap();
         done.saved();
         assert_eq!(bench.passwords(), 1, "{version}: the password was presented once");
