@@ -35,9 +35,10 @@ pub async fn run(cli: Cli, context: &mut Context<'_>) -> Exit {
         Command::At(at) => at::run(at, context).await,
         Command::Doctor(doctor) => examine(doctor, context).await,
         Command::Demo(demo) => demo::run(&demo, context).await,
-        Command::Serve(_) | Command::Config(_) | Command::Backup(_) | Command::Restore(_) => {
-            Err(Failure::new(Exit::Failed, "This command is not there yet."))
-        }
+        Command::Serve(_) => Err(Failure::new(Exit::Failed, "This command is not there yet.")),
+        Command::Config(config) => serve::call::config(&config.command, context).await,
+        Command::Backup(backup) => serve::call::backup(&backup, context).await,
+        Command::Restore(restore) => serve::call::restore(&restore, context).await,
         other => cmd::run(other, context).await,
     };
     match outcome {

@@ -50,7 +50,10 @@ fn flag(setting: &'static Setting) -> Option<Arg> {
     let arg = Arg::new(name)
         .long(name)
         .help(format!("{}{default}", setting.help))
-        .value_name(setting.kind.placeholder())
+        .value_name(match setting.kind {
+            Kind::Choice(words) => words.join("|"),
+            kind => kind.placeholder().to_owned(),
+        })
         .help_heading(heading(setting.key));
     let arg = match setting.kind {
         Kind::Switch => arg.num_args(0..=1).require_equals(true).default_missing_value("true"),
@@ -74,7 +77,8 @@ fn heading(key: &str) -> &'static str {
         Some("log") => "Log",
         Some("sessions") => "Sessions",
         Some("retention") => "Retention",
-        _ => "Options",
+        None if key == settings::PACE.key => "Tests",
+        _ => "Server",
     }
 }
 

@@ -1,6 +1,8 @@
 //! `muster serve`: the server as a process. What may be set is in [`settings`], what was set in [`config`].
 
+pub mod call;
 pub mod config;
+pub mod database;
 pub mod datadir;
 pub mod doors;
 mod flags;

@@ -1,0 +1,227 @@
+//! Commands that concern the server as a whole: `muster config …`, `muster backup`, `muster restore`.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
+use store::{DirLock, Store};
+
+use super::config::{Config, Environment, Given};
+use super::datadir::{self, DataDir};
+use super::key::KeyRing;
+use super::{database, refusal, settings, show};
+use crate::cli::Common;
+use crate::cli::serve::{Backup, ConfigCommand, Restore};
+use crate::client::{self, Client, Method, Patience, find};
+use crate::context::Context;
+use crate::exit::Exit;
+use crate::failure::Failure;
+
+/// `muster config …`.
+///
+/// # Errors
+/// What the command says.
+pub async fn config(command: &ConfigCommand, context: &mut Context<'_>) -> Result<Exit, Failure> {
+    match command {
+        ConfigCommand::Show(wanted) => show::show(wanted, context),
+        ConfigCommand::Check(wanted) => show::check(wanted, context),
+        ConfigCommand::SetupLink(call) => {
+            let link: api::setup::SetupLink =
+                server(&call.common)?.post(&client::path(&["setup", "link"]), &json!({})).await?;
+            if call.common.json() {
+                context.print_json(&link)?;
+            } else {
+                context.print(&format!("{}\n", link.url.reveal()))?;
+                context.note("It works once, within an hour.");
+            }
+            Ok(Exit::Done)
+        }
+        ConfigCommand::RotateKey(call) => {
+            let done: Value =
+                server(&call.common)?.post(&client::path(&["system", "rotate-key"]), &json!({})).await?;
+            if call.common.json() {
+                context.print_json(&done)?;
+            } else {
+                let records = client::part(&done, "records").as_u64().unwrap_or_default();
+                context
+                    .print(&format!("A new sealing key is in use; {records} records were sealed anew.\n"))?;
+                context.note("Make a new copy of the key. Older backups need the older key.");
+            }
+            Ok(Exit::Done)
+        }
+    }
+}
+
+fn server(common: &Common) -> Result<Client, Failure> {
+    find::find(common, &Environment::of_process(), Patience::default())
+}
+
+/// `muster backup FILE`: of a server that runs, or of a data directory whose server does not.
+///
+/// # Errors
+/// Neither can be had, or the file cannot be written. Then there is no file.
+pub async fn backup(wanted: &Backup, context: &mut Context<'_>) -> Result<Exit, Failure> {
+    let environment = Environment::of_process();
+    let client = find::find(&wanted.common, &environment, Patience::default())?;
+    let local = wanted.common.server.is_none() && wanted.common.context.is_none();
+    let stopped = match client.connect().await {
+        Ok(()) => None,
+        Err(failure) if local && failure.exit == Exit::Unreachable => {
+            Some(stopped(&wanted.common, &environment).ok_or(failure)?)
+        }
+        Err(failure) => return Err(failure),
+    };
+    if wanted.file == Path::new("-") {
+        if stopped.is_some() {
+            return Err(Failure::usage("A backup of a stopped server needs a file.")
+                .hint("Give a FILE, or start the server."));
+        }
+        let mut out = io::stdout();
+        client.download(Method::POST, &client::path(&["system", "backup"]), &mut out).await?;
+        return Ok(Exit::Done);
+    }
+    let target = Target::new(&wanted.file, wanted.force)?;
+    match stopped {
+        None => {
+            let mut file = target.open()?;
+            client.download(Method::POST, &client::path(&["system", "backup"]), &mut file).await?;
+            file.flush().and_then(|()| file.sync_all()).map_err(|e| target.trouble(&e))?;
+        }
+        Some(dir) => {
+            let config = Config::read(&Given::default(), &environment)?
+                .with(&settings::DATA_DIR, &dir.path().display().to_string());
+            let lock = DirLock::take(dir.path()).map_err(|e| refusal::of(&e, None))?;
+            let ring = KeyRing::find(&config, &environment, &dir, true)?;
+            let (store, _lock) = database::open(database::place(&config, &dir), &ring, lock).await?;
+            let written = store.backup(&target.beside).await;
+            store.close().await;
+            written.map_err(|e| refusal::of(&e, None))?;
+        }
+    }
+    let looked = Store::look(&store::Place::Sqlite(target.beside.clone())).await;
+    let whole = looked.map_err(|e| refusal::of(&e, None))?;
+    let bytes = target.keep()?;
+    let file = wanted.file.display();
+    let schema = whole.map_or(0, |looked| looked.schema);
+    if wanted.common.json() {
+        context.print_json(&json!({"file": wanted.file, "bytes": bytes, "schema": schema}))?;
+    } else {
+        let size = crate::term::text::bytes(bytes);
+        context.print(&format!("Wrote {file}: {size}, of schema {schema}.\n"))?;
+        context.note("The sealing key is not in it: keep a copy of the key apart (docs/backup.md).");
+    }
+    Ok(Exit::Done)
+}
+
+/// The data directory of a server that does not run, when there is one.
+fn stopped(common: &Common, environment: &Environment) -> Option<DataDir> {
+    let path = match &common.data_dir {
+        Some(path) => path.clone(),
+        None => {
+            let config = Config::read(&Given::default(), environment).ok()?;
+            datadir::place(&config, environment).ok()?
+        }
+    };
+    let dir = DataDir::existing(&std::path::absolute(path).ok()?).ok()?;
+    dir.database().exists().then_some(dir)
+}
+
+/// A file that is written beside its place and put there when it is whole.
+struct Target {
+    file: PathBuf,
+    beside: PathBuf,
+}
+
+impl Drop for Target {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.beside);
+    }
+}
+
+impl Target {
+    fn new(file: &Path, force: bool) -> Result<Self, Failure> {
+        let shown = file.display();
+        if file.exists() && !force {
+            return Err(Failure::usage(format!("{shown} is there already."))
+                .hint("Give another name, or --force to write over it."));
+        }
+        let name = file.file_name().ok_or_else(|| Failure::usage(format!("{shown} is no file name.")))?;
+        let mut beside = name.to_owned();
+        beside.push(format!(".part-{}", std::process::id()));
+        Ok(Self { file: file.to_owned(), beside: file.with_file_name(beside) })
+    }
+
+    fn open(&self) -> Result<File, Failure> {
+        OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&self.beside)
+            .map_err(|e| self.trouble(&e))
+    }
+
+    fn keep(&self) -> Result<u64, Failure> {
+        let about = std::fs::metadata(&self.beside).map_err(|e| self.trouble(&e))?;
+        std::fs::rename(&self.beside, &self.file).map_err(|e| self.trouble(&e))?;
+        Ok(about.len())
+    }
+
+    fn trouble(&self, e: &io::Error) -> Failure {
+        Failure::new(Exit::Failed, format!("{} cannot be written: {e}.", self.file.display()))
+    }
+}
+
+/// `muster restore FILE`.
+///
+/// # Errors
+/// The backup is none, or there is something where it should go. Nothing has been changed then.
+pub async fn restore(wanted: &Restore, context: &mut Context<'_>) -> Result<Exit, Failure> {
+    let environment = Environment::of_process();
+    let text = |path: &PathBuf| vec![path.display().to_string()];
+    let mut given = Given::default();
+    given.flags.extend(wanted.data_dir.as_ref().map(|dir| (settings::DATA_DIR.key, text(dir))));
+    given.flags.extend(wanted.key_file.as_ref().map(|file| (settings::KEY_FILE.key, text(file))));
+    let config = Config::read(&given, &environment)?;
+
+    let from = store::Place::Sqlite(wanted.file.clone());
+    if !wanted.file.exists() {
+        return Err(Failure::usage(format!("There is no file {}.", wanted.file.display())));
+    }
+    let looked = Store::look(&from).await.map_err(|e| refusal::of(&e, None))?;
+    let Some(looked) = looked else {
+        return Err(Failure::new(Exit::Failed, format!("{} is empty.", wanted.file.display())));
+    };
+    let dir = DataDir::take(&datadir::place(&config, &environment)?)?;
+    let into = database::place(&config, &dir);
+    // The key is looked at first: whoever restores should know at once whether it is the right one.
+    let ring = KeyRing::find(&config, &environment, &dir, true);
+    let key = match &ring {
+        Ok(ring) => {
+            let keys = ring.keys();
+            if let Some(needed) = looked.keys.iter().find(|id| !keys.has(id)) {
+                return Err(Failure::new(
+                    Exit::Failed,
+                    format!("The sealing key of {} does not fit this backup (it needs key {needed}).", ring.place),
+                )
+                .hint("Put the key in its place that was in use when the backup was made. Nothing has been changed."));
+            }
+            format!("The sealing key of {} fits.", ring.place)
+        }
+        Err(_) => format!(
+            "The sealing key is not there yet: put its copy at {} (mode 0600) before the server starts.",
+            dir.key().display()
+        ),
+    };
+    let restored = Store::restore(&wanted.file, &into, wanted.replace, &store::Timings::default())
+        .await
+        .map_err(|e| refusal::of(&e, None))?;
+    let mut lines = vec![format!("Restored {} into {into}.", wanted.file.display())];
+    lines.extend(
+        restored.replaced.map(|kept| format!("What was there before is kept as {}.", kept.display())),
+    );
+    lines.push(key);
+    context.print_lines(&lines)?;
+    Ok(Exit::Done)
+}
