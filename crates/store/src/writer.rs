@@ -375,7 +375,9 @@ impl Writer {
         let synced = tokio::task::spawn_blocking(move || std::fs::File::open(wal)?.sync_data()).await;
         match synced {
             Ok(Ok(())) => Counters::add(&self.counters.syncs, 1),
-            Ok(Err(error)) => tracing::warn!(%error, "what was written could not be brought to the disk"),
+            // Nothing was written yet, or all of it is folded into the file, which was synced then.
+            Ok(Err(error)) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Ok(Err(error)) => tracing::error!(%error, "what was written could not be brought to the disk"),
             Err(_) => {}
         }
     }

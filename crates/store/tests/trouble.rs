@@ -355,3 +355,49 @@ fn a_database_server_that_goes_and_comes_back() {
         store.close().await;
     });
 }
+
+#[test]
+fn two_processes_share_one_postgres() {
+    let server = match Postgres::start() {
+        Ok(server) => server,
+        Err(why) => {
+            println!("skipped: {why}");
+            return;
+        }
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    runtime.block_on(async {
+        let place = Place::Postgres(server.database().await);
+        // Born at the same moment: one of them makes the tables.
+        let open = || tokio::spawn(Store::open(place.clone(), keys(), timings()));
+        let (one, two) = (open(), open());
+        let (one, two) = (one.await.unwrap().unwrap(), two.await.unwrap().unwrap());
+        assert_eq!(one.instance(), two.instance());
+        let tasks: Vec<_> = [&one, &two, &one, &two]
+            .into_iter()
+            .cloned()
+            .map(|store| {
+                tokio::spawn(async move {
+                    for n in 0..50 {
+                        // In either order: they must not wait for each other for ever.
+                        let mut batch = vec![Write::Event(event(1, 1, "x", n)), Write::Audit(audit("x", n))];
+                        if n % 2 == 0 {
+                            batch.reverse();
+                        }
+                        store.write(batch).await.unwrap();
+                        store.next_remote_id().await.unwrap();
+                    }
+                })
+            })
+            .collect();
+        for task in tasks {
+            task.await.unwrap();
+        }
+        let all = EventFilter { after: Some(0), limit: 1000, ..EventFilter::default() };
+        assert!(two.events(all).await.unwrap().iter().map(|(seq, _)| *seq).eq(1..=200));
+        assert_eq!(one.verify_audit().await, Ok(200));
+        assert_eq!(two.next_remote_id().await.unwrap(), RemoteId(201));
+        one.close().await;
+        two.close().await;
+    });
+}
