@@ -228,6 +228,7 @@ impl Remote {
             remote.take_up(recorded, now);
         }
         remote.show(now);
+        remote.take_up_what_was_left(now);
         remote
     }
 

@@ -222,8 +222,7 @@ impl Remote {
         Fact::Event(Box::new(line))
     }
 
-    /// Takes up an operation that a process that is gone had recorded. What was never sent will not be; what may
-    /// have been sent is looked for; nothing is sent again.
+    /// Takes up an operation that a process that is gone had recorded, as it was then.
     pub(super) fn take_up(&mut self, recorded: Recorded, now: Now) {
         let Recorded { operation, incarnation, before } = recorded;
         let (id, operation) = (operation.id, operation.restored(now));
@@ -243,18 +242,24 @@ impl Remote {
             silences: 0,
             before: before.into_iter().collect(),
         };
-        let state = ride.operation.state.clone();
         self.rides.insert(id, ride);
-        match state {
-            OperationState::Pending => {
-                let what = "Muster ended before it was sent".to_owned();
-                self.step_ride(id, Event::CannotSend { cause: Cause::NotSendable { what } }, now);
-            }
-            OperationState::Sent => {
-                let text = "Muster ended before the answer came".to_owned();
-                self.step_ride(id, Event::Lost { cause: Cause::AnswerCut { text } }, now);
-            }
-            _ => {}
+    }
+
+    /// What a process that is gone had not sent will not be sent any more; what it may have sent is looked for.
+    pub(super) fn take_up_what_was_left(&mut self, now: Now) {
+        for id in self.open_rides() {
+            let event = match self.rides.get(&id).map(|ride| &ride.operation.state) {
+                Some(OperationState::Pending) => {
+                    let what = "Muster ended before it was sent".to_owned();
+                    Event::CannotSend { cause: Cause::NotSendable { what } }
+                }
+                Some(OperationState::Sent) => {
+                    let text = "Muster ended before the answer came".to_owned();
+                    Event::Lost { cause: Cause::AnswerCut { text } }
+                }
+                _ => continue,
+            };
+            self.step_ride(id, event, now);
         }
     }
 

@@ -6,9 +6,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fleet::{Clock, Fleet, GuestRow, OperateError, RemoteSnapshot, RemoteSpec, Timings};
-use model::{Action, Author, Operation, OperationId, PowerOptions, RemoteId, Vmid};
+use model::{Action, Author, Event, Operation, OperationId, PowerOptions, RemoteId, Vmid};
 use pve::{Credential, TrustPolicy};
 use pve_sim::{Exchange, Remote, Sim, SimTimings, Topology};
+use store::{EventFilter, Keys, Place, Store};
 
 /// Generous: the machine may be busy with other things.
 pub const PATIENCE: Duration = Duration::from_secs(30);
@@ -49,7 +50,93 @@ pub fn endpoint(remote: &Remote, node: &str) -> (pve::address::Address, TrustPol
     (address, TrustPolicy { system: false, ..TrustPolicy::leaf(leaf) })
 }
 
+/// A store in a directory that goes with it.
+pub struct Lasting {
+    pub dir: tempfile::TempDir,
+    pub store: Store,
+}
+
+impl Lasting {
+    pub async fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let keys = Keys::new(zeroize::Zeroizing::new([7; 32]), Vec::new());
+        let place = Place::Sqlite(dir.path().join("muster.db"));
+        let store = Store::open(place, keys, store::Timings::default()).await.unwrap();
+        Self { dir, store }
+    }
+
+    /// What happened, oldest first.
+    pub async fn history(&self) -> Vec<Event> {
+        let filter = EventFilter { after: Some(0), limit: 10_000, ..EventFilter::default() };
+        let rows = self.store.events(filter).await.unwrap();
+        rows.iter().map(|(_, row)| serde_json::from_str(&row.body).unwrap()).collect()
+    }
+
+    /// The words of what happened to a guest, oldest first.
+    pub async fn words_of(&self, vmid: u32) -> Vec<&'static str> {
+        let all = self.history().await;
+        all.iter().filter(|event| event.vmid == Some(Vmid(vmid))).map(|event| event.what.word()).collect()
+    }
+
+    /// Waits until history fits.
+    pub async fn until(&self, what: &str, fits: impl Fn(&[Event]) -> bool) -> Vec<Event> {
+        let began = std::time::Instant::now();
+        loop {
+            let all = self.history().await;
+            if fits(&all) {
+                return all;
+            }
+            if began.elapsed() > PATIENCE {
+                let lines: Vec<String> =
+                    all.iter().map(|one| format!("{:?} {}", one.vmid, one.what.sentence())).collect();
+                panic!("never in history: {what}\n{}", lines.join("\n"));
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+}
+
 impl Bench {
+    /// A fleet that keeps what it knows.
+    pub async fn lasting(topology: Topology, endpoints: usize, timings: Timings) -> (Self, Lasting) {
+        Self::lasting_as(topology, endpoints, root(), timings).await
+    }
+
+    pub async fn lasting_as(
+        topology: Topology,
+        endpoints: usize,
+        credential: Credential,
+        timings: Timings,
+    ) -> (Self, Lasting) {
+        let sim = Sim::start(topology, SimTimings::fast()).await.unwrap();
+        let lasting = Lasting::new().await;
+        let remote = sim.first().unwrap();
+        let fleet = Fleet::open(timings, Clock::new(), 7, lasting.store.clone()).await.unwrap();
+        let id = fleet.add(spec(&remote, endpoints, credential), &ada()).await.unwrap();
+        (Self { sim, remote, fleet, id }, lasting)
+    }
+
+    /// Muster ends in good order and starts again.
+    pub async fn restart(self, lasting: &Lasting, timings: Timings) -> Self {
+        self.fleet.stop().await;
+        self.started_again(lasting, timings).await
+    }
+
+    /// Muster is no more, from one moment to the next, and starts again.
+    pub async fn crash(self, lasting: &Lasting, timings: Timings) -> Self {
+        let Self { sim, remote, fleet, id } = self;
+        drop(fleet);
+        // What was aborted is let go of.
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        let fleet = Fleet::open(timings, Clock::new(), 9, lasting.store.clone()).await.unwrap();
+        Self { sim, remote, fleet, id }
+    }
+
+    async fn started_again(self, lasting: &Lasting, timings: Timings) -> Self {
+        let fleet = Fleet::open(timings, Clock::new(), 8, lasting.store.clone()).await.unwrap();
+        Self { fleet, ..self }
+    }
+
     pub async fn new(topology: Topology) -> Self {
         Self::with(topology, 1, root(), Timings::shrunk()).await
     }

@@ -1,0 +1,466 @@
+//! What survives a restart, a crash and a full disk, against a real store and a simulated host.
+
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may end itself")]
+
+mod support;
+
+use std::time::Duration;
+
+use fleet::{AddError, Clock, EditError, Fleet, RemoteEdit, RemoteSpec, Resolution, Timings};
+use jiff::SignedDuration;
+use model::{
+    Action, Cause, FacetKind, Freshness, GuestState, Happening, LinkState, OperationState, StaleWhy, Vmid,
+};
+use pve_sim::{Fault, Sim, SimTimings, Topology};
+use store::{ObservedKind, SecretId};
+use support::{Bench, Lasting, PATIENCE, ada, operator, root, spec};
+
+fn quick() -> Timings {
+    Timings::shrunk()
+}
+
+/// Every facet that has parts is known for each of them, as far as it can be.
+fn complete(now: &fleet::RemoteSnapshot) -> bool {
+    let known =
+        |facet| now.facet(facet).is_some_and(|one| one.parts.is_none_or(|parts| parts.known == parts.due));
+    now.link.state.is_up()
+        && known(FacetKind::GuestConfig)
+        && known(FacetKind::NodeStatus)
+        && known(FacetKind::Certificates)
+        && now.identity.is_some()
+        && now.cluster.is_some()
+        && now.guest(Vmid(101)).is_some_and(|row| row.addresses.is_some())
+}
+
+#[tokio::test]
+async fn a_restart_while_the_host_is_away_shows_all_that_was_known_with_its_age() {
+    let (bench, lasting) = Bench::lasting(Topology::cluster(3, "9.2"), 2, quick()).await;
+    let before = bench.until("everything", complete).await;
+    let detail = bench.fleet.guest_detail(bench.id, Vmid(101)).await.unwrap();
+    let config = detail.config.seen.unwrap();
+    let history = lasting.history().await;
+    bench.remote.fault(None, Fault::Refuse).await;
+    let bench = bench.restart(&lasting, quick()).await;
+
+    // At once, before anything was tried.
+    let now = bench.now();
+    assert!(!now.link.state.is_up(), "{:?}", now.link.state);
+    assert!(now.link.last_success.is_some());
+    assert_eq!(now.guests.len(), before.guests.len());
+    for (was, is) in before.guests.iter().zip(&now.guests) {
+        assert_eq!(was.guest.name, is.guest.name);
+        assert_eq!(was.guest.state, is.guest.state);
+        assert_eq!(was.guest.memory_max, is.guest.memory_max);
+        let figures = |row: &fleet::GuestRow| row.guest.memory.is_some();
+        assert_eq!(figures(was), figures(is), "figures are kept when Muster ends in good order");
+        assert_eq!(is.state, GuestState::Unknown);
+        assert_eq!(is.incarnation, was.incarnation);
+        assert!(is.observed_at >= was.observed_at, "{:?} {:?}", is.observed_at, was.observed_at);
+        assert!(matches!(is.freshness, Freshness::Stale { .. }), "{:?}", is.freshness);
+        assert_eq!(
+            was.addresses.as_ref().map(|seen| &seen.value),
+            is.addresses.as_ref().map(|seen| &seen.value)
+        );
+    }
+    assert_eq!(now.nodes.len(), 3);
+    assert!(now.nodes.iter().all(|row| row.node.version.is_some() && !row.freshness.is_live()));
+    assert_eq!(now.storages.len(), before.storages.len());
+    assert_eq!(now.tasks, before.tasks);
+    assert_eq!(now.identity, before.identity);
+    assert_eq!(now.versions, before.versions);
+    assert_eq!(now.cluster.as_ref().unwrap().value, before.cluster.as_ref().unwrap().value);
+    let age = |snapshot: &fleet::RemoteSnapshot| snapshot.facet(FacetKind::Resources).unwrap().last_success;
+    assert!(age(&now) >= age(&before) && age(&now).is_some());
+
+    // While the host stays away.
+    bench.link("backing_off").await;
+    let detail = bench.fleet.guest_detail(bench.id, Vmid(101)).await.unwrap();
+    let seen = detail.config.seen.unwrap();
+    assert_eq!(seen.value, config.value, "its configuration is read back");
+    assert!(seen.at <= config.at && detail.config.error.is_some());
+    let kept = lasting.history().await;
+    assert_eq!(history, kept[..history.len()], "history goes on where it ended");
+
+    bench.remote.clear_all().await;
+    let back = bench.until("live", |now| now.guests.iter().all(|row| row.freshness.is_live())).await;
+    assert_eq!(back.guests.len(), before.guests.len());
+    let after = lasting.history().await;
+    let again = |event: &&model::Event| matches!(event.what, Happening::GuestAppeared { .. });
+    assert_eq!(after.iter().filter(again).count(), back.guests.len(), "nobody appears twice");
+    bench.end().await;
+}
+
+#[tokio::test]
+async fn after_a_crash_everything_is_there_though_a_little_older() {
+    let (bench, lasting) = Bench::lasting(Topology::single("8.4"), 1, quick()).await;
+    let before = bench.until("everything", complete).await;
+    bench.remote.fault(None, Fault::Refuse).await;
+    let bench = bench.crash(&lasting, quick()).await;
+    let now = bench.now();
+    assert_eq!(now.guests.len(), before.guests.len());
+    for (was, is) in before.guests.iter().zip(&now.guests) {
+        assert_eq!((&was.guest.name, &was.guest.state), (&is.guest.name, &is.guest.state));
+        assert!(is.observed_at.is_some() && !is.freshness.is_live());
+    }
+    bench.end().await;
+}
+
+#[tokio::test]
+async fn disconnected_means_that_nothing_is_sent_be_it_after_a_restart_until_connected() {
+    let (bench, lasting) = Bench::lasting(Topology::single("9.2"), 1, quick()).await;
+    bench.until("everything", complete).await;
+    bench.fleet.disconnect(bench.id, &ada(), false).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    bench.remote.clear_journal();
+    let quiet = async |bench: &Bench| {
+        tokio::time::sleep(Duration::from_millis(700)).await;
+        assert!(bench.remote.journal().is_empty(), "{:?}", bench.remote.journal());
+        let now = bench.now();
+        assert_eq!(now.link.state, LinkState::Disconnected { by: "ada".into() });
+        assert!(!now.guests.is_empty());
+        let refused = bench.try_operate(102, Action::Start).await.unwrap_err();
+        assert!(refused.to_string().contains("disconnected"), "{refused}");
+        let why = now.guests[0].stale_why().unwrap();
+        assert_eq!(*why, StaleWhy::Disconnected { by: "ada".into() });
+    };
+    quiet(&bench).await;
+    let bench = bench.restart(&lasting, quick()).await;
+    quiet(&bench).await;
+    let bench = bench.crash(&lasting, quick()).await;
+    quiet(&bench).await;
+    bench.fleet.connect(bench.id, &ada()).await.unwrap();
+    bench.until("live", |now| now.guests.iter().all(|row| row.freshness.is_live())).await;
+    let bench = bench.restart(&lasting, quick()).await;
+    bench.until("connected again after a restart", |now| now.link.state.is_up()).await;
+    let all = lasting.history().await;
+    let by = |word: &str| {
+        let found = all.iter().find(|event| event.what.word() == word).unwrap();
+        found.author.as_ref().unwrap().name.clone()
+    };
+    assert_eq!((by("remote_disconnected"), by("remote_connected")), ("ada".into(), "ada".into()));
+    bench.end().await;
+}
+
+#[tokio::test]
+async fn remotes_are_kept_edited_and_forgotten_with_their_secrets() {
+    let sim = Sim::start(Topology::cluster(2, "9.2"), SimTimings::fast()).await.unwrap();
+    let lasting = Lasting::new().await;
+    let remote = sim.first().unwrap();
+    let fleet = Fleet::open(quick(), Clock::new(), 7, lasting.store.clone()).await.unwrap();
+    let mut one = spec(&remote, 1, root());
+    one.identity = Some("AA:BB".into());
+    let id = fleet.add(one.clone(), &ada()).await.unwrap();
+    let twin = RemoteSpec { name: "twin".into(), identity: Some("aa:bb".into()), ..one.clone() };
+    let refused = fleet.add(twin, &ada()).await.unwrap_err();
+    assert_eq!(refused, AddError::AlreadyManaged { id, name: "cluster".into() });
+    let nameless = RemoteSpec { name: " ".into(), identity: None, ..one.clone() };
+    assert!(matches!(fleet.add(nameless, &ada()).await, Err(AddError::Name(_))));
+    assert_eq!(lasting.store.remotes().await.unwrap().len(), 1, "what was refused is not there");
+
+    let bench = Bench { sim, remote, fleet, id };
+    bench.ready().await;
+    let edit = RemoteEdit {
+        name: Some("home".into()),
+        interval: Some(Some(Duration::from_secs(3))),
+        web_url: Some(Some("https://pve.example/".into())),
+    };
+    bench.fleet.edit(id, edit, &ada()).await.unwrap();
+    let (address, trust) = support::endpoint(&bench.remote, &bench.remote.nodes()[1]);
+    bench.fleet.add_endpoint(id, address.clone(), trust.clone(), &ada()).await.unwrap();
+    let again = bench.fleet.add_endpoint(id, address.clone(), trust, &ada()).await.unwrap_err();
+    assert!(matches!(again, EditError::Endpoint(_)));
+    let both = |now: &fleet::RemoteSnapshot| now.link.endpoints.len() == 2 && now.link.state.is_up();
+    bench.until("two endpoints", both).await;
+    bench.fleet.credential(id, operator(), &ada()).await.unwrap();
+    bench
+        .until("the other user", |now| {
+            now.user.as_ref().is_some_and(|user| user.as_str() == "operator@pve") && now.link.state.is_up()
+        })
+        .await;
+
+    let bench = bench.restart(&lasting, quick()).await;
+    let now = bench.now();
+    assert_eq!((now.name.as_str(), now.link.endpoints.len()), ("home", 2));
+    assert_eq!(now.interval, Some(Duration::from_secs(3)));
+    assert_eq!(now.web_url.as_deref(), Some("https://pve.example/"));
+    assert_eq!(now.user.as_ref().unwrap().as_str(), "operator@pve");
+    bench.until("up by the other credential", |now| now.link.state.is_up()).await;
+    let first =
+        model::EndpointId::from(support::endpoint(&bench.remote, &bench.remote.nodes()[0]).0.to_string());
+    bench.fleet.remove_endpoint(id, &first, &ada()).await.unwrap();
+    bench
+        .until("by the one that is left", |now| now.link.endpoints.len() == 1 && now.link.state.is_up())
+        .await;
+    let last = model::EndpointId::from(address.to_string());
+    assert!(bench.fleet.remove_endpoint(id, &last, &ada()).await.is_err(), "not the only one");
+
+    // No secret stands in what happened, nor anywhere in the database.
+    let told = format!("{:?}", lasting.history().await);
+    assert!(!told.contains("secret-operator") && !told.contains("secret-root"), "{told}");
+    for file in std::fs::read_dir(lasting.dir.path()).unwrap() {
+        let bytes = std::fs::read(file.unwrap().path()).unwrap_or_default();
+        let text = String::from_utf8_lossy(&bytes);
+        assert!(!text.contains("secret-operator") && !text.contains("secret-root"));
+    }
+
+    bench.fleet.remove(id, &ada(), false).await.unwrap();
+    assert!(bench.fleet.snapshot().remotes.is_empty());
+    assert!(lasting.store.remotes().await.unwrap().is_empty());
+    assert!(lasting.store.secret(&SecretId::new("credential", id)).await.unwrap().is_none());
+    assert!(lasting.store.observed(id).await.unwrap().is_empty());
+    assert_eq!(lasting.history().await.last().unwrap().what.word(), "remote_removed");
+    let next = bench.fleet.add(spec(&bench.remote, 1, root()), &ada()).await.unwrap();
+    assert!(next > id, "numbers are not used again");
+    bench.end().await;
+}
+
+#[tokio::test]
+async fn an_operation_that_ran_when_muster_went_is_followed_and_one_whose_answer_was_lost_is_found() {
+    let (bench, lasting) = Bench::lasting(Topology::single("9.2"), 1, quick()).await;
+    bench.ready().await;
+    bench.remote.fault(None, Fault::Delay { ms: 600 }.on("/nodes/pve1/lxc/102/status/start")).await;
+    let lost = bench.operate(102, Action::Start).await;
+    bench.reaches(lost, "sent").await;
+    let running = bench.operate(101, Action::Stop).await;
+    bench.reaches(running, "running").await;
+    let bench = bench.crash(&lasting, quick()).await;
+    bench.remote.clear_all().await;
+    assert_eq!(bench.ended(running).await.state, OperationState::Succeeded);
+    let found = bench.ended(lost).await;
+    assert!(
+        matches!(found.state, OperationState::Succeeded | OperationState::NotSent { .. }),
+        "{:?}",
+        found.log
+    );
+    assert_eq!(found.author, ada());
+    let sent = bench.mutations();
+    assert!(sent.len() <= 2, "nothing is sent twice: {sent:?}");
+    let all = lasting.until("both ended", |all| {
+        let ended = |id| {
+            all.iter().any(|event| {
+                event.operation == Some(id)
+                    && matches!(&event.what, Happening::Operation { state, .. }
+                        if state.as_str() == "succeeded" || state.as_str() == "not_sent")
+            })
+        };
+        ended(lost) && ended(running)
+    });
+    all.await;
+    bench.end().await;
+}
+
+#[tokio::test]
+async fn what_was_recorded_and_never_sent_is_not_sent_later() {
+    let (bench, lasting) = Bench::lasting(Topology::single("9.2"), 1, quick()).await;
+    bench.ready().await;
+    bench.remote.fault(None, Fault::Refuse).await;
+    bench.link("backing_off").await;
+    let waits = bench.operate(102, Action::Start).await;
+    let bench = bench.crash(&lasting, quick()).await;
+    bench.remote.clear_all().await;
+    let ended = bench.ended(waits).await;
+    let OperationState::NotSent { cause: Cause::NotSendable { what } } = &ended.state else {
+        panic!("{:?}", ended.state)
+    };
+    assert!(what.contains("Muster ended"), "{what}");
+    bench.until("live", |now| now.guests.iter().all(|row| row.freshness.is_live())).await;
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert!(bench.mutations().is_empty());
+    assert_eq!(*bench.fleet.operation_now(waits).await.unwrap(), *ended);
+    bench.end().await;
+}
+
+#[tokio::test]
+async fn an_outcome_that_nobody_can_tell_is_decided_by_a_person_be_it_after_a_restart() {
+    let (bench, lasting) = Bench::lasting(Topology::single("9.2"), 1, quick()).await;
+    bench.ready().await;
+    bench.remote.fault(None, Fault::Delay { ms: 3000 }.on("/nodes/pve1/lxc/102/status/start")).await;
+    let lost = bench.operate(102, Action::Start).await;
+    bench.reaches(lost, "sent").await;
+    bench.remote.clear_all().await;
+    bench.remote.fault(None, Fault::Refuse).await;
+    let bench = bench.crash(&lasting, quick()).await;
+    bench.reaches(lost, "outcome_unknown").await;
+    let other = "UPID:pve1:00000001:00000002:6A4BB5C8:vzstart:102:root@pam:".to_owned();
+    bench.fleet.resolve(lost, Resolution::NotSent, &ada()).await.unwrap();
+    let ended = bench.ended(lost).await;
+    assert_eq!(ended.state.word(), "not_sent");
+    let late = bench.fleet.resolve(lost, Resolution::Task(other.as_str().into()), &ada()).await;
+    assert!(late.is_err(), "it is decided");
+    bench.end().await;
+}
+
+/// Twenty times, at whatever moment: every operation is found and finished, nothing is lost or sent twice.
+#[tokio::test]
+async fn killed_at_any_moment_every_operation_is_found_and_nothing_is_sent_twice() {
+    let rounds: u32 = std::env::var("MUSTER_KILLS").ok().and_then(|n| n.parse().ok()).unwrap_or(20);
+    let (mut bench, lasting) = Bench::lasting(Topology::single("9.2"), 1, quick()).await;
+    let mut seed = 0x9E37_79B9_u64;
+    let mut asked = Vec::new();
+    bench.ready().await;
+    for round in 0..rounds {
+        bench.until("live", |now| now.guests.iter().all(|row| row.freshness.is_live())).await;
+        let row = bench.now().guest(Vmid(102)).unwrap().clone();
+        let action = if row.guest.state == GuestState::Running { Action::Stop } else { Action::Start };
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        let wait = Duration::from_micros((seed >> 33) % 60_000);
+        let began = bench.mutations().len();
+        if let Ok(id) = bench.try_operate(102, action).await {
+            asked.push(id);
+            tokio::time::sleep(wait).await;
+            bench = bench.crash(&lasting, quick()).await;
+            let ended = bench.ended(id).await;
+            let sent = bench.mutations().len() - began;
+            match &ended.state {
+                OperationState::Succeeded => assert_eq!(sent, 1, "round {round}: {:?}", ended.log),
+                OperationState::NotSent { .. } => assert_eq!(sent, 0, "round {round}: {:?}", ended.log),
+                other => panic!("round {round}: {other:?} {:?}", ended.log),
+            }
+        }
+        bench.guest(102, "at rest", |row| row.busy.is_none()).await;
+    }
+    let mut unique = asked.clone();
+    unique.sort_unstable();
+    unique.dedup();
+    assert_eq!((unique.len(), asked.is_empty()), (asked.len(), false), "no id twice");
+    let all = lasting.history().await;
+    for id in asked {
+        let steps: Vec<String> = all
+            .iter()
+            .filter(|event| event.operation == Some(id))
+            .filter_map(|event| match &event.what {
+                Happening::Operation { state, .. } => Some(state.to_string()),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(steps.first().map(String::as_str), Some("pending"), "{steps:?}");
+        assert!(matches!(steps.last().map(String::as_str), Some("succeeded" | "not_sent")), "{steps:?}");
+        let mut each = steps.clone();
+        each.sort();
+        each.dedup();
+        assert_eq!(each.len(), steps.len(), "no step twice: {steps:?}");
+    }
+    bench.end().await;
+}
+
+#[tokio::test]
+async fn a_clock_that_jumps_back_a_day_and_forward_a_month_changes_nothing_but_what_the_wall_shows() {
+    let sim = Sim::start(Topology::single("9.2"), SimTimings::fast()).await.unwrap();
+    let lasting = Lasting::new().await;
+    let remote = sim.first().unwrap();
+    let (clock, wall) = Clock::settable();
+    let fleet = Fleet::open(quick(), clock, 7, lasting.store.clone()).await.unwrap();
+    let id = fleet.add(spec(&remote, 1, root()), &ada()).await.unwrap();
+    let bench = Bench { sim, remote, fleet, id };
+    let before = bench.until("everything", complete).await;
+    let mut last = None;
+    for hours in [-24, 24 * 30, 0] {
+        wall.set_ahead(SignedDuration::from_hours(hours));
+        let set = clock.wall();
+        let now = bench
+            .until("read on", |now| {
+                now.at >= set.checked_sub(SignedDuration::from_secs(1)).unwrap()
+                    && now.guests.iter().all(|row| {
+                        row.freshness.is_live()
+                            && row
+                                .observed_at
+                                .is_some_and(|at| at.duration_since(set).abs() < SignedDuration::from_mins(5))
+                    })
+            })
+            .await;
+        assert!(now.link.state.is_up(), "{hours} h: {:?}", now.link.state);
+        assert_eq!(now.guests.len(), before.guests.len());
+        assert!(
+            now.guests
+                .iter()
+                .all(|row| row.presence.is_present() && row.incarnation == before.guests[0].incarnation)
+        );
+        let wanted = bench.now().guest(Vmid(102)).unwrap().guest.state == GuestState::Running;
+        let action = if wanted { Action::Stop } else { Action::Start };
+        let operation = bench.operate(102, action).await;
+        assert_eq!(bench.ended(operation).await.state, OperationState::Succeeded, "{hours} h");
+        assert!(Some(operation) > last, "ids grow");
+        last = Some(operation);
+        bench.guest(102, "at rest", |row| row.busy.is_none()).await;
+    }
+    // A restart with the clock a day behind what was recorded.
+    bench.fleet.stop().await;
+    wall.set_ahead(SignedDuration::from_hours(-24));
+    let fleet = Fleet::open(quick(), clock, 7, lasting.store.clone()).await.unwrap();
+    let bench = Bench { fleet, ..bench };
+    assert_eq!(bench.now().guests.len(), before.guests.len());
+    bench.until("live again", |now| now.guests.iter().all(|row| row.freshness.is_live())).await;
+    let wanted = bench.now().guest(Vmid(102)).unwrap().guest.state == GuestState::Running;
+    let next = bench.operate(102, if wanted { Action::Stop } else { Action::Start }).await;
+    assert!(Some(next) > last, "no id is used again");
+    assert_eq!(bench.ended(next).await.state, OperationState::Succeeded);
+    bench.end().await;
+}
+
+/// 1,000 guests whose figures move, at a tenth of the true intervals: in six seconds as much as else in a minute.
+#[tokio::test]
+async fn an_idle_fleet_writes_little() {
+    let mut topology = Topology::single("9.2");
+    topology.remotes[0].fill = serde_json::from_value(serde_json::json!({ "count": 996 })).unwrap();
+    let mut timings = Timings::default();
+    for interval in [
+        &mut timings.resources,
+        &mut timings.tasks,
+        &mut timings.cluster,
+        &mut timings.node_status,
+        &mut timings.ha_status,
+        &mut timings.permissions,
+        &mut timings.gauges_kept,
+        &mut timings.ages_kept,
+    ] {
+        *interval /= 10;
+    }
+    // Even so often it is little.
+    timings.gauges_kept = Duration::from_secs(2);
+    timings.config_sweep = Duration::from_secs(4);
+    timings.config_step = Duration::from_millis(2);
+    timings.background_calls = 16;
+    let (bench, lasting) = Bench::lasting(topology, 1, timings).await;
+    let swept = |now: &fleet::RemoteSnapshot| {
+        let parts = now.facet(FacetKind::GuestConfig).and_then(|one| one.parts);
+        now.guests.len() == 1000 && parts.is_some_and(|parts| parts.known == parts.due && parts.due == 1000)
+    };
+    tokio::time::timeout(PATIENCE * 3, bench.until("the sweep", swept)).await.unwrap();
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    let before = (lasting.store.figures(), bench.now().guests[0].observed_at, files(&lasting));
+    tokio::time::sleep(Duration::from_secs(6)).await;
+    let after = (lasting.store.figures(), bench.now().guests[0].observed_at, files(&lasting));
+    assert!(after.1 > before.1, "it was read meanwhile");
+    let bytes = after.0.bytes - before.0.bytes;
+    let commits = after.0.commits - before.0.commits;
+    println!(
+        "bodies: {bytes} bytes in {commits} commits; files grew by {}",
+        after.2.saturating_sub(before.2)
+    );
+    assert!(commits >= 2, "the figures were kept");
+    assert!(bytes + commits * 3 * 4096 < 1 << 20, "{bytes} bytes of bodies in {commits} commits");
+    bench.end().await;
+}
+
+/// Bytes of the database's files.
+fn files(lasting: &Lasting) -> u64 {
+    let entries = std::fs::read_dir(lasting.dir.path()).unwrap();
+    entries.map(|file| file.unwrap().metadata().map_or(0, |facts| facts.len())).sum()
+}
+
+#[tokio::test]
+async fn what_cannot_be_read_back_is_left_out_and_the_rest_is_there() {
+    let (bench, lasting) = Bench::lasting(Topology::single("9.2"), 1, quick()).await;
+    bench.until("everything", complete).await;
+    bench.fleet.stop().await;
+    let mut row = lasting.store.observed_one(bench.id, ObservedKind::Guest, "101").await.unwrap().unwrap();
+    row.body = "{\"guest\":17}".into();
+    lasting.store.write(vec![store::Write::Observed(row)]).await.unwrap();
+    bench.remote.fault(None, Fault::Refuse).await;
+    let fleet = Fleet::open(quick(), Clock::new(), 7, lasting.store.clone()).await.unwrap();
+    let bench = Bench { fleet, ..bench };
+    assert_eq!(bench.now().guests.len(), 3, "one of four could not be read");
+    bench.remote.clear_all().await;
+    bench.until("all four", |now| now.guests.len() == 4).await;
+    bench.end().await;
+}
