@@ -51,30 +51,40 @@ pub struct At {
 #[derive(Debug, Subcommand)]
 pub enum AtCommand {
     /// List the guests, with state, age and where the state comes from
-    #[command(visible_alias = "list")]
+    #[command(after_help = AT_EXAMPLES, visible_alias = "list")]
     Ls(Ls),
     /// Show everything known about one guest
+    #[command(after_help = AT_EXAMPLES)]
     Show(Guest),
     /// Start a guest
+    #[command(after_help = AT_EXAMPLES)]
     Start(Guest),
     /// Ask a guest to shut down, and wait until it has
+    #[command(after_help = AT_EXAMPLES)]
     Shutdown(Guest),
     /// Stop a guest at once, like pulling the plug: what it has not written is lost
+    #[command(after_help = AT_EXAMPLES)]
     Stop(Guest),
     /// Shut a guest down and start it again
+    #[command(after_help = AT_EXAMPLES)]
     Reboot(Guest),
     /// Reset a virtual machine at once, like its reset button
+    #[command(after_help = AT_EXAMPLES)]
     Reset(Guest),
     /// Pause a guest, keeping its memory
+    #[command(after_help = AT_EXAMPLES)]
     Suspend(Guest),
     /// Let a paused guest go on
+    #[command(after_help = AT_EXAMPLES)]
     Resume(Guest),
     /// List recent tasks, running ones first
+    #[command(after_help = AT_EXAMPLES)]
     Tasks,
     /// Print a task's log
+    #[command(after_help = AT_EXAMPLES)]
     Log(Log),
     /// A live table of everything, and things to do
-    #[command(visible_alias = "top")]
+    #[command(after_help = AT_EXAMPLES, visible_alias = "top")]
     Watch,
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use clap::{Args, Subcommand};
+use clap::{ArgGroup, Args, Subcommand};
 use clap_complete::ArgValueCandidates;
 
 use super::{Common, Listing, value, words};
@@ -117,7 +117,8 @@ pub struct One {
 
 /// An action on guests.
 #[derive(Debug, Args, Clone)]
-#[group(id = "which", required = true, multiple = false)]
+#[group(skip)]
+#[command(group = ArgGroup::new("which").required(true))]
 pub struct Act {
     /// REMOTE/VMID, REMOTE/NAME, or a VMID or name that only one guest has
     #[arg(value_name = "GUEST", group = "which", add = ArgValueCandidates::new(names::guests))]

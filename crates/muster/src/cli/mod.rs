@@ -41,7 +41,7 @@ Examples:
   muster serve                                 start the server that knows and remembers
   muster remote add pve.example                give it a host or cluster to look after
   muster guest ls status:running               what runs, on all of them
-  muster guest shutdown web --watch            ask a guest to shut down, and wait until it has
+  muster guest shutdown web                    ask a guest to shut down, and wait until it has
   muster demo                                  look around without any host
 
   muster doctor pve.example                    what works on the way to a host, and what does not

@@ -1,6 +1,6 @@
 //! `muster operation`: what may be typed.
 
-use clap::{Args, Subcommand};
+use clap::{ArgGroup, Args, Subcommand};
 
 use super::{Common, Listing};
 
@@ -51,10 +51,11 @@ pub struct One {
 
 /// `muster operation resolve`.
 #[derive(Debug, Args)]
-#[group(id = "as", required = true, multiple = false)]
+#[group(skip)]
+#[command(group = ArgGroup::new("as").required(true))]
 pub struct Resolve {
     /// Its id, as "operation ls" shows it
-    #[arg(value_name = "OPERATION", group = "resolved")]
+    #[arg(value_name = "OPERATION")]
     pub operation: String,
     /// It became this task
     #[arg(long, value_name = "UPID", group = "as")]

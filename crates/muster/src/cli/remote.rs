@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{ArgGroup, Args, Subcommand, ValueEnum};
 use clap_complete::ArgValueCandidates;
 
 use super::{Common, Listing, SignIn, value};
@@ -236,10 +236,11 @@ pub struct Reauth {
 
 /// `muster remote edit`.
 #[derive(Debug, Args)]
-#[group(id = "changes", required = true, multiple = true)]
+#[group(skip)]
+#[command(group = ArgGroup::new("changes").required(true).multiple(true))]
 pub struct Edit {
     /// The remote's name or number
-    #[arg(value_name = "REMOTE", group = "edited", add = ArgValueCandidates::new(names::remotes))]
+    #[arg(value_name = "REMOTE", add = ArgValueCandidates::new(names::remotes))]
     pub remote: String,
     /// A new name
     #[arg(long, value_name = "NAME", group = "changes")]

@@ -93,12 +93,16 @@ pub struct Config {
 #[derive(Debug, Subcommand)]
 pub enum ConfigCommand {
     /// Show each setting of a server started here, with its value and who said so
+    #[command(after_help = CONFIG_EXAMPLES)]
     Show(ConfigShow),
     /// Say whether a server could be started with these settings
+    #[command(after_help = CONFIG_EXAMPLES)]
     Check(ConfigCheck),
     /// Print a new link that makes the first administrator; the one before ends
+    #[command(after_help = CONFIG_EXAMPLES)]
     SetupLink(ConfigCall),
     /// Seal all stored secrets with a new key, while the server runs
+    #[command(after_help = CONFIG_EXAMPLES)]
     RotateKey(ConfigCall),
 }
 

@@ -49,3 +49,89 @@ fn spans_of_time() {
     assert!(value::span("five").is_err());
     assert!(value::span("-1").is_err());
 }
+
+/// Somebody who sees a command for the first time sees how it is used.
+#[test]
+fn every_command_has_an_example() {
+    fn walk(command: &clap::Command, path: &str, without: &mut Vec<String>) {
+        let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+        let path = format!("{path} {}", command.get_name());
+        if !help.contains("Examples:") || !help.contains("muster ") && !help.contains("<(muster") {
+            without.push(path.trim().to_owned());
+        }
+        for below in command.get_subcommands() {
+            walk(below, &path, without);
+        }
+    }
+    let mut without = Vec::new();
+    walk(&Cli::command(), "", &mut without);
+    assert!(without.is_empty(), "{without:?}");
+}
+
+/// What the examples show can be typed.
+#[test]
+fn every_example_is_understood() {
+    fn walk(command: &clap::Command, examples: &mut std::collections::BTreeSet<String>) {
+        let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+        let lines =
+            help.lines().filter_map(|l| l.strip_prefix("  muster ")).filter(|l| !l.starts_with("demo"));
+        // What is explained stands behind two blanks or more.
+        examples.extend(lines.map(|l| l.split("  ").next().unwrap_or(l).trim().to_owned()));
+        command.get_subcommands().for_each(|below| walk(below, examples));
+    }
+    let mut examples = std::collections::BTreeSet::new();
+    walk(&Cli::command(), &mut examples);
+    assert!(examples.len() > 60, "{}", examples.len());
+    for example in examples {
+        let plain = example.split(['<', '|']).next().unwrap_or_default().replace('\'', "");
+        let quoted = example.contains('\'');
+        let words: Vec<String> = if quoted {
+            example
+                .split('\'')
+                .enumerate()
+                .flat_map(|(i, part)| match i % 2 {
+                    0 => part.split_whitespace().map(str::to_owned).collect::<Vec<_>>(),
+                    _ => vec![part.to_owned()],
+                })
+                .collect()
+        } else {
+            plain.split_whitespace().map(str::to_owned).collect()
+        };
+        let line = std::iter::once("muster".to_owned()).chain(words).map(std::ffi::OsString::from);
+        if let Err(e) = Cli::try_parse_from(arguments(line)) {
+            panic!("{example}: {e}");
+        }
+    }
+}
+
+#[test]
+fn words_of_queries_are_no_options() {
+    let line =
+        ["muster", "guest", "ls", "status:running", "-tag:test", "-cpu>80%", "-o", "json", "--sort", "-cpu"];
+    let cli = Cli::try_parse_from(arguments(line.map(std::ffi::OsString::from))).unwrap();
+    let Command::Guest(guest) = cli.command else { panic!() };
+    assert_eq!(guest.common.output, Output::Json);
+    let guest::GuestCommand::Ls(listing) = guest.command else { panic!() };
+    assert_eq!(listing.text().as_deref(), Some("status:running -tag:test -cpu>80%"));
+    assert_eq!(listing.sort.as_deref(), Some("-cpu"));
+}
+
+#[test]
+fn no_secret_is_an_argument() {
+    for line in [
+        "muster remote add pve --password hunter2",
+        "muster remote add pve --token a@pve!t=s",
+        "muster user add a --role viewer --password hunter2",
+        "muster login https://a --password hunter2",
+        "muster login https://a --token mst_1_2",
+        "muster guest start",
+        "muster guest start web --query tag:a",
+        "muster user add a",
+        "muster remote edit home",
+        "muster operation resolve 1",
+        "muster operation resolve 1 --task UPID:x --not-sent",
+        "muster guest ls --data-dir /x --server https://y",
+    ] {
+        assert!(Cli::try_parse_from(line.split(' ')).is_err(), "{line}");
+    }
+}

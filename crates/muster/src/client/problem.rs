@@ -150,10 +150,7 @@ fn other(answer: &Answer, name: &str) -> Failure {
             Exit::Unreachable,
             format!("A proxy at {name} answers that it cannot reach the server (status {}).", answer.status),
         ),
-        status => {
-            let failure = not_muster(name, &format!("status {status} and {}", answer.content_type()));
-            failure
-        }
+        status => not_muster(name, &format!("status {status} and {}", answer.content_type())),
     }
 }
 

@@ -214,7 +214,7 @@ fn confirm(action: Action, guests: &[Guest], context: &mut Context<'_>) -> Resul
     let what = format!("{} would be {}", counted(guests), participle(action));
     if !context.ask.present() {
         return Err(Failure::usage(format!("{what}, and there is nobody to ask whether that is right."))
-            .detail(guests.iter().take(20).map(|g| full_name(g)))
+            .detail(guests.iter().take(20).map(full_name))
             .hint("In a script, say --yes; --dry-run shows the plan."));
     }
     for line in table(guests, super::now()).lines(context.paper) {
@@ -262,7 +262,6 @@ async fn carry_out(
     under_way.extend(waiting.by_ref().take(usize::from(how.parallel)).map(&one));
     let mut results: BTreeMap<usize, Ended> = BTreeMap::new();
     let mut latest: BTreeMap<usize, String> = BTreeMap::new();
-    let mut sent: BTreeMap<usize, Box<Operation>> = BTreeMap::new();
     let began = Instant::now();
     let mut refresh = interval(REFRESH);
     refresh.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -291,7 +290,7 @@ async fn carry_out(
     for (index, guest) in guests.iter().enumerate() {
         ended.push(match results.remove(&index) {
             Some(result) => result,
-            None => left(client, guest, latest.contains_key(&index), sent.remove(&index)).await,
+            None => left(client, guest, latest.contains_key(&index)).await,
         });
     }
     ended
@@ -304,12 +303,9 @@ fn drain(told: &mut UnboundedReceiver<Told>, latest: &mut BTreeMap<usize, String
 }
 
 /// What is left behind at Ctrl-C: what is going on there, if it was begun.
-async fn left(client: &Client, guest: &Guest, begun: bool, known: Option<Box<Operation>>) -> Ended {
+async fn left(client: &Client, guest: &Guest, begun: bool) -> Ended {
     if !begun {
         return Ended::Refused(Failure::new(Exit::Failed, "Interrupted before anything was sent."));
-    }
-    if let Some(operation) = known {
-        return Ended::GoesOn(operation, "interrupted");
     }
     match detail(client, guest, false).await.map(|d| d.operation) {
         Ok(Some(operation)) => Ended::GoesOn(Box::new(operation), "interrupted"),

@@ -18,12 +18,17 @@ mod token;
 mod user;
 mod watch;
 
+use std::sync::atomic::Ordering;
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
 use crate::cli::{Command, Common};
 use crate::client::{Client, Patience, find};
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::serve::config::Environment;
+use crate::term::ask::HEEDED;
 
 /// Carries out a command that talks to a server, or that is about how to.
 ///
@@ -64,24 +69,27 @@ fn now() -> jiff::Timestamp {
     jiff::Timestamp::now()
 }
 
-/// Waits for Ctrl-C, which then does not end the process.
-struct Interrupt(());
+/// Waits for Ctrl-C, which does not end the process meanwhile. One that comes while nobody waits is not lost.
+struct Interrupt(tokio::sync::Mutex<Option<Signal>>);
 
 impl Interrupt {
     fn heed() -> Self {
-        crate::term::ask::HEEDED.store(true, std::sync::atomic::Ordering::Relaxed);
-        Self(())
+        HEEDED.store(true, Ordering::Relaxed);
+        Self(tokio::sync::Mutex::new(signal(SignalKind::interrupt()).ok()))
     }
 
     async fn wait(&self) {
-        if tokio::signal::ctrl_c().await.is_err() {
-            std::future::pending::<()>().await;
+        match self.0.lock().await.as_mut() {
+            Some(signal) => {
+                signal.recv().await;
+            }
+            None => std::future::pending().await,
         }
     }
 }
 
 impl Drop for Interrupt {
     fn drop(&mut self) {
-        crate::term::ask::HEEDED.store(false, std::sync::atomic::Ordering::Relaxed);
+        HEEDED.store(false, Ordering::Relaxed);
     }
 }
