@@ -19,9 +19,16 @@ impl Lines {
         for (address, trust) in &spec.endpoints {
             let id = EndpointId::from(address.to_string());
             let endpoint = Endpoint { address: address.clone(), trust: trust.clone() };
-            let client = match clients.first() {
-                None => Client::with_store(endpoint, spec.credential.clone(), timings.clone(), store.clone()),
-                Some((_, first)) => first.sibling(endpoint),
+            // A session is worth nothing under another credential.
+            let session = spec.session.as_ref().filter(|one| *one.credential() == spec.credential);
+            let client = match (clients.first(), session) {
+                (None, Some(session)) => {
+                    Client::taking_over(session, endpoint, timings.clone(), store.clone())
+                }
+                (None, None) => {
+                    Client::with_store(endpoint, spec.credential.clone(), timings.clone(), store.clone())
+                }
+                (Some((_, first)), _) => first.sibling(endpoint),
             };
             clients.push((id, client));
         }

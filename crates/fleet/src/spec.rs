@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use model::link::Login;
 use model::{EndpointId, RemoteId, Rights, Text};
 use pve::address::Address;
-use pve::{Credential, TrustPolicy};
+use pve::{Client, Credential, TrustPolicy};
 use serde::{Deserialize, Serialize};
 use store::{RemoteRecord, SecretId, Write};
 use zeroize::Zeroizing;
@@ -36,6 +36,8 @@ pub struct RemoteSpec {
     pub rights: Option<Rights>,
     /// The token that Muster made on it, which goes with it if that is wished.
     pub minted: Option<MintedToken>,
+    /// A client that has signed in with the credential: its session is taken over. Not kept.
+    pub session: Option<Client>,
 }
 
 /// What may be changed about a remote without touching how it is signed in to. `None` leaves as it is.
@@ -68,6 +70,7 @@ impl RemoteSpec {
             web_url: None,
             rights: None,
             minted: None,
+            session: None,
         }
     }
 
@@ -148,6 +151,7 @@ impl RemoteSpec {
             web_url: kept.web_url,
             rights: kept.rights,
             minted: kept.minted,
+            session: None,
         })
     }
 }

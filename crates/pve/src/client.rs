@@ -105,6 +105,13 @@ impl Client {
         Self { line, sessions: Arc::new(Sessions::new(credential)), limits, system }
     }
 
+    /// [`Client::with_store`], taking over the session of a client that has signed in to the same cluster: nothing is
+    /// presented anew while it is good. Everything else is the new client's own.
+    pub fn taking_over(session: &Self, endpoint: Endpoint, timings: Timings, system: SystemStore) -> Self {
+        let fresh = Self::with_store(endpoint, session.credential().clone(), timings, system);
+        Self { sessions: Arc::clone(&session.sessions), ..fresh }
+    }
+
     /// A client of another endpoint of the same cluster, or of the same one under another trust. It shares the
     /// session (a ticket holds on every node), the limits per node and the counters; connections and TLS sessions
     /// are its own.

@@ -336,10 +336,10 @@ impl Onboarding {
             _ => shown.clone(),
         };
         let identity = seen.signed_in.identity;
-        let (credential, minted, hold) = match &finish.keep {
+        let (credential, minted, hold, session) = match &finish.keep {
             Keep::Given => {
                 client.version().await.map_err(OnboardError::failed("trying what was given"))?;
-                (client.credential().clone(), None, Hold::nothing(self.report.clone()))
+                (client.credential().clone(), None, Hold::nothing(self.report.clone()), Some(client))
             }
             Keep::Mint { rights, token_name, ends } => {
                 let offer = seen.signed_in.offers.iter().find(|offer| offer.rights == Some(*rights));
@@ -357,13 +357,14 @@ impl Onboarding {
                     store: self.store.clone(),
                 };
                 let made = mint::mint(client, wanted, self.timings.clone(), self.report.clone()).await?;
-                (made.credential, Some(made.token), made.hold)
+                (made.credential, Some(made.token), made.hold, None)
             }
         };
         let mut spec = RemoteSpec::new(finish.name, self.address.clone(), trust, credential);
         spec.identity = Some(Text::from(identity.to_string()));
         spec.rights = minted.as_ref().map(|minted| minted.rights);
         spec.minted.clone_from(&minted);
+        spec.session = session;
         let printed = minted.as_ref().map(printed).unwrap_or_default();
         self.step = Step::Finished;
         self.entered = None;

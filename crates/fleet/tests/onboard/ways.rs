@@ -1,12 +1,13 @@
 //! The ways in that work.
 
 use fleet::onboard::{Given, Grounds, Keep, Known, OnboardError, Onboarding, Purpose, Rights, Step};
-use model::RemoteId;
+use fleet::{Clock, Fleet};
+use model::{Author, RemoteId};
 use pve::{Client, Credential, Endpoint, Secret, SystemStore, TrustPolicy};
 use pve_sim::topology::TokenSpec;
 use pve_sim::{Fault, Topology};
 
-use crate::support::{Bench, TOKEN, keeping, minting, password, root, store, trusted, user};
+use crate::support::{Bench, PATIENCE, TOKEN, keeping, minting, password, root, store, trusted, user};
 
 const VERSIONS: [&str; 3] = ["7.4", "8.4", "9.2"];
 
@@ -205,6 +206,29 @@ async fn a_password_is_kept_when_that_is_wanted() {
     assert!(matches!(onboarding.step(), Step::Finished));
     assert!(bench.is_clean());
     assert_eq!(bench.passwords(), 1);
+    bench.end().await;
+}
+
+#[tokio::test]
+async fn a_session_is_taken_over_so_that_nothing_is_asked_for_twice() {
+    let mut careful = user("dave@pve", &[("/", "PVEAuditor")]);
+    careful.recovery = vec!["1111-2222-3333-4444".to_owned()];
+    let bench = Bench::with_user("9.2", careful).await;
+    let mut onboarding = bench.trusted().await;
+    onboarding.sign_in(password("dave@pve", "secret-user")).await.unwrap();
+    onboarding.second_factor(Secret::from("1111-2222-3333-4444")).await.unwrap();
+    let done = onboarding.finish(keeping(Keep::Given)).await.unwrap();
+    let fleet = Fleet::new(fleet::Timings::shrunk(), Clock::new(), 7);
+    let id = fleet.add(done.spec.clone(), &Author { name: "ada".into(), from: "test".into() }).await.unwrap();
+    let mut changed = fleet.changed();
+    let up = async {
+        while !fleet.remote(id).unwrap().link.state.is_up() {
+            changed.changed().await.unwrap();
+        }
+    };
+    tokio::time::timeout(PATIENCE, up).await.expect("connected");
+    assert_eq!(bench.passwords(), 1);
+    fleet.stop().await;
     bench.end().await;
 }
 

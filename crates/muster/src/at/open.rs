@@ -130,7 +130,7 @@ async fn one(
     let lobby = connect(Credential::password("", ""));
     let Accepted { credential, client, challenge } =
         first_factor(&target.name, &lobby, &connect, means, ask).await?;
-    let (mut authority, mut factor) = (None, None);
+    let (mut authority, mut factor, mut session) = (None, None, None);
     match challenge {
         Some(challenge) => {
             let (user, kinds) = (challenge.user().to_owned(), challenge.kinds().to_vec());
@@ -138,13 +138,17 @@ async fn one(
             factor = Some(Wanted { user, kinds, code, typed });
         }
         // The cluster's own authority vouches for its other nodes, and for a certificate renewed meanwhile.
-        None => authority = cluster_authority(&client).await,
+        None => {
+            authority = cluster_authority(&client).await;
+            session = Some(client);
+        }
     }
     if let Some(authority) = &authority {
         policy.ca.clone_from(&authority.ca);
         policy.node_names.clone_from(&authority.node_names);
     }
     let mut spec = RemoteSpec::new(target.name.clone(), address.clone(), policy, credential);
+    spec.session = session;
     for other in target.endpoints.iter().filter(|a| *a != address) {
         if let Some(policy) = further(other, authority.as_ref(), beliefs, ask, timings).await {
             spec = spec.endpoint(other.clone(), policy);

@@ -11,7 +11,7 @@ pub use tfa::{Factor, TfaChallenge};
 use crate::secret::Secret;
 
 /// What one signs in with.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub enum Credential {
     /// A user with a password; opens a session with a ticket.
     Password {
