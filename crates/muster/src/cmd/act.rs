@@ -480,6 +480,15 @@ fn unsent(action: Action, guest: &Guest, state: &str, reason: &str, remedy: Opti
     })
 }
 
+/// A sentence as the second half of another one.
+fn inner(sentence: &str) -> String {
+    let mut chars = sentence.chars();
+    match (chars.next(), chars.clone().next()) {
+        (Some(first), Some(second)) if !second.is_uppercase() => format!("{}{}", first.to_lowercase(), chars.as_str()),
+        _ => sentence.to_owned(),
+    }
+}
+
 /// Says how it ended. A failure comes with whether it is a shutdown that took too long.
 fn conclude(
     action: Action,
@@ -495,11 +504,8 @@ fn conclude(
             Ok(Ok(()))
         }
         Ended::Refused(failure) => {
-            let sentence = failure.sentence.clone();
-            Ok(Err((
-                Failure { sentence: format!("Cannot {} {name}: {sentence}", words::verb(action)), ..failure },
-                false,
-            )))
+            let sentence = format!("Cannot {} {name}: {}", words::verb(action), inner(&failure.sentence));
+            Ok(Err((Failure { sentence, ..failure }, false)))
         }
         Ended::GoesOn(operation, "not waited for") => {
             if !json {

@@ -1,0 +1,290 @@
+//! The command line against a server that does what a real one seldom does: loses answers, refuses, is none.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "test helpers"
+)]
+
+mod common;
+mod fake;
+
+use common::muster;
+use fake::{Asked, Fake, Reply, guest, operation, page};
+use serde_json::json;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_server_says_what_was_tried_and_how_to_start_one() {
+    let nowhere = tempfile::tempdir().unwrap();
+    let dir = nowhere.path().to_str().unwrap();
+    for command in [
+        vec!["guest", "ls"],
+        vec!["guest", "start", "web"],
+        vec!["remote", "ls", "-o", "json"],
+        vec!["node", "ls"],
+        vec!["storage", "ls"],
+        vec!["task", "ls"],
+        vec!["operation", "ls"],
+        vec!["event", "ls"],
+        vec!["user", "ls"],
+        vec!["token", "ls"],
+    ] {
+        let mut line = command.clone();
+        line.extend(["--data-dir", dir]);
+        let run = muster(&line).await;
+        assert_eq!((run.code, run.out.as_str()), (6, ""), "{command:?}: {run:?}");
+        for words in ["No server found", "muster.sock: not there", "muster serve", "muster login URL"] {
+            assert!(run.err.contains(words), "{command:?}: {words} in {run:?}");
+        }
+    }
+}
+
+fn two_webs(asked: &Asked) -> Reply {
+    let all = [
+        guest((1, "home"), 101, "web", "running"),
+        guest((2, "site"), 101, "mail", "stopped"),
+        guest((2, "site"), 200, "web", "running"),
+        guest((2, "site"), 201, "db", "running"),
+    ];
+    let fits = |g: &&serde_json::Value| match () {
+        () if asked.query.contains("vmid%3A101") => g["vmid"] == 101,
+        () if asked.query.contains("name%3A%22web%22") => g["name"] == "web",
+        () if asked.query.contains("name%3A%22db%22") => g["name"] == "db",
+        () if asked.query.contains("q=") => false,
+        () => true,
+    };
+    Reply::Json(200, page(&all.iter().filter(fits).cloned().collect::<Vec<_>>()))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_guest_is_the_only_one_or_none() {
+    let fake = Fake::start(|asked, _| match asked.path.as_str() {
+        "/api/v1/guests" => two_webs(asked),
+        "/api/v1/operations" => Reply::Json(
+            202,
+            operation("1", 201, "db", "start", json!({ "state": "succeeded", "success": true })),
+        ),
+        _ => Reply::Problem(404, json!({ "detail": "there is no such thing" })),
+    });
+    for text in ["web", "101"] {
+        let run = fake.muster(&["guest", "start", text]).await;
+        assert_eq!(run.code, 2, "{text}: {run:?}");
+        assert!(run.err.contains("home/101  web") && run.err.contains("site/"), "{text}: {run:?}");
+        assert!(run.err.contains("REMOTE/VMID"), "{run:?}");
+    }
+    let run = fake.muster(&["guest", "start", "nas"]).await;
+    assert_eq!(run.code, 2, "{run:?}");
+    assert!(run.err.contains("no guest “nas”"), "{run:?}");
+    assert!(fake.mutations().is_empty(), "nothing was sent");
+
+    let run = fake.muster(&["guest", "start", "db"]).await;
+    assert_eq!(run.code, 0, "{run:?}");
+    let sent = fake.mutations();
+    assert_eq!((sent.len(), &sent[0].body["vmid"], &sent[0].body["remote"]), (1, &json!(201), &json!("2")));
+    assert!(run.out.contains("start container db (site/201): done"), "{run:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lost_answer_is_asked_for_once_more_with_the_same_key() {
+    let once = Fake::start(|asked, _| match (asked.method.as_str(), asked.path.as_str()) {
+        ("GET", "/api/v1/guests") => two_webs(asked),
+        _ => Reply::Json(
+            202,
+            operation("1", 201, "db", "start", json!({ "state": "succeeded", "success": true })),
+        ),
+    });
+    let lost = std::sync::atomic::AtomicUsize::new(0);
+    let flaky = Fake::start(move |asked, _| match (asked.method.as_str(), asked.path.as_str()) {
+        ("GET", "/api/v1/guests") => two_webs(asked),
+        _ if lost.fetch_add(1, std::sync::atomic::Ordering::Relaxed) == 0 => Reply::Nothing,
+        _ => Reply::Json(
+            202,
+            operation("1", 201, "db", "start", json!({ "state": "succeeded", "success": true })),
+        ),
+    });
+    for (fake, times) in [(once, 1), (flaky, 2)] {
+        let run = fake.muster(&["guest", "start", "db"]).await;
+        assert_eq!(run.code, 0, "{run:?}");
+        let keys: Vec<_> = fake.mutations().into_iter().map(|m| m.key.unwrap()).collect();
+        assert_eq!(keys.len(), times, "{keys:?}");
+        assert!(keys.iter().all(|k| *k == keys[0] && k.len() >= 16), "{keys:?}");
+    }
+    let dead = Fake::start(|asked, _| match asked.method.as_str() {
+        "GET" => two_webs(asked),
+        _ => Reply::Nothing,
+    });
+    let run = dead.muster(&["guest", "start", "db"]).await;
+    assert_eq!(run.code, 7, "nobody knows whether it was done: {run:?}");
+    assert_eq!(dead.mutations().len(), 2);
+    assert!(run.err.contains("muster operation ls"), "{run:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn several_guests_have_each_their_own_end() {
+    let fake = Fake::start(|asked, _| {
+        let vmid = asked.body["vmid"].as_u64().unwrap_or(0);
+        match (asked.method.as_str(), asked.path.as_str()) {
+            ("GET", "/api/v1/guests") => Reply::Json(
+                200,
+                page(&[
+                    guest((1, "home"), 101, "web", "running"),
+                    guest((1, "home"), 102, "db", "running"),
+                    guest((1, "home"), 103, "nas", "running"),
+                ]),
+            ),
+            ("POST", _) if vmid == 101 => Reply::Json(
+                202,
+                operation("1", 101, "web", "stop", json!({ "state": "succeeded", "success": true })),
+            ),
+            ("POST", _) if vmid == 102 => Reply::Json(
+                202,
+                operation(
+                    "2",
+                    102,
+                    "db",
+                    "stop",
+                    json!({
+                        "state": "failed", "detail": { "why": "task", "exit": "no" }, "sentence": "failed: no",
+                    }),
+                ),
+            ),
+            ("POST", _) => Reply::Problem(
+                403,
+                json!({ "detail": "an operator on home may do that", "remedy": "Ask for the role." }),
+            ),
+            _ => Reply::Problem(404, json!({ "detail": "there is no such thing" })),
+        }
+    });
+    let run = fake.muster(&["guest", "stop", "--query", "tag:lab"]).await;
+    assert_eq!(run.code, 2, "a script has to say --yes: {run:?}");
+    assert!(run.err.contains("--yes") && run.err.contains("home/103"), "{run:?}");
+    let run = fake.muster(&["guest", "stop", "--query", "tag:lab", "--dry-run"]).await;
+    assert_eq!(run.code, 0, "{run:?}");
+    assert!(run.out.contains("home/102") && run.err.contains("Nothing was done"), "{run:?}");
+    assert!(fake.mutations().is_empty());
+
+    let run = fake.muster(&["guest", "stop", "--query", "tag:lab", "--yes"]).await;
+    assert_eq!(run.code, 3, "{run:?}");
+    assert!(run.out.contains("container web (home/101): done"), "{run:?}");
+    assert!(run.err.contains("db (home/102): failed: no") && run.err.contains("TASK ERROR: no"), "{run:?}");
+    assert!(run.err.contains("nas (home/103)") && run.err.contains("an operator on home"), "{run:?}");
+    let run = fake.muster(&["guest", "stop", "--query", "tag:lab", "--yes", "-o", "json"]).await;
+    assert_eq!((run.code, &run.json()["total"]), (3, &json!(3)), "{run:?}");
+    let states: Vec<_> = run.json()["items"].as_array().unwrap().iter().map(|i| i["state"].clone()).collect();
+    assert_eq!(states, ["succeeded", "failed", "refused"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn refusals_end_with_their_codes_and_say_what_to_do() {
+    let fake = Fake::start(|asked, _| match asked.path.as_str() {
+        "/api/v1/remotes/unseen" => Reply::Problem(404, json!({ "detail": "there is no remote “unseen”" })),
+        "/api/v1/remotes/out" => Reply::Problem(401, json!({ "detail": "not signed in" })),
+        "/api/v1/remotes/small" => Reply::Problem(403, json!({ "detail": "an administrator may do that" })),
+        "/api/v1/remotes/web" => Reply::Text(200, "<html>hello</html>"),
+        "/api/v1/guests" => Reply::Problem(
+            400,
+            json!({
+                "detail": "no key is called “stat”", "remedy": "Did you mean “status”?",
+                "at": { "start": 8, "end": 12 },
+            }),
+        ),
+        _ => Reply::Problem(500, json!({ "detail": "a fault of Muster" })),
+    });
+    for (name, code, words) in [
+        ("unseen", 2, "muster remote ls"),
+        ("out", 4, "muster login"),
+        ("small", 5, "muster user role"),
+        ("web", 1, "is not Muster"),
+        ("broken", 1, "A fault of Muster."),
+    ] {
+        let run = fake.muster(&["remote", "show", name, "-o", "json"]).await;
+        assert_eq!((run.code, run.out.as_str()), (code, ""), "{name}: {run:?}");
+        assert!(run.err.contains(words), "{name}: {words} in {run:?}");
+    }
+    let run = fake.muster(&["guest", "ls", "type:ct", "stat:running"]).await;
+    assert_eq!(run.code, 2, "{run:?}");
+    assert!(run.err.contains("  type:ct stat:running\n          ^^^^\n"), "{}", run.err);
+    assert!(run.err.contains("hint: Did you mean “status”?"), "{run:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_remote_goes_only_by_its_name() {
+    let fake = Fake::start(|asked, _| match asked.method.as_str() {
+        "GET" => Reply::Json(
+            200,
+            json!({
+                "id": 7, "name": "home", "credential": { "kind": "token", "user": "root@pam!muster-1", "minted": { "id": "root@pam!muster-1" } },
+            }),
+        ),
+        _ => Reply::Json(200, json!({ "minted_removed": "root@pam!muster-1" })),
+    });
+    for (args, words) in [
+        (vec!["remote", "rm", "home"], "--yes home"),
+        (vec!["remote", "rm", "7", "--yes", "7"], "not its name"),
+        (vec!["remote", "rm", "home", "--yes", "hom"], "not its name"),
+    ] {
+        let run = fake.muster(&args).await;
+        assert_eq!(run.code, 2, "{args:?}: {run:?}");
+        assert!(run.err.contains(words), "{args:?}: {run:?}");
+    }
+    assert!(fake.mutations().is_empty());
+    let run = fake.muster(&["remote", "rm", "home", "--yes", "home"]).await;
+    assert_eq!(run.code, 0, "{run:?}");
+    let sent = fake.mutations();
+    assert_eq!(
+        (sent[0].path.as_str(), sent[0].query.as_str()),
+        ("/api/v1/remotes/7", "confirm=home&minted=remove")
+    );
+    let run = fake.muster(&["remote", "rm", "home", "--yes", "home", "--keep-token", "-o", "json"]).await;
+    assert_eq!(run.json()["name"], "home");
+    assert_eq!(fake.mutations()[1].query, "confirm=home&minted=keep");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_list_that_is_not_whole_says_so() {
+    let fake = Fake::start(|_, _| {
+        let mut page =
+            page(&[guest((1, "home"), 101, "web", "running"), json!({ "id": "1/102", "odd": true })]);
+        page["counts"]["remotes"]["never_listed"] = json!(1);
+        Reply::Json(200, page)
+    });
+    let run = fake.muster(&["guest", "ls"]).await;
+    assert_eq!(run.code, 3, "{run:?}");
+    assert!(run.out.contains("home/101") && run.err.contains("never reached"), "{run:?}");
+    assert!(run.err.contains("1 row is not understood"), "{run:?}");
+    let run = fake.muster(&["guest", "ls", "-o", "json"]).await;
+    assert_eq!((&run.json()["total"], run.json()["items"].as_array().unwrap().len()), (&json!(2), 2));
+    let run = fake.muster(&["guest", "ls", "remote:home"]).await;
+    assert_eq!(run.code, 0, "the gaps of others do not matter: {run:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_waits_says_that_it_goes_on() {
+    let fake = Fake::start(|asked, _| match (asked.method.as_str(), asked.path.as_str()) {
+        ("GET", "/api/v1/guests") => two_webs(asked),
+        _ => Reply::Json(
+            202,
+            operation(
+                "42",
+                201,
+                "db",
+                "shutdown",
+                json!({
+                    "state": "running", "final": false, "sentence": "its task runs",
+                }),
+            ),
+        ),
+    });
+    let run =
+        fake.muster(&["guest", "shutdown", "db", "--wait", "1", "--timeout", "3m", "--force-stop"]).await;
+    assert_eq!(run.code, 7, "{run:?}");
+    assert!(
+        run.err.contains("muster operation follow 42") && run.err.contains("--wait has passed"),
+        "{run:?}"
+    );
+    assert_eq!(fake.mutations()[0].body["options"], json!({ "timeout_seconds": 180, "force_stop": true }));
+    let run = fake.muster(&["guest", "shutdown", "db", "--no-wait"]).await;
+    assert_eq!(run.code, 0, "{run:?}");
+    assert!(run.out.contains("muster operation follow 42"), "{run:?}");
+}

@@ -1,0 +1,199 @@
+//! A server that answers what a test tells it to, on a Unix socket: for what a real one does not do on request.
+#![allow(dead_code, unreachable_pub, reason = "each test file uses its part")]
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{UnixListener, UnixStream};
+
+/// What came.
+#[derive(Debug, Clone)]
+pub struct Asked {
+    pub method: String,
+    pub path: String,
+    pub query: String,
+    pub key: Option<String>,
+    pub head: String,
+    pub body: Value,
+}
+
+/// What goes back.
+#[derive(Debug, Clone)]
+pub enum Reply {
+    Json(u16, Value),
+    Problem(u16, Value),
+    Text(u16, &'static str),
+    /// The connection ends without a word.
+    Nothing,
+}
+
+type Answer = dyn Fn(&Asked, usize) -> Reply + Send + Sync;
+
+/// The server.
+pub struct Fake {
+    dir: TempDir,
+    asked: Arc<Mutex<Vec<Asked>>>,
+}
+
+impl Fake {
+    /// Answers by `answer`, which is told how many requests came before.
+    pub fn start(answer: impl Fn(&Asked, usize) -> Reply + Send + Sync + 'static) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let listener = UnixListener::bind(dir.path().join("muster.sock")).unwrap();
+        let asked: Arc<Mutex<Vec<Asked>>> = Arc::default();
+        let (seen, answer): (_, Arc<Answer>) = (asked.clone(), Arc::new(answer));
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                tokio::spawn(serve(stream, seen.clone(), answer.clone()));
+            }
+        });
+        Self { dir, asked }
+    }
+
+    pub fn dir(&self) -> PathBuf {
+        self.dir.path().to_owned()
+    }
+
+    pub fn asked(&self) -> Vec<Asked> {
+        self.asked.lock().unwrap().clone()
+    }
+
+    /// Requests that change something.
+    pub fn mutations(&self) -> Vec<Asked> {
+        self.asked().into_iter().filter(|a| a.method != "GET").collect()
+    }
+
+    /// `muster … --data-dir DIR`.
+    pub async fn muster(&self, args: &[&str]) -> super::common::Run {
+        let dir = self.dir();
+        let mut line = args.to_vec();
+        line.extend(["--data-dir", dir.to_str().unwrap()]);
+        super::common::muster(&line).await
+    }
+}
+
+async fn serve(mut stream: UnixStream, asked: Arc<Mutex<Vec<Asked>>>, answer: Arc<Answer>) {
+    let mut bytes = Vec::new();
+    loop {
+        let head_end = loop {
+            if let Some(at) = bytes.windows(4).position(|w| w == b"\r\n\r\n") {
+                break at + 4;
+            }
+            let mut chunk = [0; 4096];
+            match stream.read(&mut chunk).await {
+                Ok(0) | Err(_) => return,
+                Ok(n) => bytes.extend_from_slice(&chunk[..n]),
+            }
+        };
+        let head = String::from_utf8(bytes[..head_end].to_vec()).unwrap();
+        let header = |name: &str| {
+            head.lines()
+                .filter_map(|l| l.split_once(':'))
+                .find(|(n, _)| n.eq_ignore_ascii_case(name))
+                .map(|(_, v)| v.trim().to_owned())
+        };
+        let length: usize = header("content-length").and_then(|l| l.parse().ok()).unwrap_or(0);
+        while bytes.len() < head_end + length {
+            let mut chunk = [0; 4096];
+            match stream.read(&mut chunk).await {
+                Ok(0) | Err(_) => return,
+                Ok(n) => bytes.extend_from_slice(&chunk[..n]),
+            }
+        }
+        let body = serde_json::from_slice(&bytes[head_end..head_end + length]).unwrap_or(Value::Null);
+        bytes.drain(..head_end + length);
+        let mut words = head.split_whitespace();
+        let method = words.next().unwrap().to_owned();
+        let target = words.next().unwrap().to_owned();
+        let (path, query) = target.split_once('?').unwrap_or((&target, ""));
+        let request = Asked {
+            method,
+            path: path.to_owned(),
+            query: query.to_owned(),
+            key: header("idempotency-key"),
+            head: head.clone(),
+            body,
+        };
+        let before = {
+            let mut asked = asked.lock().unwrap();
+            asked.push(request.clone());
+            asked.len() - 1
+        };
+        let (status, kind, body) = match answer(&request, before) {
+            Reply::Json(status, body) => (status, "application/json", body.to_string()),
+            Reply::Problem(status, mut body) => {
+                body["status"] = json!(status);
+                if body["type"].is_null() {
+                    body["type"] = json!("urn:muster:test");
+                }
+                body["title"] = json!("A test");
+                (status, "application/problem+json", body.to_string())
+            }
+            Reply::Text(status, text) => (status, "text/html", text.to_owned()),
+            Reply::Nothing => return,
+        };
+        let reply = format!(
+            "HTTP/1.1 {status} X\r\ncontent-type: {kind}\r\ncontent-length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        if stream.write_all(reply.as_bytes()).await.is_err() {
+            return;
+        }
+    }
+}
+
+/// A guest as the list has it, made of the API's own types.
+pub fn guest(remote: (u64, &str), vmid: u32, name: &str, state: &str) -> Value {
+    use model::guest::GuestState;
+    use model::rows::{GuestRow, Standing};
+    use model::{Freshness, GuestKind, Incarnation, Presence, RemoteId, Vmid};
+    let state = GuestState::from_word(state);
+    let mut facts = model::Guest::bare(GuestKind::Ct, Vmid(vmid), "pve1".into());
+    facts.name = Some(name.into());
+    facts.state = state.clone();
+    let row = GuestRow {
+        state: state.clone(),
+        guest: facts,
+        incarnation: Incarnation(1),
+        observed_at: Some("2026-01-01T00:00:00Z".parse().unwrap()),
+        through: Some("192.0.2.7:8006".into()),
+        freshness: Freshness::Live,
+        presence: Presence::Present,
+        standing: Standing::Known { state: state.clone() },
+        addresses: None,
+        busy: None,
+    };
+    serde_json::to_value(api::guest::Guest {
+        id: format!("{}/{vmid}", remote.0),
+        remote_id: RemoteId(remote.0),
+        remote: remote.1.into(),
+        word: state.word().to_owned(),
+        stale_why: None,
+        row,
+    })
+    .unwrap()
+}
+
+/// A page of these rows.
+pub fn page(items: &[Value]) -> Value {
+    json!({ "items": items, "total": items.len(), "counts": { "remotes": { "total": 1, "up": 1, "needs_person": 0, "never_listed": 0, "unreadable": 0 } }, "revision": 1 })
+}
+
+/// An operation at a state.
+pub fn operation(id: &str, vmid: u32, name: &str, action: &str, state: Value) -> Value {
+    let mut object = json!({
+        "id": id, "name": name, "remote_id": 1, "remote": "home", "guest": format!("1/{vmid}"), "vmid": vmid,
+        "kind": "ct", "node": "pve1", "action": action, "options": {},
+        "author": { "name": "tester", "from": "socket" }, "requested": "2026-01-01T00:00:00Z",
+        "sentence": "as it is", "final": true, "success": false, "since": "2026-01-01T00:00:00Z",
+        "followed": true, "dispatch": null, "task": "UPID:pve1:0000C530:001C9BEC:6677F3B0:vzstart:101:root@pam:",
+        "cancel_asked": false, "log": [], "last_lines": ["TASK ERROR: no"],
+    });
+    for (name, value) in state.as_object().unwrap() {
+        object[name] = value.clone();
+    }
+    object
+}
