@@ -1,5 +1,7 @@
 //! One change as SQL, inside the writer's transaction. Constants in the common subset of both engines.
 
+use std::borrow::Cow;
+
 use jiff::Timestamp;
 use sqlx::{AnyConnection, Row};
 
@@ -38,6 +40,12 @@ pub(crate) fn reply_id(principal: &str, key: &str) -> SecretId {
 /// Purpose of sealed answers.
 pub(crate) const REPLY: &str = "idempotency";
 
+/// Text as both engines take it. PostgreSQL's knows no NUL; a name from outside that holds one must not make a
+/// whole batch fail for ever, and means the same on both.
+pub(crate) fn text(any: &str) -> Cow<'_, str> {
+    if any.contains('\0') { Cow::Owned(any.replace('\0', "\u{fffd}")) } else { Cow::Borrowed(any) }
+}
+
 /// Does it. Returns the event's number if it was one.
 pub(crate) async fn apply(
     connection: &mut AnyConnection,
@@ -57,12 +65,12 @@ pub(crate) async fn apply(
                  spec = excluded.spec, created = excluded.created, updated = excluded.updated",
             )
             .bind(bits(it.id.0))
-            .bind(it.name.as_str())
-            .bind(it.identity.as_deref())
+            .bind(&*text(&it.name))
+            .bind(it.identity.as_deref().map(text).as_deref())
             .bind(it.owner.as_deref())
             .bind(by)
             .bind(at)
-            .bind(it.spec.as_str())
+            .bind(&*text(&it.spec))
             .bind(ms(it.created))
             .bind(ms(it.updated))
             .execute(&mut *c)
@@ -98,10 +106,10 @@ pub(crate) async fn apply(
             )
             .bind(bits(it.remote.0))
             .bind(it.kind.as_str())
-            .bind(it.key.as_str())
+            .bind(&*text(&it.key))
             .bind(it.at.map(ms))
-            .bind(it.through.as_ref().map(|through| through.as_str()))
-            .bind(it.body.as_str())
+            .bind(it.through.as_ref().map(|through| text(through.as_str())).as_deref())
+            .bind(&*text(&it.body))
             .execute(c)
             .await?;
         }
@@ -109,7 +117,7 @@ pub(crate) async fn apply(
             sqlx::query("DELETE FROM observed WHERE remote = $1 AND kind = $2 AND key = $3")
                 .bind(bits(remote.0))
                 .bind(kind.as_str())
-                .bind(key.as_str())
+                .bind(&*text(key))
                 .execute(c)
                 .await?;
         }
@@ -138,12 +146,12 @@ pub(crate) async fn apply(
             .bind(it.remote.map(|remote| bits(remote.0)))
             .bind(it.vmid.map(|vmid| i64::from(vmid.0)))
             .bind(it.incarnation.map(|life| i64::from(life.0)))
-            .bind(it.node.as_ref().map(|node| node.as_str()))
-            .bind(it.kind.as_str())
+            .bind(it.node.as_ref().map(|node| text(node.as_str())).as_deref())
+            .bind(&*text(&it.kind))
             .bind(it.operation.map(|operation| bits(operation.0)))
-            .bind(it.task.as_ref().map(|task| task.as_str()))
-            .bind(it.author.as_deref())
-            .bind(it.body.as_str())
+            .bind(it.task.as_ref().map(|task| text(task.as_str())).as_deref())
+            .bind(it.author.as_deref().map(text).as_deref())
+            .bind(&*text(&it.body))
             .execute(c)
             .await?;
             return Ok(Some(seq));
@@ -159,10 +167,10 @@ pub(crate) async fn apply(
             .bind(bits(it.id.0))
             .bind(bits(it.remote.0))
             .bind(it.vmid.map(|vmid| i64::from(vmid.0)))
-            .bind(it.instance.as_str())
+            .bind(&*text(&it.instance))
             .bind(i64::from(it.open))
             .bind(ms(it.requested))
-            .bind(it.body.as_str())
+            .bind(&*text(&it.body))
             .execute(c)
             .await?;
         }
@@ -173,9 +181,9 @@ pub(crate) async fn apply(
                  ON CONFLICT (remote, key) DO UPDATE SET at = excluded.at, body = excluded.body",
             )
             .bind(bits(it.remote.0))
-            .bind(it.key.as_str())
+            .bind(&*text(&it.key))
             .bind(ms(it.at))
-            .bind(it.body.as_str())
+            .bind(&*text(&it.body))
             .execute(c)
             .await?;
         }
@@ -206,11 +214,11 @@ async fn people(c: &mut AnyConnection, hand: &mut Hand<'_>, write: &Write) -> Re
                  ON CONFLICT (name) DO UPDATE SET password = excluded.password, created = excluded.created, \
                  updated = excluded.updated, body = excluded.body",
             )
-            .bind(it.name.as_str())
+            .bind(&*text(&it.name))
             .bind(it.password.as_deref())
             .bind(ms(it.created))
             .bind(ms(it.updated))
-            .bind(it.body.as_str())
+            .bind(&*text(&it.body))
             .execute(c)
             .await?;
         }
@@ -221,20 +229,20 @@ async fn people(c: &mut AnyConnection, hand: &mut Hand<'_>, write: &Write) -> Re
                 "DELETE FROM sessions WHERE subject = $1",
                 "DELETE FROM tokens WHERE subject = $1",
             ] {
-                sqlx::query(sql).bind(name.as_str()).execute(&mut *c).await?;
+                sqlx::query(sql).bind(&*text(name)).execute(&mut *c).await?;
             }
         }
         Write::Grants { user, grants } => {
-            sqlx::query("DELETE FROM grants WHERE subject = $1").bind(user.as_str()).execute(&mut *c).await?;
+            sqlx::query("DELETE FROM grants WHERE subject = $1").bind(&*text(user)).execute(&mut *c).await?;
             for GrantRecord { role, scope_kind, scope_value } in grants {
                 sqlx::query(
                     "INSERT INTO grants (subject, role, scope_kind, scope_value) VALUES ($1, $2, $3, $4) \
                      ON CONFLICT (subject, role, scope_kind, scope_value) DO NOTHING",
                 )
-                .bind(user.as_str())
-                .bind(role.as_str())
-                .bind(scope_kind.as_str())
-                .bind(scope_value.as_str())
+                .bind(&*text(user))
+                .bind(&*text(role))
+                .bind(&*text(scope_kind))
+                .bind(&*text(scope_value))
                 .execute(&mut *c)
                 .await?;
             }
@@ -246,29 +254,29 @@ async fn people(c: &mut AnyConnection, hand: &mut Hand<'_>, write: &Write) -> Re
                  subject = excluded.subject, created = excluded.created, seen = excluded.seen, \
                  expires = excluded.expires, body = excluded.body",
             )
-            .bind(it.id.as_str())
+            .bind(&*text(&it.id))
             .bind(it.hash.to_vec())
-            .bind(it.user.as_str())
+            .bind(&*text(&it.user))
             .bind(ms(it.created))
             .bind(ms(it.seen))
             .bind(ms(it.expires))
-            .bind(it.body.as_str())
+            .bind(&*text(&it.body))
             .execute(c)
             .await?;
         }
         Write::SessionSeen { id, at } => {
             sqlx::query("UPDATE sessions SET seen = $2 WHERE id = $1 AND seen < $2")
-                .bind(id.as_str())
+                .bind(&*text(id))
                 .bind(ms(*at))
                 .execute(c)
                 .await?;
         }
         Write::SessionGone { id } => {
-            sqlx::query("DELETE FROM sessions WHERE id = $1").bind(id.as_str()).execute(c).await?;
+            sqlx::query("DELETE FROM sessions WHERE id = $1").bind(&*text(id)).execute(c).await?;
         }
         Write::SessionsGone { user, except } => {
             sqlx::query("DELETE FROM sessions WHERE subject = $1 AND id <> $2")
-                .bind(user.as_str())
+                .bind(&*text(user))
                 // No session has an empty id.
                 .bind(except.as_deref().unwrap_or(""))
                 .execute(c)
@@ -281,26 +289,26 @@ async fn people(c: &mut AnyConnection, hand: &mut Hand<'_>, write: &Write) -> Re
                  subject = excluded.subject, name = excluded.name, created = excluded.created, \
                  expires = excluded.expires, seen = excluded.seen, body = excluded.body",
             )
-            .bind(it.id.as_str())
+            .bind(&*text(&it.id))
             .bind(it.hash.to_vec())
-            .bind(it.user.as_str())
-            .bind(it.name.as_str())
+            .bind(&*text(&it.user))
+            .bind(&*text(&it.name))
             .bind(ms(it.created))
             .bind(it.expires.map(ms))
             .bind(it.seen.map(ms))
-            .bind(it.body.as_str())
+            .bind(&*text(&it.body))
             .execute(c)
             .await?;
         }
         Write::TokenSeen { id, at } => {
             sqlx::query("UPDATE tokens SET seen = $2 WHERE id = $1 AND (seen IS NULL OR seen < $2)")
-                .bind(id.as_str())
+                .bind(&*text(id))
                 .bind(ms(*at))
                 .execute(c)
                 .await?;
         }
         Write::TokenGone { id } => {
-            sqlx::query("DELETE FROM tokens WHERE id = $1").bind(id.as_str()).execute(c).await?;
+            sqlx::query("DELETE FROM tokens WHERE id = $1").bind(&*text(id)).execute(c).await?;
         }
         Write::Idempotency(it) => {
             let sealed = reply_id(&it.principal, &it.key);
@@ -313,9 +321,9 @@ async fn people(c: &mut AnyConnection, hand: &mut Hand<'_>, write: &Write) -> Re
                  ON CONFLICT (principal, key) DO UPDATE SET fingerprint = excluded.fingerprint, \
                  at = excluded.at, status = excluded.status",
             )
-            .bind(it.principal.as_str())
-            .bind(it.key.as_str())
-            .bind(it.fingerprint.as_str())
+            .bind(&*text(&it.principal))
+            .bind(&*text(&it.key))
+            .bind(&*text(&it.fingerprint))
             .bind(ms(it.at))
             .bind(it.reply.as_ref().map(|(status, _)| i64::from(*status)))
             .execute(c)
@@ -324,8 +332,8 @@ async fn people(c: &mut AnyConnection, hand: &mut Hand<'_>, write: &Write) -> Re
         Write::IdempotencyGone { principal, key } => {
             drop_secret(c, &reply_id(principal, key)).await?;
             sqlx::query("DELETE FROM idempotency WHERE principal = $1 AND key = $2")
-                .bind(principal.as_str())
-                .bind(key.as_str())
+                .bind(&*text(principal))
+                .bind(&*text(key))
                 .execute(c)
                 .await?;
         }
@@ -334,13 +342,13 @@ async fn people(c: &mut AnyConnection, hand: &mut Hand<'_>, write: &Write) -> Re
                 "INSERT INTO settings (name, value) VALUES ($1, $2) \
                  ON CONFLICT (name) DO UPDATE SET value = excluded.value",
             )
-            .bind(key.as_str())
-            .bind(value.as_str())
+            .bind(&*text(key))
+            .bind(&*text(value))
             .execute(c)
             .await?;
         }
         Write::Setting { key, value: None } => {
-            sqlx::query("DELETE FROM settings WHERE name = $1").bind(key.as_str()).execute(c).await?;
+            sqlx::query("DELETE FROM settings WHERE name = $1").bind(&*text(key)).execute(c).await?;
         }
         // All others are `apply`'s own.
         _ => {}

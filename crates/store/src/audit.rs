@@ -86,6 +86,15 @@ pub(crate) async fn append(
     tail: &mut Tail,
     record: &AuditRecord,
 ) -> Result<(), StoreError> {
+    // What is hashed is what will be read.
+    let clean = |it: &String| crate::apply::text(it).into_owned();
+    let record = &AuditRecord {
+        who: clean(&record.who),
+        source: clean(&record.source),
+        action: clean(&record.action),
+        body: clean(&record.body),
+        ..record.clone()
+    };
     let hash = hash(tail.next, &tail.before, record);
     sqlx::query(
         "INSERT INTO audit (seq, at, who, source, action, remote, operation, body, before, hash) \

@@ -74,4 +74,5 @@ suite! {
     a_closed_store_says_so
     drift_keeps_when_it_was_first_seen
     sizes_count_what_is_there
+    odd_text_from_outside_is_kept_on_both_engines
 }

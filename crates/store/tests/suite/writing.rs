@@ -253,3 +253,33 @@ pub async fn a_closed_store_says_so(ground: &Ground<'_>) {
     let waiting = Timings { lock_wait: Duration::from_secs(10), ..timings() };
     Store::open(place, keys(), waiting).await.unwrap().close().await;
 }
+
+pub async fn odd_text_from_outside_is_kept_on_both_engines(ground: &Ground<'_>) {
+    let (store, _) = ground.store().await;
+    let mut odd = event(1, 1, "x\0y", 0);
+    odd.node = Some("pve\0".into());
+    odd.body = "\u{10ffff} \u{202e} \r\n ' \" $1 {int} \0".into();
+    let mut entry = audit("x", 0);
+    entry.body = "a\0b".into();
+    let key = "k\0ey";
+    store
+        .write(vec![
+            Write::Event(odd),
+            Write::Audit(entry),
+            Write::Observed(observed(1, ObservedKind::Storage, key, "b\0")),
+            Write::Drift(DriftRecord { remote: RemoteId(1), key: key.into(), at: at(0), body: "\0".into() }),
+        ])
+        .await
+        .unwrap();
+    let (_, event) =
+        store.events(EventFilter { limit: 1, ..EventFilter::default() }).await.unwrap().remove(0);
+    assert_eq!(event.kind, "x\u{fffd}y");
+    assert_eq!(event.body, "\u{10ffff} \u{202e} \r\n ' \" $1 {int} \u{fffd}");
+    assert_eq!(store.verify_audit().await, Ok(1));
+    assert_eq!(store.observed(RemoteId(1)).await.unwrap()[0].key, "k\u{fffd}ey");
+    // What was written under such a key is removed under it.
+    let gone = Write::ObservedGone { remote: RemoteId(1), kind: ObservedKind::Storage, key: key.into() };
+    store.write(vec![gone]).await.unwrap();
+    assert_eq!(store.observed(RemoteId(1)).await.unwrap(), []);
+    store.close().await;
+}
