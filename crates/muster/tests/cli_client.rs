@@ -10,9 +10,20 @@
 mod common;
 mod fake;
 
+use std::process::Stdio;
+use std::time::Duration;
+
+use clap::Parser;
 use common::muster;
-use fake::{Asked, Fake, Reply, guest, operation, page};
+use fake::{Asked, Fake, Reply, guest, operation, page, remote};
+use muster::cli::Cli;
+use muster::term::ask::Scripted;
+use muster::term::table::Paper;
+use muster::{Context, run};
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::Command;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_server_says_what_was_tried_and_how_to_start_one() {
@@ -287,4 +298,250 @@ async fn what_waits_says_that_it_goes_on() {
     let run = fake.muster(&["guest", "shutdown", "db", "--no-wait"]).await;
     assert_eq!(run.code, 0, "{run:?}");
     assert!(run.out.contains("muster operation follow 42"), "{run:?}");
+}
+
+/// `muster` as a process that is still running, with its lines.
+fn running(
+    args: &[&str],
+) -> (tokio::process::Child, tokio::io::Lines<BufReader<tokio::process::ChildStdout>>) {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_muster"))
+        .args(args)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    (child, lines)
+}
+
+async fn interrupt(child: tokio::process::Child) -> (i32, String) {
+    let pid = Pid::from_raw(i32::try_from(child.id().unwrap()).unwrap()).unwrap();
+    kill_process(pid, Signal::INT).unwrap();
+    let ended =
+        tokio::time::timeout(Duration::from_secs(30), child.wait_with_output()).await.unwrap().unwrap();
+    (ended.status.code().unwrap_or(-1), String::from_utf8(ended.stderr).unwrap())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_watched_list_is_written_when_it_changes_and_ends_at_ctrl_c() {
+    let asked = std::sync::atomic::AtomicUsize::new(0);
+    let fake = Fake::start(move |request, _| match request.path.as_str() {
+        "/api/v1/guests" => {
+            let n = asked.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            let state = if n < 2 { "running" } else { "stopped" };
+            Reply::Json(200, page(&[guest((1, "home"), 101, "web", state)]))
+        }
+        _ => Reply::Problem(404, json!({ "detail": "there is no such thing" })),
+    });
+    let dir = fake.dir();
+    let (child, mut lines) =
+        running(&["guest", "ls", "--watch", "-o", "json", "--data-dir", dir.to_str().unwrap()]);
+    for state in ["running", "stopped"] {
+        let line =
+            tokio::time::timeout(Duration::from_secs(30), lines.next_line()).await.unwrap().unwrap().unwrap();
+        let list: serde_json::Value = serde_json::from_str(&line).unwrap();
+        assert_eq!((&list["total"], &list["items"][0]["state"]), (&json!(1), &json!(state)));
+    }
+    let (code, err) = interrupt(child).await;
+    assert_eq!((code, err.as_str()), (0, ""));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ctrl_c_ends_the_waiting_and_not_the_operation() {
+    let going_on = || {
+        operation(
+            "42",
+            201,
+            "db",
+            "shutdown",
+            json!({
+                "state": "running", "final": false, "sentence": "its task runs",
+            }),
+        )
+    };
+    let fake = Fake::start(move |asked, _| match (asked.method.as_str(), asked.path.as_str()) {
+        ("GET", "/api/v1/guests") => two_webs(asked),
+        ("GET", "/api/v1/guests/2/201") => {
+            let mut detail = guest((2, "site"), 201, "db", "running");
+            let more = json!({
+                "actions": [], "operation": going_on(), "status": { "seen": null }, "config": { "seen": null },
+                "pending": { "seen": null }, "interfaces": { "seen": null }, "link": remote(2, "site", true)["link"],
+            });
+            detail.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            Reply::Json(200, detail)
+        }
+        _ => Reply::Json(202, going_on()),
+    });
+    let dir = fake.dir();
+    let (child, _) = running(&["guest", "shutdown", "db", "--data-dir", dir.to_str().unwrap()]);
+    while fake.asked().iter().filter(|a| a.path.starts_with("/api/v1/operations/")).count() < 2 {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let (code, err) = interrupt(child).await;
+    assert_eq!(code, 7, "{err}");
+    assert!(err.contains("interrupted") && err.contains("muster operation follow 42"), "{err}");
+    assert_eq!(fake.mutations().len(), 1, "nothing was sent to end it");
+}
+
+/// Runs a command with somebody who answers.
+async fn answering(fake: &Fake, args: &[&str], ask: &mut Scripted) -> (u8, String, String) {
+    let dir = fake.dir();
+    let mut line = vec!["muster"];
+    line.extend(args);
+    line.extend(["--data-dir", dir.to_str().unwrap()]);
+    let (mut out, mut err) = (Vec::new(), Vec::new());
+    let mut context = Context {
+        timings: fleet::Timings::shrunk(),
+        ask,
+        out: &mut out,
+        err: &mut err,
+        paper: Paper { columns: Some(100), colour: false },
+        progress: false,
+    };
+    let exit = run(Cli::try_parse_from(line).unwrap(), &mut context).await;
+    (exit.code(), String::from_utf8(out).unwrap(), String::from_utf8(err).unwrap())
+}
+
+/// Onboarding as the server plays it, for an account with a second factor.
+fn onboarding(asked: &Asked) -> Reply {
+    let state = |step: &str| {
+        json!({
+            "id": "o1", "name": "https://pve.example:8006", "step": step, "endpoint": "pve.example:8006",
+            "certificate": { "fingerprint": "AA:BB", "subject": "CN=pve", "issuer": "CN=ca" },
+            "trusted": step != "trust", "untrusted_why": "nobody vouches for it",
+            "realms": [{ "name": "pam", "default": true }, { "name": "pve" }], "factors": ["totp", "recovery"],
+            "signed_in": if step == "finish" { json!({
+                "user": "root@pam", "with_token": false, "nodes": ["pve1"], "version": "9.2.1", "suggested_name": "pve1",
+                "offers": [{ "rights": "look", "sentence": "sees everything, changes nothing", "privileges": ["VM.Audit"] }],
+            }) } else { json!(null) },
+            "expires": "2099-01-01T00:00:00Z",
+        })
+    };
+    let path = asked.path.strip_prefix("/api/v1/").unwrap_or_default();
+    match (asked.method.as_str(), path) {
+        ("POST", "onboardings") => Reply::Json(201, state("trust")),
+        ("POST", "onboardings/o1/trust") => Reply::Json(200, state("sign_in")),
+        ("POST", "onboardings/o1/sign-in") if asked.body["password"] == "right" => {
+            Reply::Json(200, state("second_factor"))
+        }
+        ("POST", "onboardings/o1/sign-in") => Reply::Problem(
+            401,
+            json!({
+                "type": "urn:muster:credentials_rejected", "detail": "the credentials were rejected",
+                "cause": { "code": "credentials_rejected", "sentence": "rejected", "remedy": "Check them.", "needs_person": true },
+            }),
+        ),
+        ("POST", "onboardings/o1/second-factor") => Reply::Json(200, state("finish")),
+        ("POST", "onboardings/o1/finish") => Reply::Json(
+            201,
+            json!({
+                "remote": remote(7, "cellar", true), "minted": { "id": "root@pam!muster-1" },
+                "done": ["made the role MusterLook: VM.Audit", "made the token root@pam!muster-1"],
+            }),
+        ),
+        ("GET", "remotes/7") => Reply::Json(200, remote(7, "cellar", true)),
+        ("DELETE", _) => Reply::Json(200, json!(null)),
+        _ => Reply::Problem(404, json!({ "detail": "there is no such thing" })),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn adding_a_remote_is_a_conversation() {
+    let fake = Fake::start(|asked, _| onboarding(asked));
+    let answers = ["yes", "root", "wrong", "right", "123456", "everything", "look", "cellar"];
+    let mut ask = Scripted::answering(answers);
+    let (code, out, err) = answering(&fake, &["remote", "add", "pve.example"], &mut ask).await;
+    assert_eq!(code, 0, "{out}{err}");
+    for words in [
+        "made the role MusterLook: VM.Audit",
+        "made the token root@pam!muster-1",
+        "cellar was added: connected",
+    ] {
+        assert!(out.contains(words), "{words} in {out}");
+    }
+    let heard = ask.heard.join("\n");
+    let order = [
+        "SHA-256  AA:BB",
+        "Trust it?",
+        "Realms of pve.example:8006: pam, pve",
+        "User",
+        "Password of root@pam",
+        "That was rejected",
+        "Password of root@pam",
+        "Second factor",
+        "Signed in as root@pam: Proxmox VE 9.2.1",
+        "sees everything, changes nothing",
+        "VM.Audit",
+        "look, operate, same-as-user or password",
+        "Please type one of the four words",
+        "What shall it be called",
+    ];
+    let mut rest = heard.as_str();
+    for words in order {
+        let at = rest.find(words).unwrap_or_else(|| panic!("{words:?} comes not in its turn: {heard}"));
+        rest = &rest[at + words.len()..];
+    }
+    let sent = fake.mutations();
+    assert_eq!(sent[1].body, json!({ "fingerprint": "AA:BB" }));
+    assert_eq!(sent[3].body, json!({ "user": "root@pam", "password": "right" }));
+    assert_eq!(sent[4].body, json!({ "code": "123456", "kind": "totp" }));
+    assert_eq!(sent[5].body, json!({ "name": "cellar", "keep": "token", "rights": "look", "connect": true }));
+    assert!(!format!("{out}{err}{heard}").contains("right\n"), "no answer is repeated");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_says_no_to_the_certificate_sends_nothing_and_leaves_nothing() {
+    let fake = Fake::start(|asked, _| onboarding(asked));
+    let mut ask = Scripted::answering(["no"]);
+    let (code, _, err) = answering(&fake, &["remote", "add", "pve.example"], &mut ask).await;
+    assert_eq!(code, 8, "{err}");
+    let sent: Vec<String> = fake.mutations().iter().map(|m| format!("{} {}", m.method, m.path)).collect();
+    assert_eq!(sent, ["POST /api/v1/onboardings", "DELETE /api/v1/onboardings/o1"]);
+    // The third wrong password is the last, and what was begun is forgotten.
+    let mut ask = Scripted::answering(["yes", "root@pam", "a", "b", "c"]);
+    let (code, _, err) = answering(&fake, &["remote", "add", "pve.example"], &mut ask).await;
+    assert_eq!(code, 4, "{err}");
+    assert_eq!(fake.mutations().last().unwrap().method, "DELETE");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_shutdown_that_takes_too_long_offers_to_stop() {
+    let fake = Fake::start(|asked, _| match (asked.method.as_str(), asked.body["action"].as_str()) {
+        ("GET", _) => two_webs(asked),
+        (_, Some("stop")) => Reply::Json(
+            202,
+            operation("2", 201, "db", "stop", json!({ "state": "succeeded", "success": true })),
+        ),
+        _ => Reply::Json(
+            202,
+            operation(
+                "1",
+                201,
+                "db",
+                "shutdown",
+                json!({
+                    "state": "failed", "detail": { "why": "task", "exit": "got timeout" }, "sentence": "failed: got timeout",
+                }),
+            ),
+        ),
+    });
+    let mut ask = Scripted::answering(["no"]);
+    let (code, _, err) = answering(&fake, &["guest", "shutdown", "db"], &mut ask).await;
+    assert_eq!((code, fake.mutations().len()), (1, 1), "{err}");
+    let mut ask = Scripted::answering(["yes"]);
+    let (code, out, err) = answering(&fake, &["guest", "shutdown", "db"], &mut ask).await;
+    assert_eq!((code, fake.mutations().len()), (0, 3), "{err}");
+    assert!(err.contains("got timeout") && out.contains("stop container db (site/201): done"), "{out}{err}");
+    assert!(ask.heard[0].contains("Stop it now? What it has not written is lost."), "{:?}", ask.heard);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_link_that_does_not_stand_ends_with_its_cause() {
+    let fake = Fake::start(|_, _| Reply::Json(200, remote(7, "cellar", false)));
+    let run = fake.muster(&["remote", "connect", "cellar"]).await;
+    assert_eq!((run.code, run.out.as_str()), (6, ""), "{run:?}");
+    assert!(run.err.contains("cellar: ") && run.err.contains("refused (192.0.2.7:8006)"), "{run:?}");
+    assert!(run.err.contains("hint: Is it on?"), "{run:?}");
 }

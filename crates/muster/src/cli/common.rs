@@ -9,7 +9,7 @@ use super::{Output, words};
 /// Options of every command that talks to a server.
 #[derive(Debug, Args, Clone, Default)]
 pub struct Common {
-    /// The server that uses this data directory, over the socket in it
+    /// The server that uses this data directory, over the socket in it [env: MUSTER_DATA_DIR]
     #[arg(long, value_name = "DIR", global = true, help_heading = "Server")]
     #[arg(conflicts_with_all = ["server", "context"])]
     pub data_dir: Option<PathBuf>,

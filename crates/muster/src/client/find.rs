@@ -34,6 +34,9 @@ pub fn find(common: &Common, environment: &Environment, patience: Patience) -> R
     if let Some(name) = &common.context {
         return named(name, environment, patience);
     }
+    if let Some(dir) = environment.text("MUSTER_DATA_DIR")? {
+        return Ok(local(vec![Path::new(dir).join(SOCKET)], patience));
+    }
     if let Some(socket) = environment.path("MUSTER_SOCKET") {
         return Ok(local(vec![socket], patience));
     }
@@ -58,7 +61,6 @@ fn contexts(environment: &Environment) -> Result<Option<Contexts>, Failure> {
 pub fn sockets(environment: &Environment) -> Vec<PathBuf> {
     let mut sockets: Vec<PathBuf> = Vec::new();
     let places = [
-        environment.path("MUSTER_DATA_DIR").map(|dir| dir.join(SOCKET)),
         environment.path("XDG_RUNTIME_DIR").map(|dir| dir.join(SOCKET)),
         Some(Path::new("/run/muster").join(SOCKET)),
         // A server that was started without any settings and without a run-time directory.

@@ -484,7 +484,9 @@ fn unsent(action: Action, guest: &Guest, state: &str, reason: &str, remedy: Opti
 fn inner(sentence: &str) -> String {
     let mut chars = sentence.chars();
     match (chars.next(), chars.clone().next()) {
-        (Some(first), Some(second)) if !second.is_uppercase() => format!("{}{}", first.to_lowercase(), chars.as_str()),
+        (Some(first), Some(second)) if !second.is_uppercase() => {
+            format!("{}{}", first.to_lowercase(), chars.as_str())
+        }
         _ => sentence.to_owned(),
     }
 }

@@ -197,3 +197,35 @@ pub fn operation(id: &str, vmid: u32, name: &str, action: &str, state: Value) ->
     }
     object
 }
+
+/// A remote in full, as the API has it.
+pub fn remote(id: u64, name: &str, up: bool) -> Value {
+    let counts = [
+        "nodes",
+        "nodes_online",
+        "guests",
+        "guests_running",
+        "guests_unknown",
+        "storages",
+        "tasks_running",
+        "operations_open",
+        "facets_failing",
+        "drift",
+        "unreadable",
+    ];
+    let counts: serde_json::Map<String, Value> = counts.iter().map(|c| ((*c).to_owned(), json!(1))).collect();
+    json!({
+        "id": id, "name": name,
+        "link": {
+            "state": if up { "connected" } else { "backing_off" }, "up": up, "needs_person": false,
+            "sentence": "as it is", "since": "2026-01-01T00:00:00Z", "endpoints": [],
+            "cause": if up { Value::Null } else { json!({
+                "code": "refused", "sentence": "connection refused (192.0.2.7:8006)", "remedy": "Is it on?",
+                "needs_person": false,
+            }) },
+        },
+        "counts": counts,
+        "traffic": { "requests_per_minute": 1, "bytes_per_minute": 1, "requests": 1, "bytes": 1 },
+        "coverage": [],
+    })
+}
