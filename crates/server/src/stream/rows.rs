@@ -1,0 +1,175 @@
+//! From what the fleet holds to what the API tells: pages, rows and counts, for routes and stream alike.
+
+use api::event::Event;
+use api::guest::Guest;
+use api::list::{Counts, DEFAULT_LIMIT, ListQuery, MAX_LIMIT, Page, RemoteCounts};
+use api::node::Node;
+use api::operation::Operation;
+use api::remote::Link;
+use api::storage::Storage;
+use api::stream::{FleetCounts, LinkRow};
+use api::task::Task;
+use fleet::lists::{
+    self, GuestAt, NodeAt, OperationAt, Overview, Request, RequestError, StorageAt, Tally, TaskAt,
+};
+use fleet::{FleetSnapshot, RemoteSnapshot};
+use http::StatusCode;
+use model::query::{QueryError, Vocabulary};
+use store::EventRecord;
+
+use crate::problem::Problem;
+
+/// Reads which part of a list is wanted.
+///
+/// # Errors
+/// 422 with the place in the query, or in the sort keys, and what to write instead.
+pub fn request(about: Vocabulary, query: &ListQuery) -> Result<Request, Problem> {
+    let text = |text: &Option<String>| text.clone().unwrap_or_default();
+    let limit = query.limit.unwrap_or(DEFAULT_LIMIT).min(MAX_LIMIT);
+    Request::parse(about, &text(&query.q), &text(&query.sort), query.offset.unwrap_or(0), limit).map_err(
+        |error| match error {
+            RequestError::Query(error) => unreadable("query", "The query cannot be read.", error),
+            RequestError::Sort(error) => unreadable("sort", "The sort keys cannot be read.", error),
+        },
+    )
+}
+
+fn unreadable(code: &'static str, title: &str, error: QueryError) -> Problem {
+    Problem::new(StatusCode::UNPROCESSABLE_ENTITY, code, title)
+        .detail(error.message)
+        .remedy(error.hint)
+        .at(error.at)
+}
+
+/// A page of a list as the API tells it.
+fn page<A, B>(of: lists::Page<A>, row: impl Fn(A) -> Option<B>) -> Page<B> {
+    let lists::Page { items, total, counts, revision } = of;
+    Page {
+        items: items.into_iter().filter_map(row).collect(),
+        total,
+        counts: self::counts(&counts),
+        revision,
+    }
+}
+
+/// A page of guests.
+#[must_use]
+pub fn guests(of: lists::Page<GuestAt>) -> Page<Guest> {
+    page(of, |at| Some(Guest::of(&at.guest, at.remote.id, &at.remote.name, &at.remote.link)))
+}
+
+/// A page of nodes.
+#[must_use]
+pub fn nodes(of: lists::Page<NodeAt>) -> Page<Node> {
+    page(of, |at| Some(node(&at.remote, at.row()?)))
+}
+
+/// A node of a remote, with its guests counted.
+#[must_use]
+pub fn node(remote: &RemoteSnapshot, row: &model::rows::NodeRow) -> Node {
+    let there = |guest: &&std::sync::Arc<model::rows::GuestRow>| {
+        guest.guest.node == row.node.name && !matches!(guest.presence, model::Presence::Deleted { .. })
+    };
+    let (mut guests, mut running) = (0, 0);
+    for guest in remote.guests.iter().filter(there) {
+        guests += 1;
+        running += usize::from(guest.state == model::GuestState::Running);
+    }
+    Node::of(row, remote.id, &remote.name, &remote.link, guests, running)
+}
+
+/// A page of storages.
+#[must_use]
+pub fn storages(of: lists::Page<StorageAt>) -> Page<Storage> {
+    page(of, |at| {
+        let row = at.row()?.clone();
+        Some(Storage::of(&row, at.remote.id, &at.remote.name, &at.remote.link, at.shared, at.nodes))
+    })
+}
+
+/// A page of tasks.
+#[must_use]
+pub fn tasks(of: lists::Page<TaskAt>) -> Page<Task> {
+    page(of, |at| Some(task(&at.remote, at.task()?)))
+}
+
+/// A task of a remote.
+#[must_use]
+pub fn task(remote: &RemoteSnapshot, task: &model::Task) -> Task {
+    let guest = lists::guest_of(remote, task);
+    Task::of(task, remote.id, &remote.name, guest, lists::operation_of(remote, task))
+}
+
+/// A page of operations.
+#[must_use]
+pub fn operations(of: lists::Page<OperationAt>) -> Page<Operation> {
+    page(of, |at| Some(Operation::of(&at.operation, &at.remote.name)))
+}
+
+/// The link to a remote.
+#[must_use]
+pub fn link(remote: &RemoteSnapshot) -> LinkRow {
+    LinkRow { id: remote.id, name: remote.name.clone(), link: Link::of(&remote.link) }
+}
+
+/// An event as the store keeps it; `None` when it was written by a newer Muster and says what this one does not
+/// know.
+#[must_use]
+pub fn kept_event(seq: i64, record: &EventRecord) -> Option<model::Event> {
+    let mut event: model::Event = serde_json::from_str(&record.body).ok()?;
+    event.seq = model::EventSeq(seq);
+    Some(event)
+}
+
+/// An event with the name of its remote.
+#[must_use]
+pub fn event(event: &model::Event, snapshot: &FleetSnapshot) -> Event {
+    let remote = event.remote.and_then(|id| snapshot.remote(id));
+    Event::of(event, remote.map(|remote| &remote.name))
+}
+
+/// The counts of a list.
+#[must_use]
+pub fn counts(of: &lists::Counts) -> Counts {
+    let remotes = of.remotes;
+    Counts {
+        state: tally(&of.state),
+        kind: tally(&of.kind),
+        freshness: tally(&of.freshness),
+        link: tally(&of.link),
+        remotes: RemoteCounts {
+            total: remotes.total,
+            up: remotes.up,
+            needs_person: remotes.needs_person,
+            never_listed: remotes.never_listed,
+            unreadable: remotes.unreadable,
+        },
+    }
+}
+
+fn tally(of: &Tally) -> std::collections::BTreeMap<String, usize> {
+    let mut all = std::collections::BTreeMap::new();
+    for (word, count) in of.iter() {
+        *all.entry(word.to_owned()).or_default() += count;
+    }
+    all
+}
+
+/// How many there are of everything.
+#[must_use]
+pub fn fleet_counts(of: &Overview) -> FleetCounts {
+    let totals = &of.totals;
+    FleetCounts {
+        guests: totals.guests,
+        guest_states: tally(&totals.guest_states),
+        nodes: totals.nodes,
+        node_states: tally(&totals.node_states),
+        storages: totals.storages,
+        remotes: of.remotes,
+        links: tally(&of.links),
+        tasks_running: totals.tasks_running,
+        tasks_failed: totals.tasks_failed,
+        operations_open: totals.operations_open,
+        operations_undecided: totals.operations_undecided,
+    }
+}
