@@ -29,11 +29,23 @@ pub(super) fn is_listed(remote: &RemoteSnapshot) -> bool {
 
 /// Waits until every remote is listed or in trouble, `within` at most.
 pub(super) async fn first(fleet: &Fleet, within: Duration) -> FleetSnapshot {
+    until(fleet, within, |remote| is_listed(remote) || trouble(remote).is_some()).await
+}
+
+/// Waits until the tasks of every remote that is listed were asked for as well, `within` at most.
+pub(super) async fn tasks(fleet: &Fleet, within: Duration) -> FleetSnapshot {
+    let asked = |remote: &RemoteSnapshot| {
+        remote.facet(FacetKind::Tasks).is_some_and(|t| t.last_success.is_some() || t.last_error.is_some())
+    };
+    until(fleet, within, |remote| !is_listed(remote) || asked(remote)).await
+}
+
+async fn until(fleet: &Fleet, within: Duration, fits: impl Fn(&RemoteSnapshot) -> bool) -> FleetSnapshot {
     let deadline = Instant::now() + within;
     let mut changed = fleet.changed();
     loop {
         let snapshot = fleet.snapshot();
-        if snapshot.remotes.iter().all(|r| is_listed(r) || trouble(r).is_some()) {
+        if snapshot.remotes.iter().all(|remote| fits(remote)) {
             return snapshot;
         }
         match timeout_at(deadline, changed.changed()).await {

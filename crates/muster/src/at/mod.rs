@@ -263,6 +263,7 @@ impl Session {
                 Ok(self.exit_of_list(&snapshot, FacetKind::Resources, snapshot.guests().next().is_some()))
             }
             AtCommand::Tasks => {
+                let snapshot = look::tasks(&self.fleet, limit.left()).await;
                 if json {
                     context.print_json(&tasks::json(&snapshot))?;
                 } else {
