@@ -23,7 +23,12 @@ pub fn failure_of(answer: &Answer, name: &str, query: Option<&str>) -> Failure {
 pub fn failure(problem: &Problem, query: Option<&str>) -> Failure {
     let words = if problem.detail.trim().is_empty() { &problem.title } else { &problem.detail };
     let mut failure = Failure::new(exit(problem), sentence(words));
-    if let (Some(span), Some(query)) = (problem.at, query) {
+    // A place that lies outside of the text is one in another text.
+    if let (Some(span), Some(query)) = (problem.at, query)
+        && query.is_char_boundary(span.start)
+        && query.is_char_boundary(span.end)
+        && !problem.detail.contains("be sorted by")
+    {
         failure = failure.detail(mark(query, span.start, span.end));
     }
     let more = problem.candidates.len().saturating_sub(LISTED);
@@ -115,10 +120,15 @@ pub fn mark(query: &str, start: usize, end: usize) -> [String; 2] {
     [whole, format!("{}{}", " ".repeat(width(&before)), "^".repeat(width(&wrong).max(1)))]
 }
 
-/// The text of the query in a path: the value of `q`.
+/// The text that a place in a problem can point into: the query, or the order when that is what is wrong.
 pub fn query_of(path: &str) -> Option<String> {
     let (_, query) = path.split_once('?')?;
-    let value = query.split('&').find_map(|pair| pair.strip_prefix("q="))?;
+    value_of(query, "q").or_else(|| value_of(query, "sort"))
+}
+
+/// A parameter's value, decoded.
+fn value_of(query: &str, name: &str) -> Option<String> {
+    let value = query.split('&').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='))?;
     let mut bytes = Vec::with_capacity(value.len());
     let mut rest = value.bytes();
     while let Some(byte) = rest.next() {

@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{UnixListener, UnixStream};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::UnixListener;
 
 /// What came.
 #[derive(Debug, Clone)]
@@ -36,6 +36,10 @@ type Answer = dyn Fn(&Asked, usize) -> Reply + Send + Sync;
 pub struct Fake {
     dir: TempDir,
     asked: Arc<Mutex<Vec<Asked>>>,
+    /// Where it is, when it speaks TLS.
+    pub url: String,
+    /// What its certificate's fingerprint is.
+    pub fingerprint: String,
 }
 
 impl Fake {
@@ -50,7 +54,42 @@ impl Fake {
                 tokio::spawn(serve(stream, seen.clone(), answer.clone()));
             }
         });
-        Self { dir, asked }
+        Self { dir, asked, url: String::new(), fingerprint: String::new() }
+    }
+
+    /// The same over TLS, with a certificate that nobody vouches for; at the port of `like`, if there is one.
+    pub async fn tls(
+        like: Option<u16>,
+        answer: impl Fn(&Asked, usize) -> Reply + Send + Sync + 'static,
+    ) -> Self {
+        use tokio_rustls::rustls::ServerConfig;
+        use tokio_rustls::rustls::crypto::ring;
+        use tokio_rustls::rustls::pki_types::PrivateKeyDer;
+        let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+        let key = PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
+        let fingerprint = pve::trust::Fingerprint::of(made.cert.der()).to_string();
+        let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![made.cert.der().clone()], key)
+            .unwrap();
+        let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config));
+        let listener = tokio::net::TcpListener::bind(("127.0.0.1", like.unwrap_or(0))).await.unwrap();
+        let url = format!("https://127.0.0.1:{}", listener.local_addr().unwrap().port());
+        let asked: Arc<Mutex<Vec<Asked>>> = Arc::default();
+        let (seen, answer): (_, Arc<Answer>) = (asked.clone(), Arc::new(answer));
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let (acceptor, seen, answer) = (acceptor.clone(), seen.clone(), answer.clone());
+                tokio::spawn(async move {
+                    if let Ok(stream) = acceptor.accept(stream).await {
+                        serve(stream, seen, answer).await;
+                    }
+                });
+            }
+        });
+        Self { dir: tempfile::tempdir().unwrap(), asked, url, fingerprint }
     }
 
     pub fn dir(&self) -> PathBuf {
@@ -75,7 +114,11 @@ impl Fake {
     }
 }
 
-async fn serve(mut stream: UnixStream, asked: Arc<Mutex<Vec<Asked>>>, answer: Arc<Answer>) {
+async fn serve(
+    mut stream: impl AsyncRead + AsyncWrite + Unpin,
+    asked: Arc<Mutex<Vec<Asked>>>,
+    answer: Arc<Answer>,
+) {
     let mut bytes = Vec::new();
     loop {
         let head_end = loop {
