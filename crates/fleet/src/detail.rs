@@ -280,6 +280,12 @@ impl Asker {
         }
     }
 
+    /// The client of the endpoint in use, while the link is up.
+    pub(crate) fn client(&self) -> Result<Client, Failure> {
+        let way = self.way()?;
+        way.lines.get(&way.endpoint).cloned().ok_or_else(|| self.link_failure())
+    }
+
     /// Some lines of a task's log.
     pub(crate) async fn log(&self, upid: &str, start: u64, limit: u64) -> Result<LogPage, DetailError> {
         let task: Upid = upid.parse().map_err(|error: UpidError| DetailError::NotATask(error.to_string()))?;

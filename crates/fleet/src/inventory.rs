@@ -4,7 +4,7 @@
 //! Proxmox does not know, takes nothing away from what was known; a late answer is dropped; *deleted* needs
 //! the three signs of [`model::presence`].
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,6 +23,9 @@ use crate::change::Change;
 const TASKS_KEPT: usize = 500;
 /// How many deleted guests of a remote are kept in memory; their history is the journal's.
 const DELETED_KEPT: usize = 1000;
+
+/// How many texts are kept to be shared.
+const TEXTS_SHARED: usize = 2000;
 
 /// Why a guest that is listed is not known for sure.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -140,6 +143,8 @@ pub(crate) struct Inventory {
     pub(crate) skew: SignedDuration,
     /// How far listings may lag behind what a guest says of itself.
     lag: Duration,
+    /// Texts that many rows share: one copy of each.
+    texts: HashSet<Text>,
     contradicted: BTreeSet<Vmid>,
     /// Tasks whose meaning for the life of a number has been taken in.
     lives_told: BTreeSet<TaskId>,
@@ -377,6 +382,7 @@ impl Inventory {
         now: Now,
         changes: &mut Vec<Change>,
     ) {
+        self.share(&mut fresh);
         if fresh.node.as_str().is_empty()
             && let Some(known) = self.guests.get(&fresh.vmid)
         {
@@ -456,6 +462,29 @@ impl Inventory {
         }
     }
 
+    /// Has a row share what it says with others that say the same: of a hundred thousand guests, few have a node, a
+    /// pool or tags of their own.
+    fn share(&mut self, guest: &mut Guest) {
+        if let Some((name, _)) = self.nodes.get_key_value(&guest.node) {
+            guest.node = name.clone();
+        }
+        let Guest { tags, pool, lock, ha, .. } = guest;
+        for text in tags.iter_mut().chain(pool).chain(lock).chain(ha) {
+            *text = self.shared(text);
+        }
+    }
+
+    fn shared(&mut self, text: &Text) -> Text {
+        if let Some(known) = self.texts.get(text) {
+            return known.clone();
+        }
+        if self.texts.len() >= TEXTS_SHARED {
+            self.texts.clear();
+        }
+        self.texts.insert(text.clone());
+        text.clone()
+    }
+
     fn take_storages(&mut self, storages: Vec<Storage>, reading: &Reading, now: Now) {
         let listed: BTreeSet<(Text, NodeName)> = storages.iter().map(storage_key).collect();
         for (key, known) in &mut self.storages {
@@ -506,7 +535,13 @@ impl Inventory {
     }
 
     /// Takes in a guest's addresses.
-    pub(crate) fn take_addresses(&mut self, vmid: Vmid, seen: Observed<Vec<Interface>>) {
+    pub(crate) fn take_addresses(&mut self, vmid: Vmid, mut seen: Observed<Vec<Interface>>) {
+        for interface in &mut seen.value {
+            interface.name = self.shared(&interface.name);
+            for address in interface.addresses.iter_mut().filter(|one| is_loopback(one)) {
+                *address = self.shared(address);
+            }
+        }
         let Some(known) = self.guests.get_mut(&vmid) else { return };
         if known.addresses.as_ref().is_none_or(|before| before.value != seen.value) {
             self.touched.addresses.insert(vmid);
@@ -807,6 +842,11 @@ fn reshaped(old: &Guest, new: &Guest) -> Vec<ConfigChange> {
         note("ha", text(old.ha.as_ref()), text(new.ha.as_ref()));
     }
     changes
+}
+
+/// The addresses that every guest has.
+fn is_loopback(address: &str) -> bool {
+    address.starts_with("127.") || address.starts_with("::1")
 }
 
 pub(crate) fn storage_key(storage: &Storage) -> (Text, NodeName) {

@@ -4,6 +4,8 @@
 //! its operations; requests run in children that report back to it. What readers see is an immutable
 //! [`RemoteSnapshot`], swapped in after what is durable was handed to the [`Journal`].
 
+#[doc(hidden)]
+pub mod bench;
 mod change;
 mod clock;
 mod detail;

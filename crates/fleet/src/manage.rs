@@ -5,18 +5,20 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use jiff::Timestamp;
-use model::{Author, EndpointId, Event, Happening, Operation, OperationId, RemoteId, Rights};
+use model::{
+    Author, EndpointId, Event, Failure, Happening, NodeName, Operation, OperationId, RemoteId, Rights,
+};
 use pve::address::Address;
 use pve::{Credential, TrustPolicy};
 use store::{OperationFilter, OperationRecord, Store, Write};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::clock::Clock;
-use crate::detail::Asker;
+use crate::detail::{Asker, DetailError};
 use crate::durable::{Health, Memory, Restored, StoreJournal, docs, event_record, restore};
 use crate::fleet::{Fleet, Handle, Keeping, NoSuchRemote};
 use crate::journal::{Fact, Recorded};
-use crate::onboard::MintedToken;
+use crate::onboard::{self, MintedToken};
 use crate::remote::{DisconnectError, Edit, EditError, Message, Remote, Resolution, ResolveError};
 use crate::spec::{RemoteEdit, RemoteSpec, secret_id};
 use crate::timings::Timings;
@@ -431,6 +433,45 @@ impl Fleet {
         let (reply, answer) = oneshot::channel();
         self.tell(id, Message::Spec { reply }).await?;
         answer.await.map(|spec| *spec).map_err(|_| NoSuchRemote)
+    }
+
+    /// Further endpoints that a remote might have, found from its cluster's membership, each with whether it answers.
+    ///
+    /// # Errors
+    /// When there is no such remote, its link is not up, or the membership cannot be read.
+    pub async fn proposed_endpoints(
+        &self,
+        id: RemoteId,
+        timings: &onboard::Timings,
+    ) -> Result<Vec<onboard::Proposed>, DetailError> {
+        let client =
+            self.asker(id).ok_or(DetailError::NoSuchRemote)?.client().map_err(DetailError::Failed)?;
+        let spec = self.spec(id).await.map_err(|NoSuchRemote| DetailError::NoSuchRemote)?;
+        let known: Vec<(EndpointId, Option<NodeName>)> =
+            spec.ids().into_iter().map(|id| (id, None)).collect();
+        let proposed = onboard::membership(&client, &known, timings, &self.inner.common.store).await;
+        proposed.map_err(|error| DetailError::Failed(self.failure(client.endpoint(), &error)))
+    }
+
+    /// Removes from a remote what Muster made on it: the token it signs in with, and its role.
+    ///
+    /// # Errors
+    /// When there is no such remote, or its link is not up. What could not be removed is told in the answer.
+    pub async fn remove_minted(
+        &self,
+        id: RemoteId,
+        timings: &onboard::Timings,
+    ) -> Result<Option<onboard::Undone>, DetailError> {
+        let spec = self.spec(id).await.map_err(|NoSuchRemote| DetailError::NoSuchRemote)?;
+        let Some(minted) = spec.minted else { return Ok(None) };
+        let client =
+            self.asker(id).ok_or(DetailError::NoSuchRemote)?.client().map_err(DetailError::Failed)?;
+        Ok(Some(onboard::remove_minted(&client, &minted, timings).await))
+    }
+
+    fn failure(&self, endpoint: &str, error: &pve::Error) -> Failure {
+        let at = self.inner.common.clock.now().wall;
+        Failure { cause: crate::errors::cause(error), endpoint: Some(endpoint.into()), at }
     }
 
     /// Takes in what a person decided about an operation whose outcome nobody else can tell.

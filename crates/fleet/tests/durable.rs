@@ -449,6 +449,28 @@ fn files(lasting: &Lasting) -> u64 {
 }
 
 #[tokio::test]
+async fn a_store_that_takes_nothing_any_more_is_said_to_and_nothing_is_shown_as_live_or_sent() {
+    let (bench, lasting) = Bench::lasting(Topology::single("9.2"), 1, quick()).await;
+    bench.until("everything", complete).await;
+    assert_eq!(bench.fleet.health().failing, None);
+    lasting.store.close().await;
+    bench.remote.with_world(|world, _| world.guest_mut(102).unwrap().set_name("renamed"));
+    let stuck = bench.until("not live", |now| now.guests.iter().all(|row| !row.freshness.is_live())).await;
+    let why = stuck.guest(Vmid(101)).unwrap().stale_why().unwrap();
+    assert!(matches!(why, StaleWhy::Facet { cause } if matches!(**cause, Cause::Internal { .. })), "{why:?}");
+    let name = stuck.guest(Vmid(102)).unwrap().guest.name.clone().unwrap();
+    assert_ne!(name.as_str(), "renamed", "nothing is published before it is recorded");
+    let (said, _) = bench.fleet.health().failing.unwrap();
+    assert!(said.contains("closed"), "{said}");
+    assert_eq!(stuck.faults, 0, "it waits; it does not fall over");
+    let refused = bench.try_operate(102, Action::Start).await.unwrap_err();
+    assert!(matches!(refused, fleet::OperateError::NotRecorded(_)), "{refused}");
+    assert!(bench.fleet.disconnect(bench.id, &ada(), true).await.is_err());
+    assert!(bench.mutations().is_empty());
+    bench.end().await;
+}
+
+#[tokio::test]
 async fn what_cannot_be_read_back_is_left_out_and_the_rest_is_there() {
     let (bench, lasting) = Bench::lasting(Topology::single("9.2"), 1, quick()).await;
     bench.until("everything", complete).await;

@@ -1,10 +1,11 @@
 //! What is read of a remote, part by part, and when each part is due. Pure.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroU64;
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use model::backoff::Backoff;
 use model::facet::{Coverage, Parts, interval};
 use model::{Cause, EndpointId, FacetKind, Failure, NodeName, Now, Vmid};
@@ -62,20 +63,58 @@ impl Part {
     }
 }
 
+/// A moment on the monotonic clock, or a span, in an eighth of the room: there are two slots for every guest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Micros(NonZeroU64);
+
+impl Micros {
+    fn of(span: Duration) -> Self {
+        let micros = u64::try_from(span.as_micros()).unwrap_or(u64::MAX - 1);
+        Self(NonZeroU64::MIN.saturating_add(micros))
+    }
+
+    fn span(self) -> Duration {
+        Duration::from_micros(self.0.get() - 1)
+    }
+}
+
 /// How one part stands.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 struct Slot {
-    due: Duration,
+    due: Micros,
     running: bool,
     failures: u32,
-    took: Option<Duration>,
-    last_success: Option<Timestamp>,
+    took: Option<Micros>,
+    /// Since the epoch, by the wall.
+    last_success: Option<Micros>,
     /// The same on the clock that nobody sets.
-    succeeded: Option<Duration>,
+    succeeded: Option<Micros>,
     /// Rarely there, and large.
     error: Option<Box<Failure>>,
-    failed: Option<Duration>,
-    drift: u64,
+    failed: Option<Micros>,
+    drift: u32,
+}
+
+impl Slot {
+    fn due(due: Duration) -> Self {
+        Self {
+            due: Micros::of(due),
+            running: false,
+            failures: 0,
+            took: None,
+            last_success: None,
+            succeeded: None,
+            error: None,
+            failed: None,
+            drift: 0,
+        }
+    }
+
+    /// When it was last read, by the wall.
+    fn last_success(&self) -> Option<Timestamp> {
+        let since_epoch = SignedDuration::try_from(self.last_success?.span()).ok()?;
+        Timestamp::UNIX_EPOCH.checked_add(since_epoch).ok()
+    }
 }
 
 /// All parts of one remote.
@@ -123,19 +162,19 @@ impl Schedule {
 
     /// The interval of a part at present.
     pub(crate) fn interval(&self, part: &Part) -> Duration {
-        let took = self.slots.get(part).and_then(|slot| slot.took).unwrap_or_default();
+        let took = self.slots.get(part).and_then(|slot| slot.took).map(Micros::span).unwrap_or_default();
         interval(self.least(part), took)
     }
 
     /// Adds a part, due then, unless it is there.
     pub(crate) fn want(&mut self, part: Part, due: Duration) {
-        self.slots.entry(part).or_insert_with(|| Slot { due, ..Slot::default() });
+        self.slots.entry(part).or_insert_with(|| Slot::due(due));
     }
 
     /// Has a part read by then at the latest.
     pub(crate) fn hasten(&mut self, part: Part, due: Duration) {
-        let slot = self.slots.entry(part).or_insert_with(|| Slot { due, ..Slot::default() });
-        slot.due = slot.due.min(due);
+        let slot = self.slots.entry(part).or_insert_with(|| Slot::due(due));
+        slot.due = slot.due.min(Micros::of(due));
     }
 
     /// No longer reads the parts that `keep` refuses, unless one is being read.
@@ -149,6 +188,7 @@ impl Schedule {
 
     /// The parts that are due and not being read, longest due first.
     pub(crate) fn due(&self, now: Duration) -> Vec<Part> {
+        let now = Micros::of(now);
         let mut due: Vec<_> =
             self.slots.iter().filter(|(_, slot)| !slot.running && slot.due <= now).collect();
         due.sort_by_key(|(part, slot)| (part.is_narrow(), slot.due));
@@ -157,7 +197,7 @@ impl Schedule {
 
     /// When the next part is due.
     pub(crate) fn next_due(&self) -> Option<Duration> {
-        self.slots.values().filter(|slot| !slot.running).map(|slot| slot.due).min()
+        self.slots.values().filter(|slot| !slot.running).map(|slot| slot.due).min().map(Micros::span)
     }
 
     /// How many parts about one node or guest are being read.
@@ -183,7 +223,7 @@ impl Schedule {
     pub(crate) fn all_due(&mut self, now: Duration) {
         for (part, slot) in &mut self.slots {
             if !matches!(part, Part::Config(_) | Part::Addresses(_)) {
-                slot.due = slot.due.min(now);
+                slot.due = slot.due.min(Micros::of(now));
             }
         }
     }
@@ -194,13 +234,14 @@ impl Schedule {
         let Some(slot) = self.slots.get_mut(part) else { return };
         let wait = interval(least, took);
         *slot = Slot {
+            took: Some(Micros::of(took)),
+            last_success: Duration::try_from(now.wall.duration_since(Timestamp::UNIX_EPOCH))
+                .ok()
+                .map(Micros::of),
+            succeeded: Some(Micros::of(now.mono)),
+            drift: u32::try_from(drift).unwrap_or(u32::MAX),
             // Up to a twentieth late, never early.
-            due: now.after(wait.mul_f64(1.0 + jitter / 20.0)),
-            took: Some(took),
-            last_success: Some(now.wall),
-            succeeded: Some(now.mono),
-            drift,
-            ..Slot::default()
+            ..Slot::due(now.after(wait.mul_f64(1.0 + jitter / 20.0)))
         };
     }
 
@@ -220,9 +261,9 @@ impl Schedule {
             }
             _ => Backoff { first: retry, most: full.min(most).max(retry) },
         };
-        slot.due = now.after(backoff.wait(slot.failures, jitter));
+        slot.due = Micros::of(now.after(backoff.wait(slot.failures, jitter)));
         slot.error = Some(Box::new(failure));
-        slot.failed = Some(now.mono);
+        slot.failed = Some(Micros::of(now.mono));
     }
 
     /// A guest has no agent to tell its addresses. That is its own affair and no error of ours; it is asked ever
@@ -239,7 +280,7 @@ impl Schedule {
         let full = self.interval(part);
         if let Some(slot) = self.slots.get_mut(part) {
             slot.running = false;
-            slot.due = now.after(full);
+            slot.due = Micros::of(now.after(full));
         }
     }
 
@@ -250,12 +291,12 @@ impl Schedule {
 
     /// When a part was last read (monotonic).
     pub(crate) fn last_success(&self, part: &Part) -> Option<Duration> {
-        self.slots.get(part)?.succeeded
+        self.slots.get(part)?.succeeded.map(Micros::span)
     }
 
     /// When a part last could not be read, if it could not be since (monotonic).
     pub(crate) fn last_failure(&self, part: &Part) -> Option<Duration> {
-        self.slots.get(part)?.failed
+        self.slots.get(part)?.failed.map(Micros::span)
     }
 
     /// How well each facet is known.
@@ -279,9 +320,9 @@ impl Schedule {
             if slot.last_success.is_some() && slot.error.is_none() {
                 parts.known += 1;
             }
-            all.took = all.took.max(slot.took);
-            all.last_success = all.last_success.max(slot.last_success);
-            all.drift = all.drift.saturating_add(slot.drift);
+            all.took = all.took.max(slot.took.map(Micros::span));
+            all.last_success = all.last_success.max(slot.last_success());
+            all.drift = all.drift.saturating_add(u64::from(slot.drift));
             let newer = slot.error.as_ref().map(|e| e.at) > all.last_error.as_ref().map(|e| e.at);
             if newer {
                 all.last_error = slot.error.as_deref().cloned();
