@@ -1,1 +1,26 @@
-//! The HTTP API over the fleet.
+//! Muster's HTTP API: who may come in, what they may see and do, and the routes behind that.
+//!
+//! Read in this order: [`settings`], [`app`] (what all handlers share, and the router), `door` (what every
+//! request meets first), [`guard`] (the one place that decides who may), [`caller`], [`problem`], then
+//! [`routes`]. [`listen`] accepts connections.
+
+pub mod app;
+pub mod caller;
+mod door;
+pub mod extract;
+pub mod guard;
+mod metrics;
+mod mutation;
+pub mod peer;
+pub mod people;
+pub mod problem;
+pub mod routes;
+pub mod settings;
+pub mod stream;
+
+pub use app::App;
+pub use caller::{Caller, Via};
+pub use guard::{Gate, Here, guard};
+pub use peer::Peer;
+pub use problem::Problem;
+pub use settings::Settings;

@@ -1,0 +1,5 @@
+//! What is counted, and `/metrics`.
+
+mod counters;
+
+pub(crate) use counters::Counters;
