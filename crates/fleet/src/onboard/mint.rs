@@ -1,6 +1,7 @@
 //! Making a token for Muster, and proving that it works: [`mint`].
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Instant;
 
 use jiff::Timestamp;
@@ -8,7 +9,7 @@ use pve::call::access::{AclChange, AclSubject, TokenOptions};
 use pve::error::ServerClass;
 use pve::reply::Permissions;
 use pve::{Client, Credential, Endpoint, Error, ErrorKind, Secret, SystemStore};
-use tokio::sync::{oneshot, watch};
+use tokio::sync::{Mutex, oneshot, watch};
 
 use super::OnboardError;
 use super::look::role_for;
@@ -56,14 +57,20 @@ pub(super) async fn mint(
     wanted: Wanted,
     timings: Timings,
     report: watch::Sender<Option<Undone>>,
+    turn: Arc<Mutex<()>>,
 ) -> Result<Minted, OnboardError> {
     let (answer, answered) = oneshot::channel();
     tokio::spawn(async move {
+        // What an earlier try has made may still be on its way out: neither may be taken for the other's.
+        let turn = turn.lock_owned().await;
         let mut work = Work { client, wanted, deeds: Deeds::default(), answer };
         let outcome = work.all().await;
         let Work { client, deeds, answer, .. } = work;
-        let hold =
-            if deeds.is_empty() { Hold::nothing(report) } else { Hold::of(deeds, client, timings, report) };
+        let hold = if deeds.is_empty() {
+            Hold::nothing(report)
+        } else {
+            Hold::of(deeds, client, timings, report, turn)
+        };
         let outcome = match outcome {
             Ok((token, credential)) => Ok(Minted { token, credential, hold }),
             Err(source) => {

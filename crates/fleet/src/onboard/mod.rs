@@ -15,6 +15,8 @@ pub mod rights;
 mod undo;
 mod view;
 
+use std::sync::Arc;
+
 use model::Text;
 use pve::address::Address;
 use pve::trust::{self, Presented};
@@ -22,7 +24,7 @@ use pve::{
     Certificate, Client, Credential, Endpoint, ErrorKind, Factor, Fingerprint, Secret, SystemStore,
     TfaChallenge, TrustPolicy,
 };
-use tokio::sync::watch;
+use tokio::sync::{Mutex, watch};
 
 pub use error::OnboardError;
 pub use membership::{Proposed, Verdict, membership, vouch};
@@ -53,6 +55,7 @@ pub struct Onboarding {
     step: Step,
     entered: Option<Entered>,
     report: watch::Sender<Option<Undone>>,
+    turn: Arc<Mutex<()>>,
 }
 
 /// A client whose first factor was accepted.
@@ -102,6 +105,7 @@ impl Onboarding {
             step: Step::Certificate,
             entered: None,
             report: watch::Sender::new(None),
+            turn: Arc::default(),
         };
         if let Some((grounds, policy)) = trust {
             started.open(grounds, policy).await?;
@@ -356,7 +360,14 @@ impl Onboarding {
                     endpoint: Endpoint { address: self.address.clone(), trust: trust.clone() },
                     store: self.store.clone(),
                 };
-                let made = mint::mint(client, wanted, self.timings.clone(), self.report.clone()).await?;
+                let made = mint::mint(
+                    client,
+                    wanted,
+                    self.timings.clone(),
+                    self.report.clone(),
+                    Arc::clone(&self.turn),
+                )
+                .await?;
                 (made.credential, Some(made.token), made.hold, None)
             }
         };
@@ -403,6 +414,7 @@ pub async fn remove_minted(client: &Client, minted: &MintedToken, timings: &Timi
         role: made.map(|role| (role.name.clone(), role.privileges.clone(), Made::Surely)),
         token: Some((user.to_owned(), name.to_owned(), String::new(), Made::Surely)),
         acl: minted.role.as_ref().map(|role| role.name.clone()),
+        old: true,
     };
     deeds.undo(client.clone(), timings.clone()).await
 }

@@ -8,7 +8,7 @@ use pve::error::ServerClass;
 use pve::{Client, Error, ErrorKind};
 use serde::Serialize;
 use tokio::runtime::Handle;
-use tokio::sync::watch;
+use tokio::sync::{OwnedMutexGuard, watch};
 
 use super::view::Timings;
 
@@ -40,14 +40,21 @@ impl Thing {
     #[must_use]
     pub fn command(&self) -> String {
         match self {
-            Self::Acl { token, role } => format!("pveum acl delete / --tokens '{token}' --roles {role}"),
-            Self::Token { id } => {
-                let (user, name) = id.split_once('!').unwrap_or((id, ""));
-                format!("pveum user token remove '{user}' '{name}'")
+            Self::Acl { token, role } => {
+                format!("pveum acl delete / --tokens {} --roles {}", quoted(token), quoted(role))
             }
-            Self::Role { name } => format!("pveum role delete '{name}'"),
+            Self::Token { id } => {
+                let (user, name) = id.rsplit_once('!').unwrap_or((id, ""));
+                format!("pveum user token remove {} {}", quoted(user), quoted(name))
+            }
+            Self::Role { name } => format!("pveum role delete {}", quoted(name)),
         }
     }
+}
+
+/// A word that a shell takes as it stands.
+fn quoted(word: &str) -> String {
+    format!("'{}'", word.replace('\'', "'\\''"))
 }
 
 impl fmt::Display for Thing {
@@ -115,6 +122,8 @@ pub(super) struct Deeds {
     pub(super) token: Option<(String, String, String, Made)>,
     /// The role that the token was given.
     pub(super) acl: Option<String>,
+    /// All of it was made earlier: others may use the role by now.
+    pub(super) old: bool,
 }
 
 /// How one try to remove a thing went.
@@ -275,6 +284,18 @@ impl Deeds {
             Err(error) => return judged(error, made),
         }
         let own = self.token_id();
+        // Whoever sees a part of the list only cannot tell that nobody else uses it.
+        if self.old {
+            match client.permissions().await {
+                Ok(held) => {
+                    let sees = |name: &str| held.value.holds("/access", name);
+                    if !sees("Sys.Audit") && !sees("Permissions.Modify") {
+                        return Try::Stays;
+                    }
+                }
+                Err(error) => return judged(error, Made::Surely),
+            }
+        }
         match client.acl().await {
             Ok(acl) => {
                 let mut lines = acl.value.rows.iter().filter(|row| row.roleid.as_deref() == Some(name));
@@ -309,6 +330,7 @@ struct Held {
     client: Client,
     timings: Timings,
     runtime: Handle,
+    turn: OwnedMutexGuard<()>,
 }
 
 impl Hold {
@@ -317,14 +339,15 @@ impl Hold {
         Self { held: None, report }
     }
 
-    /// Holds these. Called inside a runtime.
+    /// Holds these, and whose turn it is to make things there. Called inside a runtime.
     pub(super) fn of(
         deeds: Deeds,
         client: Client,
         timings: Timings,
         report: watch::Sender<Option<Undone>>,
+        turn: OwnedMutexGuard<()>,
     ) -> Self {
-        Self { held: Some(Held { deeds, client, timings, runtime: Handle::current() }), report }
+        Self { held: Some(Held { deeds, client, timings, runtime: Handle::current(), turn }), report }
     }
 
     /// What was made is wanted.
@@ -344,7 +367,7 @@ impl Hold {
 
     /// Begins to take it back, if there is anything.
     fn start(&mut self) -> bool {
-        let Some(Held { deeds, client, timings, runtime }) = self.held.take() else { return false };
+        let Some(Held { deeds, client, timings, runtime, turn }) = self.held.take() else { return false };
         let report = self.report.clone();
         report.send_replace(None);
         runtime.spawn(async move {
@@ -354,6 +377,7 @@ impl Hold {
                 left = undone.left.len(),
                 "took back what was made"
             );
+            drop(turn);
             report.send_replace(Some(undone));
         });
         true

@@ -253,6 +253,31 @@ async fn given_up_at_any_moment_nothing_stays() {
 }
 
 #[tokio::test]
+async fn the_next_try_waits_until_the_last_one_is_taken_back() {
+    let bench = Bench::single("9.2").await;
+    bench.remote.fault(None, Fault::Delay { ms: 100 }.method("DELETE").on("*")).await;
+    let mut onboarding = bench.signed_in(root()).await;
+    for _ in 0..3 {
+        let asked = || bench.traces().tokens.iter().any(|id| id.contains(TOKEN));
+        tokio::select! {
+            ended = onboarding.finish(minting(Rights::Look)) => drop(ended),
+            () = async { while !asked() { tokio::time::sleep(Duration::from_millis(2)).await } } => {}
+        }
+    }
+    let mut done = onboarding.finish(minting(Rights::Look)).await.unwrap();
+    done.saved();
+    let minted = done.minted.clone().unwrap();
+    assert_eq!(minted.id, format!("root@pam!{TOKEN}"), "the names are free again");
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    let after = bench.traces();
+    assert!(
+        after.roles.contains("MusterLook") && after.acl.iter().any(|line| line.1 == minted.id),
+        "{after:?}"
+    );
+    bench.end().await;
+}
+
+#[tokio::test]
 async fn a_remote_that_is_not_saved_takes_its_token_with_it() {
     let bench = Bench::single("8.4").await;
     let done = bench.minted(Rights::Operate).await;
