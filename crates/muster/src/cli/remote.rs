@@ -22,7 +22,7 @@ Examples:
   muster remote add pve.example
   muster remote add https://pve.example:8006/ --name home --user root@pam --rights operate
   muster remote add 192.0.2.7 --fingerprint 1F:3B:… --token-file ~/.pve-token
-  muster remote add pve.example --fingerprint 1F:3B:… --user root@pam --password-file - --rights look < password
+  muster remote add pve.example --accept-new --user root@pam --password-file pw --rights look
 
 What is kept to sign in with (asked for in a terminal, a script must say it):
   --rights look          a token that sees everything and changes nothing

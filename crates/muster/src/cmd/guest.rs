@@ -1,7 +1,7 @@
 //! `muster guest`: list, show, history; what is done to them is in [`super::act`].
 
 use api::guest::{Guest, GuestDetail, Part};
-use api::stream::Topic;
+use api::stream::ListOf;
 use jiff::Timestamp;
 use model::{Action, Availability};
 use serde_json::Value;
@@ -37,7 +37,7 @@ pub(super) async fn run(
                 nouns: ("guest", "guests"),
                 sort: None,
                 table: &table,
-                watched: Watched::topics(&[Topic::Links, Topic::Events, Topic::Counts, Topic::Operations]),
+                watched: Watched::list(ListOf::Guests, &listing),
             };
             list::show::<Guest>(&client, &list, &listing, &common, context).await
         }

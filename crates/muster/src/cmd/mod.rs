@@ -18,7 +18,7 @@ mod token;
 mod user;
 mod watch;
 
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -72,9 +72,23 @@ fn now() -> jiff::Timestamp {
 /// Waits for Ctrl-C, which does not end the process meanwhile. One that comes while nobody waits is not lost.
 struct Interrupt(tokio::sync::Mutex<Option<Signal>>);
 
+/// Is somebody there for the Ctrl-C that comes later, while a question is asked?
+static GUARDED: AtomicBool = AtomicBool::new(false);
+
 impl Interrupt {
     fn heed() -> Self {
         HEEDED.store(true, Ordering::Relaxed);
+        // Once it was heeded it no longer ends the process by itself.
+        if !GUARDED.swap(true, Ordering::Relaxed) {
+            tokio::spawn(async {
+                while tokio::signal::ctrl_c().await.is_ok() {
+                    if !HEEDED.load(Ordering::Relaxed) {
+                        eprintln!();
+                        std::process::exit(130);
+                    }
+                }
+            });
+        }
         Self(tokio::sync::Mutex::new(signal(SignalKind::interrupt()).ok()))
     }
 

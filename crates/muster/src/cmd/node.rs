@@ -1,7 +1,7 @@
 //! `muster node`: nodes of all remotes.
 
 use api::node::{Node, NodeDetail};
-use api::stream::Topic;
+use api::stream::ListOf;
 use jiff::Timestamp;
 use model::{Freshness, NodeState};
 use serde_json::Value;
@@ -35,7 +35,7 @@ pub(super) async fn run(
                 nouns: ("node", "nodes"),
                 sort: None,
                 table: &table,
-                watched: Watched::topics(&[Topic::Links, Topic::Events, Topic::Counts]),
+                watched: Watched::list(ListOf::Nodes, &listing),
             };
             list::show::<Node>(&client, &list, &listing, &common, context).await
         }

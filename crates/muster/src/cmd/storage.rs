@@ -1,7 +1,7 @@
 //! `muster storage`: storages of all remotes, shared ones once.
 
 use api::storage::{Storage, StorageDetail};
-use api::stream::Topic;
+use api::stream::ListOf;
 use jiff::Timestamp;
 use serde_json::Value;
 
@@ -34,7 +34,7 @@ pub(super) async fn run(
                 nouns: ("storage", "storages"),
                 sort: None,
                 table: &table,
-                watched: Watched::topics(&[Topic::Links, Topic::Counts]),
+                watched: Watched::list(ListOf::Storages, &listing),
             };
             list::show::<Storage>(&client, &list, &listing, &common, context).await
         }

@@ -4,12 +4,14 @@
 use std::future::Future;
 use std::time::Duration;
 
-use api::stream::{StreamMessage, Subscriptions, Topic};
+use api::list::MAX_LIMIT;
+use api::stream::{ListOf, ListSubscription, StreamMessage, Subscriptions, Topic};
 use jiff::Timestamp;
 use tokio::time::{Instant, sleep_until};
 
 use super::Interrupt;
 use super::list::Got;
+use crate::cli::Listing;
 use crate::client::stream::Events;
 use crate::client::{Client, path, with_query};
 use crate::context::Context;
@@ -30,23 +32,33 @@ const REFRESH: Duration = Duration::from_secs(5);
 /// What of the stream tells that a list changed.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Watched {
-    /// Topics.
-    pub topics: Vec<Topic>,
+    subscriptions: Subscriptions,
 }
 
 impl Watched {
     /// These topics.
     pub(super) fn topics(topics: &[Topic]) -> Self {
-        Self { topics: topics.to_vec() }
+        let subscriptions =
+            Subscriptions { topics: topics.iter().copied().collect(), ..Subscriptions::default() };
+        Self { subscriptions }
+    }
+
+    /// A list that the stream itself follows, row by row.
+    pub(super) fn list(of: ListOf, listing: &Listing) -> Self {
+        let list = ListSubscription {
+            of,
+            q: listing.text().unwrap_or_default(),
+            sort: listing.sort.clone().unwrap_or_default(),
+            offset: 0,
+            limit: Some(listing.limit.unwrap_or(MAX_LIMIT).clamp(1, MAX_LIMIT)),
+        };
+        let lists = [("main".to_owned(), list)].into();
+        // Beyond the part that is followed, the counts tell.
+        Self { subscriptions: Subscriptions { topics: [Topic::Counts].into(), lists, events_after: None } }
     }
 
     async fn open(&self, client: &Client) -> Option<Events> {
-        if self.topics.is_empty() {
-            return None;
-        }
-        let subscriptions =
-            Subscriptions { topics: self.topics.iter().copied().collect(), ..Subscriptions::default() };
-        open(client, &subscriptions).await
+        open(client, &self.subscriptions).await
     }
 }
 
@@ -199,5 +211,35 @@ impl Screen {
         self.height = kept + usize::from(hidden > 0);
         context.print(&text)?;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::term::ask::Scripted;
+    use crate::term::table::Paper;
+
+    #[test]
+    fn a_table_is_written_over_the_one_before() {
+        let (mut out, mut err, mut ask) = (Vec::new(), Vec::new(), Scripted::nobody());
+        let mut context = Context {
+            timings: fleet::Timings::shrunk(),
+            ask: &mut ask,
+            out: &mut out,
+            err: &mut err,
+            paper: Paper { columns: Some(80), colour: false },
+            progress: false,
+        };
+        let mut screen = Screen::default();
+        let lines = |n: usize| (0..n).map(|i| format!("line {i}")).collect::<Vec<_>>();
+        screen.draw(&lines(3), &mut context).unwrap();
+        screen.draw(&lines(1), &mut context).unwrap();
+        screen.draw(&lines(5_000), &mut context).unwrap();
+        let shown = String::from_utf8(out).unwrap();
+        let second = "\r\u{1b}[3Aline 0\u{1b}[K\n\u{1b}[J";
+        assert!(shown.starts_with("line 0\u{1b}[K\n"), "{shown:?}");
+        assert!(shown.contains(&format!("{second}\r\u{1b}[1A")), "{shown:?}");
+        assert!(shown.contains("more below") && shown.lines().count() < 1_000, "it stays on the screen");
     }
 }
