@@ -24,7 +24,7 @@ fn main() {
         "| list over {} guests, first 100 | matching | median ms | p99 ms |",
         REMOTES * u64::from(GUESTS)
     );
-    println!("|---|---|---|---|");
+    println!("|---|---|---|---|---|");
     for (q, sort) in [
         ("type:ct status:running", "cpu"),
         ("type:ct status:running", "-cpu"),
@@ -43,7 +43,12 @@ fn main() {
         }
         took.sort_unstable();
         let ms = |at: usize| took.get(at).map_or(0.0, |took| took.as_secs_f64() * 1000.0);
-        println!("| `{q}` by `{sort}` | {total} | {:.2} | {:.2} |", ms(TIMES / 2), ms(TIMES * 99 / 100));
+        println!(
+            "| `{q}` by `{sort}` | {total} | {:.2} | {:.2} | {:.2} |",
+            ms(0),
+            ms(TIMES / 2),
+            ms(TIMES * 99 / 100)
+        );
     }
 }
 

@@ -17,6 +17,7 @@ use serde::Serialize;
 
 use crate::figures::FacetFigures;
 use crate::inventory::Glimpse;
+use crate::lists::Glances;
 use crate::onboard::MintedToken;
 
 /// All remotes at one instant.
@@ -57,6 +58,9 @@ pub struct RemoteSnapshot {
     pub nodes: Vec<NodeRow>,
     /// Guests, by number.
     pub guests: Vec<Arc<GuestRow>>,
+    /// What lists ask of them most, once a list has asked.
+    #[serde(skip)]
+    pub glances: Glances,
     /// Storages, by name and node.
     pub storages: Vec<StorageRow>,
     /// Tasks, newest first.

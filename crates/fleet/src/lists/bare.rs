@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use model::rows::Traffic;
 use model::{LinkState, LinkView, RemoteId, Text};
 
+use super::Glances;
 use crate::snapshot::RemoteSnapshot;
 
 impl RemoteSnapshot {
@@ -32,6 +33,7 @@ impl RemoteSnapshot {
             coverage: Vec::new(),
             nodes: Vec::new(),
             guests: Vec::new(),
+            glances: Glances::default(),
             storages: Vec::new(),
             tasks: Vec::new(),
             created: at,

@@ -3,6 +3,7 @@
 use model::facet::FacetKind;
 use model::{Freshness, Text};
 
+use super::glance::Fresh;
 use crate::snapshot::RemoteSnapshot;
 
 /// How often each word came up.
@@ -105,9 +106,5 @@ impl RemoteCounts {
 
 /// The word for it, as in JSON.
 pub(super) fn freshness_word(freshness: &Freshness) -> &'static str {
-    match freshness {
-        Freshness::Live => "live",
-        Freshness::Stale { .. } => "stale",
-        Freshness::NeverSeen => "never_seen",
-    }
+    Fresh::of(freshness).word()
 }

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use model::access::Visible;
 use model::query::{Key, Subject};
-use model::rows::{GuestRow, Standing};
-use model::{GuestState, Presence, Vmid};
+use model::rows::GuestRow;
+use model::{GuestState, Vmid};
 
-use super::counts::freshness_word;
+use super::glance::{Glance, Status};
 use super::subject::{Digits, age, bytes, each, link, or_none, unknown, yes_no};
 use super::{Counts, Page, Request, Sortable, Source, Tally, remote_at, run};
 use crate::snapshot::{FleetSnapshot, RemoteSnapshot};
@@ -39,9 +39,9 @@ pub fn guests(
         now,
         rows: if deleted { all } else { standing },
         count: |row: &Row<'_>, counts: &mut Counts| {
-            count_state(row.guest, &mut counts.state);
-            counts.kind.add(row.guest.guest.kind.as_str(), 1);
-            counts.freshness.add(freshness_word(&row.guest.freshness), 1);
+            row.count_state(&mut counts.state);
+            counts.kind.add(row.glance.kind.as_str(), 1);
+            counts.freshness.add(row.glance.fresh.word(), 1);
         },
     });
     let items = rows
@@ -52,15 +52,15 @@ pub fn guests(
 }
 
 fn all<'a>(remote: &'a RemoteSnapshot, now: Timestamp, take: &mut dyn FnMut(Row<'a>)) {
-    for guest in &remote.guests {
-        take(Row { remote, guest, now });
+    for (glance, guest) in remote.glances.of(&remote.guests).iter().zip(&remote.guests) {
+        take(Row { remote, glance, guest, now });
     }
 }
 
 fn standing<'a>(remote: &'a RemoteSnapshot, now: Timestamp, take: &mut dyn FnMut(Row<'a>)) {
-    for guest in &remote.guests {
-        if !matches!(guest.presence, Presence::Deleted { .. }) {
-            take(Row { remote, guest, now });
+    for (glance, guest) in remote.glances.of(&remote.guests).iter().zip(&remote.guests) {
+        if glance.status != Status::Deleted {
+            take(Row { remote, glance, guest, now });
         }
     }
 }
@@ -68,38 +68,23 @@ fn standing<'a>(remote: &'a RemoteSnapshot, now: Timestamp, take: &mut dyn FnMut
 /// What `status:` calls a guest's state now: one word, the most telling one.
 #[must_use]
 pub fn status_word(guest: &GuestRow) -> &str {
-    match &guest.standing {
-        Standing::Known { .. } => guest.state.word(),
-        other => standing_word(other),
-    }
+    Status::of(guest).word().unwrap_or_else(|| guest.state.word())
 }
 
-/// Takes a guest's state into a tally.
-pub(super) fn count_state(guest: &GuestRow, tally: &mut Tally) {
-    match (&guest.standing, &guest.state) {
-        (Standing::Known { .. }, GuestState::Running) => tally.add("running", 1),
-        (Standing::Known { .. }, GuestState::Stopped) => tally.add("stopped", 1),
-        (Standing::Known { .. }, GuestState::Paused) => tally.add("paused", 1),
-        (Standing::Known { .. }, GuestState::Suspended) => tally.add("suspended", 1),
-        (Standing::Known { .. }, GuestState::Other(word)) => tally.add_other(word, 1),
-        (other, _) => tally.add(standing_word(other), 1),
-    }
-}
-
-fn standing_word(standing: &Standing) -> &'static str {
-    match standing {
-        Standing::Known { .. } | Standing::Unknown => "unknown",
-        Standing::NodeDown { .. } => "node_down",
-        Standing::OutOfReach => "out_of_reach",
-        Standing::Missing => "missing",
-        Standing::Deleted => "deleted",
-        Standing::NotVisible => "not_visible",
-    }
+/// How many guests of a remote are in which state, those left out that are known to be deleted.
+pub(super) fn count_states(remote: &RemoteSnapshot) -> (usize, Tally) {
+    let (mut guests, mut states) = (0, Tally::default());
+    standing(remote, remote.at, &mut |row| {
+        guests += 1;
+        row.count_state(&mut states);
+    });
+    (guests, states)
 }
 
 #[derive(Clone, Copy)]
 struct Row<'a> {
     remote: &'a RemoteSnapshot,
+    glance: &'a Glance,
     guest: &'a Arc<GuestRow>,
     now: Timestamp,
 }
@@ -111,27 +96,47 @@ impl Row<'_> {
     }
 
     fn vmid(&self) -> Digits {
-        let Vmid(vmid) = self.guest.guest.vmid;
+        let Vmid(vmid) = self.glance.vmid;
         Digits::of(u64::from(vmid))
+    }
+
+    /// The word for its state now.
+    fn status(&self) -> &str {
+        self.glance.status.word().unwrap_or_else(|| self.guest.state.word())
+    }
+
+    fn count_state(&self, tally: &mut Tally) {
+        match (self.glance.status.word(), &self.guest) {
+            (Some(word), _) => tally.add(word, 1),
+            (None, guest) => {
+                if let GuestState::Other(word) = &guest.state {
+                    tally.add_other(word, 1);
+                }
+            }
+        }
     }
 }
 
 impl Subject for Row<'_> {
     fn text(&self, key: Key, test: &mut dyn FnMut(&str) -> bool) -> Option<bool> {
+        // What the glance tells comes first: the row itself is looked at only for the rest.
+        match key {
+            Key::Type => return Some(test(self.glance.kind.as_str())),
+            Key::Fresh => return Some(test(self.glance.fresh.word())),
+            Key::Status if self.glance.status.is_known() => return Some(test(self.status())),
+            Key::Status => return unknown(test("unknown") || test(self.status())),
+            _ => {}
+        }
         let facts = &self.guest.guest;
         match key {
             Key::Name => facts.name.as_deref().map(test),
             Key::Remote => Some(test(&self.remote.name)),
             Key::Link => Some(link(self.remote, test)),
-            Key::Type => Some(test(facts.kind.as_str())),
-            Key::Status if self.guest.state.is_known() => Some(test(self.guest.state.word())),
-            Key::Status => unknown(test("unknown") || test(standing_word(&self.guest.standing))),
             Key::Node => Some(test(facts.node.as_str())),
             Key::Tag => Some(each(facts.tags.iter().map(|tag| &**tag), test)),
             Key::Pool => Some(or_none(facts.pool.as_deref(), test)),
             Key::Lock => Some(or_none(facts.lock.as_deref(), test)),
             Key::Ha => Some(or_none(facts.ha.as_deref(), test)),
-            Key::Fresh => Some(test(freshness_word(&self.guest.freshness))),
             Key::Template => facts.template.map(|is| test(yes_no(is))),
             Key::Busy => Some(test(yes_no(self.guest.busy.is_some()))),
             Key::Ip => {
@@ -147,11 +152,14 @@ impl Subject for Row<'_> {
     }
 
     fn figure(&self, key: Key) -> Option<f64> {
+        match key {
+            Key::Vmid => return Some(f64::from(self.glance.vmid.0)),
+            Key::Cpu => return self.glance.cpu(),
+            Key::Mem => return self.glance.memory(),
+            _ => {}
+        }
         let facts = &self.guest.guest;
         match key {
-            Key::Vmid => Some(f64::from(facts.vmid.0)),
-            Key::Cpu => facts.cpu,
-            Key::Mem => facts.memory.map(bytes),
             Key::Disk => facts.disk.map(bytes),
             Key::Uptime => facts.uptime.map(bytes),
             Key::Age => self.guest.observed_at.map(|at| age(at, self.now)),
@@ -191,14 +199,14 @@ impl Sortable for Row<'_> {
             Key::Name => facts.name.as_deref(),
             Key::Remote => Some(&self.remote.name),
             Key::Link => Some(self.remote.link.state.word()),
-            Key::Type => Some(facts.kind.as_str()),
-            Key::Status => Some(status_word(self.guest)),
+            Key::Type => Some(self.glance.kind.as_str()),
+            Key::Status => Some(self.status()),
             Key::Node => Some(facts.node.as_str()),
             Key::Tag => facts.tags.first().map(|tag| &**tag),
             Key::Pool => facts.pool.as_deref(),
             Key::Lock => facts.lock.as_deref(),
             Key::Ha => facts.ha.as_deref(),
-            Key::Fresh => Some(freshness_word(&self.guest.freshness)),
+            Key::Fresh => Some(self.glance.fresh.word()),
             Key::Template => facts.template.map(yes_no),
             Key::Busy => Some(yes_no(self.guest.busy.is_some())),
             Key::Ip => self.interfaces()?.iter().flat_map(|one| &one.addresses).next().map(|text| &**text),

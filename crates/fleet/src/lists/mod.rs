@@ -5,6 +5,7 @@
 
 mod bare;
 mod counts;
+mod glance;
 mod guests;
 mod nodes;
 mod operations;
@@ -26,6 +27,7 @@ use model::query::{Key, Query, QueryError, SortKey, Subject, Vocabulary, sort};
 use crate::snapshot::{FleetSnapshot, RemoteSnapshot};
 
 pub use counts::{Counts, RemoteCounts, Tally};
+pub use glance::Glances;
 pub use guests::{GuestAt, guests, status_word};
 pub use nodes::{NodeAt, nodes};
 pub use operations::{OperationAt, operations};

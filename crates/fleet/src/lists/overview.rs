@@ -4,10 +4,9 @@ use std::sync::Arc;
 
 use model::access::Visible;
 use model::operation::UnknownWhy;
-use model::{OperationState, Presence, TaskOutcome};
+use model::{OperationState, TaskOutcome};
 
 use super::counts::Tally;
-use super::{guests, nodes, storages};
 use crate::snapshot::{FleetSnapshot, RemoteSnapshot};
 
 /// How many there are of everything on one remote, or on several.
@@ -47,16 +46,11 @@ pub struct Overview {
 /// How many there are of everything on one remote.
 #[must_use]
 pub fn totals(remote: &RemoteSnapshot) -> Totals {
-    let mut all =
-        Totals { nodes: remote.nodes.len(), storages: storages::count(remote), ..Totals::default() };
-    for guest in &remote.guests {
-        if !matches!(guest.presence, Presence::Deleted { .. }) {
-            all.guests += 1;
-            guests::count_state(guest, &mut all.guest_states);
-        }
-    }
+    let (guests, guest_states) = super::guests::count_states(remote);
+    let (nodes, storages) = (remote.nodes.len(), super::storages::count(remote));
+    let mut all = Totals { guests, guest_states, nodes, storages, ..Totals::default() };
     for node in &remote.nodes {
-        nodes::count_state(node, &mut all.node_states);
+        super::nodes::count_state(node, &mut all.node_states);
     }
     for task in &remote.tasks {
         match task.outcome {
