@@ -1,7 +1,13 @@
 //! No secret of an onboarding is in anything that it shows, or that anything logs meanwhile.
 //!
 //! A program of its own: what is logged is listened to everywhere.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test may end itself")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test may end itself"
+)]
 
 #[allow(dead_code, reason = "shared with the other tests of onboarding")]
 #[path = "onboard/support.rs"]
