@@ -69,12 +69,14 @@ pub(super) async fn read(
     limit: Option<usize>,
 ) -> Result<Got, Failure> {
     let mut items = Vec::new();
+    let mut seen = std::collections::HashSet::new();
+    let mut asked = 0;
     loop {
         let wanted = limit.map_or(MAX_LIMIT, |l| l.saturating_sub(items.len()).min(MAX_LIMIT));
         let parameters = [
             ("q", query.map(str::to_owned)),
             ("sort", sort.map(str::to_owned)),
-            ("offset", Some(items.len()).filter(|n| *n > 0).map(|n| n.to_string())),
+            ("offset", Some(asked).filter(|n| *n > 0).map(|n| n.to_string())),
             ("limit", Some(wanted.max(1).to_string())),
         ];
         let mut page: Value = client.get(&with_query(path, &parameters)).await?;
@@ -88,14 +90,18 @@ pub(super) async fn read(
             }
         };
         let got = rows.len();
-        items.extend(rows);
+        // What moved from one page to the next while they were read stands in both.
+        items.extend(
+            rows.into_iter().filter(|row| row.get("id").is_none_or(|id| seen.insert(id.to_string()))),
+        );
         let total = page
             .get("total")
             .and_then(Value::as_u64)
             .and_then(|n| usize::try_from(n).ok())
             .unwrap_or(items.len());
         let enough = limit.is_some_and(|l| items.len() >= l);
-        if got == 0 || items.len() >= total || enough {
+        asked += got;
+        if got == 0 || asked >= total || enough {
             items.truncate(limit.unwrap_or(usize::MAX));
             return Ok(Got {
                 items,
