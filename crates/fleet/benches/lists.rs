@@ -21,7 +21,7 @@ fn main() {
     let fleet =
         FleetSnapshot { revision: 1, remotes: (1..=REMOTES).map(|id| Arc::new(remote(id, now))).collect() };
     println!(
-        "| list over {} guests, first 100 | matching | median ms | p99 ms |",
+        "| list over {} guests, first 100 | matching | best ms | median ms | p99 ms |",
         REMOTES * u64::from(GUESTS)
     );
     println!("|---|---|---|---|---|");

@@ -311,3 +311,33 @@ proptest! {
         }
     }
 }
+
+/// The keys of one kind of thing as `docs/query.md` has them.
+fn table(about: Vocabulary) -> String {
+    let mut text = format!("### {}\n\n| key | value | what it is |\n|---|---|---|\n", about.as_str());
+    for row in keys(about) {
+        let some: Vec<_> = row.values.iter().map(|value| format!("`{value}`")).collect();
+        let value = match row.kind {
+            Kind::Word | Kind::Flag => some.join(", "),
+            Kind::Text if some.is_empty() => "text".to_owned(),
+            Kind::Text => format!("text: {}, …", some.join(", ")),
+            Kind::Number => "number".to_owned(),
+            Kind::Share => "share, `80%`".to_owned(),
+            Kind::Bytes => "bytes, `4G`, or share, `80%`".to_owned(),
+            Kind::Span => "span, `5m`".to_owned(),
+            Kind::Address => "address or network, `10.0.0.0/24`".to_owned(),
+        };
+        text.push_str(&format!("| `{}` | {value} | {} |\n", row.word, row.meaning));
+    }
+    text
+}
+
+#[test]
+fn the_document_has_every_key() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/query.md");
+    let document = std::fs::read_to_string(path).unwrap();
+    for about in Vocabulary::ALL {
+        let table = table(about);
+        assert!(document.contains(&table), "docs/query.md shall have:\n{table}");
+    }
+}
