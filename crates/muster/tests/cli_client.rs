@@ -617,3 +617,34 @@ async fn a_server_elsewhere_is_believed_by_the_certificate_that_was_confirmed() 
     assert!(run.err.contains("another certificate") && run.err.contains("--name work"), "{run:?}");
     assert!(other.asked().is_empty(), "the token was not sent there");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_long_list_is_read_to_its_end_and_each_row_once() {
+    let fake = Fake::start(|asked, _| {
+        let number = |name: &str| -> usize {
+            let value = asked.query.split('&').find_map(|p| p.strip_prefix(name)?.strip_prefix('='));
+            value.map_or(0, |v| v.parse().unwrap())
+        };
+        // While it is read, one row moves down: it comes twice.
+        let (offset, limit) = (number("offset"), number("limit"));
+        let first = if offset > 0 { offset - 1 } else { 0 };
+        let items: Vec<_> = (first..(offset + limit).min(2_500))
+            .map(|n| json!({ "id": n, "name": format!("n{n}"), "at": "2026-01-01T00:00:00Z" }))
+            .take(limit)
+            .collect();
+        Reply::Json(200, json!({ "items": items, "total": 2_500 }))
+    });
+    let run = fake.muster(&["node", "ls", "-o", "json"]).await;
+    assert_eq!(run.code, 0, "{run:?}");
+    let list = run.json();
+    let items = list["items"].as_array().unwrap();
+    let ids: std::collections::BTreeSet<u64> = items.iter().map(|i| i["id"].as_u64().unwrap()).collect();
+    assert_eq!(
+        (items.len(), ids.len()),
+        (2_499, 2_499),
+        "the last one moved out of sight, none stands twice"
+    );
+    assert_eq!(fake.asked().len(), 3);
+    let run = fake.muster(&["node", "ls", "-o", "json", "--limit", "7"]).await;
+    assert_eq!((run.json()["items"].as_array().unwrap().len(), &run.json()["total"]), (7, &json!(2_500)));
+}
