@@ -186,6 +186,14 @@ impl Asker {
         Failure { cause, endpoint: snapshot.link.in_use().cloned(), at: self.shared.clock.wall() }
     }
 
+    /// Everything that is known of one guest, without asking anew.
+    pub(crate) async fn known(&self, vmid: Vmid) -> Result<GuestDetail, DetailError> {
+        let row = self.shared.snapshot.load().guest(vmid).ok_or(DetailError::NoSuchGuest(vmid))?.clone();
+        let config = self.shared.known_config(vmid).await;
+        let addresses = row.addresses.as_deref().cloned().map(|seen| seen.map(Arc::new));
+        Ok(GuestDetail::as_last_seen(row, config, addresses, None))
+    }
+
     /// Everything about one guest: read now where that can be done, else as last seen.
     pub(crate) async fn guest(&self, vmid: Vmid) -> Result<GuestDetail, DetailError> {
         let snapshot = self.shared.snapshot.load_full();
@@ -194,10 +202,10 @@ impl Asker {
         let known = row.addresses.as_deref().cloned().map(|seen| seen.map(Arc::new));
         let way = match self.way() {
             Ok(way) => way,
-            Err(error) => return Ok(GuestDetail::as_last_seen(row, before, known, &error)),
+            Err(error) => return Ok(GuestDetail::as_last_seen(row, before, known, Some(&error))),
         };
         let Some(client) = way.lines.get(&way.endpoint) else {
-            return Ok(GuestDetail::as_last_seen(row, before, known, &self.link_failure()));
+            return Ok(GuestDetail::as_last_seen(row, before, known, Some(&self.link_failure())));
         };
         let place = Place { vmid, kind: row.guest.kind, node: row.guest.node.clone() };
         let runs = row.guest.state == model::GuestState::Running;
@@ -311,14 +319,14 @@ impl Asker {
 }
 
 impl GuestDetail {
-    /// What was known before, and why nothing could be read now.
+    /// What was known before, and why nothing could be read now, if that was tried.
     fn as_last_seen(
         row: GuestRow,
         config: Option<Observed<Arc<GuestConfig>>>,
         addresses: Option<Observed<Arc<Vec<Interface>>>>,
-        error: &Failure,
+        error: Option<&Failure>,
     ) -> Self {
-        let error = || Some(error.clone());
+        let error = || error.cloned();
         Self {
             row,
             status: Part { seen: None, error: error() },

@@ -206,6 +206,34 @@ impl Fleet {
         self.asker(id).ok_or(DetailError::NoSuchRemote)?.guest(vmid).await
     }
 
+    /// Everything that is known of one guest, as last seen: nothing is asked for.
+    ///
+    /// # Errors
+    /// When there is no such remote or guest.
+    pub async fn guest_known(&self, id: RemoteId, vmid: Vmid) -> Result<GuestDetail, DetailError> {
+        self.asker(id).ok_or(DetailError::NoSuchRemote)?.known(vmid).await
+    }
+
+    /// The client that speaks to a remote at present, signed in.
+    ///
+    /// # Errors
+    /// When there is no such remote, or its link is not up.
+    pub fn client(&self, id: RemoteId) -> Result<pve::Client, DetailError> {
+        self.asker(id).ok_or(DetailError::NoSuchRemote)?.client().map_err(DetailError::Failed)
+    }
+
+    /// Every interval and time-out it runs by.
+    #[must_use]
+    pub fn timings(&self) -> &Timings {
+        &self.inner.common.timings
+    }
+
+    /// The system's certificate store, by which it judges.
+    #[must_use]
+    pub fn system_store(&self) -> &pve::SystemStore {
+        &self.inner.common.store
+    }
+
     /// Some lines of a task's log, from line `start` (0 is the first).
     ///
     /// # Errors

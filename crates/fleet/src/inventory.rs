@@ -145,6 +145,8 @@ pub(crate) struct Inventory {
     lag: Duration,
     /// Texts that many rows share: one copy of each.
     texts: HashSet<Text>,
+    /// With more guests than this the map of them is built anew.
+    compact_at: usize,
     contradicted: BTreeSet<Vmid>,
     /// Tasks whose meaning for the life of a number has been taken in.
     lives_told: BTreeSet<TaskId>,
@@ -226,6 +228,11 @@ impl Inventory {
         }
         self.take_storages(listing.storages, reading, now);
         self.forget_long_deleted();
+        if self.guests.len() > self.compact_at {
+            // Filled one by one in order, the map's nodes are half empty; built anew, they are full.
+            self.guests = std::mem::take(&mut self.guests).into_iter().collect();
+            self.compact_at = self.guests.len() + self.guests.len() / 8;
+        }
         Some(changes)
     }
 
@@ -538,8 +545,10 @@ impl Inventory {
     pub(crate) fn take_addresses(&mut self, vmid: Vmid, mut seen: Observed<Vec<Interface>>) {
         for interface in &mut seen.value {
             interface.name = self.shared(&interface.name);
-            for address in interface.addresses.iter_mut().filter(|one| is_loopback(one)) {
-                *address = self.shared(address);
+            if interface.addresses.iter().any(|one| is_loopback(one)) {
+                for text in interface.addresses.iter_mut().chain(&mut interface.mac) {
+                    *text = self.shared(text);
+                }
             }
         }
         let Some(known) = self.guests.get_mut(&vmid) else { return };

@@ -166,7 +166,7 @@ async fn nodes_and_quorum_go_and_come_in_one_line_each() {
     let fault = bench.remote.fault(None, Fault::NodeDown { node: "pve2".into() }).await;
     let down = |event: &Event| {
         event.node.as_ref().is_some_and(|node| node.as_str() == "pve2")
-            && matches!(&event.what, Happening::NodeState { to: NodeState::Offline, .. })
+            && matches!(&event.what, Happening::NodeState { from: NodeState::Online, to: NodeState::Offline })
     };
     lasting.until("down", |all| all.iter().any(down)).await;
     several_listings().await;

@@ -11,18 +11,21 @@ const HIDDEN: &str = "(not shown)";
 /// Longest value kept of either side.
 const LONGEST: usize = 1000;
 
+/// The digest says only that something is different; another name is told by the listing.
+const TOLD_OTHERWISE: [&str; 3] = ["digest", "name", "hostname"];
+
 /// Whether the values of a key are told to nobody.
 fn is_secret(key: &str) -> bool {
     let key = key.to_ascii_lowercase();
     ["password", "secret", "token", "environment"].iter().any(|part| key.contains(part)) || key == "env"
 }
 
-/// Key by key, in the order of the keys. The digest says only that something is different.
+/// Key by key, in the order of the keys.
 pub(crate) fn diff(old: &GuestConfig, new: &GuestConfig) -> Vec<ConfigChange> {
     let (old, new) = (flat(old), flat(new));
     let keys: BTreeSet<&String> = old.keys().chain(new.keys()).collect();
     keys.into_iter()
-        .filter(|key| key.as_str() != "digest" && old.get(*key) != new.get(*key))
+        .filter(|key| !TOLD_OTHERWISE.contains(&key.as_str()) && old.get(*key) != new.get(*key))
         .map(|key| {
             let told = |value: Option<&String>| {
                 value.map(|value| if is_secret(key) { HIDDEN.to_owned() } else { short(value) })

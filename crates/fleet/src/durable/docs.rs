@@ -92,11 +92,14 @@ pub(crate) struct FacetsDoc {
     pub(crate) link: Option<Timestamp>,
 }
 
+/// Processor use, memory, disk, uptime.
+type Figures = (Option<f32>, Option<u64>, Option<u64>, Option<u64>);
+
 /// The figures that move all the time.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct GaugesDoc {
-    g: Vec<(Vmid, Option<f32>, Option<u64>, Option<u64>, Option<u64>)>,
-    n: Vec<(NodeName, Option<f32>, Option<u64>, Option<u64>, Option<u64>, Vec<Text>)>,
+    g: Vec<(Vmid, Figures)>,
+    n: Vec<(NodeName, Figures, Vec<Text>)>,
     s: Vec<(Text, NodeName, Option<u64>)>,
 }
 
@@ -242,14 +245,15 @@ fn short(figure: Option<f64>) -> Option<f32> {
 
 impl GaugesDoc {
     pub(crate) fn of(inventory: &Inventory) -> Self {
-        let figures = |guest: &Guest| (guest.vmid, short(guest.cpu), guest.memory, guest.disk, guest.uptime);
+        let figures =
+            |guest: &Guest| (guest.vmid, (short(guest.cpu), guest.memory, guest.disk, guest.uptime));
         Self {
             g: inventory
                 .guests
                 .values()
                 .filter(|known| known.presence.is_present())
                 .map(|known| figures(&known.guest))
-                .filter(|(_, cpu, memory, disk, uptime)| {
+                .filter(|(_, (cpu, memory, disk, uptime))| {
                     cpu.is_some() || memory.is_some() || disk.is_some() || uptime.is_some()
                 })
                 .collect(),
@@ -260,10 +264,7 @@ impl GaugesDoc {
                 .map(|node| {
                     (
                         node.name.clone(),
-                        short(node.cpu),
-                        node.memory,
-                        node.disk,
-                        node.uptime,
+                        (short(node.cpu), node.memory, node.disk, node.uptime),
                         node.load.clone(),
                     )
                 })
@@ -278,14 +279,14 @@ impl GaugesDoc {
     }
 
     pub(crate) fn onto(self, inventory: &mut Inventory) {
-        for (vmid, cpu, memory, disk, uptime) in self.g {
+        for (vmid, (cpu, memory, disk, uptime)) in self.g {
             if let Some(known) = inventory.guests.get_mut(&vmid) {
                 let guest = &mut known.row_mut().guest;
                 (guest.cpu, guest.memory, guest.disk, guest.uptime) =
                     (cpu.map(f64::from), memory, disk, uptime);
             }
         }
-        for (name, cpu, memory, disk, uptime, load) in self.n {
+        for (name, (cpu, memory, disk, uptime), load) in self.n {
             if let Some(known) = inventory.nodes.get_mut(&name) {
                 let node = &mut known.node;
                 (node.cpu, node.memory, node.disk, node.uptime) = (cpu.map(f64::from), memory, disk, uptime);

@@ -359,6 +359,10 @@ impl Remote {
             return;
         }
         self.noted = Some(state.clone());
+        if matches!(state, LinkState::Disconnected { .. }) {
+            // That somebody wanted it so is a line of its own.
+            return;
+        }
         self.happened(Happening::Link { link: state.clone() }, None, now);
     }
 

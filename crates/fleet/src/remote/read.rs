@@ -285,7 +285,16 @@ impl Remote {
                 _ => {}
             }
         }
-        for change in changes {
+        for mut change in changes {
+            if let Change::GuestReshaped { vmid, changes } = &mut change
+                && self.inventory.guests.get(vmid).is_some_and(|known| known.config.is_some())
+            {
+                // Its configuration is read at once, and tells the rest itself.
+                changes.retain(|one| matches!(one.key.as_str(), "pool" | "ha"));
+                if changes.is_empty() {
+                    continue;
+                }
+            }
             let known = change.vmid().and_then(|vmid| self.inventory.guests.get(&vmid));
             let (incarnation, node) =
                 known.map(|known| (known.incarnation, known.guest.node.clone())).unzip();
@@ -330,5 +339,6 @@ impl Remote {
         for (vmid, ..) in self.inventory.to_ask() {
             self.schedule.want(Part::Inquiry(vmid), now.mono);
         }
+        self.schedule.compact();
     }
 }

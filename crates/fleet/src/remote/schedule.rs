@@ -126,12 +126,14 @@ pub(crate) struct Schedule {
     resources: Duration,
     /// When facets were last read by a process that is gone.
     remembered: BTreeMap<FacetKind, Timestamp>,
+    /// With more parts than this the map of them is built anew.
+    compact_at: usize,
 }
 
 impl Schedule {
     pub(crate) fn new(timings: Arc<Timings>, resources: Option<Duration>) -> Self {
         let resources = resources.unwrap_or(timings.resources);
-        Self { slots: BTreeMap::new(), timings, resources, remembered: BTreeMap::new() }
+        Self { slots: BTreeMap::new(), timings, resources, remembered: BTreeMap::new(), compact_at: 0 }
     }
 
     /// Remembers when facets were last read before this process was.
@@ -164,6 +166,14 @@ impl Schedule {
     pub(crate) fn interval(&self, part: &Part) -> Duration {
         let took = self.slots.get(part).and_then(|slot| slot.took).map(Micros::span).unwrap_or_default();
         interval(self.least(part), took)
+    }
+
+    /// Makes the map of parts as small as it can be: filled one by one in order, its nodes are half empty.
+    pub(crate) fn compact(&mut self) {
+        if self.slots.len() > self.compact_at {
+            self.slots = std::mem::take(&mut self.slots).into_iter().collect();
+            self.compact_at = self.slots.len() + self.slots.len() / 8;
+        }
     }
 
     /// Adds a part, due then, unless it is there.
