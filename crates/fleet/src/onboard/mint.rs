@@ -98,6 +98,7 @@ struct Work {
 
 impl Work {
     async fn all(&mut self) -> Result<(MintedToken, Credential), OnboardError> {
+        self.wanted_still()?;
         let role = self.role().await?;
         self.wanted_still()?;
         let (id, secret) = self.token().await?;
@@ -132,6 +133,7 @@ impl Work {
             if !role.made {
                 return Ok(Some(role));
             }
+            self.wanted_still()?;
             let privileges = rights::privileges(rights, major);
             self.deeds.role = Some((role.name.clone(), role.privileges.clone(), Made::Asked(Instant::now())));
             match self.client.role_create(&role.name, &privileges).await {
@@ -161,6 +163,7 @@ impl Work {
         let rows = self.client.tokens(&user).await.map_err(&failed)?.value;
         let taken: Vec<&str> = rows.rows.iter().map(|row| row.tokenid.as_str()).collect();
         let base = self.wanted.token_name.clone();
+        self.wanted_still()?;
         let free = (1..=NAMES).map(|n| numbered(&base, n)).filter(|name| !taken.contains(&name.as_str()));
         for name in free {
             let comment = format!("Muster, {}, {:08x}", self.wanted.at, rand::random::<u32>());

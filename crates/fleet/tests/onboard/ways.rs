@@ -260,6 +260,43 @@ async fn the_clusters_authority_is_offered_and_proves_itself() {
 }
 
 #[tokio::test]
+async fn odd_types_everywhere_change_nothing() {
+    for version in VERSIONS {
+        let mut topology = Topology::single(version);
+        topology.remotes[0].odd_types = true;
+        let bench = Bench::new(topology).await;
+        let mut done = bench.minted(Rights::Operate).await;
+        assert_eq!(done.minted.as_ref().unwrap().id, format!("root@pam!{TOKEN}"));
+        // And what is there already is recognised.
+        done.saved();
+        let done = bench.minted(Rights::Operate).await;
+        let minted = done.minted.clone().unwrap();
+        assert_eq!((minted.id, minted.role.unwrap().made), (format!("root@pam!{TOKEN}-2"), false));
+        assert!(done.undo().await.left.is_empty());
+        bench.end().await;
+    }
+}
+
+#[tokio::test]
+async fn a_dead_neighbour_is_no_hindrance() {
+    let mut topology = Topology::cluster(3, "9.2");
+    topology.remotes[0].users.push(user("carol@pve", &[("/vms", "PVEVMUser")]));
+    let bench = Bench::new(topology).await;
+    bench.remote.with_world(|world, _| world.kill_node("pve1"));
+    for who in [root(), password("carol@pve", "secret-user")] {
+        let at = crate::support::begin(crate::support::address(&bench.remote, "pve2"));
+        let mut onboarding = trusted(at).await.unwrap();
+        onboarding.sign_in(who).await.unwrap();
+        let Step::SignedIn(seen) = onboarding.step() else { panic!() };
+        assert_eq!(seen.nodes.len(), 3);
+        let mut done = onboarding.finish(minting(Rights::SameAsUser)).await.unwrap();
+        done.saved();
+        assert_eq!(done.spec.endpoints[0].1.ca.len(), 1);
+    }
+    bench.end().await;
+}
+
+#[tokio::test]
 async fn the_certificate_alone_is_believed_when_that_is_wanted() {
     let bench = Bench::single("9.2").await;
     let mut onboarding = bench.signed_in(root()).await;
