@@ -230,7 +230,7 @@ impl Fleet {
 
     /// The system's certificate store, by which it judges.
     #[must_use]
-    pub fn system_store(&self) -> &pve::SystemStore {
+    pub fn system_store(&self) -> &SystemStore {
         &self.inner.common.store
     }
 
