@@ -2,6 +2,9 @@
 
 use proptest::prelude::*;
 
+use model::{ConfigChange, Incarnation, TaskOutcome};
+
+use super::tasks::TASKS_KEPT;
 use super::*;
 
 const MARK: Option<PermissionsMark> = Some(PermissionsMark(1));
