@@ -639,12 +639,42 @@ async fn a_long_list_is_read_to_its_end_and_each_row_once() {
     let list = run.json();
     let items = list["items"].as_array().unwrap();
     let ids: std::collections::BTreeSet<u64> = items.iter().map(|i| i["id"].as_u64().unwrap()).collect();
-    assert_eq!(
-        (items.len(), ids.len()),
-        (2_499, 2_499),
-        "the last one moved out of sight, none stands twice"
-    );
+    assert_eq!((items.len(), ids.len()), (2_500, 2_500), "none stands twice");
     assert_eq!(fake.asked().len(), 3);
     let run = fake.muster(&["node", "ls", "-o", "json", "--limit", "7"]).await;
     assert_eq!((run.json()["items"].as_array().unwrap().len(), &run.json()["total"]), (7, &json!(2_500)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_managed_already_gets_one_more_address() {
+    let fake = Fake::start(|asked, _| {
+        let state = |step: &str| {
+            json!({
+                "id": "o1", "name": "https://192.0.2.8:8006", "step": step, "endpoint": "192.0.2.8:8006",
+                "certificate": { "fingerprint": "AA:BB", "subject": "CN=pve", "issuer": "CN=ca" }, "trusted": step != "trust",
+                "managed_as": if step == "finish" { json!({ "id": 7, "name": "cellar" }) } else { json!(null) },
+                "expires": "2099-01-01T00:00:00Z",
+            })
+        };
+        match (asked.method.as_str(), asked.path.strip_prefix("/api/v1/").unwrap_or_default()) {
+            ("POST", "onboardings") => Reply::Json(201, state("trust")),
+            ("POST", "onboardings/o1/trust") => Reply::Json(200, state("sign_in")),
+            ("POST", "onboardings/o1/sign-in") => Reply::Json(200, state("finish")),
+            ("POST", "remotes/7/endpoints") => Reply::Json(200, remote(7, "cellar", true)),
+            _ => Reply::Json(200, json!(null)),
+        }
+    });
+    let line = ["remote", "add", "192.0.2.8", "--rights", "look"];
+    let mut ask = Scripted::answering(["yes", "root@pam", "secret", "no"]);
+    let (code, _, err) = answering(&fake, &line, &mut ask).await;
+    assert_eq!(code, 2, "{err}");
+    assert!(err.contains("already managed as cellar"), "{err}");
+    assert!(err.contains("muster remote endpoint add cellar 192.0.2.8:8006"), "{err}");
+    let mut ask = Scripted::answering(["yes", "root@pam", "secret", "yes"]);
+    let (code, out, err) = answering(&fake, &line, &mut ask).await;
+    assert_eq!((code, out.as_str()), (0, "cellar: connected\n"), "{err}");
+    let sent = fake.mutations();
+    let joined = sent.iter().find(|m| m.path.ends_with("/endpoints")).unwrap();
+    assert_eq!(joined.body, json!({ "address": "192.0.2.8:8006", "fingerprint": "AA:BB" }));
+    assert_eq!(sent.last().unwrap().method, "DELETE", "what was begun is forgotten");
 }

@@ -323,7 +323,7 @@ pub enum EndpointCommand {
     Ls(Named),
     /// Use another address of the same cluster as well
     #[command(after_help = ENDPOINT_EXAMPLES)]
-    Add(EndpointAt),
+    Add(EndpointAdd),
     /// Do not use an address any more
     #[command(after_help = ENDPOINT_EXAMPLES, visible_alias = "remove")]
     Rm(EndpointAt),
@@ -338,6 +338,17 @@ pub struct EndpointAt {
     /// The endpoint: a host, with or without port
     #[arg(value_name = "ADDRESS")]
     pub address: String,
+}
+
+/// A further endpoint of a remote.
+#[derive(Debug, Args)]
+pub struct EndpointAdd {
+    /// Which, and where.
+    #[command(flatten)]
+    pub at: EndpointAt,
+    /// Trust the certificate with this SHA-256 fingerprint there, where the cluster does not vouch for it
+    #[arg(long, value_name = "SHA256")]
+    pub fingerprint: Option<String>,
 }
 
 /// `muster remote privileges`.

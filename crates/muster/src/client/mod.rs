@@ -151,6 +151,25 @@ impl Client {
         self.call(Method::DELETE, path, None::<&()>).await
     }
 
+    /// `POST`, decoded, or the problem it was refused with.
+    ///
+    /// # Errors
+    /// As [`Client::post`], but that a refusal which says what is wrong is none.
+    pub async fn try_post<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &impl Serialize,
+    ) -> Result<Result<T, api::Problem>, Failure> {
+        let answer = self.send(Method::POST, path, Some(body), &[]).await?;
+        if (200..300).contains(&answer.status) {
+            return self.decode(&answer).map(Ok);
+        }
+        match serde_json::from_slice(&answer.body) {
+            Ok(problem) if answer.is_json() => Ok(Err(problem)),
+            _ => Err(problem::failure_of(&answer, &self.name(), None)),
+        }
+    }
+
     async fn call<T: DeserializeOwned>(
         &self,
         method: Method,
@@ -172,17 +191,27 @@ impl Client {
         body: Option<&(impl Serialize + ?Sized)>,
         headers: &[(&str, &str)],
     ) -> Result<Answer, Failure> {
+        let answer = self.send(method, path, body, headers).await?;
+        if (200..300).contains(&answer.status) {
+            return Ok(answer);
+        }
+        Err(problem::failure_of(&answer, &self.name(), problem::query_of(path).as_deref()))
+    }
+
+    async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&(impl Serialize + ?Sized)>,
+        headers: &[(&str, &str)],
+    ) -> Result<Answer, Failure> {
         let body = match body {
             Some(body) => Some(Zeroizing::new(serde_json::to_vec(body).map_err(|e| {
                 Failure::new(Exit::Failed, format!("The request cannot be written as JSON: {e}."))
             })?)),
             None => None,
         };
-        let answer = self.line.ask(&method, &format!("{}{path}", self.prefix), body, headers).await?;
-        if (200..300).contains(&answer.status) {
-            return Ok(answer);
-        }
-        Err(problem::failure_of(&answer, &self.name(), problem::query_of(path).as_deref()))
+        self.line.ask(&method, &format!("{}{path}", self.prefix), body, headers).await
     }
 
     /// Reads an answer. Nothing at all is `null`.

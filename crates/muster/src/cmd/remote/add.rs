@@ -5,14 +5,15 @@ use std::time::Duration;
 
 use api::Secret;
 use api::onboarding::{
-    Confirm, Finish, Finished, Keep, Onboarding, OnboardingRequest, SecondFactor, SignIn, SignedIn, Step,
+    Confirm, Finish, Finished, Keep, Known, Onboarding, OnboardingRequest, SecondFactor, SignIn, SignedIn,
+    Step,
 };
 use model::rights::Rights;
 use pve::auth::{Credential, Factor};
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
-use super::trust::{ON_THE_HOST, facts, same};
+use super::trust::{ON_THE_HOST, facts, join, same};
 use super::{change, get, name_of};
 use crate::cli::remote::{Add, Keep as Typed, KeepRights, Reauth};
 use crate::cli::{Common, SignIn as Options};
@@ -85,7 +86,15 @@ pub(super) async fn add(
     };
     let request = OnboardingRequest { address: wanted.address, remote: None };
     let limit = wanted.sign_in.timeout;
-    let finished = within(limit, go(client, &request, &given, context)).await?;
+    let finished = match within(limit, go(client, &request, &given, context)).await? {
+        Outcome::Finished(finished) => finished,
+        Outcome::Joined(value) => {
+            return match common.json() {
+                true => context.print_json(&value).map(|()| Exit::Done),
+                false => change::stands(&value, common, context),
+            };
+        }
+    };
     let id = finished.remote.row.id.to_string();
     let value = if given.connect {
         first_look(client, &id, context).await?
@@ -115,7 +124,10 @@ pub(super) async fn reauth(
     let given =
         Given { beliefs: Beliefs::of(&wanted.sign_in)?, means, keep: wanted.keep, name: None, connect: true };
     let request = OnboardingRequest { address: String::new(), remote: Some(name) };
-    let finished = within(wanted.sign_in.timeout, go(client, &request, &given, context)).await?;
+    let limit = wanted.sign_in.timeout;
+    let Outcome::Finished(finished) = within(limit, go(client, &request, &given, context)).await? else {
+        return Ok(Exit::Done);
+    };
     let value = first_look(client, &id, context).await?;
     tell(&finished, value, "signed in anew", common, context)
 }
@@ -169,18 +181,26 @@ async fn within<T>(
     }
 }
 
+/// How adding ended.
+enum Outcome {
+    /// A remote is there that was not, or is signed in to anew.
+    Finished(Box<Finished>),
+    /// It was there already; the address is one more way to it.
+    Joined(Value),
+}
+
 /// From the address to the remote. On any failure the server forgets what was begun.
 async fn go(
     client: &Client,
     request: &OnboardingRequest,
     given: &Given,
     context: &mut Context<'_>,
-) -> Result<Finished, Failure> {
+) -> Result<Outcome, Failure> {
     let state: Onboarding = client.post(&path(&["onboardings"]), request).await?;
     let id = state.id.clone();
     let outcome = steps(client, state, given, context).await;
     context.ask.judged();
-    if outcome.is_err() {
+    if !matches!(outcome, Ok(Outcome::Finished(_))) {
         let _ = client.delete::<Value>(&path(&["onboardings", &id])).await;
     }
     outcome
@@ -191,12 +211,14 @@ async fn steps(
     mut state: Onboarding,
     given: &Given,
     context: &mut Context<'_>,
-) -> Result<Finished, Failure> {
+) -> Result<Outcome, Failure> {
     let id = state.id.clone();
     let at = |step: &str| path(&["onboardings", &id, step]);
     loop {
-        if let Some(known) = &state.managed_as {
-            return Err(managed(&known.name, &state.endpoint));
+        // Who signs in anew finds the remote itself.
+        let itself = |known: &&Known| state.remote.as_ref().is_none_or(|r| r.id != known.id);
+        if let Some(known) = state.managed_as.as_ref().filter(itself) {
+            return managed(client, known, &state, context).await;
         }
         state = match state.step {
             Step::Trust => {
@@ -208,16 +230,35 @@ async fn steps(
             Step::Finish => {
                 context.ask.judged();
                 let finish = finish(&state, given, context)?;
-                return client.post(&at("finish"), &finish).await;
+                return client.post(&at("finish"), &finish).await.map(|f| Outcome::Finished(Box::new(f)));
             }
         };
     }
 }
 
-fn managed(name: &str, endpoint: &str) -> Failure {
-    Failure::usage(format!("{endpoint} is already managed as {name}. Nothing was changed.")).hint(format!(
-        "To reach {name} by this address as well: muster remote endpoint add {name} {endpoint}"
-    ))
+/// The same cluster or host is there under a name already: its address may be one more way to it.
+async fn managed(
+    client: &Client,
+    known: &Known,
+    state: &Onboarding,
+    context: &mut Context<'_>,
+) -> Result<Outcome, Failure> {
+    let (name, endpoint) = (known.name.as_str(), state.endpoint.as_str());
+    let there = Failure::usage(format!("{endpoint} is already managed as {name}. Nothing was changed."))
+        .hint(format!(
+            "To reach {name} by this address as well: muster remote endpoint add {name} {endpoint}"
+        ));
+    if state.remote.is_some() || !context.ask.present() {
+        return Err(there);
+    }
+    context.ask.judged();
+    context.ask.tell(&safe(&format!("{endpoint} is already managed as {name}.")));
+    if !context.ask.confirm("Add this address to it as a further endpoint?")? {
+        return Err(there);
+    }
+    // The person has seen this certificate already, or the system vouches for it.
+    let fingerprint = state.certificate.as_ref().map(|c| c.fingerprint.clone());
+    join(client, &known.id.to_string(), endpoint, fingerprint, context).await.map(Outcome::Joined)
 }
 
 /// Decides whether the certificate is to be believed.

@@ -1,6 +1,7 @@
 //! Certificates and endpoints of remotes.
 
 use api::remote::{Certificate, CertificatePair, Link, NewEndpoint, Proposed, Remote, Trust};
+use model::Cause;
 use pve::trust::Fingerprint;
 use serde_json::{Value, json};
 
@@ -8,6 +9,7 @@ use super::view::endpoints as endpoint_table;
 use super::{change, get, name_of};
 use crate::cli::Common;
 use crate::cli::remote as typed;
+use crate::client::problem::failure;
 use crate::client::{Client, path};
 use crate::cmd::list::{maybe, plain};
 use crate::cmd::sheet::Sheet;
@@ -221,13 +223,49 @@ fn proposed_table(rows: &[Proposed]) -> Table {
 /// `muster remote endpoint add`.
 pub(super) async fn add_endpoint(
     client: &Client,
-    wanted: &typed::EndpointAt,
+    wanted: &typed::EndpointAdd,
     common: &Common,
     context: &mut Context<'_>,
 ) -> Result<Exit, Failure> {
-    let body = NewEndpoint { address: wanted.address.clone(), fingerprint: None };
-    let value: Value = client.post(&path(&["remotes", &wanted.named.remote, "endpoints"]), &body).await?;
-    told(&value, &format!("{} is used as well", wanted.address), common, context)
+    if let Some(text) = &wanted.fingerprint {
+        checked(text)?;
+    }
+    let (remote, address) = (&wanted.at.named.remote, &wanted.at.address);
+    let value = join(client, remote, address, wanted.fingerprint.clone(), context).await?;
+    told(&value, &format!("{address} is used as well"), common, context)
+}
+
+/// Adds an address to a remote; a certificate that the cluster does not vouch for is shown and confirmed.
+pub(super) async fn join(
+    client: &Client,
+    remote: &str,
+    address: &str,
+    fingerprint: Option<String>,
+    context: &mut Context<'_>,
+) -> Result<Value, Failure> {
+    let at = path(&["remotes", remote, "endpoints"]);
+    let body = NewEndpoint { address: address.to_owned(), fingerprint };
+    let problem = match client.try_post(&at, &body).await? {
+        Ok(value) => return Ok(value),
+        Err(problem) => problem,
+    };
+    let facts = problem.cause.as_ref().and_then(|cause| cause.facts.as_ref());
+    let (Some(Cause::UntrustedCertificate { presented, why }), None) = (facts, &body.fingerprint) else {
+        return Err(failure(&problem, None));
+    };
+    if !context.ask.present() {
+        return Err(failure(&problem, None)
+            .hint(format!("If that is the right one:  --fingerprint {presented}\n{ON_THE_HOST}")));
+    }
+    context.ask.tell(&safe(&format!("The cluster does not vouch for the certificate of {address}: {why}.")));
+    context.ask.tell(&safe(&format!("  SHA-256  {presented}")));
+    if !context.ask.confirm("Trust it there?")? {
+        return Err(Failure::new(
+            Exit::Certificate,
+            "The certificate was not confirmed. Nothing was changed.",
+        ));
+    }
+    client.post(&at, &NewEndpoint { fingerprint: Some(presented.clone()), ..body }).await
 }
 
 /// `muster remote endpoint rm`.
