@@ -97,7 +97,7 @@ pub struct ListSubscription {
     /// How many rows to leave out at the beginning.
     #[serde(default)]
     pub offset: usize,
-    /// How many rows at most: 100 when absent, never more than 1000.
+    /// How many rows at most: 100 when absent. All lists of a stream have at most 1000 together.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<usize>,
 }

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
+use std::sync::MutexGuard;
 use std::time::Duration;
 
 use api::event::Event;
@@ -13,6 +14,7 @@ use tokio::sync::watch;
 
 use super::Timings;
 use super::hub::{Held, Hub};
+use super::machine::Machine;
 use super::outbox::frame;
 use super::rows;
 use super::world::World;
@@ -103,6 +105,13 @@ pub(super) fn body<W: World>(
 }
 
 impl<W: World> Connection<W> {
+    /// The stream, unless another connection has it: what is taken from it then would be lost to that one.
+    fn machine(&self) -> Option<MutexGuard<'_, Machine>> {
+        let machine = self.held.entry.machine();
+        // Asked while it is held: whoever takes the stream up first says so, then rewinds it.
+        (!self.held.is_lost()).then_some(machine)
+    }
+
     /// The next message; `None` at the end.
     async fn next(&mut self) -> Option<Bytes> {
         if let Some(first) = self.first.pop_front() {
@@ -118,7 +127,9 @@ impl<W: World> Connection<W> {
             }
             self.held.lives(now);
             if self.expected.take().is_some_and(|by| now.since(by) > self.timings.slow) {
-                self.held.entry.machine().reset(ResetWhy::Slow);
+                if let Some(mut machine) = self.machine() {
+                    machine.reset(ResetWhy::Slow);
+                }
                 self.told = None;
             }
             if now.mono >= self.access_at {
@@ -128,7 +139,8 @@ impl<W: World> Connection<W> {
                 self.access_at = now.after(self.timings.access);
                 continue;
             }
-            if let Some(frame) = self.held.entry.machine().next() {
+            let frame = self.machine().and_then(|mut machine| machine.next());
+            if let Some(frame) = frame {
                 self.expected = Some(now.mono);
                 self.beat_at = now.after(self.timings.heartbeat);
                 return Some(frame);
@@ -140,7 +152,7 @@ impl<W: World> Connection<W> {
                 self.beat_at = now.after(self.timings.heartbeat);
                 self.expected = Some(now.mono);
                 let revision = self.told.unwrap_or_default();
-                return Some(frame(None, &StreamMessage::Heartbeat(Heartbeat { at: now.wall, revision })));
+                return Some(frame_of_heartbeat(now, revision));
             }
             self.wait(now).await;
         }
@@ -164,21 +176,18 @@ impl<W: World> Connection<W> {
 
     /// Asks what the caller may see now.
     async fn may_see(&mut self) -> bool {
-        match self.world.grants(&self.caller).await {
-            Some(grants) => {
-                if self.held.entry.machine().sees(&grants.visible()) {
-                    self.told = None;
-                }
-                self.caller.grants = grants;
-                true
-            }
-            None => false,
+        let Some(grants) = self.world.grants(&self.caller).await else { return false };
+        let changed = self.machine().is_some_and(|mut machine| machine.sees(&grants.visible()));
+        if changed {
+            self.told = None;
         }
+        self.caller.grants = grants;
+        true
     }
 
     /// Whether there may be something to tell.
     fn is_due(&self, now: Now) -> bool {
-        let machine = self.held.entry.machine();
+        let Some(machine) = self.machine() else { return false };
         self.told != Some(*self.changed.borrow())
             || machine.is_new()
             || (machine.ages() && now.since(self.looked_at) >= self.timings.aging)
@@ -191,7 +200,10 @@ impl<W: World> Connection<W> {
         }
         self.changed.borrow_and_update();
         let snapshot = self.world.snapshot();
-        self.held.entry.machine().tick(&snapshot, now.wall);
+        match self.machine() {
+            Some(mut machine) => machine.tick(&snapshot, now.wall),
+            None => return false,
+        }
         let after = self.world.now();
         // All streams together take a bounded share of one processor, however many they are.
         let open = u32::try_from(self.hub.open()).unwrap_or(u32::MAX);
@@ -208,20 +220,17 @@ impl<W: World> Connection<W> {
         let Some(last) = self.history.as_mut().map(|history| *history.borrow_and_update()) else {
             return false;
         };
-        let (after, visible) = {
-            let machine = self.held.entry.machine();
-            match machine.events_after() {
-                Some(after) if now.mono >= self.read_at && last > after => (after, machine.visible().clone()),
-                _ => return false,
-            }
+        let due = |machine: &Machine| {
+            let after = machine.events_after().filter(|after| now.mono >= self.read_at && last > *after)?;
+            Some((after, machine.visible().clone()))
         };
+        let Some((after, visible)) = self.machine().and_then(|machine| due(&machine)) else { return false };
         match self.world.events(after, &visible, self.timings.events).await {
             Ok((events, up_to)) => {
                 let snapshot = self.world.snapshot();
                 let told: Vec<Event> = events.iter().map(|event| rows::event(event, &snapshot)).collect();
-                let mut machine = self.held.entry.machine();
                 // What was read for other eyes is not told.
-                if *machine.visible() == visible {
+                if let Some(mut machine) = self.machine().filter(|machine| *machine.visible() == visible) {
                     machine.happened(after, told, up_to);
                 }
                 true
@@ -245,7 +254,7 @@ impl<W: World> Connection<W> {
         if behind {
             until = until.min(self.read_at);
         }
-        if self.held.entry.machine().ages() {
+        if self.machine().is_some_and(|machine| machine.ages()) {
             until = until.min(self.looked_at.saturating_add(self.timings.aging).max(self.look_at));
         }
         let nap = until.saturating_sub(now.mono).max(Duration::from_millis(1));
@@ -260,6 +269,10 @@ impl<W: World> Connection<W> {
             _ = self.closing.changed() => {}
         }
     }
+}
+
+fn frame_of_heartbeat(now: Now, revision: u64) -> Bytes {
+    frame(None, &StreamMessage::Heartbeat(Heartbeat { at: now.wall, revision }))
 }
 
 /// The next event, if there is a history.

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use api::event::Event;
+use api::list::DEFAULT_LIMIT;
 use api::stream::{Events, Reset, ResetWhy, StreamMessage, Subscriptions, Topic as Name};
 use bytes::Bytes;
 use fleet::FleetSnapshot;
@@ -47,6 +48,11 @@ impl Wanted {
     pub(super) fn read(subscriptions: Subscriptions, timings: &Timings) -> Result<Self, Problem> {
         if subscriptions.lists.len() > timings.lists {
             let detail = format!("One stream follows at most {} lists.", timings.lists);
+            return Err(Problem::invalid(detail));
+        }
+        let rows = subscriptions.lists.values().map(|list| list.limit.unwrap_or(DEFAULT_LIMIT));
+        if rows.fold(0, usize::saturating_add) > timings.rows {
+            let detail = format!("The lists of one stream have at most {} rows together.", timings.rows);
             return Err(Problem::invalid(detail));
         }
         let lists = subscriptions

@@ -51,6 +51,8 @@ pub struct Timings {
     pub streams_per_caller: usize,
     /// Lists that one stream may follow.
     pub lists: usize,
+    /// Rows that its lists may have together: they are kept, so that only what changes need be told.
+    pub rows: usize,
     /// Rows in one message of a topic.
     pub chunk: usize,
     /// Events read from the store at once.
@@ -69,9 +71,10 @@ impl Default for Timings {
             slow: Duration::from_secs(20),
             kept_messages: 1024,
             kept_bytes: 1024 * 1024,
-            streams: 1024,
+            streams: 512,
             streams_per_caller: 32,
             lists: 8,
+            rows: 1000,
             chunk: 500,
             events: 200,
         }

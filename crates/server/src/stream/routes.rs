@@ -37,7 +37,12 @@ pub fn routes() -> OpenApiRouter<App> {
     tag = "stream",
     params(StreamQuery, ("last-event-id" = Option<String>, Header, description = "The id of the last message received.")),
     responses((status = 200, description = "The stream.", content_type = "text/event-stream",
-        body = api::stream::StreamMessage)),
+        body = api::stream::StreamMessage,
+        example = json!({
+            "type": "links",
+            "upserted": [],
+            "removed": [7]
+        }))),
 )]
 async fn open(
     State(app): State<App>,
@@ -112,7 +117,8 @@ fn last_event(app: &App) -> i64 {
     tag = "stream",
     params(("id" = String, Path, description = "The stream's id, as its `hello` said.")),
     request_body = Subscriptions,
-    responses((status = 200, description = "The subscriptions as they stand.", body = Subscriptions)),
+    responses((status = 200, description = "The subscriptions as they stand.", body = Subscriptions,
+        example = json!({"topics": ["events"], "lists": {}, "events_after": 4711}))),
 )]
 async fn subscribe(
     State(app): State<App>,

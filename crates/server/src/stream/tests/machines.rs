@@ -216,6 +216,9 @@ fn what_cannot_be_told_is_refused_with_its_place() {
     let one = many.lists["hot"].clone();
     many.lists = (0..9).map(|n| (n.to_string(), one.clone())).collect();
     assert!(Wanted::read(many, &timings()).is_err());
+    let mut long = everything();
+    long.lists.get_mut("hot").unwrap().limit = Some(1000);
+    assert!(Wanted::read(long, &timings()).is_err());
 }
 
 #[test]
