@@ -42,7 +42,7 @@ fn unreadable(code: &'static str, title: &str, error: QueryError) -> Problem {
 }
 
 /// A page of a list as the API tells it.
-fn page<A, B>(of: lists::Page<A>, row: impl Fn(A) -> Option<B>) -> Page<B> {
+pub(crate) fn page<A, B>(of: lists::Page<A>, row: impl Fn(A) -> Option<B>) -> Page<B> {
     let lists::Page { items, total, counts, revision } = of;
     Page {
         items: items.into_iter().filter_map(row).collect(),
