@@ -176,20 +176,22 @@ pub async fn vouch(
     let authority = TrustPolicy::cluster_ca(&root, names);
     let own = TrustPolicy { system: false, ..authority.clone() };
     let issued = presented.judge(&own).is_ok();
-    let told = stream::iter(nodes.iter().map(|node| async move {
-        let rows = client.node_certificates(&node.name).await.ok()?.value.rows;
-        Some((node.name.as_str(), shown_by(&rows)?.fingerprint))
+    // Owned names: a closure over borrowed ones keeps this future from being sent to another thread.
+    let names: Vec<String> = nodes.iter().map(|node| node.name.clone()).collect();
+    let told = stream::iter(names.into_iter().map(|name| async move {
+        let rows = client.node_certificates(&name).await.ok()?.value.rows;
+        Some((name, shown_by(&rows)?.fingerprint))
     }));
-    let told: Vec<Option<(&str, Fingerprint)>> = told.buffered(AT_ONCE).collect().await;
+    let told: Vec<Option<(String, Fingerprint)>> = told.buffered(AT_ONCE).collect().await;
     let node = told.into_iter().flatten().find(|(_, shown)| *shown == leaf.fingerprint).map(|(name, _)| name);
     let named =
         || nodes.iter().map(|node| node.name.as_str()).find(|name| leaf.sans.iter().any(|san| san == name));
     let stranger =
         || OnboardError::Stranger { address: address.to_string(), shown: leaf.fingerprint.to_string() };
     let (node, trust) = match (node, issued) {
-        (Some(node), true) => (node.to_owned(), authority),
-        (Some(node), false) if presented.by_system().is_ok() => (node.to_owned(), TrustPolicy::system()),
-        (Some(node), false) => (node.to_owned(), TrustPolicy::leaf(leaf.fingerprint)),
+        (Some(node), true) => (node, authority),
+        (Some(node), false) if presented.by_system().is_ok() => (node, TrustPolicy::system()),
+        (Some(node), false) => (node, TrustPolicy::leaf(leaf.fingerprint)),
         (None, true) => (named().ok_or_else(stranger)?.to_owned(), authority),
         // The system's store may vouch for the name, but not for whose host it is: the credential stays here.
         (None, false) => return Err(stranger()),

@@ -1,0 +1,107 @@
+//! `/events`: the history of everything, newest first.
+
+use api::event::{Event, EventPage, EventQuery};
+use axum::extract::State;
+use model::access::Act;
+use model::{RemoteId, Vmid};
+use store::{EventFilter, EventRecord};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::operations::remotes_of;
+use super::{limit, refuse};
+use crate::app::App;
+use crate::caller::Caller;
+use crate::extract::{Json, Query};
+use crate::guard::guard;
+use crate::problem::Problem;
+use crate::stream::rows;
+
+pub(super) fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new().routes(guard(Act::Read, routes!(list)))
+}
+
+/// Lists what happened, newest first.
+///
+/// One event per thing that happened. `next` is what to give as `before` for the next page.
+#[utoipa::path(
+    get,
+    path = "/events",
+    tag = "events",
+    params(EventQuery),
+    responses((status = 200, description = "A page of the history.", body = EventPage,
+        example = json!({"items": [], "total": 0, "next": null}))),
+)]
+async fn list(
+    State(app): State<App>,
+    caller: Caller,
+    Query(query): Query<EventQuery>,
+) -> Result<Json<EventPage>, Problem> {
+    let remote = match query.remote.as_deref().filter(|text| !text.is_empty()) {
+        Some(text) => {
+            let id = app.remote_called(text).or_else(|| removed(text)).filter(|id| caller.grants.sees(*id));
+            Some(id.ok_or_else(|| Problem::not_found("remote"))?)
+        }
+        None => None,
+    };
+    page(&app, &caller, &query, remote, query.vmid).await.map(Json)
+}
+
+/// The number of a remote that may be gone: its history stays.
+fn removed(text: &str) -> Option<RemoteId> {
+    text.parse().ok().map(RemoteId)
+}
+
+/// A page of what the caller may see.
+pub(super) async fn page(
+    app: &App,
+    caller: &Caller,
+    query: &EventQuery,
+    remote: Option<RemoteId>,
+    vmid: Option<Vmid>,
+) -> Result<EventPage, Problem> {
+    let Some(store) = app.fleet().store() else {
+        return Ok(EventPage { items: Vec::new(), total: 0, next: None });
+    };
+    let kinds = query.kind.as_deref().unwrap_or_default().split(',').map(str::trim);
+    let limit = limit(query.limit);
+    let filter = EventFilter {
+        remotes: remotes_of(&caller.visible()),
+        remote,
+        vmid,
+        kinds: kinds.filter(|kind| !kind.is_empty()).map(str::to_owned).collect(),
+        before: query.before,
+        limit,
+        ..EventFilter::default()
+    };
+    let records = store.events(filter).await.map_err(|error| refuse::store(&error))?;
+    let next = (records.len() == limit).then(|| records.last().map(|(seq, _)| *seq)).flatten();
+    let snapshot = app.fleet().snapshot();
+    let items: Vec<Event> = records
+        .iter()
+        .map(|(seq, record)| match rows::kept_event(*seq, record) {
+            Some(event) => rows::event(&event, &snapshot),
+            None => unknown(*seq, record, record.remote.and_then(|id| snapshot.remote(id)).map(|one| &one.name)),
+        })
+        .collect();
+    Ok(EventPage { total: items.len(), items, next })
+}
+
+/// An event of a kind that this Muster does not know: what stands beside its body is told all the same.
+fn unknown(seq: i64, record: &EventRecord, remote: Option<&model::Text>) -> Event {
+    Event {
+        id: seq,
+        name: record.kind.clone(),
+        at: record.at,
+        sentence: format!("{} (of a kind that this version of Muster does not know)", record.kind.replace('_', " ")),
+        remote_id: record.remote,
+        remote: remote.cloned(),
+        vmid: record.vmid,
+        incarnation: record.incarnation,
+        node: record.node.clone(),
+        author: None,
+        operation: record.operation,
+        task: record.task.clone(),
+        what: None,
+    }
+}

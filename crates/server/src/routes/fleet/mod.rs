@@ -1,0 +1,60 @@
+//! The fleet over HTTP: remotes and how they are added, guests, nodes, storages, tasks, operations, history.
+//!
+//! Handlers only translate: into a call of [`fleet::Fleet`] or of its lists, and what comes of it into what
+//! `api` declares ([`view`]), or into a [`Problem`] ([`refuse`]).
+
+mod desk;
+mod events;
+mod guests;
+mod nodes;
+mod onboardings;
+mod operations;
+mod refuse;
+mod remotes;
+mod storages;
+mod tasks;
+mod trust;
+pub(crate) mod view;
+
+use std::sync::Arc;
+
+use fleet::RemoteSnapshot;
+use model::RemoteId;
+use utoipa_axum::router::OpenApiRouter;
+
+use crate::app::App;
+use crate::problem::Problem;
+
+pub use desk::{Bounds, Desk};
+
+/// All routes about the fleet.
+pub(crate) fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .merge(remotes::routes())
+        .merge(trust::routes())
+        .merge(onboardings::routes())
+        .merge(guests::routes())
+        .merge(nodes::routes())
+        .merge(storages::routes())
+        .merge(tasks::routes())
+        .merge(operations::routes())
+        .merge(events::routes())
+}
+
+/// A remote as it stands. It may have been removed since the request was let in.
+fn remote(app: &App, id: RemoteId) -> Result<Arc<RemoteSnapshot>, Problem> {
+    app.fleet().remote(id).ok_or_else(|| Problem::not_found("remote"))
+}
+
+/// Refuses what would send something to a remote that somebody disconnected.
+fn connected(remote: &RemoteSnapshot) -> Result<(), Problem> {
+    match &remote.link.state {
+        model::LinkState::Disconnected { by } => Err(refuse::disconnected(&remote.name, by)),
+        _ => Ok(()),
+    }
+}
+
+/// How many rows of a history are given: what was asked for, within bounds.
+fn limit(asked: Option<usize>) -> usize {
+    asked.unwrap_or(api::list::DEFAULT_LIMIT).clamp(1, api::list::MAX_LIMIT)
+}

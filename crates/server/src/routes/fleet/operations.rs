@@ -1,0 +1,225 @@
+//! `/operations`: asked for, listed, looked at, decided.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use api::operation::{Operation, OperationRequest, Resolve};
+use api::{ListQuery, Page};
+use axum::extract::State;
+use axum::response::{IntoResponse as _, Response};
+use fleet::lists;
+use fleet::{FleetSnapshot, RemoteSnapshot, Resolution};
+use http::{HeaderValue, StatusCode, header};
+use model::access::{Act, Visible};
+use model::operation::UnknownWhy;
+use model::query::Vocabulary;
+use model::{OperationId, OperationState, RemoteId, TaskId};
+use serde::Deserialize;
+use store::OperationFilter;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::{refuse, view};
+use crate::app::App;
+use crate::caller::Caller;
+use crate::extract::{Json, Path, Query};
+use crate::guard::guard;
+use crate::problem::Problem;
+use crate::stream::rows;
+
+/// Ended operations that are looked through for a list, the newest ones.
+const ENDED: usize = 2000;
+
+pub(super) fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(guard(Act::Power, routes!(create)))
+        .routes(guard(Act::Read, routes!(list)))
+        .routes(guard(Act::Read, routes!(show)))
+        .routes(guard(Act::Power, routes!(resolve)))
+}
+
+/// Starts, stops or otherwise switches a guest.
+///
+/// Recorded before anything is sent, sent once, followed to its end: read it at `Location`, or follow it over the
+/// stream. An action that makes no sense now is refused (409) with why, and with what would make it possible. While
+/// the link is down for a cause that may pass, it is tried first; an operation that does not get through within ten
+/// seconds ends as `not_sent`, and is never sent later.
+#[utoipa::path(
+    post,
+    path = "/operations",
+    tag = "operations",
+    request_body = OperationRequest,
+    responses(
+        (status = 202, description = "It is under way.", body = Operation,
+            headers(("Location" = String, description = "Where it is."))),
+        (status = 409, description = "It cannot be done now.", body = api::Problem,
+            content_type = "application/problem+json"),
+    ),
+)]
+async fn create(
+    State(app): State<App>,
+    caller: Caller,
+    Json(wanted): Json<OperationRequest>,
+) -> Result<Response, Problem> {
+    let id = app.remote_called(&wanted.remote).ok_or_else(|| Problem::not_found("remote"))?;
+    caller.needs(Act::Power, Some(id))?;
+    let remote = super::remote(&app, id)?;
+    let asked = app.fleet().operate(id, wanted.vmid, wanted.action, wanted.options, caller.author()).await;
+    let operation = match asked {
+        Ok(operation) => operation,
+        Err(error) => return Err(refuse::operate(&error, &*super::remote(&app, id)?)),
+    };
+    let told = app.fleet().operation_now(operation).await.ok_or_else(Problem::internal)?;
+    let body = Json(Operation::of(&told, &remote.name));
+    let mut response = (StatusCode::ACCEPTED, body).into_response();
+    if let Ok(at) = HeaderValue::from_str(&format!("{}/operations/{operation}", api::BASE)) {
+        response.headers_mut().insert(header::LOCATION, at);
+    }
+    Ok(response)
+}
+
+/// Lists operations, newest first: those that have not ended, and the newest two thousand that have.
+#[utoipa::path(
+    get,
+    path = "/operations",
+    tag = "operations",
+    params(ListQuery),
+    responses((status = 200, description = "A page of operations.", body = Page<Operation>,
+        example = json!({"items": [], "total": 0, "counts": {"state": {"running": 1, "succeeded": 7}}, "revision": 42}))),
+)]
+async fn list(
+    State(app): State<App>,
+    caller: Caller,
+    Query(query): Query<ListQuery>,
+) -> Result<Json<Page<Operation>>, Problem> {
+    let request = rows::request(Vocabulary::Operations, &query)?;
+    let visible = caller.visible();
+    let snapshot = with_ended(&app, &visible).await?;
+    Ok(Json(rows::operations(lists::operations(&snapshot, &visible, &request, app.now().wall))))
+}
+
+/// The body of an operation's record, as far as it is looked at here.
+#[derive(Deserialize)]
+struct Kept {
+    #[serde(flatten)]
+    operation: model::Operation,
+}
+
+/// The fleet with nothing but its operations, those among them that have ended long ago.
+async fn with_ended(app: &App, visible: &Visible) -> Result<FleetSnapshot, Problem> {
+    let now = app.fleet().snapshot();
+    let mut remotes: Vec<RemoteSnapshot> = now
+        .remotes
+        .iter()
+        .filter(|remote| visible.sees(remote.id))
+        .map(|remote| RemoteSnapshot {
+            link: remote.link.clone(),
+            operations: remote.operations.clone(),
+            ..RemoteSnapshot::bare(remote.id, remote.name.clone(), remote.at)
+        })
+        .collect();
+    let mut known: BTreeSet<OperationId> =
+        remotes.iter().flat_map(|remote| remote.operations.iter().map(|operation| operation.id)).collect();
+    let records = match app.fleet().store() {
+        Some(store) => {
+            let filter =
+                OperationFilter { remotes: remotes_of(visible), limit: ENDED, ..OperationFilter::default() };
+            store.operations(filter).await.map_err(|error| refuse::store(&error))?
+        }
+        None => Vec::new(),
+    };
+    for record in records {
+        if !visible.sees(record.remote) || !known.insert(record.id) {
+            continue;
+        }
+        let Ok(Kept { operation }) = serde_json::from_str(&record.body) else {
+            tracing::warn!(operation = %record.id, "what was kept of an operation cannot be read");
+            continue;
+        };
+        let at = match remotes.iter().position(|remote| remote.id == record.remote) {
+            Some(at) => at,
+            None => {
+                remotes.push(RemoteSnapshot::bare(record.remote, view::gone(record.remote), app.now().wall));
+                remotes.len() - 1
+            }
+        };
+        if let Some(remote) = remotes.get_mut(at) {
+            remote.operations.push(Arc::new(operation));
+        }
+    }
+    Ok(FleetSnapshot { revision: now.revision, remotes: remotes.into_iter().map(Arc::new).collect() })
+}
+
+/// The remotes that the store is asked about.
+pub(super) fn remotes_of(visible: &Visible) -> Option<Vec<RemoteId>> {
+    match visible {
+        Visible::All => None,
+        Visible::Remotes(some) => Some(some.iter().copied().collect()),
+    }
+}
+
+/// An operation that the caller may see.
+async fn seen(app: &App, caller: &Caller, id: &str) -> Result<Arc<model::Operation>, Problem> {
+    let absent = || Problem::not_found("operation");
+    let id: OperationId = id.parse().map_err(|_| absent())?;
+    let operation = app.fleet().operation_now(id).await.ok_or_else(absent)?;
+    if caller.grants.sees(operation.guest.remote) { Ok(operation) } else { Err(absent()) }
+}
+
+fn told(app: &App, operation: &model::Operation) -> Operation {
+    let id = operation.guest.remote;
+    let name = app.fleet().remote(id).map_or_else(|| view::gone(id), |remote| remote.name.clone());
+    Operation::of(operation, &name)
+}
+
+/// Shows one operation.
+#[utoipa::path(
+    get,
+    path = "/operations/{id}",
+    tag = "operations",
+    params(("id" = String, Path, description = "Its id.", example = "7300000000000000")),
+    responses((status = 200, description = "The operation.", body = Operation)),
+)]
+async fn show(
+    State(app): State<App>,
+    caller: Caller,
+    Path(id): Path<String>,
+) -> Result<Json<Operation>, Problem> {
+    let operation = seen(&app, &caller, &id).await?;
+    Ok(Json(told(&app, &operation)))
+}
+
+/// Decides what became of an operation.
+///
+/// When several tasks could be it nobody but a person can tell: one of its `candidates`, or none of them.
+#[utoipa::path(
+    post,
+    path = "/operations/{id}/resolve",
+    tag = "operations",
+    params(("id" = String, Path, description = "Its id.", example = "7300000000000000")),
+    request_body(content = Resolve, example = json!({"as": "not_sent"})),
+    responses((status = 200, description = "The operation as it stands now.", body = Operation)),
+)]
+async fn resolve(
+    State(app): State<App>,
+    caller: Caller,
+    Path(id): Path<String>,
+    Json(wanted): Json<Resolve>,
+) -> Result<Json<Operation>, Problem> {
+    let operation = seen(&app, &caller, &id).await?;
+    caller.needs(Act::Power, Some(operation.guest.remote))?;
+    let resolution = match wanted {
+        Resolve::Task { task } => Resolution::Task(task),
+        Resolve::NotSent => Resolution::NotSent,
+    };
+    let candidates: Vec<TaskId> = match &operation.state {
+        OperationState::OutcomeUnknown(UnknownWhy::Candidates { tasks }) => tasks.clone(),
+        _ => Vec::new(),
+    };
+    app.fleet()
+        .resolve(operation.id, resolution, &caller.author())
+        .await
+        .map_err(|error| refuse::resolve(&error, &candidates))?;
+    let operation = seen(&app, &caller, &id).await?;
+    Ok(Json(told(&app, &operation)))
+}

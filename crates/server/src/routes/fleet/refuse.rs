@@ -1,0 +1,288 @@
+//! What the fleet refuses, as problems: each with its own code, and with what would mend it.
+
+use api::problem::Candidate;
+use fleet::onboard::OnboardError;
+use fleet::{
+    AddError, DetailError, DisconnectError, EditError, NoSuchRemote, OperateError, RemoteSnapshot, RemoveError,
+    ResolveError, StopTaskError,
+};
+use http::StatusCode;
+use model::cause::ServerClass;
+use model::{Cause, EndpointId, Failure, LinkState, OperationId, TaskId};
+
+use crate::problem::Problem;
+
+/// What can be done about a store that takes nothing.
+const STORE_REMEDY: &str = "Look at the disk of the machine that Muster runs on, and at Muster's log.";
+
+/// The status that goes with a cause: 4xx where who asks can mend it, 5xx where it lies with the remote.
+fn status(cause: &Cause) -> StatusCode {
+    match cause {
+        Cause::CredentialsRejected { .. }
+        | Cause::SecondFactorNeeded { .. }
+        | Cause::ParametersRejected { .. }
+        | Cause::NotSendable { .. } => StatusCode::UNPROCESSABLE_ENTITY,
+        Cause::Disconnected { .. }
+        | Cause::UntrustedCertificate { .. }
+        | Cause::CertificateChanged { .. }
+        | Cause::PrivilegeMissing { .. } => StatusCode::CONFLICT,
+        Cause::ServerError { class, .. } => match class {
+            ServerClass::NotFound => StatusCode::NOT_FOUND,
+            ServerClass::Locked | ServerClass::NoQuorum | ServerClass::Conflict | ServerClass::Exists => {
+                StatusCode::CONFLICT
+            }
+            ServerClass::Other => StatusCode::BAD_GATEWAY,
+        },
+        Cause::ConnectTimeout { .. } | Cause::NoAnswer { .. } | Cause::NodeNoAnswer { .. } => {
+            StatusCode::GATEWAY_TIMEOUT
+        }
+        Cause::Internal { .. } => StatusCode::INTERNAL_SERVER_ERROR,
+        Cause::Dns { .. }
+        | Cause::Refused
+        | Cause::Unreachable { .. }
+        | Cause::TlsFailure { .. }
+        | Cause::AnswerCut { .. }
+        | Cause::NotHttp { .. }
+        | Cause::NotProxmox { .. }
+        | Cause::NotUnderstood { .. }
+        | Cause::NodeDown { .. }
+        | Cause::NotSupported { .. }
+        | Cause::TooLarge { .. } => StatusCode::BAD_GATEWAY,
+    }
+}
+
+/// A cause met on the way to Proxmox VE.
+pub(super) fn cause(cause: &Cause, endpoint: Option<&EndpointId>) -> Problem {
+    let told = api::Cause::at(cause, endpoint);
+    let title = match cause {
+        Cause::Disconnected { .. } => "The remote is disconnected.",
+        Cause::Internal { .. } => "A fault inside Muster.",
+        _ => "The remote did not do what was asked of it.",
+    };
+    Problem::new(status(cause), cause.code(), title)
+        .detail(told.sentence.clone())
+        .remedy(told.remedy.clone())
+        .cause(told)
+}
+
+/// A call that failed.
+pub(super) fn failure(failure: &Failure) -> Problem {
+    cause(&failure.cause, failure.endpoint.as_ref())
+}
+
+/// An error of the client's own.
+pub(super) fn call(error: &pve::Error) -> Problem {
+    cause(&fleet::errors::cause(error), Some(&EndpointId::from(error.endpoint())))
+}
+
+/// Somebody disconnected the remote: nothing is sent to it.
+pub(super) fn disconnected(name: &str, by: &str) -> Problem {
+    let why = Cause::Disconnected { by: by.to_owned() };
+    cause(&why, None).detail(format!("{name} was disconnected by {by}."))
+}
+
+fn not_recorded(error: impl std::fmt::Display) -> Problem {
+    Problem::new(StatusCode::SERVICE_UNAVAILABLE, "not_recorded", "It could not be recorded, so it was not done.")
+        .detail(error.to_string())
+        .remedy(STORE_REMEDY)
+}
+
+/// The store does not tell.
+pub(super) fn store(error: &store::StoreError) -> Problem {
+    tracing::error!(%error, "the store does not tell");
+    Problem::new(StatusCode::SERVICE_UNAVAILABLE, "store", "What is kept cannot be read at present.")
+        .remedy(STORE_REMEDY)
+}
+
+fn open_operations(open: &[OperationId], what: &str, remedy: &str) -> Problem {
+    let detail = match open.len() {
+        1 => "One operation on it has not ended, and would not be followed any more.".to_owned(),
+        n => format!("{n} operations on it have not ended, and would not be followed any more."),
+    };
+    Problem::conflict("open_operations", what).detail(detail).remedy(remedy).candidates(open.iter().map(|id| {
+        Candidate { id: id.to_string(), name: String::new(), kind: "operation".to_owned() }
+    }))
+}
+
+impl From<NoSuchRemote> for Problem {
+    fn from(_: NoSuchRemote) -> Self {
+        Self::not_found("remote")
+    }
+}
+
+impl From<EditError> for Problem {
+    fn from(error: EditError) -> Self {
+        match &error {
+            EditError::NoSuchRemote => Self::not_found("remote"),
+            EditError::Name(text) => name(text),
+            EditError::Endpoint(text) => {
+                Self::conflict("endpoint", "That cannot be done with this endpoint.").detail(sentence(text))
+            }
+            EditError::NotRecorded(_) => not_recorded(error),
+        }
+    }
+}
+
+impl From<AddError> for Problem {
+    fn from(error: AddError) -> Self {
+        match &error {
+            AddError::Name(text) => name(text),
+            AddError::Endpoints(text) => Self::invalid(sentence(text)),
+            AddError::AlreadyManaged { id, name } => managed(&error.to_string(), *id, name),
+            AddError::NotRecorded(_) => not_recorded(error),
+        }
+    }
+}
+
+/// A name that is none, or taken.
+fn name(text: &str) -> Problem {
+    Problem::conflict("name", "The remote cannot have this name.")
+        .detail(sentence(text))
+        .remedy("Choose another name.")
+}
+
+/// The cluster is managed already.
+fn managed(text: &str, id: model::RemoteId, name: &str) -> Problem {
+    Problem::conflict("already_managed", "This cluster or host is managed already.")
+        .detail(sentence(text))
+        .remedy(format!("Add the address as an endpoint of {name}, or give {name} a new credential."))
+        .candidates([Candidate { id: id.to_string(), name: name.to_owned(), kind: "remote".to_owned() }])
+}
+
+impl From<DisconnectError> for Problem {
+    fn from(error: DisconnectError) -> Self {
+        match &error {
+            DisconnectError::NoSuchRemote => Self::not_found("remote"),
+            DisconnectError::OpenOperations(open) => open_operations(
+                open,
+                "The remote was not disconnected.",
+                "Wait for them, or send “even_with_open”: they are followed again once it is connected.",
+            ),
+            DisconnectError::NotRecorded(_) => not_recorded(error),
+        }
+    }
+}
+
+impl From<RemoveError> for Problem {
+    fn from(error: RemoveError) -> Self {
+        match &error {
+            RemoveError::NoSuchRemote => Self::not_found("remote"),
+            RemoveError::OpenOperations(open) => open_operations(
+                open,
+                "The remote was not removed.",
+                "Wait for them, or send “even_with_open=true”: what becomes of them is then not known.",
+            ),
+            RemoveError::NotRecorded(_) => not_recorded(error),
+        }
+    }
+}
+
+impl From<DetailError> for Problem {
+    fn from(error: DetailError) -> Self {
+        match &error {
+            DetailError::NoSuchRemote => Self::not_found("remote"),
+            DetailError::NoSuchGuest(_) => Self::not_found("guest"),
+            DetailError::NotATask(_) => Self::not_found("task"),
+            DetailError::Failed(why) => failure(why),
+        }
+    }
+}
+
+impl From<StopTaskError> for Problem {
+    fn from(error: StopTaskError) -> Self {
+        match &error {
+            StopTaskError::NoSuchRemote => Self::not_found("remote"),
+            StopTaskError::NotATask(_) => Self::not_found("task"),
+            StopTaskError::Failed(why) => failure(why),
+        }
+    }
+}
+
+/// An action that was not taken on. Where the link is why, its cause is told.
+pub(super) fn operate(error: &OperateError, remote: &RemoteSnapshot) -> Problem {
+    match error {
+        OperateError::NoSuchRemote => Problem::not_found("remote"),
+        OperateError::NoSuchGuest(_) => Problem::not_found("guest"),
+        OperateError::NotRecorded(_) => not_recorded(error),
+        OperateError::Disabled { reason, remedy } => {
+            let of_link = remote.link.state.needs_person();
+            let problem = match &remote.link.state {
+                LinkState::Disconnected { by } => disconnected(&remote.name, by),
+                state => {
+                    let problem = Problem::conflict("disabled", "That cannot be done now.");
+                    match state.cause().filter(|_| of_link) {
+                        Some(cause) => problem.cause(api::Cause::at(cause, remote.link.in_use())),
+                        None => problem,
+                    }
+                }
+            };
+            problem.detail(sentence(reason)).remedy(remedy.clone())
+        }
+    }
+}
+
+/// A decision that was not taken in. `candidates`: the tasks among which there is one.
+pub(super) fn resolve(error: &ResolveError, candidates: &[TaskId]) -> Problem {
+    match error {
+        ResolveError::NoSuchOperation => Problem::not_found("operation"),
+        ResolveError::NotOpen => {
+            Problem::conflict("not_undecided", "There is nothing to decide.").detail(sentence(&error.to_string()))
+        }
+        ResolveError::NotACandidate(_) => {
+            let one = |task: &TaskId| Candidate {
+                id: task.to_string(),
+                name: String::new(),
+                kind: "task".to_owned(),
+            };
+            Problem::invalid(sentence(&error.to_string())).candidates(candidates.iter().map(one))
+        }
+        ResolveError::NotRecorded => not_recorded(error),
+    }
+}
+
+/// A step of an onboarding that failed.
+pub(super) fn onboard(error: &OnboardError) -> Problem {
+    let conflict = |title: &str| Problem::conflict(error.code(), title);
+    let whole = |problem: Problem| problem.detail(sentence(&error.to_string())).remedy(error.remedy());
+    match error {
+        OnboardError::Failed { cause: why, endpoint, .. } => {
+            let told = api::Cause::at(why, Some(&EndpointId::from(endpoint.as_str())));
+            whole(Problem::new(status(why), why.code(), "That did not work.").cause(told))
+        }
+        OnboardError::Undone { source, .. } => onboard(source).detail(sentence(&error.to_string())).remedy(error.remedy()),
+        OnboardError::AlreadyManaged { id, name, .. } => whole(managed("", *id, name)),
+        OnboardError::UnknownRealm { realms, .. } => whole(
+            Problem::new(StatusCode::UNPROCESSABLE_ENTITY, error.code(), "The host has no such realm.").candidates(
+                realms.iter().map(|realm| Candidate {
+                    id: realm.clone(),
+                    name: realm.clone(),
+                    kind: "realm".to_owned(),
+                }),
+            ),
+        ),
+        OnboardError::NotAToken => {
+            whole(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, error.code(), "That is no API token."))
+        }
+        OnboardError::OtherCertificate { shown, given } => {
+            let cause = Cause::CertificateChanged { expected: given.to_string(), presented: shown.to_string() };
+            whole(conflict("It shows another certificate.").cause(&cause))
+        }
+        OnboardError::Lost => whole(Problem::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "internal",
+            "A fault inside Muster; its log says more.",
+        )),
+        _ => whole(conflict("That cannot be done.")),
+    }
+}
+
+/// Begins large and ends with a full stop, as a sentence does.
+pub(super) fn sentence(clause: &str) -> String {
+    let clause = clause.trim();
+    let mut chars = clause.chars();
+    let begun: String = match chars.next() {
+        Some(first) => first.to_uppercase().chain(chars).collect(),
+        None => String::new(),
+    };
+    if begun.is_empty() || begun.ends_with(['.', '?', '!']) { begun } else { format!("{begun}.") }
+}

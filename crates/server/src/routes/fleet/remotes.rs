@@ -1,0 +1,272 @@
+//! `/remotes`: listed, shown, edited, connected, disconnected, removed.
+
+use std::time::Duration;
+
+use api::onboarding::SecondFactor;
+use api::remote::{
+    Disconnect, MintedFate, MintedLeft, Remote, RemoteEdit, RemoteRow, RemoveQuery, Removed,
+};
+use api::{ListQuery, Page};
+use axum::extract::State;
+use fleet::lists;
+use fleet::onboard::Undone;
+use http::StatusCode;
+use model::access::Act;
+use model::query::Vocabulary;
+use pve::{Factor, Secret};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::{connected, refuse, view};
+use crate::app::App;
+use crate::caller::Caller;
+use crate::extract::{Json, Query};
+use crate::guard::{Gate, Here, guard};
+use crate::problem::Problem;
+use crate::stream::rows;
+
+/// The least poll interval that may be asked for, and the longest.
+const INTERVALS: (Duration, Duration) = (Duration::from_secs(10), Duration::from_secs(24 * 3600));
+
+pub(super) fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(guard(Act::Read, routes!(list)))
+        .routes(guard(Act::Read, routes!(show)))
+        .routes(guard(Act::Remotes, routes!(edit, remove)))
+        .routes(guard(Act::Remotes, routes!(connect)))
+        .routes(guard(Act::Remotes, routes!(disconnect)))
+        .routes(guard(Gate::on(Act::Read).unaudited(), routes!(try_now)))
+        .routes(guard(Act::Remotes, routes!(second_factor)))
+}
+
+/// Lists the remotes.
+///
+/// Each with its link: state, cause, since when, next try, what would mend it; and with how much is on it.
+#[utoipa::path(
+    get,
+    path = "/remotes",
+    tag = "remotes",
+    params(ListQuery),
+    responses((status = 200, description = "A page of remotes.", body = Page<RemoteRow>,
+        example = json!({"items": [], "total": 0, "counts": {"link": {"connected": 3}}, "revision": 42}))),
+)]
+async fn list(
+    State(app): State<App>,
+    caller: Caller,
+    Query(query): Query<ListQuery>,
+) -> Result<Json<Page<RemoteRow>>, Problem> {
+    let request = rows::request(Vocabulary::Remotes, &query)?;
+    let snapshot = app.fleet().snapshot();
+    let page = lists::remotes(&snapshot, &caller.visible(), &request, app.now().wall);
+    Ok(Json(rows::page(page, |remote| Some(view::remote_row(&remote)))))
+}
+
+/// Shows one remote.
+///
+/// Its link and endpoints, how it is signed in to, and how well each kind of information is known.
+#[utoipa::path(
+    get,
+    path = "/remotes/{remote}",
+    tag = "remotes",
+    params(("remote" = String, Path, description = "Its id or name.", example = "home")),
+    responses((status = 200, description = "The remote.", body = Remote)),
+)]
+async fn show(State(app): State<App>, Here(id): Here) -> Result<Json<Remote>, Problem> {
+    told(&app, id)
+}
+
+fn told(app: &App, id: model::RemoteId) -> Result<Json<Remote>, Problem> {
+    Ok(Json(view::remote(&*super::remote(app, id)?)))
+}
+
+/// Changes name, poll interval or web address of a remote.
+#[utoipa::path(
+    patch,
+    path = "/remotes/{remote}",
+    tag = "remotes",
+    params(("remote" = String, Path, description = "Its id or name.", example = "home")),
+    request_body(content = RemoteEdit, example = json!({"name": "home", "interval_seconds": 30})),
+    responses((status = 200, description = "The remote as it is now.", body = Remote)),
+)]
+async fn edit(
+    State(app): State<App>,
+    caller: Caller,
+    Here(id): Here,
+    Json(wanted): Json<RemoteEdit>,
+) -> Result<Json<Remote>, Problem> {
+    let interval = match wanted.interval_seconds {
+        Some(Some(seconds)) => Some(Some(interval(seconds)?)),
+        Some(None) => Some(None),
+        None => None,
+    };
+    if let Some(Some(url)) = &wanted.web_url {
+        let read: Option<url::Url> = url.parse().ok();
+        if !read.is_some_and(|url| matches!(url.scheme(), "https" | "http") && url.has_host()) {
+            return Err(Problem::invalid("The address of the web interface must begin with https:// or http://."));
+        }
+    }
+    let edit = fleet::RemoteEdit { name: wanted.name, interval, web_url: wanted.web_url };
+    app.fleet().edit(id, edit, &caller.author()).await?;
+    told(&app, id)
+}
+
+fn interval(seconds: f64) -> Result<Duration, Problem> {
+    let (least, most) = INTERVALS;
+    Duration::try_from_secs_f64(seconds)
+        .ok()
+        .filter(|interval| (least..=most).contains(interval))
+        .ok_or_else(|| Problem::invalid("The poll interval is between 10 seconds and a day."))
+}
+
+/// Removes a remote.
+///
+/// Its name has to be typed (`confirm`). What Muster made on it to sign in can be removed with it (`minted`); where
+/// that does not work the answer says so, and the remote is removed all the same. Nothing happens to its guests.
+#[utoipa::path(
+    delete,
+    path = "/remotes/{remote}",
+    tag = "remotes",
+    params(("remote" = String, Path, description = "Its id or name.", example = "home"), RemoveQuery),
+    responses((status = 200, description = "It is gone.", body = Removed,
+        example = json!({"minted_removed": "root@pam!muster-1a2b3c4d"}))),
+)]
+async fn remove(
+    State(app): State<App>,
+    caller: Caller,
+    Here(id): Here,
+    Query(query): Query<RemoveQuery>,
+) -> Result<Json<Removed>, Problem> {
+    let remote = super::remote(&app, id)?;
+    if query.confirm.trim() != remote.name.as_str() {
+        return Err(Problem::new(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "not_confirmed",
+            "The name that was typed is not that of the remote.",
+        )
+        .detail(format!("Nothing was removed: to remove {0}, send “confirm={0}”.", remote.name)));
+    }
+    let open: Vec<_> =
+        remote.operations.iter().filter(|one| !one.state.is_final()).map(|one| one.id).collect();
+    if !open.is_empty() && !query.even_with_open {
+        // Before anything is taken from the host.
+        return Err(fleet::RemoveError::OpenOperations(open).into());
+    }
+    let token = remote.minted.as_ref().map(|minted| minted.id.clone());
+    let undone = match (&token, query.minted.unwrap_or_default()) {
+        (Some(_), MintedFate::Remove) => Some(remove_minted(&app, id).await),
+        _ => None,
+    };
+    app.fleet().remove(id, &caller.author(), query.even_with_open).await?;
+    Ok(Json(match (token, undone) {
+        (None, _) => Removed::default(),
+        (Some(id), None) => {
+            Removed { minted_left: Some(MintedLeft { id, why: None }), ..Removed::default() }
+        }
+        (Some(id), Some(Ok(()))) => Removed { minted_removed: Some(id), ..Removed::default() },
+        (Some(id), Some(Err(why))) => {
+            Removed { minted_left: Some(MintedLeft { id, why: Some(why) }), ..Removed::default() }
+        }
+    }))
+}
+
+/// Removes what Muster made on a remote; the error says what is left and why.
+async fn remove_minted(app: &App, id: model::RemoteId) -> Result<(), String> {
+    let timings = app.onboardings().timings(app);
+    match app.fleet().remove_minted(id, &timings).await {
+        Ok(Some(Undone { left, .. })) if !left.is_empty() => {
+            let each: Vec<String> = left.iter().map(|one| format!("{} ({})", one.thing, one.why)).collect();
+            Err(each.join(", "))
+        }
+        Ok(_) => Ok(()),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+/// Connects a remote that was disconnected.
+///
+/// Operations that had not ended are followed again.
+#[utoipa::path(
+    post,
+    path = "/remotes/{remote}/connect",
+    tag = "remotes",
+    params(("remote" = String, Path, description = "Its id or name.", example = "home")),
+    responses((status = 200, description = "The remote; its link is being made.", body = Remote)),
+)]
+async fn connect(State(app): State<App>, caller: Caller, Here(id): Here) -> Result<Json<Remote>, Problem> {
+    app.fleet().connect(id, &caller.author()).await?;
+    told(&app, id)
+}
+
+/// Disconnects a remote until somebody connects it again, be it after a restart.
+///
+/// Its session ends and nothing more is sent to it. While operations on it have not ended, that is asked about:
+/// 409 `open_operations` with the list, unless `even_with_open`.
+#[utoipa::path(
+    post,
+    path = "/remotes/{remote}/disconnect",
+    tag = "remotes",
+    params(("remote" = String, Path, description = "Its id or name.", example = "home")),
+    request_body(content = Disconnect, example = json!({"even_with_open": false})),
+    responses(
+        (status = 200, description = "The remote, disconnected.", body = Remote),
+        (status = 409, description = "Operations on it have not ended.", body = api::Problem,
+            content_type = "application/problem+json"),
+    ),
+)]
+async fn disconnect(
+    State(app): State<App>,
+    caller: Caller,
+    Here(id): Here,
+    Json(wanted): Json<Disconnect>,
+) -> Result<Json<Remote>, Problem> {
+    app.fleet().disconnect(id, &caller.author(), wanted.even_with_open).await?;
+    told(&app, id)
+}
+
+/// Tries the link now instead of when its back-off says.
+#[utoipa::path(
+    post,
+    path = "/remotes/{remote}/try",
+    tag = "remotes",
+    params(("remote" = String, Path, description = "Its id or name.", example = "home")),
+    responses(
+        (status = 200, description = "The remote; a try is under way.", body = Remote),
+        (status = 409, description = "It is disconnected.", body = api::Problem,
+            content_type = "application/problem+json"),
+    ),
+)]
+async fn try_now(State(app): State<App>, Here(id): Here) -> Result<Json<Remote>, Problem> {
+    connected(&*super::remote(&app, id)?)?;
+    app.fleet().try_now(id).await?;
+    told(&app, id)
+}
+
+/// Answers a sign-in that waits for its second factor.
+#[utoipa::path(
+    post,
+    path = "/remotes/{remote}/second-factor",
+    tag = "remotes",
+    params(("remote" = String, Path, description = "Its id or name.", example = "home")),
+    request_body(content = SecondFactor, example = json!({"code": "123456"})),
+    responses((status = 200, description = "The remote, signed in to.", body = Remote)),
+)]
+async fn second_factor(
+    State(app): State<App>,
+    Here(id): Here,
+    Json(answer): Json<SecondFactor>,
+) -> Result<Json<Remote>, Problem> {
+    connected(&*super::remote(&app, id)?)?;
+    let code = Secret::new(answer.code.reveal());
+    let factor = match answer.kind.as_deref() {
+        Some("totp") => Factor::Totp(code),
+        Some("recovery") => Factor::Recovery(code),
+        Some("yubico") => Factor::Yubico(code),
+        Some(_) => return Err(Problem::invalid("A second factor is of the kind totp, recovery or yubico.")),
+        None => Factor::by_looks(code),
+    };
+    app.fleet().second_factor(id, factor).await.map_err(|why| match why {
+        Some(why) => refuse::failure(&why),
+        None => Problem::not_found("remote"),
+    })?;
+    told(&app, id)
+}

@@ -1,0 +1,258 @@
+//! From what the fleet knows to what the API tells, one function per noun. Lists of guests, nodes, storages, tasks
+//! and operations are in [`crate::stream::rows`], which the stream shares.
+
+use api::guest::{ActionAvailability, Guest, GuestDetail, Object, Part, PastGuest};
+use api::remote::{
+    Certificate, CoverageRow, CredentialFacts, Drift, Link, MintedToken, Proposed, Remote, RemoteFigures, RemoteRow,
+};
+use fleet::onboard::{self, Verdict};
+use fleet::{DetailPart, GuestRow, RemoteSnapshot, Standing};
+use jiff::Timestamp;
+use model::{
+    Action, Cause, EndpointId, Freshness, Guest as GuestFacts, GuestState, Incarnation, NodeState, Now, Observed,
+    OperationState, Presence, StaleWhy, Text,
+};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use store::ObservedRecord;
+
+/// A remote in a list.
+pub(crate) fn remote_row(remote: &RemoteSnapshot) -> RemoteRow {
+    RemoteRow {
+        id: remote.id,
+        name: remote.name.clone(),
+        link: Link::of(&remote.link),
+        cluster: remote.cluster.clone(),
+        versions: remote.versions.clone(),
+        counts: figures(remote),
+        traffic: remote.traffic,
+        created: Some(remote.created),
+        web_url: web_url(remote),
+        same_as: remote.same_as.clone(),
+    }
+}
+
+/// Where its own web interface is: where somebody said, else at an endpoint.
+fn web_url(remote: &RemoteSnapshot) -> Option<String> {
+    let endpoint = || remote.link.in_use().or_else(|| remote.link.endpoints.first().map(|one| &one.endpoint));
+    remote.web_url.clone().or_else(|| endpoint().map(|endpoint| format!("https://{endpoint}")))
+}
+
+/// How much there is on it. What is not known for sure is not counted as running or online.
+fn figures(remote: &RemoteSnapshot) -> RemoteFigures {
+    let mut counts = RemoteFigures {
+        nodes: remote.nodes.len(),
+        storages: fleet::lists::totals(remote).storages,
+        facets_failing: remote.coverage.iter().filter(|facet| facet.last_error.is_some()).count(),
+        drift: remote.drift.len(),
+        unreadable: remote.unreadable.len(),
+        ..RemoteFigures::default()
+    };
+    counts.nodes_online = remote
+        .nodes
+        .iter()
+        .filter(|row| row.node.state == NodeState::Online && row.freshness.is_live())
+        .count();
+    for row in remote.guests.iter().filter(|row| !matches!(row.presence, Presence::Deleted { .. })) {
+        counts.guests += 1;
+        match &row.standing {
+            Standing::Known { state: GuestState::Running } => counts.guests_running += 1,
+            Standing::Known { .. } => {}
+            _ => counts.guests_unknown += 1,
+        }
+    }
+    counts.tasks_running =
+        remote.tasks.iter().filter(|task| task.outcome == model::TaskOutcome::Running).count();
+    counts.operations_open =
+        remote.operations.iter().filter(|operation| !operation.state.is_final()).count();
+    counts
+}
+
+/// One remote in full.
+pub(crate) fn remote(remote: &RemoteSnapshot) -> Remote {
+    let members = remote.cluster.as_ref().filter(|cluster| cluster.value.name.is_some());
+    Remote {
+        row: remote_row(remote),
+        identity: remote.identity.clone(),
+        credential: credential(remote),
+        interval_seconds: remote.interval.map(|interval| interval.as_secs_f64()),
+        coverage: remote.coverage.iter().map(CoverageRow::of).collect(),
+        drift: remote.drift.iter().map(drift).collect(),
+        unreadable: remote.unreadable.clone(),
+        ha: remote.ha.clone(),
+        proposed: members.map_or(0, |all| all.value.nodes.saturating_sub(remote.link.endpoints.len())),
+        faults: remote.faults,
+        last_fault: remote.last_fault.clone(),
+    }
+}
+
+/// How we sign in to it; nothing secret.
+fn credential(remote: &RemoteSnapshot) -> Option<CredentialFacts> {
+    let kind = if remote.token.is_some() { "token" } else { "password" };
+    Some(CredentialFacts {
+        kind: kind.to_owned(),
+        user: remote.token.clone().or_else(|| remote.user.clone())?,
+        rights: remote.rights,
+        minted: remote.minted.as_ref().map(minted),
+    })
+}
+
+/// A token that Muster made.
+pub(crate) fn minted(token: &onboard::MintedToken) -> MintedToken {
+    MintedToken {
+        id: token.id.clone(),
+        role: token.role.as_ref().map(|role| role.name.clone()),
+        privileges: token.role.as_ref().map(|role| role.privileges.clone()).unwrap_or_default(),
+        created: Some(token.created),
+    }
+}
+
+/// A field that did not fit.
+fn drift(record: &pve::drift::DriftRecord) -> Drift {
+    Drift {
+        call: record.call.clone(),
+        field: record.field.clone(),
+        expected: record.expected.to_string(),
+        found: record.found.to_string(),
+        sample: record.sample.clone(),
+        row: record.row,
+        count: record.count,
+    }
+}
+
+/// A certificate.
+pub(crate) fn certificate(shown: &pve::Certificate) -> Certificate {
+    Certificate {
+        fingerprint: shown.fingerprint.to_string(),
+        subject: shown.subject.clone(),
+        issuer: shown.issuer.clone(),
+        not_before: Some(shown.not_before),
+        not_after: Some(shown.not_after),
+        names: shown.sans.clone(),
+    }
+}
+
+/// An endpoint that its cluster's membership proposes.
+pub(crate) fn proposed(found: &onboard::Proposed) -> Proposed {
+    let id = EndpointId::from(found.address.to_string());
+    let cause = match &found.verdict {
+        Verdict::Good => None,
+        Verdict::OtherCertificate { shown } => Some(Cause::CertificateChanged {
+            expected: found.certificate.as_ref().map(|one| one.fingerprint.to_string()).unwrap_or_default(),
+            presented: shown.clone(),
+        }),
+        Verdict::Silent { cause } | Verdict::NoPin { cause } => Some(cause.clone()),
+    };
+    Proposed {
+        reachable: matches!(found.verdict, Verdict::Good),
+        cause: cause.map(|cause| api::Cause::at(&cause, Some(&id))),
+        id,
+        name: found.node.clone(),
+        certificate: found.certificate.as_ref().map(certificate),
+        vouched_for: found.trust.is_some() && matches!(found.verdict, Verdict::Good),
+    }
+}
+
+/// One guest in full.
+pub(crate) fn guest(remote: &RemoteSnapshot, detail: &fleet::GuestDetail, now: Now) -> GuestDetail {
+    let vmid = detail.row.guest.vmid;
+    let action = |action| {
+        let availability = remote.availability(vmid, action, now)?;
+        Some(ActionAvailability { action, availability })
+    };
+    let open = detail.row.busy.and_then(|id| remote.operations.iter().find(|operation| operation.id == id));
+    GuestDetail {
+        guest: Guest::of(&detail.row, remote.id, &remote.name, &remote.link),
+        actions: Action::ALL.into_iter().filter_map(action).collect(),
+        link: Link::of(&remote.link),
+        operation: open.map(|operation| api::operation::Operation::of(operation, &remote.name)),
+        status: part(&detail.status, object),
+        config: part(&detail.config, object),
+        pending: part(&detail.pending, |rows| rows.iter().map(object).collect()),
+        interfaces: part(&detail.addresses, Clone::clone),
+        drift: detail.drift.iter().map(drift).collect(),
+    }
+}
+
+fn part<T, U>(part: &DetailPart<T>, make: impl FnOnce(&T) -> U) -> Part<U> {
+    let seen = part.seen.as_ref().map(|seen| Observed {
+        value: make(&seen.value),
+        at: seen.at,
+        through: seen.through.clone(),
+    });
+    Part::of(seen, part.error.as_ref())
+}
+
+/// A reply with the field names of Proxmox VE.
+fn object<T: Serialize>(reply: &T) -> Object {
+    match serde_json::to_value(reply) {
+        Ok(Value::Object(map)) => Object(map),
+        _ => Object::default(),
+    }
+}
+
+/// A guest of a number that belongs to another one by now, out of what was kept of it.
+#[derive(Deserialize)]
+struct Past {
+    guest: GuestFacts,
+    incarnation: Incarnation,
+    #[serde(default)]
+    presence: Option<Presence>,
+    #[serde(default)]
+    lacked: Option<Lacked>,
+}
+
+#[derive(Deserialize)]
+struct Lacked {
+    at: Option<Timestamp>,
+    through: Option<EndpointId>,
+}
+
+/// An earlier life of a number; `None` when what was kept of it cannot be read.
+pub(crate) fn past(remote: &RemoteSnapshot, record: &ObservedRecord) -> Option<PastGuest> {
+    let past: Past = serde_json::from_str(&record.body).ok()?;
+    let (vmid, incarnation) = (past.guest.vmid, past.incarnation);
+    let seen = past.lacked.as_ref().and_then(|lacked| lacked.at).or(record.at);
+    let presence = past.presence.filter(|presence| !presence.is_present());
+    let name = past.guest.name.clone();
+    let row = seen.map(|since| GuestRow {
+        state: past.guest.state.clone(),
+        incarnation,
+        observed_at: Some(since),
+        through: past.lacked.and_then(|lacked| lacked.through),
+        freshness: Freshness::Stale { since, why: StaleWhy::Deleted },
+        presence: presence.clone().unwrap_or(Presence::Deleted { at: record.at.unwrap_or(since) }),
+        standing: Standing::Deleted,
+        addresses: None,
+        busy: None,
+        guest: past.guest,
+    });
+    Some(PastGuest {
+        id: format!("{}/{vmid}/{}", remote.id, incarnation.0),
+        name,
+        remote_id: remote.id,
+        remote: remote.name.clone(),
+        vmid,
+        incarnation,
+        presence,
+        last_seen: seen,
+        row,
+    })
+}
+
+/// How a task ended that an operation has followed to its end; listings lag behind that.
+pub(crate) fn outcome(state: &OperationState) -> Option<model::TaskOutcome> {
+    use model::TaskOutcome;
+    use model::operation::FailedWhy;
+    match state {
+        OperationState::Succeeded => Some(TaskOutcome::Ok),
+        OperationState::SucceededWithWarnings { count } => Some(TaskOutcome::Warnings { count: *count }),
+        OperationState::Failed(FailedWhy::Task { exit }) => Some(TaskOutcome::Failed { text: exit.clone() }),
+        _ => None,
+    }
+}
+
+/// A name for what is no longer there.
+pub(crate) fn gone(id: model::RemoteId) -> Text {
+    Text::from(format!("(removed remote {id})"))
+}
