@@ -20,6 +20,7 @@ use pve_sim::{Sim, SimTimings, Topology};
 use store::{Keys, Place, Store};
 
 const SIMULATE: &str = "FOOTPRINT_SIMULATE";
+const AGAIN: &str = "FOOTPRINT_AGAIN";
 
 fn main() {
     let size = std::env::var("FOOTPRINT").unwrap_or_else(|_| "100x1000".to_owned());
@@ -28,6 +29,8 @@ fn main() {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     if std::env::var_os(SIMULATE).is_some() {
         runtime.block_on(simulate(remotes, guests));
+    } else if let Some(dir) = std::env::var_os(AGAIN) {
+        runtime.block_on(again(dir.as_ref(), remotes * guests));
     } else {
         runtime.block_on(measure(remotes, guests));
     }
@@ -86,6 +89,61 @@ fn processor() -> f64 {
     ticks / 100.0
 }
 
+async fn open(dir: &std::path::Path) -> Store {
+    let keys = Keys::new(zeroize::Zeroizing::new([7; 32]), Vec::new());
+    Store::open(Place::Sqlite(dir.join("muster.db")), keys, store::Timings::default()).await.unwrap()
+}
+
+/// A process that starts with all that another one knew, at true timings.
+async fn again(dir: &std::path::Path, count: usize) {
+    let began = Instant::now();
+    let store = open(dir).await;
+    let (opened, empty) = (began.elapsed(), resident());
+    let fleet = Fleet::open(Timings::default(), Clock::new(), 7, store.clone()).await.unwrap();
+    let known: usize = fleet.snapshot().remotes.iter().map(|one| one.guests.len()).sum();
+    println!(
+        "after a restart {known} guests are there in {:?} (the store alone {opened:?})",
+        began.elapsed()
+    );
+    let live = |fleet: &Fleet| fleet.snapshot().guests().filter(|(_, row)| row.freshness.is_live()).count();
+    while live(&fleet) < count {
+        assert!(began.elapsed() < Duration::from_secs(600), "they do not come live");
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
+    println!("all live after {:?}", began.elapsed());
+    let figures = |fleet: &Fleet| {
+        let requests: u64 = fleet.snapshot().remotes.iter().map(|one| one.traffic.requests).sum();
+        (processor(), requests, store.figures())
+    };
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    let (before, since) = (figures(&fleet), Instant::now());
+    tokio::time::sleep(seconds()).await;
+    let after = figures(&fleet);
+    let full = resident();
+    println!(
+        "resident: {} MiB empty, {} MiB full: {} bytes per guest",
+        empty >> 20,
+        full >> 20,
+        full.saturating_sub(empty) / u64::try_from(count).unwrap()
+    );
+    println!(
+        "{:?} of polling at true timings: {:.2} s of processor time, {} requests, {} bytes of bodies in {} commits",
+        since.elapsed(),
+        after.0 - before.0,
+        after.1 - before.1,
+        after.2.bytes - before.2.bytes,
+        after.2.commits - before.2.commits
+    );
+    fleet.stop().await;
+    store.close().await;
+}
+
+/// How long polling is measured.
+fn seconds() -> Duration {
+    let given = std::env::var("FOOTPRINT_SECONDS").ok().and_then(|n| n.parse().ok());
+    Duration::from_secs(given.unwrap_or(60))
+}
+
 async fn measure(remotes: usize, guests: usize) {
     let mut child = Command::new(std::env::current_exe().unwrap())
         .env(SIMULATE, "1")
@@ -98,13 +156,7 @@ async fn measure(remotes: usize, guests: usize) {
     let told: Vec<(String, String, String)> = serde_json::from_str(&line).unwrap();
 
     let dir = tempfile::tempdir().unwrap();
-    let open = async || {
-        let keys = Keys::new(zeroize::Zeroizing::new([7; 32]), Vec::new());
-        Store::open(Place::Sqlite(dir.path().join("muster.db")), keys, store::Timings::default())
-            .await
-            .unwrap()
-    };
-    let store = open().await;
+    let store = open(dir.path()).await;
     // The first sweep of all configurations takes half an hour by right.
     let timings = Timings {
         config_sweep: Duration::from_secs(60),
@@ -134,43 +186,16 @@ async fn measure(remotes: usize, guests: usize) {
         tokio::time::sleep(Duration::from_secs(1)).await;
     }
     println!("{remotes} remotes x {guests} guests; every configuration read after {:?}", began.elapsed());
-    let full = resident();
     println!(
-        "resident: {} MiB empty, {} MiB full: {} bytes per guest",
-        empty >> 20,
-        full >> 20,
-        full.saturating_sub(empty) / u64::try_from(count).unwrap()
-    );
-    let figures = |fleet: &Fleet| {
-        let snapshot = fleet.snapshot();
-        let requests: u64 = snapshot.remotes.iter().map(|one| one.traffic.requests).sum();
-        (processor(), requests, store.figures())
-    };
-    let before = figures(&fleet);
-    let minute = std::env::var("FOOTPRINT_SECONDS").ok().and_then(|n| n.parse().ok()).unwrap_or(60);
-    tokio::time::sleep(Duration::from_secs(minute)).await;
-    let after = figures(&fleet);
-    println!(
-        "{minute} s of polling: {:.2} s of processor time, {} requests, {} bytes of bodies in {} commits",
-        after.0 - before.0,
-        after.1 - before.1,
-        after.2.bytes - before.2.bytes,
-        after.2.commits - before.2.commits
+        "while sweeping: {} bytes per guest",
+        resident().saturating_sub(empty) / u64::try_from(count).unwrap()
     );
     fleet.stop().await;
     drop(fleet);
     store.close().await;
     drop(store);
-    let began = Instant::now();
-    let store = open().await;
-    let opened = began.elapsed();
-    let fleet = Fleet::open(timings, Clock::new(), 7, store.clone()).await.unwrap();
-    let known: usize = fleet.snapshot().remotes.iter().map(|one| one.guests.len()).sum();
-    println!(
-        "after a restart {known} guests are there in {:?} (the store alone {opened:?})",
-        began.elapsed()
-    );
-    fleet.stop().await;
+    let mut second = Command::new(std::env::current_exe().unwrap()).env(AGAIN, dir.path()).spawn().unwrap();
+    tokio::task::spawn_blocking(move || second.wait()).await.unwrap().unwrap();
     drop(child.stdin.take());
     let _ = child.wait();
     measure_reconciling(guests);

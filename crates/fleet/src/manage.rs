@@ -87,6 +87,12 @@ fn check_name(name: &str) -> Result<(), String> {
     Ok(())
 }
 
+/// Carries something out even if whoever wanted it does not wait for its end: recorded in half, and running otherwise,
+/// is what no remote may be.
+async fn to_its_end<T: Send + 'static>(work: impl Future<Output = T> + Send + 'static) -> Result<T, String> {
+    tokio::spawn(work).await.map_err(|_| "a fault inside Muster; see its log".to_owned())
+}
+
 // === impl Fleet: the store ===
 
 impl Fleet {
@@ -168,6 +174,12 @@ impl Fleet {
     /// When the name is empty or taken, or there is no endpoint, or one twice, or the cluster is managed already, or
     /// it cannot be recorded. Then nothing is saved.
     pub async fn add(&self, spec: RemoteSpec, author: &Author) -> Result<RemoteId, AddError> {
+        let (fleet, author) = (self.clone(), author.clone());
+        let added = to_its_end(async move { fleet.add_now(spec, &author).await }).await;
+        added.unwrap_or_else(|text| Err(AddError::NotRecorded(text)))
+    }
+
+    async fn add_now(&self, spec: RemoteSpec, author: &Author) -> Result<RemoteId, AddError> {
         check_name(&spec.name).map_err(AddError::Name)?;
         let endpoints = spec.ids();
         if endpoints.is_empty() {
@@ -234,6 +246,17 @@ impl Fleet {
     /// When there is none; with open operations, unless `even_with_open`: they would not be followed; when it cannot
     /// be recorded. Then it goes on as before.
     pub async fn remove(
+        &self,
+        id: RemoteId,
+        author: &Author,
+        even_with_open: bool,
+    ) -> Result<(), RemoveError> {
+        let (fleet, author) = (self.clone(), author.clone());
+        let removed = to_its_end(async move { fleet.remove_now(id, &author, even_with_open).await }).await;
+        removed.unwrap_or_else(|text| Err(RemoveError::NotRecorded(text)))
+    }
+
+    async fn remove_now(
         &self,
         id: RemoteId,
         author: &Author,
@@ -326,6 +349,12 @@ impl Fleet {
     /// # Errors
     /// When there is none, the name is no good or taken, or it cannot be recorded.
     pub async fn edit(&self, id: RemoteId, edit: RemoteEdit, author: &Author) -> Result<(), EditError> {
+        let (fleet, author) = (self.clone(), author.clone());
+        let edited = to_its_end(async move { fleet.edit_now(id, edit, &author).await }).await;
+        edited.unwrap_or_else(|text| Err(EditError::NotRecorded(text)))
+    }
+
+    async fn edit_now(&self, id: RemoteId, edit: RemoteEdit, author: &Author) -> Result<(), EditError> {
         let _changing = self.inner.changing.lock().await;
         if let Some(name) = &edit.name {
             check_name(name).map_err(EditError::Name)?;

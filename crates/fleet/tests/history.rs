@@ -246,6 +246,21 @@ async fn a_listing_cut_in_the_middle_or_with_a_row_missing_deletes_nothing() {
 }
 
 #[tokio::test]
+async fn what_departs_from_the_documents_is_kept_once() {
+    let (bench, lasting) = Bench::lasting(Topology::single("9.2"), 1, Timings::shrunk()).await;
+    bench.ready().await;
+    bench.remote.with_world(|world, _| {
+        world.override_field("/cluster/resources", "/*/maxcpu", json!({ "odd": true }));
+    });
+    bench.until("drift", |now| !now.drift.is_empty()).await;
+    several_listings().await;
+    let kept = lasting.store.drift(Some(bench.id), 100).await.unwrap();
+    assert!(!kept.is_empty() && kept.len() < 5, "{kept:?}");
+    assert!(kept[0].1.key.contains("maxcpu"), "{kept:?}");
+    bench.end().await;
+}
+
+#[tokio::test]
 async fn the_same_number_on_two_remotes_is_two_guests() {
     let mut topology = Topology::single("9.2");
     let mut second = topology.remotes[0].clone();

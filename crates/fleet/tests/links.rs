@@ -182,6 +182,33 @@ async fn a_rejected_password_is_tried_seldom_and_a_mended_one_connects() {
     bench.end().await;
 }
 
+/// A password that somebody changed on the host, and set back: nobody need tell Muster.
+#[tokio::test]
+async fn credentials_rejected_and_mended_on_the_host_come_back_without_hammering() {
+    let bench = Bench::new(Topology::single("9.2")).await;
+    let before = bench.ready().await;
+    bench.remote.with_world(|world, now| {
+        world.set_user("root@pam", Some("another"), true);
+        world.expire_tickets(now);
+    });
+    let rejected = bench.link("credentials_rejected").await;
+    assert_eq!(rejected.guests.len(), before.guests.len());
+    assert!(rejected.guests.iter().all(|row| !row.freshness.is_live()));
+    let refused = bench.try_operate(102, Action::Start).await.unwrap_err();
+    assert!(matches!(refused, fleet::OperateError::Disabled { .. }), "{refused}");
+    bench.remote.clear_journal();
+    tokio::time::sleep(Duration::from_millis(1800)).await;
+    let asked = bench.remote.journal().len();
+    // Every (shrunk) half hour, the password once and, after that 401, once more.
+    assert!(asked <= 6, "{asked} requests in a little more than two intervals");
+    bench.remote.with_world(|world, _| world.set_user("root@pam", Some("secret-root"), true));
+    let back =
+        bench.until("live by itself", |now| now.guests.iter().all(|row| row.freshness.is_live())).await;
+    assert_eq!(back.guests.len(), before.guests.len());
+    assert!(bench.mutations().is_empty());
+    bench.end().await;
+}
+
 #[tokio::test]
 async fn a_directory_password_waits_for_a_person() {
     let mut topology = Topology::single("9.2");

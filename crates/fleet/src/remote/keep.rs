@@ -4,6 +4,7 @@
 use jiff::Timestamp;
 use model::{Event, Happening, Now, Observed, Vmid};
 use pve::reply::GuestConfig;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 use store::{GaugesRecord, ObservedKind, ObservedRecord, Write};
@@ -19,6 +20,11 @@ use crate::journal::Fact;
 /// A configuration that never changes has its age brought up to date this often.
 const CONFIG_REFRESHED: Duration = Duration::from_secs(6 * 3600);
 
+/// Samples of drift of one remote that are kept at most while Muster runs.
+const DRIFT_KEPT: usize = 500;
+/// A departure that goes on is told to the store again this often.
+const DRIFT_TOLD_AGAIN: Duration = Duration::from_secs(24 * 3600);
+
 /// What was last kept, to tell what is news.
 #[derive(Debug, Default)]
 pub(super) struct Kept {
@@ -27,6 +33,8 @@ pub(super) struct Kept {
     pub(super) facets: FacetsDoc,
     pub(super) facets_at: Duration,
     pub(super) gauges_at: Duration,
+    /// Departures that were told to the store, and when.
+    pub(super) drift: BTreeMap<String, Duration>,
 }
 
 /// What goes to the journal now, and what is then to be remembered as kept.
@@ -35,6 +43,7 @@ pub(super) struct Keeping {
     state: Option<u64>,
     facets: Option<FacetsDoc>,
     gauges: bool,
+    drift: Vec<String>,
 }
 
 fn kept(write: Write) -> Fact {
@@ -44,11 +53,18 @@ fn kept(write: Write) -> Fact {
 impl Remote {
     /// Everything that is to be recorded before the next snapshot may be seen. `last`: nothing comes after.
     pub(super) fn keeping(&self, last: bool, now: Now) -> Keeping {
-        let mut keeping = Keeping { facts: self.facts.clone(), state: None, facets: None, gauges: false };
+        let mut keeping = Keeping {
+            facts: self.facts.clone(),
+            state: None,
+            facets: None,
+            gauges: false,
+            drift: Vec::new(),
+        };
         if !self.common.journal.keeps() {
             return keeping;
         }
         self.keep_rows(&mut keeping.facts, now.wall);
+        keeping.drift = self.keep_drift(&mut keeping.facts, now);
         let (probe, doc) = self.state_doc();
         if probe != self.kept.state {
             keeping.facts.push(self.document(ObservedKind::State, json(&doc), now.wall));
@@ -89,6 +105,7 @@ impl Remote {
         if keeping.gauges {
             self.kept.gauges_at = now.mono;
         }
+        self.kept.drift.extend(keeping.drift.into_iter().map(|key| (key, now.mono)));
     }
 
     fn document(&self, kind: ObservedKind, body: String, at: Timestamp) -> Fact {
@@ -140,6 +157,25 @@ impl Remote {
             let body = seen.map(|seen| json(&seen.value));
             keep(ObservedKind::GuestAddresses, vmid.to_string(), body, at, through);
         }
+    }
+
+    /// Samples of what departed from the documents: each once, and again when it still does after a day.
+    fn keep_drift(&self, facts: &mut Vec<Fact>, now: Now) -> Vec<String> {
+        let mut told = Vec::new();
+        let all = self.drift.values().chain(std::iter::once(&self.odd)).flat_map(|drift| &drift.records);
+        for record in all {
+            let key =
+                format!("{} {}: {:?}, not {:?}", record.call, record.field, record.found, record.expected);
+            let lately = self.kept.drift.get(&key).is_some_and(|at| now.since(*at) < DRIFT_TOLD_AGAIN);
+            if lately || told.contains(&key) || self.kept.drift.len() + told.len() >= DRIFT_KEPT {
+                continue;
+            }
+            let sample =
+                store::DriftRecord { remote: self.id, key: key.clone(), at: now.wall, body: json(record) };
+            facts.push(kept(Write::Drift(sample)));
+            told.push(key);
+        }
+        told
     }
 
     /// The document about the remote as a whole, and a digest of what of it is news when it changes.

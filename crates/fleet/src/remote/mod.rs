@@ -218,7 +218,7 @@ impl Remote {
             configs: Vec::new(),
             noted: memory.state.link.take(),
             listed_through: memory.facets.through.clone(),
-            kept: Kept { facets: memory.facets, facets_at: now.mono, gauges_at: now.mono, state: 0 },
+            kept: Kept { facets: memory.facets, facets_at: now.mono, gauges_at: now.mono, ..Kept::default() },
             figures: BTreeMap::new(),
             stuck: false,
             gone: false,

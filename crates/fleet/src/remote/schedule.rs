@@ -309,50 +309,49 @@ impl Schedule {
         self.slots.get(part)?.failed.map(Micros::span)
     }
 
-    /// How well each facet is known.
+    /// How well each facet is known. One pass: there are two parts for every guest.
     pub(crate) fn coverage(&self) -> Vec<Coverage> {
-        FacetKind::ALL.into_iter().filter_map(|facet| self.facet(facet)).collect()
-    }
-
-    fn facet(&self, facet: FacetKind) -> Option<Coverage> {
-        let remembered = self.remembered.get(&facet).copied();
-        let mut coverage: Option<Coverage> = remembered.map(|at| {
-            let interval =
-                self.slots.keys().find(|part| part.facet() == Some(facet)).map(|part| self.interval(part));
-            let mut coverage = Coverage::new(facet, interval.unwrap_or(self.resources));
-            coverage.last_success = Some(at);
-            coverage
-        });
-        let mut parts = Parts { known: 0, due: 0 };
-        for (part, slot) in self.slots.iter().filter(|(part, _)| part.facet() == Some(facet)) {
-            let all = coverage.get_or_insert_with(|| Coverage::new(facet, self.interval(part)));
+        let mut all: BTreeMap<FacetKind, (Coverage, Parts)> = BTreeMap::new();
+        let blank = |facet, interval| (Coverage::new(facet, interval), Parts { known: 0, due: 0 });
+        for (part, slot) in &self.slots {
+            let Some(facet) = part.facet() else { continue };
+            let (one, parts) = all.entry(facet).or_insert_with(|| blank(facet, self.interval(part)));
             parts.due += 1;
             if slot.last_success.is_some() && slot.error.is_none() {
                 parts.known += 1;
             }
-            all.took = all.took.max(slot.took.map(Micros::span));
-            all.last_success = all.last_success.max(slot.last_success());
-            all.drift = all.drift.saturating_add(u64::from(slot.drift));
-            let newer = slot.error.as_ref().map(|e| e.at) > all.last_error.as_ref().map(|e| e.at);
-            if newer {
-                all.last_error = slot.error.as_deref().cloned();
+            one.took = one.took.max(slot.took.map(Micros::span));
+            one.last_success = one.last_success.max(slot.last_success());
+            one.drift = one.drift.saturating_add(u64::from(slot.drift));
+            if slot.error.as_ref().map(|error| error.at) > one.last_error.as_ref().map(|error| error.at) {
+                one.last_error = slot.error.as_deref().cloned();
             }
         }
-        let mut all = coverage?;
-        if let Some(Failure { cause: Cause::PrivilegeMissing { path, privileges, .. }, .. }) = &all.last_error
-        {
-            all.missing_privilege = Some(format!("{path}: {}", privileges.join(" or ")));
+        for (facet, at) in &self.remembered {
+            let (one, _) = all.entry(*facet).or_insert_with(|| blank(*facet, self.resources));
+            one.last_success = one.last_success.max(Some(*at));
         }
-        let in_parts = matches!(
-            facet,
-            FacetKind::Version
-                | FacetKind::NodeStatus
-                | FacetKind::Certificates
-                | FacetKind::GuestConfig
-                | FacetKind::Addresses
-        );
-        all.parts = in_parts.then_some(parts);
-        Some(all)
+        FacetKind::ALL
+            .into_iter()
+            .filter_map(|facet| {
+                let (mut one, parts) = all.remove(&facet)?;
+                if let Some(Failure { cause: Cause::PrivilegeMissing { path, privileges, .. }, .. }) =
+                    &one.last_error
+                {
+                    one.missing_privilege = Some(format!("{path}: {}", privileges.join(" or ")));
+                }
+                let in_parts = matches!(
+                    facet,
+                    FacetKind::Version
+                        | FacetKind::NodeStatus
+                        | FacetKind::Certificates
+                        | FacetKind::GuestConfig
+                        | FacetKind::Addresses
+                );
+                one.parts = (in_parts && parts.due > 0).then_some(parts);
+                Some(one)
+            })
+            .collect()
     }
 }
 
