@@ -189,7 +189,7 @@ async fn several_guests_have_each_their_own_end() {
 #[tokio::test(flavor = "multi_thread")]
 async fn refusals_end_with_their_codes_and_say_what_to_do() {
     let fake = Fake::start(|asked, _| match asked.path.as_str() {
-        "/api/v1/remotes/unseen" => Reply::Problem(404, json!({ "detail": "there is no remote “unseen”" })),
+        "/api/v1/remotes/unseen" => Reply::Problem(404, json!({ "detail": "There is no such remote." })),
         "/api/v1/remotes/out" => Reply::Problem(401, json!({ "detail": "not signed in" })),
         "/api/v1/remotes/small" => Reply::Problem(403, json!({ "detail": "an administrator may do that" })),
         "/api/v1/remotes/web" => Reply::Text(200, "<html>hello</html>"),
@@ -652,14 +652,19 @@ async fn what_is_managed_already_gets_one_more_address() {
             json!({
                 "id": "o1", "name": "https://192.0.2.8:8006", "step": step, "endpoint": "192.0.2.8:8006",
                 "certificate": { "fingerprint": "AA:BB", "subject": "CN=pve", "issuer": "CN=ca" }, "trusted": step != "trust",
-                "managed_as": if step == "finish" { json!({ "id": 7, "name": "cellar" }) } else { json!(null) },
-                "expires": "2099-01-01T00:00:00Z",
+                    "expires": "2099-01-01T00:00:00Z",
             })
         };
         match (asked.method.as_str(), asked.path.strip_prefix("/api/v1/").unwrap_or_default()) {
             ("POST", "onboardings") => Reply::Json(201, state("trust")),
             ("POST", "onboardings/o1/trust") => Reply::Json(200, state("sign_in")),
-            ("POST", "onboardings/o1/sign-in") => Reply::Json(200, state("finish")),
+            ("POST", "onboardings/o1/sign-in") => Reply::Problem(
+                409,
+                json!({
+                    "type": "urn:muster:already_managed", "detail": "Already managed as cellar.",
+                    "candidates": [{ "id": "7", "name": "cellar", "type": "remote" }],
+                }),
+            ),
             ("POST", "remotes/7/endpoints") => Reply::Json(200, remote(7, "cellar", true)),
             _ => Reply::Json(200, json!(null)),
         }

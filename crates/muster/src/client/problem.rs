@@ -88,8 +88,13 @@ fn exit(problem: &Problem) -> Exit {
             return exit;
         }
     }
+    match problem.code() {
+        "disconnected" => return Exit::Unreachable,
+        "factor_unusable" => return Exit::SecondFactor,
+        "already_managed" => return Exit::Usage,
+        _ => {}
+    }
     match problem.status {
-        _ if problem.code() == "disconnected" => Exit::Unreachable,
         400 | 404 | 405 | 410 | 413 | 415 | 421 | 422 => Exit::Usage,
         401 => Exit::Credentials,
         403 => Exit::NotAllowed,

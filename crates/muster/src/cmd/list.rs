@@ -148,8 +148,12 @@ pub(super) async fn show<T: DeserializeOwned>(
         let table = (list.table)(&rows, super::now());
         if table.is_empty() {
             let several = list.nouns.1;
+            let remotes = got.counts().remotes.total;
             context.note(&match query {
                 Some(_) => format!("No {several} fit the query."),
+                None if remotes == 0 && !got.counts.is_null() => {
+                    "No remotes yet. Add a host or cluster: muster remote add ADDRESS".to_owned()
+                }
                 None => format!("No {several}, or none that you may see."),
             });
         } else {

@@ -64,6 +64,19 @@ pub async fn open(common: &Common, environment: &Environment) -> Result<Client, 
     Ok(client)
 }
 
+/// Says of what there is no such thing, where the server only says that there is none.
+fn no_such(failure: Failure, noun: &str, name: &str) -> Failure {
+    let told = format!("There is no such {noun}.");
+    match failure.sentence == told {
+        true => Failure {
+            sentence: format!("There is no {noun} “{name}”, or none that you may see."),
+            ..failure
+        }
+        .hint(format!("\"muster {noun} ls\" lists those there are.")),
+        false => failure,
+    }
+}
+
 /// Now, by this machine's clock: what ages are counted from.
 fn now() -> jiff::Timestamp {
     jiff::Timestamp::now()

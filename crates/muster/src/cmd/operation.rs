@@ -41,7 +41,9 @@ pub(super) async fn run(
             list::show::<Operation>(&client, &list, &listing, &common, context).await
         }
         OperationCommand::Show(one) => {
-            let value: Value = client.get(&path(&["operations", &one.operation])).await?;
+            let at = path(&["operations", &one.operation]);
+            let value: Value =
+                client.get(&at).await.map_err(|f| super::no_such(f, "operation", &one.operation))?;
             print(&value, &common, context)?;
             Ok(Exit::Done)
         }
@@ -175,7 +177,8 @@ async fn follow(
     common: &Common,
     context: &mut Context<'_>,
 ) -> Result<Exit, Failure> {
-    let operation: Operation = client.get(&path(&["operations", id])).await?;
+    let operation: Operation =
+        client.get(&path(&["operations", id])).await.map_err(|f| super::no_such(f, "operation", id))?;
     let name = full_name(&operation);
     let action = operation.action;
     let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();

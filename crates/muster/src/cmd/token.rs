@@ -32,7 +32,8 @@ pub(super) async fn run(
         TokenCommand::Ls => ls(&client, &common, context).await,
         TokenCommand::Add(wanted) => add(&client, &wanted, &common, context).await,
         TokenCommand::Rm(rm) => {
-            client.delete::<Value>(&path(&["tokens", &rm.id])).await?;
+            let at = path(&["tokens", &rm.id]);
+            client.delete::<Value>(&at).await.map_err(|f| super::no_such(f, "token", &rm.id))?;
             if common.json() {
                 context.print_json(&json!({ "id": rm.id, "name": null, "removed": true }))?;
             } else {

@@ -54,13 +54,17 @@ pub(super) async fn run(
                 let old = context.ask.secret("Your present password")?;
                 change.old = Some(Secret::from(old.as_str()));
             }
-            let reply: Value = client.put(&at, &change).await?;
+            let reply: Value =
+                client.put(&at, &change).await.map_err(|f| super::no_such(f, "user", &passwd.name))?;
             told(&reply, &passwd.name, "has a new password; its sessions have ended", &common, context)
         }
         UserCommand::Role(role) => {
             let grants = grants(&client, &role.roles).await?;
             let at = path(&["users", &role.name, "grants"]);
-            let reply: Value = client.put(&at, &GrantsChange { grants }).await?;
+            let reply: Value = client
+                .put(&at, &GrantsChange { grants })
+                .await
+                .map_err(|f| super::no_such(f, "user", &role.name))?;
             told(&reply, &role.name, &format!("is now {}", role.roles.join(", ")), &common, context)
         }
         UserCommand::Rm(rm) => {
@@ -83,7 +87,8 @@ pub(super) async fn run(
                     confirmed.trim()
                 )));
             }
-            client.delete::<Value>(&path(&["users", &name])).await?;
+            let at = path(&["users", &name]);
+            client.delete::<Value>(&at).await.map_err(|f| super::no_such(f, "user", &name))?;
             told(&json!({ "id": name, "name": name, "removed": true }), &name, "removed", &common, context)
         }
     }
@@ -151,7 +156,8 @@ pub(super) async fn grants(client: &Client, texts: &[String]) -> Result<Grants, 
         let scope = match place {
             None => Scope::All,
             Some(place) => {
-                let remote: Value = client.get(&path(&["remotes", place])).await?;
+                let at = path(&["remotes", place]);
+                let remote: Value = client.get(&at).await.map_err(|f| super::no_such(f, "remote", place))?;
                 let id = remote.get("id").and_then(Value::as_u64);
                 Scope::Remote(RemoteId(id.ok_or_else(|| {
                     Failure::new(Exit::Failed, format!("The number of the remote {place} is not told."))

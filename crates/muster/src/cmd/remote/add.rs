@@ -8,8 +8,11 @@ use api::onboarding::{
     Confirm, Finish, Finished, Keep, Known, Onboarding, OnboardingRequest, SecondFactor, SignIn, SignedIn,
     Step,
 };
+use model::RemoteId;
 use model::rights::Rights;
 use pve::auth::{Credential, Factor};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
@@ -17,6 +20,7 @@ use super::trust::{ON_THE_HOST, facts, join, same};
 use super::{change, get, name_of};
 use crate::cli::remote::{Add, Keep as Typed, KeepRights, Reauth};
 use crate::cli::{Common, SignIn as Options};
+use crate::client::problem::failure;
 use crate::client::{Client, path};
 use crate::context::Context;
 use crate::exit::Exit;
@@ -206,6 +210,35 @@ async fn go(
     outcome
 }
 
+/// Why a step did not come about.
+enum Stop {
+    /// The cluster or host is there under a name already.
+    Managed(Known),
+    /// Anything else.
+    Failed(Failure),
+}
+
+impl From<Failure> for Stop {
+    fn from(failure: Failure) -> Self {
+        Self::Failed(failure)
+    }
+}
+
+/// Takes one step.
+async fn step<T: DeserializeOwned>(client: &Client, at: &str, body: &impl Serialize) -> Result<T, Stop> {
+    let problem = match client.try_post(at, body).await? {
+        Ok(reply) => return Ok(reply),
+        Err(problem) => problem,
+    };
+    let there = problem.candidates.first().filter(|_| problem.code() == "already_managed");
+    let known =
+        there.and_then(|c| Some(Known { id: RemoteId(c.id.parse().ok()?), name: c.name.as_str().into() }));
+    Err(match known {
+        Some(known) => Stop::Managed(known),
+        None => Stop::Failed(failure(&problem, None)),
+    })
+}
+
 async fn steps(
     client: &Client,
     mut state: Onboarding,
@@ -220,18 +253,26 @@ async fn steps(
         if let Some(known) = state.managed_as.as_ref().filter(itself) {
             return managed(client, known, &state, context).await;
         }
-        state = match state.step {
+        let next = match state.step {
             Step::Trust => {
                 let fingerprint = believe(&state, &given.beliefs, context)?;
-                client.post(&at("trust"), &Confirm { fingerprint }).await?
+                step(client, &at("trust"), &Confirm { fingerprint }).await
             }
-            Step::SignIn => sign_in(client, &at("sign-in"), &state, &given.means, context).await?,
-            Step::SecondFactor => answer(client, &at("second-factor"), &state, &given.means, context).await?,
+            Step::SignIn => sign_in(client, &at("sign-in"), &state, &given.means, context).await,
+            Step::SecondFactor => answer(client, &at("second-factor"), &state, &given.means, context).await,
             Step::Finish => {
                 context.ask.judged();
                 let finish = finish(&state, given, context)?;
-                return client.post(&at("finish"), &finish).await.map(|f| Outcome::Finished(Box::new(f)));
+                match step(client, &at("finish"), &finish).await {
+                    Ok(finished) => return Ok(Outcome::Finished(Box::new(finished))),
+                    Err(stop) => Err(stop),
+                }
             }
+        };
+        state = match next {
+            Ok(state) => state,
+            Err(Stop::Managed(known)) => return managed(client, &known, &state, context).await,
+            Err(Stop::Failed(failure)) => return Err(failure),
         };
     }
 }
@@ -327,10 +368,10 @@ async fn sign_in(
     state: &Onboarding,
     means: &Means,
     context: &mut Context<'_>,
-) -> Result<Onboarding, Failure> {
+) -> Result<Onboarding, Stop> {
     if let Some(Credential::Token { id, secret }) = &means.token {
         let token = Secret::from(format!("{id}={}", secret.expose()));
-        return client.post(at, &SignIn::Token { token }).await;
+        return step(client, at, &SignIn::Token { token }).await;
     }
     let name = &state.endpoint;
     let user = user(state, means, context)?;
@@ -341,15 +382,15 @@ async fn sign_in(
             Some(password) => (Secret::from(password.expose()), false),
             None => match context.ask.secret(&safe(&format!("Password of {user} at {name}"))) {
                 Ok(text) if text.is_empty() => {
-                    return Err(Failure::new(Exit::Credentials, "No password was typed."));
+                    return Err(Failure::new(Exit::Credentials, "No password was typed.").into());
                 }
                 Ok(text) => (Secret::from(text.as_str()), true),
-                Err(NoAnswer::NoTerminal) => return Err(not_signed_in(name)),
-                Err(other) => return Err(other.into()),
+                Err(NoAnswer::NoTerminal) => return Err(not_signed_in(name).into()),
+                Err(other) => return Err(Failure::from(other).into()),
             },
         };
-        match client.post(at, &SignIn::Password { user: user.clone(), password }).await {
-            Err(failure) if failure.exit == Exit::Credentials && typed && tries < TRIES => {
+        match step(client, at, &SignIn::Password { user: user.clone(), password }).await {
+            Err(Stop::Failed(failure)) if failure.exit == Exit::Credentials && typed && tries < TRIES => {
                 context
                     .ask
                     .tell("That was rejected: a wrong password, or the account is disabled or expired.");
@@ -423,18 +464,18 @@ async fn answer(
     state: &Onboarding,
     means: &Means,
     context: &mut Context<'_>,
-) -> Result<Onboarding, Failure> {
+) -> Result<Onboarding, Stop> {
     let user = means.user.clone().unwrap_or_else(|| "the account".to_owned());
     let mut tries = 0;
     loop {
         tries += 1;
         let (text, typed) = code(&state.endpoint, &user, &state.factors, means, context.ask)?;
-        match client.post(at, &second_factor(text)).await {
-            Err(failure) if failure.exit == Exit::Credentials && typed && tries < TRIES => {
+        match step(client, at, &second_factor(text)).await {
+            Err(Stop::Failed(failure)) if failure.exit == Exit::Credentials && typed && tries < TRIES => {
                 context.ask.tell(CODE_REJECTED);
             }
-            Err(failure) if failure.exit == Exit::Credentials => {
-                return Err(code_rejected().about(&state.endpoint));
+            Err(Stop::Failed(failure)) if failure.exit == Exit::Credentials => {
+                return Err(code_rejected().about(&state.endpoint).into());
             }
             outcome => return outcome,
         }

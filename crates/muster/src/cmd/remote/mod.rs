@@ -13,6 +13,7 @@ pub(super) use view::drift_fact;
 
 use super::list::{self, List};
 use super::watch::Watched;
+use crate::cli::Common;
 use crate::cli::remote::{EndpointCommand, Named, RemoteCommand};
 use crate::client::{Client, path};
 use crate::context::Context;
@@ -41,7 +42,42 @@ pub(super) async fn run(
         _ => {}
     }
     let client = super::open(&common, environment).await?;
-    match remote.command {
+    let about = named(&remote.command).map(str::to_owned);
+    carry_out(&client, remote.command, &common, context).await.map_err(|failure| match &about {
+        Some(name) => super::no_such(failure, "remote", name),
+        None => failure,
+    })
+}
+
+/// The remote that a command is about.
+fn named(command: &RemoteCommand) -> Option<&str> {
+    Some(match command {
+        RemoteCommand::Show(named)
+        | RemoteCommand::Coverage(named)
+        | RemoteCommand::Drift(named)
+        | RemoteCommand::Try(named) => &named.remote,
+        RemoteCommand::Reauth(wanted) => &wanted.named.remote,
+        RemoteCommand::Edit(wanted) => &wanted.remote,
+        RemoteCommand::Rm(wanted) => &wanted.named.remote,
+        RemoteCommand::Connect(wanted) => &wanted.named.remote,
+        RemoteCommand::Disconnect(wanted) => &wanted.named.remote,
+        RemoteCommand::Trust(wanted) => &wanted.named.remote,
+        RemoteCommand::Endpoint(endpoint) => match &endpoint.command {
+            EndpointCommand::Ls(named) => &named.remote,
+            EndpointCommand::Add(wanted) => &wanted.at.named.remote,
+            EndpointCommand::Rm(wanted) => &wanted.named.remote,
+        },
+        RemoteCommand::Ls(_) | RemoteCommand::Add(_) | RemoteCommand::Privileges(_) => return None,
+    })
+}
+
+async fn carry_out(
+    client: &Client,
+    command: RemoteCommand,
+    common: &Common,
+    context: &mut Context<'_>,
+) -> Result<Exit, Failure> {
+    match command {
         RemoteCommand::Ls(listing) => {
             let list = List {
                 path: path(&["remotes"]),
@@ -51,26 +87,26 @@ pub(super) async fn run(
                 watched: Watched::topics(&[Topic::Links, Topic::Counts]),
             };
             // Whether a remote was ever reached is what this list tells: nothing is missing in it.
-            match list::show::<RemoteRow>(&client, &list, &listing, &common, context).await? {
+            match list::show::<RemoteRow>(client, &list, &listing, common, context).await? {
                 Exit::Partial => Ok(Exit::Done),
                 exit => Ok(exit),
             }
         }
-        RemoteCommand::Show(named) => view::show(&client, &named, &common, context).await,
-        RemoteCommand::Coverage(named) => view::coverage(&client, &named, &common, context).await,
-        RemoteCommand::Drift(named) => view::drift(&client, &named, &common, context).await,
-        RemoteCommand::Add(wanted) => add::add(&client, *wanted, &common, context).await,
-        RemoteCommand::Reauth(wanted) => add::reauth(&client, *wanted, &common, context).await,
-        RemoteCommand::Edit(wanted) => change::edit(&client, &wanted, &common, context).await,
-        RemoteCommand::Rm(wanted) => change::remove(&client, &wanted, &common, context).await,
-        RemoteCommand::Connect(wanted) => change::connect(&client, &wanted, &common, context).await,
-        RemoteCommand::Disconnect(wanted) => change::disconnect(&client, &wanted, &common, context).await,
-        RemoteCommand::Try(named) => change::try_now(&client, &named, &common, context).await,
-        RemoteCommand::Trust(wanted) => trust::trust(&client, &wanted, &common, context).await,
+        RemoteCommand::Show(named) => view::show(client, &named, common, context).await,
+        RemoteCommand::Coverage(named) => view::coverage(client, &named, common, context).await,
+        RemoteCommand::Drift(named) => view::drift(client, &named, common, context).await,
+        RemoteCommand::Add(wanted) => add::add(client, *wanted, common, context).await,
+        RemoteCommand::Reauth(wanted) => add::reauth(client, *wanted, common, context).await,
+        RemoteCommand::Edit(wanted) => change::edit(client, &wanted, common, context).await,
+        RemoteCommand::Rm(wanted) => change::remove(client, &wanted, common, context).await,
+        RemoteCommand::Connect(wanted) => change::connect(client, &wanted, common, context).await,
+        RemoteCommand::Disconnect(wanted) => change::disconnect(client, &wanted, common, context).await,
+        RemoteCommand::Try(named) => change::try_now(client, &named, common, context).await,
+        RemoteCommand::Trust(wanted) => trust::trust(client, &wanted, common, context).await,
         RemoteCommand::Endpoint(endpoint) => match endpoint.command {
-            EndpointCommand::Ls(named) => trust::endpoints(&client, &named, &common, context).await,
-            EndpointCommand::Add(wanted) => trust::add_endpoint(&client, &wanted, &common, context).await,
-            EndpointCommand::Rm(wanted) => trust::remove_endpoint(&client, &wanted, &common, context).await,
+            EndpointCommand::Ls(named) => trust::endpoints(client, &named, common, context).await,
+            EndpointCommand::Add(wanted) => trust::add_endpoint(client, &wanted, common, context).await,
+            EndpointCommand::Rm(wanted) => trust::remove_endpoint(client, &wanted, common, context).await,
         },
         RemoteCommand::Privileges(_) => Ok(Exit::Done),
     }
@@ -78,10 +114,7 @@ pub(super) async fn run(
 
 /// One remote as it came, by name or number.
 async fn get(client: &Client, named: &Named) -> Result<Value, Failure> {
-    client.get(&path(&["remotes", named.remote.trim()])).await.map_err(|failure| match failure.exit {
-        Exit::Usage if failure.hint.is_none() => failure.hint("\"muster remote ls\" lists those there are."),
-        _ => failure,
-    })
+    client.get(&path(&["remotes", named.remote.trim()])).await
 }
 
 /// A remote's name out of what came.
