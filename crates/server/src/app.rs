@@ -1,17 +1,39 @@
 //! What all handlers share ([`App`]), and the router made of all routes.
 
-use std::sync::Arc;
+use std::collections::BTreeSet;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, OnceLock};
 
+use api::Secret;
+use api::setup::SetupLink;
 use axum::Router;
 use fleet::{Clock, Fleet};
+use jiff::Timestamp;
+use model::access::Grants;
 use model::{Now, RemoteId};
+use sha2::{Digest, Sha256};
+use store::{SecretId, Store, Write};
+use zeroize::Zeroizing;
 
 use crate::door;
 use crate::metrics::Counters;
+use crate::mutation::UnderWay;
+use crate::openapi;
 use crate::people::People;
-use crate::routes;
+use crate::problem::Problem;
+use crate::routes::{self, fleet::Desk};
 use crate::settings::Settings;
 use crate::stream::Hub;
+
+/// Who keeps the sealing key. The server itself never sees it.
+pub trait Keeper: Send + Sync {
+    /// Makes a new key and seals everything with it; tells how many records.
+    ///
+    /// # Errors
+    /// In one sentence, what stopped it.
+    fn rotate(&self) -> Pin<Box<dyn Future<Output = Result<u64, String>> + Send + '_>>;
+}
 
 /// Everything a handler needs. Clones are cheap and share everything.
 #[derive(Clone)]
@@ -21,11 +43,18 @@ pub struct App {
 
 struct Inner {
     fleet: Fleet,
+    store: Store,
     settings: Settings,
     clock: Clock,
+    started: Timestamp,
     people: People,
     counters: Counters,
     streams: Hub,
+    onboardings: Desk,
+    under_way: UnderWay,
+    fingerprint_key: Zeroizing<Vec<u8>>,
+    secret_names: BTreeSet<String>,
+    keeper: OnceLock<Arc<dyn Keeper>>,
 }
 
 impl std::fmt::Debug for App {
@@ -36,19 +65,54 @@ impl std::fmt::Debug for App {
 
 impl App {
     /// The server over a running fleet.
-    #[must_use]
-    pub fn new(fleet: Fleet, settings: Settings, clock: Clock) -> Self {
-        let people = People::default();
+    ///
+    /// # Errors
+    /// When people or settings cannot be read from the store, or the settings make no sense.
+    pub async fn new(fleet: Fleet, store: Store, settings: Settings, clock: Clock) -> Result<Self, Problem> {
+        let people = People::open(store.clone(), &settings, clock).await?;
         let streams = Hub::new(settings.stream.clone());
-        Self {
-            inner: Arc::new(Inner { fleet, settings, clock, people, counters: Counters::default(), streams }),
-        }
+        let fingerprint_key = fingerprint_key(&store).await?;
+        let started = clock.now().wall;
+        Ok(Self {
+            inner: Arc::new(Inner {
+                fleet,
+                store,
+                settings,
+                clock,
+                started,
+                people,
+                counters: Counters::default(),
+                streams,
+                onboardings: Desk::default(),
+                under_way: UnderWay::default(),
+                fingerprint_key,
+                secret_names: openapi::secret_names(),
+                keeper: OnceLock::new(),
+            }),
+        })
+    }
+
+    /// Says who keeps the sealing key; once, before requests come.
+    #[must_use]
+    pub fn keeper(self, keeper: Arc<dyn Keeper>) -> Self {
+        let _ = self.inner.keeper.set(keeper);
+        self
+    }
+
+    pub(crate) fn its_keeper(&self) -> Option<&Arc<dyn Keeper>> {
+        self.inner.keeper.get()
     }
 
     /// The fleet.
     #[must_use]
     pub fn fleet(&self) -> &Fleet {
         &self.inner.fleet
+    }
+
+    /// The store.
+    #[must_use]
+    pub fn store(&self) -> &Store {
+        &self.inner.store
     }
 
     /// The settings.
@@ -63,6 +127,12 @@ impl App {
         self.inner.clock.now()
     }
 
+    /// When it started.
+    #[must_use]
+    pub fn started(&self) -> Timestamp {
+        self.inner.started
+    }
+
     /// Who there is.
     #[must_use]
     pub fn people(&self) -> &People {
@@ -75,8 +145,30 @@ impl App {
         &self.inner.streams
     }
 
+    /// Onboardings under way.
+    pub(crate) fn onboardings(&self) -> &Desk {
+        &self.inner.onboardings
+    }
+
     pub(crate) fn counters(&self) -> &Counters {
         &self.inner.counters
+    }
+
+    pub(crate) fn under_way(&self) -> &UnderWay {
+        &self.inner.under_way
+    }
+
+    /// Names of everything that the API declares as secret.
+    pub(crate) fn secret_names(&self) -> &BTreeSet<String> {
+        &self.inner.secret_names
+    }
+
+    /// A digest under a key of this installation: what is in it cannot be guessed at from the outside.
+    pub(crate) fn fingerprint(&self, feed: impl FnOnce(&mut Sha256)) -> String {
+        let mut digest = Sha256::new();
+        digest.update(self.inner.fingerprint_key.as_slice());
+        feed(&mut digest);
+        digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
     /// The remote of that number or name, whoever asks.
@@ -86,9 +178,91 @@ impl App {
         by_number.or_else(|| self.fleet().snapshot().remote_named(text).map(|remote| remote.id))
     }
 
+    /// Whether nobody can govern this installation yet.
+    #[must_use]
+    pub fn needs_setup(&self) -> bool {
+        self.people().needs_setup()
+    }
+
+    /// A new link with which the first administrator is made; the one before ends. `None` once there is one.
+    ///
+    /// # Errors
+    /// When it could not be recorded.
+    pub async fn setup_link(&self) -> Result<Option<SetupLink>, Problem> {
+        let Some((secret, expires)) = self.people().setup_secret(self.now().wall).await? else {
+            return Ok(None);
+        };
+        let text = Zeroizing::new(format!("{}/setup#{}", self.base_url(), secret.reveal()));
+        Ok(Some(SetupLink { url: Secret::from(text.as_str()), expires }))
+    }
+
+    /// Adds a user without a request.
+    ///
+    /// # Errors
+    /// When the name is taken or not fit, the password too short, or it could not be recorded.
+    pub async fn add_user(&self, name: &str, password: &Secret, grants: Grants) -> Result<(), Problem> {
+        self.people().add_user(name, password, grants, self.now().wall).await
+    }
+
+    /// How a browser on this machine, or wherever the public address leads, reaches it; no slash at the end.
+    #[must_use]
+    pub fn base_url(&self) -> String {
+        let settings = self.settings();
+        if let Some(url) = &settings.public_url {
+            return url.as_str().trim_end_matches('/').to_owned();
+        }
+        let scheme = if settings.tls { "https" } else { "http" };
+        let address = settings.listen.first().map(|address| {
+            let mut address = *address;
+            if address.ip().is_unspecified() {
+                address.set_ip(std::net::Ipv4Addr::LOCALHOST.into());
+            }
+            address
+        });
+        match address {
+            Some(address) => format!("{scheme}://{address}"),
+            None => format!("{scheme}://localhost"),
+        }
+    }
+
+    /// What whoever governs this server should know.
+    #[must_use]
+    pub fn warnings(&self) -> Vec<String> {
+        let mut warnings = Vec::new();
+        if self.settings().insecure_http {
+            warnings.push(
+                "Muster speaks plain HTTP beyond this machine: passwords and sessions can be read on the way."
+                    .to_owned(),
+            );
+        }
+        if let Some((why, since)) = self.fleet().health().failing {
+            warnings.push(format!("What is seen has not been recorded since {since}: {why}."));
+        }
+        if self.store().figures().damaged {
+            warnings.push("The database is damaged; restore a backup into a new data directory.".to_owned());
+        }
+        warnings
+    }
+
+    /// Ends what would keep connections open: live streams.
+    pub fn close(&self) {
+        self.streams().close();
+    }
+
     /// All routes, behind the door that every request passes.
     pub fn router(&self) -> Router {
         let (router, _) = routes::all().split_for_parts();
         door::before(self, router.with_state(self.clone()))
     }
+}
+
+/// The key of [`App::fingerprint`], made at the first start.
+async fn fingerprint_key(store: &Store) -> Result<Zeroizing<Vec<u8>>, Problem> {
+    let id = SecretId::new("fingerprint", "requests");
+    if let Some(key) = store.secret(&id).await? {
+        return Ok(key);
+    }
+    let key = Zeroizing::new(store::Keys::generate()?.to_vec());
+    store.write(vec![Write::Secret { id, plain: key.clone() }]).await?;
+    Ok(key)
 }

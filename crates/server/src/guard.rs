@@ -1,6 +1,8 @@
 //! The one place that decides who may: each route says with [`guard`] what it takes, and the same declaration
 //! is enforced, written into the OpenAPI document (`x-muster-needs`) and walked by tests.
 
+use std::sync::Arc;
+
 use axum::extract::{FromRequestParts, MatchedPath, RawPathParams, Request};
 use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
@@ -144,12 +146,18 @@ pub(crate) fn is_safe(method: &Method) -> bool {
 pub fn guard(gate: impl Into<Gate>, routes: UtoipaMethodRouter<App>) -> UtoipaMethodRouter<App> {
     let gate = gate.into();
     let (schemas, mut paths, router) = routes;
+    let mut ids = Vec::new();
     for (path, item) in &mut paths.paths {
         for (method, operation) in operations(item) {
             declare(gate, path, &method, operation);
+            ids.push((method, operation.operation_id.clone().unwrap_or_default()));
         }
     }
-    let router = router.layer(from_fn(move |request: Request, next: Next| admit(gate, request, next)));
+    let ids: Arc<[(Method, String)]> = ids.into();
+    let router = router.layer(from_fn(move |request: Request, next: Next| {
+        let id = ids.iter().find(|(method, _)| method == request.method()).map(|(_, id)| id.clone());
+        admit(gate, id.unwrap_or_default(), request, next)
+    }));
     (schemas, paths, router)
 }
 
@@ -168,6 +176,13 @@ pub(crate) fn operations(item: &mut PathItem) -> impl Iterator<Item = (Method, &
 
 /// Writes the gate into an operation's description.
 fn declare(gate: Gate, path: &str, method: &Method, operation: &mut Operation) {
+    // Ids are unique over all nouns, and are what the audit log calls an action: `users.create`.
+    let noun = operation.tags.iter().flatten().next().filter(|noun| !noun.is_empty());
+    if let (Some(noun), Some(id)) = (noun, &mut operation.operation_id)
+        && !id.contains('.')
+    {
+        *id = format!("{noun}.{id}");
+    }
     let on_remote = path.contains("{remote}");
     let needs = match gate.need {
         Need::Open => json!({"act": null, "where": "open"}),
@@ -233,7 +248,7 @@ fn problem_response(status: u16, description: &str) -> utoipa::openapi::Response
 
 // === the enforcement ===
 
-async fn admit(gate: Gate, request: Request, next: Next) -> Response {
+async fn admit(gate: Gate, action: String, request: Request, next: Next) -> Response {
     let Some(app) = request.extensions().get::<App>().cloned() else {
         return Problem::internal().into_response();
     };
@@ -241,7 +256,7 @@ async fn admit(gate: Gate, request: Request, next: Next) -> Response {
     let route = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
     let response = match decide(&app, gate, request).await {
         Ok(request) if is_safe(&method) => next.run(request).await,
-        Ok(request) => mutation::run(&app, gate, route.as_deref().unwrap_or(""), request, next).await,
+        Ok(request) => mutation::run(&app, gate, &action, request, next).await,
         Err(problem) => problem.into_response(),
     };
     let code = response.extensions().get::<Outcome>().map(|outcome| outcome.code);
@@ -256,7 +271,7 @@ async fn admit(gate: Gate, request: Request, next: Next) -> Response {
 async fn decide(app: &App, gate: Gate, request: Request) -> Result<Request, Problem> {
     let (mut parts, body) = request.into_parts();
     let whence = parts.extensions.get::<Whence>().cloned().ok_or_else(Problem::internal)?;
-    let caller = match app.people().identify(&parts.method, &parts.headers, &whence) {
+    let caller = match app.people().identify(&parts.method, &parts.headers, &whence, app.now().wall) {
         Ok(caller) => caller,
         // Who comes to an open door with a key that no longer fits comes in all the same.
         Err(_) if gate.need == Need::Open => None,

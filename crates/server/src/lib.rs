@@ -5,12 +5,15 @@
 //! [`routes`]. [`listen`] accepts connections.
 
 pub mod app;
+mod audit;
 pub mod caller;
 mod door;
 pub mod extract;
 pub mod guard;
+pub mod listen;
 mod metrics;
 mod mutation;
+pub mod openapi;
 pub mod peer;
 pub mod people;
 pub mod problem;
@@ -18,7 +21,7 @@ pub mod routes;
 pub mod settings;
 pub mod stream;
 
-pub use app::App;
+pub use app::{App, Keeper};
 pub use caller::{Caller, Via};
 pub use guard::{Gate, Here, guard};
 pub use peer::Peer;

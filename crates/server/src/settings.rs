@@ -1,6 +1,7 @@
 //! What whoever starts the server decides: [`Settings`]. Every time and bound is here; none is hidden in code.
 
 use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -20,6 +21,8 @@ pub struct Settings {
     pub names: Vec<String>,
     /// Proxies whose `X-Forwarded-*` headers are believed.
     pub trusted_proxies: Vec<Network>,
+    /// Whether what is listened on speaks TLS; for the links that are made without a public address.
+    pub tls: bool,
     /// Whether plain HTTP off loopback was asked for; said in `GET /api/v1/system` for the console to warn.
     pub insecure_http: bool,
     /// Who may read `/metrics`, and what it holds.
@@ -34,10 +37,14 @@ pub struct Settings {
     pub limits: Limits,
     /// Live streams.
     pub stream: crate::stream::Timings,
+    /// Remotes that are being added.
+    pub onboarding: crate::routes::fleet::Bounds,
     /// How long the set-up link works.
     pub setup_life: Duration,
-    /// How long the answer to an `Idempotency-Key` is kept.
-    pub idempotency_life: Duration,
+    /// How long things are kept; here to be shown.
+    pub retention: store::Retention,
+    /// Where files may lie for a moment, such as a backup on its way.
+    pub scratch: PathBuf,
 }
 
 /// `/metrics`.
@@ -126,6 +133,7 @@ impl Default for Settings {
             listen: Vec::new(),
             names: Vec::new(),
             trusted_proxies: Vec::new(),
+            tls: false,
             insecure_http: false,
             metrics: Metrics { token_sha256: None, guests: true, nodes: true },
             sessions: Sessions::default(),
@@ -133,8 +141,10 @@ impl Default for Settings {
             storms: Storms::default(),
             limits: Limits::default(),
             stream: crate::stream::Timings::default(),
+            onboarding: crate::routes::fleet::Bounds::default(),
             setup_life: HOUR,
-            idempotency_life: DAY,
+            retention: store::Retention::default(),
+            scratch: std::env::temp_dir(),
         }
     }
 }

@@ -24,7 +24,6 @@ pub(crate) struct Refusal {
 pub(crate) struct Counters {
     answers: Family<Answer, Counter>,
     refusals: Family<Refusal, Counter>,
-    streams: Gauge,
     connections: Gauge,
 }
 
@@ -49,17 +48,6 @@ impl Counters {
         self.refusals.get_or_create(&Refusal { reason: reason.to_owned() }).inc();
     }
 
-    /// How often something was refused for `reason`.
-    #[cfg(test)]
-    pub(crate) fn refusals(&self, reason: &str) -> u64 {
-        self.refusals.get_or_create(&Refusal { reason: reason.to_owned() }).get()
-    }
-
-    /// Open live streams.
-    pub(crate) fn streams(&self) -> &Gauge {
-        &self.streams
-    }
-
     /// Open connections.
     pub(crate) fn connections(&self) -> &Gauge {
         &self.connections
@@ -68,7 +56,6 @@ impl Counters {
     pub(crate) fn register(&self, registry: &mut Registry) {
         registry.register("http_requests", "Requests answered, by route", self.answers.clone());
         registry.register("refusals", "Requests and connections refused, by reason", self.refusals.clone());
-        registry.register("stream_clients", "Live streams that are open", self.streams.clone());
         registry.register("connections", "Connections that are open", self.connections.clone());
     }
 }

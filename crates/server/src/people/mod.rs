@@ -1,43 +1,164 @@
 //! Who there is, who is signed in, and with what they prove it: [`People`].
+//!
+//! All of it is in memory, as the store has it: every change is committed first, then seen. Requests never wait
+//! for the disk to learn who asks.
 
-use http::{HeaderMap, Method};
+mod book;
+mod change;
+mod identify;
+mod password;
+mod setup;
+mod storm;
+
+use std::net::IpAddr;
+use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
+use std::time::Duration;
+
+use fleet::Clock;
+use jiff::Timestamp;
 use model::access::Grants;
+use store::{Store, StoreError, Write};
 
+use self::book::{Book, Session, Token, User};
+use self::password::Hasher;
+use self::storm::Buckets;
 use crate::caller::{Caller, Via};
-use crate::peer::{Peer, Whence};
 use crate::problem::Problem;
+use crate::settings::{Sessions, Settings};
+
+pub(crate) use self::change::NewSession;
+pub(crate) use self::identify::{bearer, csrf};
 
 /// Users, grants, sessions and tokens.
-#[derive(Debug, Default)]
-pub struct People {}
+#[derive(Debug)]
+pub struct People {
+    store: Store,
+    clock: Clock,
+    sessions: Sessions,
+    setup_life: Duration,
+    cookie: String,
+    hasher: Hasher,
+    book: RwLock<Book>,
+    /// Changes one after the other: what each decides by must still hold when it is written.
+    changes: tokio::sync::Mutex<()>,
+    by_address: Mutex<Buckets<IpAddr>>,
+    by_account: Mutex<Buckets<String>>,
+}
 
 impl People {
+    /// Reads them from the store.
+    pub(crate) async fn open(store: Store, settings: &Settings, clock: Clock) -> Result<Self, Problem> {
+        let mut book = Book::default();
+        for record in store.users().await? {
+            let grants = store.grants(&record.name).await?;
+            book.sessions.extend(store.sessions(&record.name).await?.into_iter().map(Session::of));
+            let tokens = store.tokens(&record.name).await?;
+            book.tokens.extend(tokens.into_iter().map(Token::of).map(|token| (token.id.clone(), token)));
+            book.users.insert(record.name.clone(), User::of(record, grants));
+        }
+        let storms = &settings.storms;
+        Ok(Self {
+            cookie: format!("muster-{}", store.instance()),
+            sessions: settings.sessions.clone(),
+            setup_life: settings.setup_life,
+            hasher: Hasher::new(&settings.passwords)?,
+            book: RwLock::new(book),
+            changes: tokio::sync::Mutex::default(),
+            by_address: Mutex::new(Buckets::new(storms.per_address, storms.remembered)),
+            by_account: Mutex::new(Buckets::new(storms.per_account, storms.remembered)),
+            store,
+            clock,
+        })
+    }
+
+    fn book(&self) -> RwLockReadGuard<'_, Book> {
+        self.book.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn turn(&self, page: impl FnOnce(&mut Book)) {
+        page(&mut self.book.write().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    async fn write(&self, batch: Vec<Write>) -> Result<(), StoreError> {
+        self.store.write(batch).await.map(drop)
+    }
+
     /// What a caller may see and do at present; `None` when what they proved themselves with has ended.
-    pub(crate) async fn still(&self, caller: &Caller) -> Option<Grants> {
-        match caller.via {
-            Via::Socket { .. } => Some(caller.grants.clone()),
-            Via::Session { .. } | Via::Token { .. } => None,
+    #[must_use]
+    pub fn still(&self, caller: &Caller) -> Option<Grants> {
+        let now = self.clock.now().wall;
+        let book = self.book();
+        match &caller.via {
+            Via::Socket { .. } => Some(Grants::administrator()),
+            Via::Session { id } => {
+                let session = book.sessions.values().find(|session| session.id == *id)?;
+                let alive = session.ends(&self.sessions) > now;
+                alive.then(|| book.users.get(&session.user).map(|user| user.grants.clone()))?
+            }
+            Via::Token { id, .. } => {
+                let token = book.tokens.get(id).filter(|token| !token.has_ended(now))?;
+                Some(token.grants(book.users.get(&token.user)?))
+            }
         }
     }
 
-    /// Who sends a request; `None` when it does not say.
-    ///
-    /// # Errors
-    /// When it says, but that is not believed.
-    pub(crate) fn identify(
-        &self,
-        _method: &Method,
-        _headers: &HeaderMap,
-        whence: &Whence,
-    ) -> Result<Option<Caller>, Problem> {
-        match &whence.peer {
-            Peer::Unix { uid, name } => Ok(Some(Caller {
-                name: name.clone().unwrap_or_else(|| format!("uid {uid}")),
-                from: whence.text(),
-                via: Via::Socket { uid: *uid },
-                grants: Grants::administrator(),
-            })),
-            Peer::Tcp { .. } => Ok(None),
-        }
+    /// Whether nobody can govern this installation yet.
+    #[must_use]
+    pub fn needs_setup(&self) -> bool {
+        !self.book().has_administrator()
     }
+
+    /// Sessions that have not ended.
+    pub(crate) fn open_sessions(&self, now: Timestamp) -> usize {
+        self.book().sessions.values().filter(|session| session.ends(&self.sessions) > now).count()
+    }
+
+    /// Takes one try to sign in, from an address and for an account.
+    fn try_once(&self, address: Option<IpAddr>, account: &str, now: Duration) -> Result<Try<'_>, Problem> {
+        let refuse = |after: Duration| {
+            Problem::new(
+                http::StatusCode::TOO_MANY_REQUESTS,
+                "too_many_tries",
+                "Too many failed tries; wait a while.",
+            )
+            .retry_after(after)
+        };
+        if let Some(address) = address {
+            lock(&self.by_address).take(&address, now).map_err(refuse)?;
+        }
+        // A name is bounded before it is remembered.
+        let account: String = account.chars().take(64).collect();
+        lock(&self.by_account).take(&account, now).map_err(refuse)?;
+        Ok(Try { people: self, address, account, now })
+    }
+}
+
+/// A try to sign in; failed unless said otherwise.
+struct Try<'a> {
+    people: &'a People,
+    address: Option<IpAddr>,
+    account: String,
+    now: Duration,
+}
+
+impl Try<'_> {
+    fn succeeded(self) {
+        if let Some(address) = self.address {
+            lock(&self.people.by_address).give_back(&address, self.now);
+        }
+        lock(&self.people.by_account).give_back(&self.account, self.now);
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// `N` random bytes as text without signs that need care.
+fn random<const N: usize>() -> Result<zeroize::Zeroizing<String>, Problem> {
+    use base64::Engine as _;
+    use rand::TryRngCore as _;
+    let mut bytes = zeroize::Zeroizing::new([0u8; N]);
+    rand::rngs::OsRng.try_fill_bytes(bytes.as_mut()).map_err(|_| Problem::internal())?;
+    Ok(zeroize::Zeroizing::new(base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(bytes.as_ref())))
 }

@@ -1,6 +1,15 @@
 //! The routes, one module per noun. Each offers `routes()`; paths below `/api/v1` are written without it.
 
-use axum::http::Method;
+mod audit;
+pub mod fleet;
+mod health;
+mod sessions;
+mod setup;
+mod system;
+mod tokens;
+mod users;
+
+pub(crate) use self::system::resident_bytes;
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::app::App;
@@ -8,10 +17,18 @@ use crate::problem::Problem;
 
 /// All routes with their description.
 pub(crate) fn all() -> OpenApiRouter<App> {
-    let api = OpenApiRouter::new().merge(crate::stream::routes());
-    OpenApiRouter::new().nest(api::BASE, api).fallback(nothing_here)
+    let api = OpenApiRouter::new()
+        .merge(setup::routes())
+        .merge(sessions::routes())
+        .merge(users::routes())
+        .merge(tokens::routes())
+        .merge(audit::routes())
+        .merge(system::routes())
+        .merge(fleet::routes())
+        .merge(crate::stream::routes());
+    OpenApiRouter::new().nest(api::BASE, api).merge(health::routes()).fallback(nothing_here)
 }
 
-async fn nothing_here(_: Method) -> Problem {
+async fn nothing_here() -> Problem {
     Problem::not_found("page")
 }

@@ -87,6 +87,6 @@ impl World for App {
     }
 
     async fn grants(&self, caller: &Caller) -> Option<Grants> {
-        self.people().still(caller).await
+        self.people().still(caller)
     }
 }

@@ -131,11 +131,9 @@ impl Desk {
     /// # Errors
     /// 404 when there is none, or it is somebody else's.
     pub(super) fn find(&self, id: &str, owner: &str) -> Result<Arc<Place>, Problem> {
-        self.lock()
-            .get(id)
-            .filter(|place| place.owner == owner)
-            .cloned()
-            .ok_or_else(|| Problem::not_found("onboarding").remedy("Begin anew: an onboarding ends by itself."))
+        self.lock().get(id).filter(|place| place.owner == owner).cloned().ok_or_else(|| {
+            Problem::not_found("onboarding").remedy("Begin anew: an onboarding ends by itself.")
+        })
     }
 
     /// Forgets an onboarding that is in hand.

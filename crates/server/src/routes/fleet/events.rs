@@ -81,7 +81,9 @@ pub(super) async fn page(
         .iter()
         .map(|(seq, record)| match rows::kept_event(*seq, record) {
             Some(event) => rows::event(&event, &snapshot),
-            None => unknown(*seq, record, record.remote.and_then(|id| snapshot.remote(id)).map(|one| &one.name)),
+            None => {
+                unknown(*seq, record, record.remote.and_then(|id| snapshot.remote(id)).map(|one| &one.name))
+            }
         })
         .collect();
     Ok(EventPage { total: items.len(), items, next })
@@ -93,7 +95,10 @@ fn unknown(seq: i64, record: &EventRecord, remote: Option<&model::Text>) -> Even
         id: seq,
         name: record.kind.clone(),
         at: record.at,
-        sentence: format!("{} (of a kind that this version of Muster does not know)", record.kind.replace('_', " ")),
+        sentence: format!(
+            "{} (of a kind that this version of Muster does not know)",
+            record.kind.replace('_', " ")
+        ),
         remote_id: record.remote,
         remote: remote.cloned(),
         vmid: record.vmid,

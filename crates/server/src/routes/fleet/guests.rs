@@ -82,7 +82,11 @@ async fn show(
 }
 
 /// Refuses what is not there, and never was.
-fn known(app: &App, id: model::RemoteId, vmid: Vmid) -> Result<std::sync::Arc<fleet::RemoteSnapshot>, Problem> {
+fn known(
+    app: &App,
+    id: model::RemoteId,
+    vmid: Vmid,
+) -> Result<std::sync::Arc<fleet::RemoteSnapshot>, Problem> {
     let remote = super::remote(app, id)?;
     if remote.guest(vmid).is_none() {
         return Err(Problem::not_found("guest"));
@@ -137,7 +141,8 @@ async fn tasks(
 ) -> Result<Json<Page<Task>>, Problem> {
     let Path((_, vmid)) = path;
     let remote = known(&app, id, Vmid(vmid))?;
-    let of_it = |task: &&model::Task| lists::guest_of(&remote, task).is_some_and(|(one, _)| one == Vmid(vmid));
+    let of_it =
+        |task: &&model::Task| lists::guest_of(&remote, task).is_some_and(|(one, _)| one == Vmid(vmid));
     let found = remote.tasks.iter().filter(of_it).map(|task| rows::task(&remote, task)).collect();
     Ok(Json(Page::whole(found)))
 }
@@ -162,10 +167,9 @@ async fn past(
     let Path((_, vmid)) = path;
     let remote = known(&app, id, Vmid(vmid))?;
     let records = match app.fleet().store() {
-        Some(store) => store
-            .observed_kind(id, ObservedKind::GuestPast)
-            .await
-            .map_err(|error| refuse::store(&error))?,
+        Some(store) => {
+            store.observed_kind(id, ObservedKind::GuestPast).await.map_err(|error| refuse::store(&error))?
+        }
         None => Vec::new(),
     };
     let of_it = format!("{vmid}/");

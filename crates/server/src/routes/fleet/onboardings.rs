@@ -125,11 +125,7 @@ fn in_hand(app: &App, caller: &Caller, id: &str) -> Result<(Arc<Place>, Held), P
     params(("id" = String, Path, description = "Its id.")),
     responses((status = 200, description = "It.", body = Told)),
 )]
-async fn show(
-    State(app): State<App>,
-    caller: Caller,
-    Path(id): Path<String>,
-) -> Result<Json<Told>, Problem> {
+async fn show(State(app): State<App>, caller: Caller, Path(id): Path<String>) -> Result<Json<Told>, Problem> {
     let (place, held) = in_hand(&app, &caller, &id)?;
     let onboarding = held.as_ref().ok_or_else(|| Problem::not_found("onboarding"))?;
     Ok(Json(tell(&app, &place, onboarding)))
@@ -258,11 +254,12 @@ async fn finish(
     // Once begun it goes on to its end, whether or not somebody still waits for the answer: between the saving of a
     // remote and the word that its token stays there must be no way out.
     let work = tokio::spawn(async move { settle(&app, &place, held, wanted, &author).await });
-    work.await.unwrap_or_else(|error| {
-        tracing::error!(%error, "finishing an onboarding fell over");
-        Err(Problem::internal())
-    })
-    .map(Json)
+    work.await
+        .unwrap_or_else(|error| {
+            tracing::error!(%error, "finishing an onboarding fell over");
+            Err(Problem::internal())
+        })
+        .map(Json)
 }
 
 async fn settle(
@@ -292,8 +289,12 @@ async fn settle(
         Keep::Token if signed_in.by_token => onboard::Keep::Given,
         Keep::Token => onboard::Keep::Mint {
             rights: wanted.rights.ok_or_else(|| {
-                Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "rights", "It was not said what the token may do.")
-                    .detail("Say which “rights” the token that is made gets: look, operate or same_as_user.")
+                Problem::new(
+                    StatusCode::UNPROCESSABLE_ENTITY,
+                    "rights",
+                    "It was not said what the token may do.",
+                )
+                .detail("Say which “rights” the token that is made gets: look, operate or same_as_user.")
             })?,
             token_name: match app.fleet().store() {
                 Some(store) => format!("muster-{}", store.instance()),
@@ -327,7 +328,11 @@ async fn settle(
             let undone = finished.undo().await;
             let text = problem.sentence().to_owned();
             app.onboardings().end_held(place, held);
-            return Err(if undone.left.is_empty() { problem } else { problem.detail(format!("{text} {undone}.")) });
+            return Err(if undone.left.is_empty() {
+                problem
+            } else {
+                problem.detail(format!("{text} {undone}."))
+            });
         }
     };
     finished.saved();
@@ -366,15 +371,16 @@ async fn again(
             fleet.trust(id, endpoint, trust.clone(), author).await?;
         }
     }
-    fleet
-        .reauthenticate(id, spec.credential.clone(), spec.rights, finished.minted.clone(), author)
-        .await?;
+    fleet.reauthenticate(id, spec.credential.clone(), spec.rights, finished.minted.clone(), author).await?;
     if anew.connect && matches!(before.link.state, LinkState::Disconnected { .. }) {
         fleet.connect(id, author).await?;
     }
     if let Some(old) = &before.minted {
         let (user, name) = old.parts();
-        done.push(format!("the older token {} is still there: pveum user token remove '{user}' '{name}'", old.id));
+        done.push(format!(
+            "the older token {} is still there: pveum user token remove '{user}' '{name}'",
+            old.id
+        ));
     }
     Ok(())
 }
@@ -427,7 +433,9 @@ fn told_signed_in(facts: &onboard::SignedIn) -> SignedIn {
             rights,
             sentence: match (&offer.refused, &offer.note) {
                 (Some(why), _) => refuse::sentence(why),
-                (None, Some(note)) => format!("{}. {}", onboard::rights::purpose(rights), refuse::sentence(note)),
+                (None, Some(note)) => {
+                    format!("{}. {}", onboard::rights::purpose(rights), refuse::sentence(note))
+                }
                 (None, None) => onboard::rights::purpose(rights).to_owned(),
             },
             privileges: offer.role.as_ref().map(|role| role.privileges.clone()).unwrap_or_default(),

@@ -3,8 +3,8 @@
 use api::problem::Candidate;
 use fleet::onboard::OnboardError;
 use fleet::{
-    AddError, DetailError, DisconnectError, EditError, NoSuchRemote, OperateError, RemoteSnapshot, RemoveError,
-    ResolveError, StopTaskError,
+    AddError, DetailError, DisconnectError, EditError, NoSuchRemote, OperateError, RemoteSnapshot,
+    RemoveError, ResolveError, StopTaskError,
 };
 use http::StatusCode;
 use model::cause::ServerClass;
@@ -82,9 +82,13 @@ pub(super) fn disconnected(name: &str, by: &str) -> Problem {
 }
 
 fn not_recorded(error: impl std::fmt::Display) -> Problem {
-    Problem::new(StatusCode::SERVICE_UNAVAILABLE, "not_recorded", "It could not be recorded, so it was not done.")
-        .detail(error.to_string())
-        .remedy(STORE_REMEDY)
+    Problem::new(
+        StatusCode::SERVICE_UNAVAILABLE,
+        "not_recorded",
+        "It could not be recorded, so it was not done.",
+    )
+    .detail(error.to_string())
+    .remedy(STORE_REMEDY)
 }
 
 /// The store does not tell.
@@ -99,9 +103,13 @@ fn open_operations(open: &[OperationId], what: &str, remedy: &str) -> Problem {
         1 => "One operation on it has not ended, and would not be followed any more.".to_owned(),
         n => format!("{n} operations on it have not ended, and would not be followed any more."),
     };
-    Problem::conflict("open_operations", what).detail(detail).remedy(remedy).candidates(open.iter().map(|id| {
-        Candidate { id: id.to_string(), name: String::new(), kind: "operation".to_owned() }
-    }))
+    Problem::conflict("open_operations", what).detail(detail).remedy(remedy).candidates(
+        open.iter().map(|id| Candidate {
+            id: id.to_string(),
+            name: String::new(),
+            kind: "operation".to_owned(),
+        }),
+    )
 }
 
 impl From<NoSuchRemote> for Problem {
@@ -225,9 +233,8 @@ pub(super) fn operate(error: &OperateError, remote: &RemoteSnapshot) -> Problem 
 pub(super) fn resolve(error: &ResolveError, candidates: &[TaskId]) -> Problem {
     match error {
         ResolveError::NoSuchOperation => Problem::not_found("operation"),
-        ResolveError::NotOpen => {
-            Problem::conflict("not_undecided", "There is nothing to decide.").detail(sentence(&error.to_string()))
-        }
+        ResolveError::NotOpen => Problem::conflict("not_undecided", "There is nothing to decide.")
+            .detail(sentence(&error.to_string())),
         ResolveError::NotACandidate(_) => {
             let one = |task: &TaskId| Candidate {
                 id: task.to_string(),
@@ -249,22 +256,24 @@ pub(super) fn onboard(error: &OnboardError) -> Problem {
             let told = api::Cause::at(why, Some(&EndpointId::from(endpoint.as_str())));
             whole(Problem::new(status(why), why.code(), "That did not work.").cause(told))
         }
-        OnboardError::Undone { source, .. } => onboard(source).detail(sentence(&error.to_string())).remedy(error.remedy()),
+        OnboardError::Undone { source, .. } => {
+            onboard(source).detail(sentence(&error.to_string())).remedy(error.remedy())
+        }
         OnboardError::AlreadyManaged { id, name, .. } => whole(managed("", *id, name)),
         OnboardError::UnknownRealm { realms, .. } => whole(
-            Problem::new(StatusCode::UNPROCESSABLE_ENTITY, error.code(), "The host has no such realm.").candidates(
-                realms.iter().map(|realm| Candidate {
+            Problem::new(StatusCode::UNPROCESSABLE_ENTITY, error.code(), "The host has no such realm.")
+                .candidates(realms.iter().map(|realm| Candidate {
                     id: realm.clone(),
                     name: realm.clone(),
                     kind: "realm".to_owned(),
-                }),
-            ),
+                })),
         ),
         OnboardError::NotAToken => {
             whole(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, error.code(), "That is no API token."))
         }
         OnboardError::OtherCertificate { shown, given } => {
-            let cause = Cause::CertificateChanged { expected: given.to_string(), presented: shown.to_string() };
+            let cause =
+                Cause::CertificateChanged { expected: given.to_string(), presented: shown.to_string() };
             whole(conflict("It shows another certificate.").cause(&cause))
         }
         OnboardError::Lost => whole(Problem::new(

@@ -3,9 +3,7 @@
 use std::time::Duration;
 
 use api::onboarding::SecondFactor;
-use api::remote::{
-    Disconnect, MintedFate, MintedLeft, Remote, RemoteEdit, RemoteRow, RemoveQuery, Removed,
-};
+use api::remote::{Disconnect, MintedFate, MintedLeft, Remote, RemoteEdit, RemoteRow, RemoveQuery, Removed};
 use api::{ListQuery, Page};
 use axum::extract::State;
 use fleet::lists;
@@ -102,7 +100,9 @@ async fn edit(
     if let Some(Some(url)) = &wanted.web_url {
         let read: Option<url::Url> = url.parse().ok();
         if !read.is_some_and(|url| matches!(url.scheme(), "https" | "http") && url.has_host()) {
-            return Err(Problem::invalid("The address of the web interface must begin with https:// or http://."));
+            return Err(Problem::invalid(
+                "The address of the web interface must begin with https:// or http://.",
+            ));
         }
     }
     let edit = fleet::RemoteEdit { name: wanted.name, interval, web_url: wanted.web_url };
@@ -159,9 +159,7 @@ async fn remove(
     app.fleet().remove(id, &caller.author(), query.even_with_open).await?;
     Ok(Json(match (token, undone) {
         (None, _) => Removed::default(),
-        (Some(id), None) => {
-            Removed { minted_left: Some(MintedLeft { id, why: None }), ..Removed::default() }
-        }
+        (Some(id), None) => Removed { minted_left: Some(MintedLeft { id, why: None }), ..Removed::default() },
         (Some(id), Some(Ok(()))) => Removed { minted_removed: Some(id), ..Removed::default() },
         (Some(id), Some(Err(why))) => {
             Removed { minted_left: Some(MintedLeft { id, why: Some(why) }), ..Removed::default() }

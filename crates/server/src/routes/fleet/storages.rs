@@ -66,7 +66,8 @@ async fn show(
     let all = Request { limit: usize::MAX, ..Request::default() };
     let of_remote = rows::storages(lists::storages(&only, &Visible::All, &all, app.now().wall)).items;
     // No storage's name has an @ in it.
-    let (name, node) = named.split_once('@').map_or((named.as_str(), None), |(name, node)| (name, Some(node)));
+    let (name, node) =
+        named.split_once('@').map_or((named.as_str(), None), |(name, node)| (name, Some(node)));
     let storages: Vec<Storage> = of_remote
         .into_iter()
         .filter(|one| one.name.as_str() == name)

@@ -57,7 +57,8 @@ fn outcome(remote: &RemoteSnapshot, upid: &str) -> Option<TaskOutcome> {
     if listed.as_ref().is_some_and(TaskOutcome::has_ended) {
         return listed;
     }
-    let ours = |one: &&std::sync::Arc<model::Operation>| one.task.as_ref().is_some_and(|id| id.as_str() == upid);
+    let ours =
+        |one: &&std::sync::Arc<model::Operation>| one.task.as_ref().is_some_and(|id| id.as_str() == upid);
     let followed = remote.operations.iter().find(ours).and_then(|one| view::outcome(&one.state));
     followed.or(listed)
 }
@@ -75,7 +76,9 @@ async fn find(app: &App, remote: &RemoteSnapshot, upid: &str) -> Result<model::T
         }
         (None, None) => None,
     };
-    if found.is_none() && remote.operations.iter().any(|one| one.task.as_ref().is_some_and(|id| id.as_str() == upid)) {
+    if found.is_none()
+        && remote.operations.iter().any(|one| one.task.as_ref().is_some_and(|id| id.as_str() == upid))
+    {
         found = Some(model::Task {
             upid: TaskId::from(upid),
             node: read.node().into(),

@@ -3,14 +3,15 @@
 
 use api::guest::{ActionAvailability, Guest, GuestDetail, Object, Part, PastGuest};
 use api::remote::{
-    Certificate, CoverageRow, CredentialFacts, Drift, Link, MintedToken, Proposed, Remote, RemoteFigures, RemoteRow,
+    Certificate, CoverageRow, CredentialFacts, Drift, Link, MintedToken, Proposed, Remote, RemoteFigures,
+    RemoteRow,
 };
 use fleet::onboard::{self, Verdict};
 use fleet::{DetailPart, GuestRow, RemoteSnapshot, Standing};
 use jiff::Timestamp;
 use model::{
-    Action, Cause, EndpointId, Freshness, Guest as GuestFacts, GuestState, Incarnation, NodeState, Now, Observed,
-    OperationState, Presence, StaleWhy, Text,
+    Action, Cause, EndpointId, Freshness, Guest as GuestFacts, GuestState, Incarnation, NodeState, Now,
+    Observed, OperationState, Presence, StaleWhy, Text,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -63,8 +64,7 @@ fn figures(remote: &RemoteSnapshot) -> RemoteFigures {
     }
     counts.tasks_running =
         remote.tasks.iter().filter(|task| task.outcome == model::TaskOutcome::Running).count();
-    counts.operations_open =
-        remote.operations.iter().filter(|operation| !operation.state.is_final()).count();
+    counts.operations_open = remote.operations.iter().filter(|operation| !operation.state.is_final()).count();
     counts
 }
 

@@ -1,0 +1,224 @@
+//! Who there is, in memory: users, sessions and tokens as the store has them.
+
+use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use model::access::{Grant, Grants, Scope};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use store::{GrantRecord, SessionRecord, TokenRecord, UserRecord};
+
+use crate::settings::Sessions;
+
+/// A person.
+#[derive(Debug, Clone)]
+pub(crate) struct User {
+    pub(crate) name: String,
+    pub(crate) hash: Option<String>,
+    pub(crate) created: Timestamp,
+    pub(crate) grants: Grants,
+    pub(crate) more: UserMore,
+}
+
+/// What of a user is kept as JSON.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub(crate) struct UserMore {
+    #[serde(default)]
+    pub(crate) password_set: Option<Timestamp>,
+    #[serde(default)]
+    pub(crate) last_sign_in: Option<Timestamp>,
+}
+
+/// A session.
+#[derive(Debug, Clone)]
+pub(crate) struct Session {
+    pub(crate) id: String,
+    pub(crate) user: String,
+    pub(crate) created: Timestamp,
+    pub(crate) seen: Timestamp,
+    pub(crate) more: SessionMore,
+}
+
+/// What of a session is kept as JSON.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub(crate) struct SessionMore {
+    #[serde(default)]
+    pub(crate) from: Option<String>,
+    #[serde(default)]
+    pub(crate) agent: Option<String>,
+}
+
+/// A token.
+#[derive(Debug, Clone)]
+pub(crate) struct Token {
+    pub(crate) id: String,
+    pub(crate) hash: [u8; 32],
+    pub(crate) user: String,
+    pub(crate) name: String,
+    pub(crate) created: Timestamp,
+    pub(crate) expires: Option<Timestamp>,
+    pub(crate) seen: Option<Timestamp>,
+    pub(crate) more: TokenMore,
+}
+
+/// What of a token is kept as JSON.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub(crate) struct TokenMore {
+    /// `None`: whatever its owner may.
+    #[serde(default)]
+    pub(crate) grants: Option<Grants>,
+}
+
+/// All of them.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Book {
+    pub(crate) users: BTreeMap<String, User>,
+    /// By the hash of the secret.
+    pub(crate) sessions: HashMap<[u8; 32], Session>,
+    pub(crate) tokens: HashMap<String, Token>,
+}
+
+/// SHA-256 of a secret of 256 random bits: nothing slower is needed.
+pub(crate) fn sha256(text: &str) -> [u8; 32] {
+    Sha256::digest(text.as_bytes()).into()
+}
+
+/// `at` and a duration later.
+pub(crate) fn after(at: Timestamp, by: Duration) -> Timestamp {
+    let by = SignedDuration::try_from(by).unwrap_or(SignedDuration::MAX);
+    at.checked_add(by).unwrap_or(Timestamp::MAX)
+}
+
+// === impl ===
+
+impl User {
+    pub(crate) fn record(&self, now: Timestamp) -> UserRecord {
+        UserRecord {
+            name: self.name.clone(),
+            password: self.hash.clone(),
+            created: self.created,
+            updated: now,
+            body: json(&self.more),
+        }
+    }
+
+    pub(crate) fn of(record: UserRecord, grants: Vec<GrantRecord>) -> Self {
+        Self {
+            more: serde_json::from_str(&record.body).unwrap_or_default(),
+            name: record.name,
+            hash: record.password,
+            created: record.created,
+            grants: grants.iter().filter_map(grant_of).collect(),
+        }
+    }
+
+    /// Whether this person can sign in and govern everything.
+    pub(crate) fn is_administrator(&self) -> bool {
+        self.hash.is_some() && self.grants.is_administrator()
+    }
+}
+
+/// A grant of a kind that this version does not know allows nothing.
+fn grant_of(record: &GrantRecord) -> Option<Grant> {
+    let scope = Scope::from_row(&record.scope_kind, &record.scope_value).ok()?;
+    Some(Grant { role: record.role.parse().ok()?, scope })
+}
+
+pub(crate) fn grant_records(grants: &Grants) -> Vec<GrantRecord> {
+    let record = |grant: &Grant| GrantRecord {
+        role: grant.role.as_str().to_owned(),
+        scope_kind: grant.scope.kind().to_owned(),
+        scope_value: grant.scope.value(),
+    };
+    let mut records: Vec<_> = grants.0.iter().map(record).collect();
+    records.sort();
+    records.dedup();
+    records
+}
+
+impl Session {
+    pub(crate) fn record(&self, hash: [u8; 32], rule: &Sessions) -> SessionRecord {
+        SessionRecord {
+            id: self.id.clone(),
+            hash,
+            user: self.user.clone(),
+            created: self.created,
+            seen: self.seen,
+            expires: after(self.created, rule.longest),
+            body: json(&self.more),
+        }
+    }
+
+    pub(crate) fn of(record: SessionRecord) -> ([u8; 32], Self) {
+        let session = Self {
+            more: serde_json::from_str(&record.body).unwrap_or_default(),
+            id: record.id,
+            user: record.user,
+            created: record.created,
+            seen: record.seen,
+        };
+        (record.hash, session)
+    }
+
+    /// When it ends if nothing more is asked.
+    pub(crate) fn ends(&self, rule: &Sessions) -> Timestamp {
+        after(self.seen, rule.idle).min(after(self.created, rule.longest))
+    }
+}
+
+impl Token {
+    pub(crate) fn record(&self) -> TokenRecord {
+        TokenRecord {
+            id: self.id.clone(),
+            hash: self.hash,
+            user: self.user.clone(),
+            name: self.name.clone(),
+            created: self.created,
+            expires: self.expires,
+            seen: self.seen,
+            body: json(&self.more),
+        }
+    }
+
+    pub(crate) fn of(record: TokenRecord) -> Self {
+        Self {
+            // What cannot be read must not widen what the token may.
+            more: serde_json::from_str(&record.body).unwrap_or(TokenMore { grants: Some(Grants::default()) }),
+            id: record.id,
+            hash: record.hash,
+            user: record.user,
+            name: record.name,
+            created: record.created,
+            expires: record.expires,
+            seen: record.seen,
+        }
+    }
+
+    pub(crate) fn has_ended(&self, now: Timestamp) -> bool {
+        self.expires.is_some_and(|expires| expires <= now)
+    }
+
+    /// What may be done with it: never more than its owner may at the time.
+    pub(crate) fn grants(&self, owner: &User) -> Grants {
+        match &self.more.grants {
+            None => owner.grants.clone(),
+            Some(own) => own.within(&owner.grants),
+        }
+    }
+}
+
+impl Book {
+    pub(crate) fn has_administrator(&self) -> bool {
+        self.users.values().any(User::is_administrator)
+    }
+
+    /// Whether somebody could still govern everything if `name` could not.
+    pub(crate) fn governed_without(&self, name: &str) -> bool {
+        self.users.values().any(|user| user.name != name && user.is_administrator())
+    }
+}
+
+fn json(value: &impl Serialize) -> String {
+    serde_json::to_string(value).unwrap_or_else(|_| "{}".to_owned())
+}

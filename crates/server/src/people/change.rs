@@ -1,0 +1,409 @@
+//! What may be changed about people: each change is decided, committed, then seen.
+
+use api::Secret;
+use api::session::SessionRow;
+use jiff::Timestamp;
+use model::access::Grants;
+use model::{Now, RemoteId};
+use store::Write;
+
+use super::book::{Session, SessionMore, Token, TokenMore, User, UserMore, grant_records, sha256};
+use super::{People, random};
+use crate::caller::{Caller, Via};
+use crate::peer::Whence;
+use crate::problem::Problem;
+
+/// A session that was just begun.
+#[derive(Debug)]
+pub(crate) struct NewSession {
+    pub(crate) secret: zeroize::Zeroizing<String>,
+    pub(crate) caller: Caller,
+    pub(crate) ends: Timestamp,
+}
+
+/// Whether a user may be called that.
+pub(super) fn name_is_fit(name: &str) -> Result<(), Problem> {
+    let fits = !name.is_empty()
+        && name.chars().count() <= 64
+        && name.chars().all(|c| c.is_alphanumeric() || "-_.@+".contains(c));
+    if fits {
+        return Ok(());
+    }
+    Err(Problem::invalid("A user's name has 1 to 64 letters, digits and signs of “-_.@+”."))
+}
+
+/// How much of what a browser says of itself is kept.
+const AGENT_KEPT: usize = 200;
+
+impl People {
+    // --- sessions ---
+
+    /// Signs somebody in with a password. A user there is not takes as long as a wrong password.
+    pub(crate) async fn sign_in(
+        &self,
+        user: &str,
+        password: &Secret,
+        agent: Option<&str>,
+        whence: &Whence,
+        now: Now,
+    ) -> Result<NewSession, Problem> {
+        let attempt = self.try_once(whence.address, user, now.mono)?;
+        let known = self.book().users.get(user).and_then(|user| user.hash.clone());
+        if !self.hasher.check(known, password).await? {
+            return Err(Problem::new(
+                http::StatusCode::UNAUTHORIZED,
+                "wrong_password",
+                "User or password is not right.",
+            ));
+        }
+        let session = self.begin(user, agent, whence, now.wall).await?;
+        attempt.succeeded();
+        Ok(session)
+    }
+
+    /// Begins a session for somebody who has proved who they are.
+    pub(crate) async fn begin(
+        &self,
+        user: &str,
+        agent: Option<&str>,
+        whence: &Whence,
+        now: Timestamp,
+    ) -> Result<NewSession, Problem> {
+        let _one = self.changes.lock().await;
+        let Some(mut user) = self.book().users.get(user).cloned() else {
+            return Err(Problem::unauthorized());
+        };
+        user.more.last_sign_in = Some(now);
+        let secret = random::<32>()?;
+        let hash = sha256(&secret);
+        let more = SessionMore {
+            from: Some(whence.text()),
+            agent: agent.map(|agent| agent.chars().filter(|c| !c.is_control()).take(AGENT_KEPT).collect()),
+        };
+        let id = random::<9>()?.to_string();
+        let session = Session { id, user: user.name.clone(), created: now, seen: now, more };
+        self.write(vec![Write::Session(session.record(hash, &self.sessions)), Write::User(user.record(now))])
+            .await?;
+        let caller = Caller {
+            name: user.name.clone(),
+            from: whence.text(),
+            via: Via::Session { id: session.id.clone() },
+            grants: user.grants.clone(),
+        };
+        let ends = session.ends(&self.sessions);
+        self.turn(|book| {
+            book.sessions.retain(|_, session| session.ends(&self.sessions) > now);
+            book.sessions.insert(hash, session);
+            book.users.insert(user.name.clone(), user);
+        });
+        Ok(NewSession { secret, caller, ends })
+    }
+
+    /// When the caller's session ends if nothing more is asked.
+    pub(crate) fn session_ends(&self, caller: &Caller) -> Option<Timestamp> {
+        let Via::Session { id } = &caller.via else { return None };
+        let book = self.book();
+        book.sessions.values().find(|session| session.id == *id).map(|session| session.ends(&self.sessions))
+    }
+
+    /// The sessions of a user, or of all.
+    pub(crate) fn sessions_of(
+        &self,
+        user: Option<&str>,
+        current: &Caller,
+        now: Timestamp,
+    ) -> Vec<SessionRow> {
+        let book = self.book();
+        let mut rows: Vec<_> = book
+            .sessions
+            .values()
+            .filter(|session| user.is_none_or(|user| session.user == user))
+            .filter(|session| session.ends(&self.sessions) > now)
+            .map(|session| SessionRow {
+                id: session.id.clone(),
+                name: session.user.clone(),
+                from: session.more.from.clone(),
+                agent: session.more.agent.clone(),
+                created: session.created,
+                last_used: Some(session.seen),
+                expires: Some(session.ends(&self.sessions)),
+                current: current.via == Via::Session { id: session.id.clone() },
+            })
+            .collect();
+        rows.sort_by(|a, b| b.created.cmp(&a.created).then_with(|| a.id.cmp(&b.id)));
+        rows
+    }
+
+    /// Whose session it is.
+    pub(crate) fn session_owner(&self, id: &str) -> Option<String> {
+        self.book().sessions.values().find(|session| session.id == id).map(|session| session.user.clone())
+    }
+
+    /// Ends a session.
+    pub(crate) async fn end_session(&self, id: &str) -> Result<(), Problem> {
+        let _one = self.changes.lock().await;
+        self.write(vec![Write::SessionGone { id: id.to_owned() }]).await?;
+        self.turn(|book| book.sessions.retain(|_, session| session.id != id));
+        Ok(())
+    }
+
+    // --- users ---
+
+    /// All users.
+    pub(crate) fn users(&self, now: Timestamp) -> Vec<api::user::User> {
+        let book = self.book();
+        book.users.values().map(|user| shown(&book, user, &self.sessions, now)).collect()
+    }
+
+    /// One user.
+    pub(crate) fn user(&self, name: &str, now: Timestamp) -> Option<api::user::User> {
+        let book = self.book();
+        book.users.get(name).map(|user| shown(&book, user, &self.sessions, now))
+    }
+
+    /// Adds a user.
+    pub(crate) async fn add_user(
+        &self,
+        name: &str,
+        password: &Secret,
+        grants: Grants,
+        now: Timestamp,
+    ) -> Result<(), Problem> {
+        name_is_fit(name)?;
+        let hash = self.hasher.make(password).await?;
+        let _one = self.changes.lock().await;
+        if self.book().users.contains_key(name) {
+            return Err(Problem::conflict("name_taken", "There is a user of that name already."));
+        }
+        let user = User {
+            name: name.to_owned(),
+            hash: Some(hash),
+            created: now,
+            grants,
+            more: UserMore { password_set: Some(now), last_sign_in: None },
+        };
+        let mut batch = vec![
+            Write::User(user.record(now)),
+            Write::Grants { user: user.name.clone(), grants: grant_records(&user.grants) },
+        ];
+        if user.is_administrator() {
+            Self::no_more_setup(&mut batch);
+        }
+        self.write(batch).await?;
+        self.turn(|book| {
+            book.users.insert(user.name.clone(), user);
+        });
+        Ok(())
+    }
+
+    /// Removes a user with their sessions and tokens. The last administrator stays.
+    pub(crate) async fn remove_user(&self, name: &str) -> Result<(), Problem> {
+        let _one = self.changes.lock().await;
+        self.governed_without(name)?;
+        self.write(vec![Write::UserGone { name: name.to_owned() }]).await?;
+        self.turn(|book| {
+            book.users.remove(name);
+            book.sessions.retain(|_, session| session.user != name);
+            book.tokens.retain(|_, token| token.user != name);
+        });
+        Ok(())
+    }
+
+    /// Sets a user's password; all their sessions end. `old` must be right where it is asked for.
+    pub(crate) async fn set_password(
+        &self,
+        name: &str,
+        old: Option<&Secret>,
+        new: &Secret,
+        whence: &Whence,
+        now: Now,
+    ) -> Result<(), Problem> {
+        if let Some(old) = old {
+            let attempt = self.try_once(whence.address, name, now.mono)?;
+            let known = self.book().users.get(name).and_then(|user| user.hash.clone());
+            if !self.hasher.check(known, old).await? {
+                return Err(Problem::new(
+                    http::StatusCode::FORBIDDEN,
+                    "wrong_password",
+                    "The present password is not right.",
+                ));
+            }
+            attempt.succeeded();
+        }
+        let hash = self.hasher.make(new).await?;
+        let _one = self.changes.lock().await;
+        let Some(mut user) = self.book().users.get(name).cloned() else {
+            return Err(Problem::not_found("user"));
+        };
+        user.hash = Some(hash);
+        user.more.password_set = Some(now.wall);
+        self.write(vec![
+            Write::User(user.record(now.wall)),
+            Write::SessionsGone { user: name.to_owned(), except: None },
+        ])
+        .await?;
+        self.turn(|book| {
+            book.sessions.retain(|_, session| session.user != name);
+            book.users.insert(user.name.clone(), user);
+        });
+        Ok(())
+    }
+
+    /// Replaces a user's grants. The last administrator stays one.
+    pub(crate) async fn set_grants(&self, name: &str, grants: Grants) -> Result<(), Problem> {
+        let _one = self.changes.lock().await;
+        if !self.book().users.contains_key(name) {
+            return Err(Problem::not_found("user"));
+        }
+        if !grants.is_administrator() {
+            self.governed_without(name)?;
+        }
+        self.write(vec![Write::Grants { user: name.to_owned(), grants: grant_records(&grants) }]).await?;
+        self.turn(|book| {
+            if let Some(user) = book.users.get_mut(name) {
+                user.grants = grants;
+            }
+        });
+        Ok(())
+    }
+
+    fn governed_without(&self, name: &str) -> Result<(), Problem> {
+        let book = self.book();
+        let user = book.users.get(name).ok_or_else(|| Problem::not_found("user"))?;
+        if user.is_administrator() && !book.governed_without(name) {
+            return Err(Problem::conflict(
+                "last_administrator",
+                "This is the last administrator; somebody has to govern.",
+            )
+            .remedy("Make another user administrator first."));
+        }
+        Ok(())
+    }
+
+    /// A remote is gone: what was granted on it alone is, too (the store has seen to its own rows).
+    pub fn remote_gone(&self, remote: RemoteId) {
+        let gone = model::access::Scope::Remote(remote);
+        self.turn(|book| {
+            for user in book.users.values_mut() {
+                user.grants.0.retain(|grant| grant.scope != gone);
+            }
+        });
+    }
+
+    // --- tokens ---
+
+    /// The tokens of a user, or of all.
+    pub(crate) fn tokens_of(&self, user: Option<&str>) -> Vec<api::token::Token> {
+        let book = self.book();
+        let mut rows: Vec<_> = book
+            .tokens
+            .values()
+            .filter(|token| user.is_none_or(|user| token.user == user))
+            .filter_map(|token| Some(shown_token(token, book.users.get(&token.user)?)))
+            .collect();
+        rows.sort_by(|a, b| b.created.cmp(&a.created).then_with(|| a.id.cmp(&b.id)));
+        rows
+    }
+
+    /// Makes a token for a user. What it may is bounded by what they may, now and later.
+    pub(crate) async fn add_token(
+        &self,
+        user: &str,
+        name: &str,
+        grants: Option<Grants>,
+        expires: Option<Timestamp>,
+        now: Timestamp,
+    ) -> Result<api::token::NewToken, Problem> {
+        let name = name.trim();
+        if name.is_empty() || name.chars().count() > 64 || name.chars().any(char::is_control) {
+            return Err(Problem::invalid("A token needs a name of 1 to 64 letters."));
+        }
+        if expires.is_some_and(|expires| expires <= now) {
+            return Err(Problem::invalid("The token would have ended already."));
+        }
+        let _one = self.changes.lock().await;
+        let Some(owner) = self.book().users.get(user).cloned() else {
+            return Err(Problem::not_found("user"));
+        };
+        if let Some(grants) = &grants
+            && !owner.grants.contain(grants)
+        {
+            return Err(Problem::new(
+                http::StatusCode::FORBIDDEN,
+                "wider_than_owner",
+                "A token cannot be allowed more than its owner is.",
+            ));
+        }
+        let secret = random::<32>()?;
+        let mut id = random::<9>()?.to_string();
+        // The id ends at the first `_` of a token's text.
+        id.retain(|c| c.is_ascii_alphanumeric());
+        let token = Token {
+            id,
+            hash: sha256(&secret),
+            user: user.to_owned(),
+            name: name.to_owned(),
+            created: now,
+            expires,
+            seen: None,
+            more: TokenMore { grants },
+        };
+        self.write(vec![Write::Token(token.record())]).await?;
+        let text = zeroize::Zeroizing::new(format!("mst_{}_{}", token.id, secret.as_str()));
+        let new =
+            api::token::NewToken { token: shown_token(&token, &owner), secret: Secret::from(text.as_str()) };
+        self.turn(|book| {
+            book.tokens.insert(token.id.clone(), token);
+        });
+        Ok(new)
+    }
+
+    /// Whose token it is.
+    pub(crate) fn token_owner(&self, id: &str) -> Option<String> {
+        self.book().tokens.get(id).map(|token| token.user.clone())
+    }
+
+    /// Ends a token.
+    pub(crate) async fn end_token(&self, id: &str) -> Result<(), Problem> {
+        let _one = self.changes.lock().await;
+        self.write(vec![Write::TokenGone { id: id.to_owned() }]).await?;
+        self.turn(|book| {
+            book.tokens.remove(id);
+        });
+        Ok(())
+    }
+}
+
+fn shown(
+    book: &super::Book,
+    user: &User,
+    rule: &crate::settings::Sessions,
+    now: Timestamp,
+) -> api::user::User {
+    api::user::User {
+        id: user.name.clone(),
+        name: user.name.clone(),
+        grants: user.grants.clone(),
+        created: user.created,
+        password_set: user.more.password_set,
+        last_sign_in: user.more.last_sign_in,
+        sessions: book
+            .sessions
+            .values()
+            .filter(|session| session.user == user.name && session.ends(rule) > now)
+            .count(),
+        tokens: book.tokens.values().filter(|token| token.user == user.name).count(),
+    }
+}
+
+fn shown_token(token: &Token, owner: &User) -> api::token::Token {
+    api::token::Token {
+        id: token.id.clone(),
+        name: token.name.clone(),
+        user: token.user.clone(),
+        grants: token.grants(owner),
+        created: token.created,
+        expires: token.expires,
+        last_used: token.seen,
+    }
+}
