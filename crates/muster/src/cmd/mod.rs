@@ -83,7 +83,10 @@ fn now() -> jiff::Timestamp {
 }
 
 /// Waits for Ctrl-C, which does not end the process meanwhile. One that comes while nobody waits is not lost.
-struct Interrupt(tokio::sync::Mutex<Option<Signal>>);
+struct Interrupt {
+    signal: tokio::sync::Mutex<Option<Signal>>,
+    came: AtomicBool,
+}
 
 /// Is somebody there for the Ctrl-C that comes later, while a question is asked?
 static GUARDED: AtomicBool = AtomicBool::new(false);
@@ -102,13 +105,15 @@ impl Interrupt {
                 }
             });
         }
-        Self(tokio::sync::Mutex::new(signal(SignalKind::interrupt()).ok()))
+        let signal = tokio::sync::Mutex::new(signal(SignalKind::interrupt()).ok());
+        Self { signal, came: AtomicBool::new(false) }
     }
 
     async fn wait(&self) {
-        match self.0.lock().await.as_mut() {
+        match self.signal.lock().await.as_mut() {
             Some(signal) => {
                 signal.recv().await;
+                self.came.store(true, Ordering::Relaxed);
             }
             None => std::future::pending().await,
         }
@@ -117,6 +122,9 @@ impl Interrupt {
 
 impl Drop for Interrupt {
     fn drop(&mut self) {
-        HEEDED.store(false, Ordering::Relaxed);
+        // The same Ctrl-C may be seen elsewhere a moment later: it was heeded here.
+        if !self.came.load(Ordering::Relaxed) {
+            HEEDED.store(false, Ordering::Relaxed);
+        }
     }
 }
