@@ -4,17 +4,19 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use api::stream::{ListRows, StreamMessage, Subscriptions};
+use api::stream::{ByeWhy, ListRows, ResetWhy, StreamMessage, Subscriptions};
 use axum::Router;
 use axum::body::Body;
 use axum::extract::Request;
 use fleet::{Clock, Fleet, RemoteSpec};
 use http::{Method, StatusCode};
 use http_body_util::BodyExt;
+use model::access::{Grant, Grants, Role};
 use model::{Action, Author, PowerOptions, RemoteId};
 use pve::{Credential, TrustPolicy};
 use pve_sim::{Sim, SimTimings, Topology};
 use serde_json::{Value, json};
+use server::settings::Passwords;
 use server::{App, Peer, Settings};
 use store::{EventFilter, Keys, Place, Store};
 use tower::ServiceExt;
@@ -26,8 +28,14 @@ struct House {
     _dir: tempfile::TempDir,
     store: Store,
     fleet: Fleet,
+    app: App,
     router: Router,
     id: RemoteId,
+}
+
+/// Hashing that takes no time: how passwords are kept is not what is tested here.
+fn quick() -> Passwords {
+    Passwords { memory_kib: 8, passes: 1, lanes: 1, ..Passwords::default() }
 }
 
 fn ada() -> Author {
@@ -51,8 +59,10 @@ impl House {
         let fleet = Fleet::open(fleet::Timings::shrunk(), clock, 7, store.clone()).await.unwrap();
         let spec = RemoteSpec::new("home", address, trust, credential);
         let id = fleet.add(spec, &ada()).await.unwrap();
-        let app = App::new(fleet.clone(), Settings::default(), clock);
-        let house = Self { _sim: sim, _dir: dir, store, fleet, router: app.router(), id };
+        let settings = Settings { passwords: quick(), ..Settings::default() };
+        let app = App::new(fleet.clone(), store.clone(), settings, clock).await.unwrap();
+        let router = app.router();
+        let house = Self { _sim: sim, _dir: dir, store, fleet, app, router, id };
         house.until("the guests are listed", |house| house.fleet.snapshot().guests().count() > 0).await;
         house
     }
@@ -83,6 +93,35 @@ impl House {
         let mut request = request.body(body).unwrap();
         request.extensions_mut().insert(Peer::Unix { uid, name: None });
         self.router.clone().oneshot(request).await.unwrap()
+    }
+
+    /// A request over TCP, with a session's cookie.
+    async fn knock(
+        &self,
+        method: Method,
+        path: &str,
+        cookie: Option<&str>,
+        body: Value,
+    ) -> http::Response<Body> {
+        let mut request = Request::builder().method(method).uri(format!("/api/v1{path}"));
+        request = request.header("content-type", "application/json").header("host", "localhost");
+        if let Some(cookie) = cookie {
+            request = request.header("cookie", cookie);
+        }
+        let body = if body.is_null() { Body::empty() } else { Body::from(body.to_string()) };
+        let mut request = request.body(body).unwrap();
+        let peer = Peer::Tcp { address: "127.0.0.1:9".parse().unwrap(), tls: false, metrics_only: false };
+        request.extensions_mut().insert(peer);
+        self.router.clone().oneshot(request).await.unwrap()
+    }
+
+    /// Signs in; the cookie.
+    async fn sign_in(&self, user: &str, password: &str) -> String {
+        let body = json!({"user": user, "password": password});
+        let answer = self.knock(Method::POST, "/session", None, body).await;
+        assert!(answer.status().is_success(), "{:?}", answer.into_body().collect().await.unwrap().to_bytes());
+        let cookie = answer.headers()["set-cookie"].to_str().unwrap();
+        cookie.split(';').next().unwrap().to_owned()
     }
 
     async fn open(&self, last: Option<&str>, subscriptions: &Subscriptions) -> Reader {
@@ -249,11 +288,50 @@ async fn subscriptions_are_changed_on_an_open_stream_and_by_its_owner_alone() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn strangers_get_no_stream() {
     let house = House::new().await;
-    let request = Request::builder().uri("/api/v1/stream").header("host", "127.0.0.1");
-    let mut request = request.body(Body::empty()).unwrap();
-    let peer = Peer::Tcp { address: "127.0.0.1:9".parse().unwrap(), tls: false, metrics_only: false };
-    request.extensions_mut().insert(peer);
-    let answer = house.router.clone().oneshot(request).await.unwrap();
+    let answer = house.knock(Method::GET, "/stream", None, Value::Null).await;
     assert_eq!(answer.status(), StatusCode::UNAUTHORIZED);
+    let body = json!({"topics": ["links"]});
+    let answer = house.knock(Method::PUT, "/stream/0123/subscriptions", None, body).await;
+    assert_eq!(answer.status(), StatusCode::UNAUTHORIZED);
+    house.fleet.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_no_longer_granted_is_no_longer_told() {
+    let house = House::new().await;
+    let password = "a long enough password";
+    house.app.add_user("boss", &password.into(), Grants::administrator()).await.unwrap();
+    house
+        .app
+        .add_user("berta", &password.into(), Grants(vec![Grant::everywhere(Role::Viewer)]))
+        .await
+        .unwrap();
+    let cookie = house.sign_in("berta", password).await;
+    let wanted = json!({"topics": ["links"], "lists": {"main": {"of": "guests"}}}).to_string();
+    let query: String = url::form_urlencoded::byte_serialize(wanted.as_bytes()).collect();
+    let path = format!("/stream?subscribe={query}");
+    let answer = house.knock(Method::GET, &path, Some(&cookie), Value::Null).await;
+    assert_eq!(answer.status(), StatusCode::OK);
+    let mut stream = Reader { body: answer.into_body(), text: String::new(), last_id: None };
+    let list = stream.until(|message| matches!(message, StreamMessage::List(_))).await;
+    assert!(matches!(list, StreamMessage::List(list) if list.total > 0));
+
+    // Nowhere at all: the rows are taken away.
+    let nothing = json!({"grants": []});
+    let answer = house.ask(0, Method::PUT, "/users/berta/grants", None, nothing).await;
+    assert!(answer.status().is_success(), "{}", answer.status());
+    let reset = stream.until(|message| matches!(message, StreamMessage::Reset(_))).await;
+    assert!(matches!(reset, StreamMessage::Reset(reset) if reset.why == ResetWhy::Scope));
+    let list = stream.until(|message| matches!(message, StreamMessage::List(_))).await;
+    assert!(matches!(list, StreamMessage::List(list) if list.total == 0 && list.counts.remotes.total == 0));
+
+    // No longer there: the stream ends at once.
+    let ended = std::time::Instant::now();
+    let answer = house.ask(0, Method::DELETE, "/users/berta", None, Value::Null).await;
+    assert!(answer.status().is_success(), "{}", answer.status());
+    let bye = stream.until(|message| matches!(message, StreamMessage::Bye(_))).await;
+    assert!(matches!(bye, StreamMessage::Bye(bye) if bye.why == ByeWhy::SignedOut));
+    assert!(stream.body.frame().await.is_none());
+    assert!(ended.elapsed() < Duration::from_secs(3), "{:?}", ended.elapsed());
     house.fleet.stop().await;
 }
