@@ -35,7 +35,7 @@ pub async fn run(cli: Cli, context: &mut Context<'_>) -> Exit {
         Command::At(at) => at::run(at, context).await,
         Command::Doctor(doctor) => examine(doctor, context).await,
         Command::Demo(demo) => demo::run(&demo, context).await,
-        Command::Serve(_) => Err(Failure::new(Exit::Failed, "This command is not there yet.")),
+        Command::Serve(wanted) => serve::command::serve(wanted, context).await,
         Command::Config(config) => serve::call::config(&config.command, context).await,
         Command::Backup(backup) => serve::call::backup(&backup, context).await,
         Command::Restore(restore) => serve::call::restore(&restore, context).await,

@@ -135,7 +135,7 @@ async fn what_is_asked_for_wrongly_is_a_usage_error() {
         (vec!["at", "pve1", "--token-file", "nowhere/at/all", "ls"], "nowhere/at/all"),
         (vec!["at", "pve1", "watch", "-o", "json"], "live table"),
         (vec!["at", "pve1", "watch"], "terminal"),
-        (vec!["demo"], "terminal"),
+        (vec!["demo", "--watch"], "terminal"),
         (vec!["doctor", ""], "empty"),
     ] {
         let run = muster(&args).await;

@@ -11,7 +11,8 @@
 mod common;
 
 use base64::Engine;
-use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
+use base64::engine::general_purpose::STANDARD_NO_PAD;
+use common::canary::forms;
 use common::{Host, TOTP_SECRET, host, path, run, secret};
 use pve_sim::Fault;
 use pve_sim::topology::{AclSpec, TokenSpec, UserSpec};
@@ -24,44 +25,6 @@ const WRONG_TOKEN: &str = "0badc0de-c4na-4b1d-t0ken-000000000078";
 const RECOVERY: &str = "c0de-c4na-ry00-0001";
 /// Longer than a real code: six digits stand by chance in the hexadecimal of a trace now and then.
 const WRONG_CODE: &str = "918273645546372819";
-
-/// Every form in which a secret might be written.
-fn forms(secret: &str) -> Vec<String> {
-    let percent = |keep: fn(u8) -> bool, lower: bool| -> String {
-        let encode = |b: u8| match (keep(b), lower) {
-            (true, _) => char::from(b).to_string(),
-            (false, true) => format!("%{b:02x}"),
-            (false, false) => format!("%{b:02X}"),
-        };
-        secret.bytes().map(encode).collect()
-    };
-    let unreserved = |b: u8| b.is_ascii_alphanumeric() || b"-._~".contains(&b);
-    let mut forms = vec![
-        secret.to_owned(),
-        percent(unreserved, false),
-        percent(unreserved, true),
-        percent(|b| b.is_ascii_alphanumeric(), false),
-        percent(unreserved, false).replace("%20", "+"),
-        secret.escape_debug().to_string(),
-        secret.escape_default().to_string(),
-    ];
-    let json = serde_json::to_string(secret).unwrap();
-    forms.push(json.trim_matches('"').to_owned());
-    forms.push(json.trim_matches('"').replace('/', "\\/"));
-    // Within a longer text, base64 depends on where the secret begins: leave out what the neighbours decide.
-    for shift in 0..3_usize {
-        let padded: Vec<u8> = std::iter::repeat_n(b'x', shift).chain(secret.bytes()).collect();
-        let whole = (padded.len() / 3) * 3;
-        let skip = if shift == 0 { 0 } else { 4 };
-        for engine in [&STANDARD_NO_PAD, &URL_SAFE_NO_PAD] {
-            forms.push(engine.encode(&padded[..whole])[skip..].to_owned());
-        }
-    }
-    forms.retain(|f| f.len() >= 6);
-    forms.sort();
-    forms.dedup();
-    forms
-}
 
 fn topology(version: &str) -> pve_sim::Topology {
     let mut topology = host(version);

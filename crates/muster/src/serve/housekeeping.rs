@@ -3,11 +3,8 @@
 use std::time::Duration;
 
 use fleet::Clock;
-use store::Store;
+use store::{Retention, Store};
 use tokio::sync::watch;
-
-use super::config::Config;
-use super::settings;
 
 /// After the start, when everything else has settled.
 const FIRST: Duration = Duration::from_secs(120);
@@ -17,7 +14,7 @@ const EVERY: Duration = Duration::from_secs(3_600);
 const BATCH: usize = 500;
 
 /// Runs until the server ends.
-pub async fn run(store: Store, config: Config, clock: Clock, mut stopped: watch::Receiver<bool>) {
+pub async fn run(store: Store, kept: Retention, clock: Clock, mut stopped: watch::Receiver<bool>) {
     let mut wait = FIRST;
     loop {
         tokio::select! {
@@ -25,7 +22,7 @@ pub async fn run(store: Store, config: Config, clock: Clock, mut stopped: watch:
             _ = stopped.wait_for(|stopped| *stopped) => return,
         }
         wait = EVERY;
-        match store.expire(&retention(&config), clock.now().wall, BATCH).await {
+        match store.expire(&kept, clock.now().wall, BATCH).await {
             Ok(gone) if gone.events + gone.operations + gone.drift == 0 => {}
             Ok(gone) => tracing::info!(
                 events = gone.events,
@@ -35,15 +32,5 @@ pub async fn run(store: Store, config: Config, clock: Clock, mut stopped: watch:
             ),
             Err(e) => tracing::warn!("old records stay for now: {e}"),
         }
-    }
-}
-
-/// How long each kind is kept.
-pub fn retention(config: &Config) -> store::Retention {
-    store::Retention {
-        events: config.span(&settings::KEEP_EVENTS),
-        operations: config.span(&settings::KEEP_OPERATIONS),
-        drift: config.span(&settings::KEEP_DRIFT),
-        ..store::Retention::default()
     }
 }

@@ -1,5 +1,6 @@
 //! Who keeps the sealing key while the server runs, and replaces it: [`Keeper`].
 
+use std::pin::Pin;
 use std::sync::Arc;
 
 use store::{Rotated, Store};
@@ -40,7 +41,10 @@ impl Keeper {
             Ok(()) => tracing::info!("everything is sealed with the new key"),
             // Whoever keeps the key takes the old one out.
             Err(_) => {
-                tracing::info!("everything is sealed with the first key of {}; the older ones can go", ring.place);
+                tracing::info!(
+                    "everything is sealed with the first key of {}; the older ones can go",
+                    ring.place
+                );
             }
         }
         *ring = only;
@@ -77,5 +81,17 @@ impl Keeper {
             );
         }
         Ok(sealed)
+    }
+}
+
+impl server::app::Keeper for Keeper {
+    fn rotate(&self) -> Pin<Box<dyn Future<Output = Result<u64, String>> + Send + '_>> {
+        Box::pin(async {
+            let records = Self::rotate(self).await.map_err(|failure| {
+                let hint = failure.hint.map(|hint| format!(" {hint}")).unwrap_or_default();
+                format!("{}{hint}", failure.sentence)
+            })?;
+            Ok(u64::try_from(records).unwrap_or(u64::MAX))
+        })
     }
 }

@@ -1,6 +1,7 @@
 //! `muster serve`: the server as a process. What may be set is in [`settings`], what was set in [`config`].
 
 pub mod call;
+pub mod command;
 pub mod config;
 pub mod database;
 pub mod datadir;
@@ -12,6 +13,7 @@ pub mod key;
 pub mod log;
 pub mod notify;
 pub mod refusal;
+pub mod running;
 pub mod settings;
 pub mod show;
 pub mod signals;

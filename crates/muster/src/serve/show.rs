@@ -67,10 +67,8 @@ pub fn show(wanted: &ConfigShow, context: &mut Context<'_>) -> Result<Exit, Fail
     for (setting, value, shown, words) in rows {
         let tone = if value.origin == Origin::Default { Tone::Dim } else { Tone::Plain };
         let words = if shown.is_empty() && !words.is_empty() { format!("({words})") } else { words };
-        table.row(
-            tone,
-            vec![(tone, setting.key.to_owned()), (tone, words), (tone, value.origin.to_string())],
-        );
+        table
+            .row(tone, vec![(tone, setting.key.to_owned()), (tone, words), (tone, value.origin.to_string())]);
     }
     context.print_table(&table)?;
     let file = match &config.file {

@@ -106,7 +106,7 @@ impl Shown {
     /// SHA-256 of the certificate that is shown, as people compare it.
     pub fn fingerprint(&self) -> String {
         let now = self.resolver.now.read().unwrap_or_else(PoisonError::into_inner);
-        let digest = now.cert.first().map(|leaf| Sha256::digest(leaf)).unwrap_or_default();
+        let digest = now.cert.first().map(Sha256::digest).unwrap_or_default();
         let mut text = String::with_capacity(3 * digest.len());
         for (i, byte) in digest.iter().enumerate() {
             let _ = write!(text, "{}{byte:02X}", if i == 0 { "" } else { ":" });
@@ -149,8 +149,9 @@ fn provider() -> Arc<CryptoProvider> {
 
 fn load(chain: &Path, key: &Path) -> Result<CertifiedKey, Failure> {
     let trouble = |what: &str, path: &Path, e: &dyn std::fmt::Display| {
-        Failure::new(Exit::Failed, format!("The {what} {} cannot be used: {e}.", path.display()))
-            .hint("tls.certificate is a chain in PEM, the server's own certificate first; tls.key its private key.")
+        Failure::new(Exit::Failed, format!("The {what} {} cannot be used: {e}.", path.display())).hint(
+            "tls.certificate is a chain in PEM, the server's own certificate first; tls.key its private key.",
+        )
     };
     let bytes = fs::read(chain).map_err(|e| trouble("certificate", chain, &e))?;
     let certificates: Vec<CertificateDer<'static>> = CertificateDer::pem_slice_iter(&bytes)

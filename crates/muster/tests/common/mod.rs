@@ -1,6 +1,9 @@
 //! The real binary against the simulator in this process.
 #![allow(dead_code, unreachable_pub, reason = "each test file uses its part")]
 
+pub mod canary;
+pub mod process;
+
 use std::io::Write;
 use std::process::Stdio;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! `muster demo`: a simulated fleet in this process, and the live table on all of it.
+//! `muster demo --watch`: the live table on a simulated fleet, in one process and without a server.
 
 use std::net::{Ipv4Addr, SocketAddr};
 
@@ -7,6 +7,7 @@ use model::operation::Author;
 use pve::{Certificate, Credential, TrustPolicy};
 use pve_sim::{Sim, SimTimings, Topology};
 
+use super::trouble;
 use crate::cli::serve::Demo;
 use crate::context::Context;
 use crate::exit::Exit;
@@ -16,28 +17,25 @@ use crate::view;
 /// Feeds the jitter of back-offs; any number does.
 const SEED: u64 = 7;
 
-/// Runs the demo until the person leaves.
+/// Shows the table until the person leaves.
 ///
 /// # Errors
 /// No terminal, or no free port on the loopback interface.
-pub async fn run(demo: &Demo, context: &mut Context<'_>) -> Result<Exit, Failure> {
+pub(super) async fn run(demo: &Demo, context: &mut Context<'_>) -> Result<Exit, Failure> {
     if context.paper.columns.is_none() || !context.ask.present() {
-        return Err(Failure::usage("The demo needs a terminal: it is a live table.")
-            .hint("pve-sim --help says how to run the simulated fleet alone, for scripts."));
+        return Err(Failure::usage("The live table needs a terminal.")
+            .hint("Without --watch the demo is a server; pve-sim --help says how to run the fleet alone."));
     }
-    let failed = |e: &dyn std::fmt::Display| {
-        Failure::new(Exit::Failed, format!("The simulated fleet cannot start: {e}."))
-    };
     let topology = Topology::demo();
-    let sim = Sim::start(topology.clone(), SimTimings::default()).await.map_err(|e| failed(&e))?;
+    let sim = Sim::start(topology.clone(), SimTimings::default()).await.map_err(|e| trouble(&e))?;
     let wanted = SocketAddr::from((Ipv4Addr::LOCALHOST, demo.control_port.unwrap_or(0)));
-    let control = sim.serve_control(wanted).await.map_err(|e| failed(&e))?;
+    let control = sim.serve_control(wanted).await.map_err(|e| trouble(&e))?;
 
     let clock = Clock::new();
     let fleet = Fleet::new(context.timings.clone(), clock, SEED);
     let author = Author { name: "you".to_owned(), from: "demo".to_owned() };
     for spec in specs(&sim, &topology) {
-        fleet.add(spec, &author).await.map_err(|e| failed(&e))?;
+        fleet.add(spec, &author).await.map_err(|e| trouble(&e))?;
     }
     let screen = view::run::Screen {
         title: "muster demo".to_owned(),
@@ -56,7 +54,7 @@ pub async fn run(demo: &Demo, context: &mut Context<'_>) -> Result<Exit, Failure
 
 /// The simulated remotes as the fleet is told of them: every node an endpoint, trusted by the cluster's own
 /// authority, signed in as root.
-pub fn specs(sim: &Sim, topology: &Topology) -> Vec<RemoteSpec> {
+fn specs(sim: &Sim, topology: &Topology) -> Vec<RemoteSpec> {
     let mut specs = Vec::new();
     for remote in sim.remotes() {
         let password = topology

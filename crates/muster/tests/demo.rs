@@ -1,0 +1,114 @@
+//! The demo as a process: ready with a sign-in, over the simulated fleet, in a directory of its own.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "test helpers"
+)]
+
+mod common;
+
+use std::path::Path;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::{Child, Command};
+
+struct Demo {
+    child: Child,
+    said: String,
+}
+
+async fn demo(dir: &Path, home: &Path) -> Demo {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_muster"))
+        .args(["demo", "--port", "0", "--no-open", "--control-port", "0", "--data-dir"])
+        .arg(dir)
+        .env_clear()
+        .env("HOME", home)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::inherit())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let mut said = String::new();
+    let ready = async {
+        while let Some(line) = lines.next_line().await.unwrap() {
+            said.push_str(&line);
+            said.push('\n');
+            if line.contains("Ctrl-C") {
+                return;
+            }
+        }
+        panic!("it has ended: {said}");
+    };
+    tokio::time::timeout(Duration::from_secs(60), ready).await.expect("it is not ready");
+    Demo { child, said }
+}
+
+impl Demo {
+    async fn end(mut self) -> (Option<i32>, Duration) {
+        let began = Instant::now();
+        let pid = Pid::from_raw(i32::try_from(self.child.id().unwrap()).unwrap()).unwrap();
+        kill_process(pid, Signal::TERM).unwrap();
+        let ended = tokio::time::timeout(Duration::from_secs(30), self.child.wait()).await.unwrap().unwrap();
+        (ended.code(), began.elapsed())
+    }
+
+    fn after(&self, word: &str) -> String {
+        let line = self.said.lines().find_map(|line| line.split_once(word)).expect(word).1;
+        line.trim().to_owned()
+    }
+}
+
+async fn list(dir: &Path, what: &[&str]) -> Value {
+    let mut args = what.to_vec();
+    args.extend(["-o", "json", "--data-dir", dir.to_str().unwrap()]);
+    let run = common::muster(&args).await;
+    assert_eq!(run.code, 0, "{run:?}");
+    run.json()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_is_ready_with_five_sites_and_is_there_again_after_a_restart() {
+    let base = tempfile::tempdir().unwrap();
+    let dir = base.path().join("demo");
+    let first = demo(&dir, base.path()).await;
+    assert!(first.after("served at").starts_with("http://127.0.0.1:"), "{}", first.said);
+    assert_eq!(first.said.matches("--data-dir").count(), 3, "three commands to try: {}", first.said);
+    let remotes = list(&dir, &["remote", "ls"]).await;
+    let names: Vec<_> = remotes["items"].as_array().unwrap().iter().map(|r| r["name"].clone()).collect();
+    for name in ["attic", "cellar", "field", "oddball", "rack"] {
+        assert!(names.contains(&name.into()), "{names:?}");
+    }
+    let sign_in = first.after("sign-in");
+    let password = sign_in.split_whitespace().nth(1).unwrap().to_owned();
+    assert!(password.len() >= 20, "{sign_in}");
+    let ids: Vec<_> = remotes["items"].as_array().unwrap().iter().map(|r| r["id"].clone()).collect();
+    let (code, took) = first.end().await;
+    assert_eq!(code, Some(0));
+    assert!(took < Duration::from_secs(10), "{took:?}");
+
+    let second = demo(&dir, base.path()).await;
+    assert!(second.after("sign-in").contains(&password), "the same sign-in: {}", second.said);
+    let remotes = list(&dir, &["remote", "ls"]).await;
+    let again: Vec<_> = remotes["items"].as_array().unwrap().iter().map(|r| r["id"].clone()).collect();
+    assert_eq!(again, ids, "the same remotes");
+    second.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_servers_directory_is_no_place_for_it() {
+    let mut server = common::process::Server::fresh().await;
+    let run = common::muster(&["demo", "--no-open", "--data-dir", &server.dir_text()]).await;
+    assert_ne!(run.code, 0, "{run:?}");
+    server.end().await;
+    let run = common::muster(&["demo", "--no-open", "--data-dir", &server.dir_text()]).await;
+    assert_eq!(run.code, 2, "{run:?}");
+    assert!(run.err.contains("of a server"), "{run:?}");
+}

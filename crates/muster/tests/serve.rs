@@ -1,0 +1,375 @@
+//! The server as a process: its first start, its end, and everything it refuses to start with.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "test helpers"
+)]
+
+mod common;
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::time::Duration;
+
+use common::process::Server;
+use http::Method;
+use rustix::process::Signal;
+use serde_json::json;
+
+fn mode(path: &Path) -> u32 {
+    fs::metadata(path).unwrap_or_else(|e| panic!("{}: {e}", path.display())).permissions().mode() & 0o777
+}
+
+fn names(dir: &Path) -> Vec<String> {
+    let mut names: Vec<String> =
+        fs::read_dir(dir).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
+/// Every file with its bytes, so that a refusal can be seen to have changed none.
+fn everything(dir: &Path) -> Vec<(String, Vec<u8>)> {
+    names(dir)
+        .into_iter()
+        // The lock says who took it last.
+        .filter(|name| name != "lock")
+        .map(|name| (name.clone(), fs::read(dir.join(&name)).unwrap_or_default()))
+        .collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_first_start_needs_nothing_and_leaves_nothing_open() {
+    let mut server = Server::fresh().await;
+    let dir = server.dir();
+    assert_eq!(mode(&dir), 0o700);
+    for private in ["key", "muster.db", "muster.sock", "setup-link"] {
+        assert_eq!(mode(&dir.join(private)), 0o600, "{private}");
+    }
+    let link = fs::read_to_string(dir.join("setup-link")).unwrap();
+    let (url, secret) = link.trim().split_once('#').expect("the secret stands behind the #");
+    assert!(url.starts_with("http://127.0.0.1:") && url.ends_with("/setup"), "{url}");
+    assert!(!server.log().contains(secret), "printed only to a terminal");
+
+    // It works once.
+    let admin = |secret: &str| json!({"secret": secret, "user": "ada", "password": "correct horse battery"});
+    let wrong = server.call(Method::POST, "/api/v1/setup", Some(admin("nonsense"))).await;
+    assert!((400..500).contains(&wrong.status), "{wrong:?}");
+    server.post("/setup", admin(secret)).await;
+    let again = server.call(Method::POST, "/api/v1/setup", Some(admin(secret))).await;
+    assert!((400..500).contains(&again.status), "{again:?}");
+    assert_eq!(server.get("/setup").await["needed"], false);
+
+    let (code, took) = server.end().await;
+    assert_eq!(code, 0);
+    assert!(took < Duration::from_secs(10), "{took:?}");
+    assert!(!dir.join("muster.sock").exists());
+    server.start().await;
+    assert!(!dir.join("setup-link").exists(), "it has done its work");
+    assert_eq!(server.get("/setup").await["needed"], false);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_setup_link_ends_the_one_before() {
+    let server = Server::fresh().await;
+    let first = fs::read_to_string(server.dir().join("setup-link")).unwrap();
+    let run = server.muster(&["config", "setup-link"]).await;
+    assert_eq!(run.code, 0, "{run:?}");
+    let admin = |link: &str| {
+        let secret = link.trim().split_once('#').unwrap().1;
+        json!({"secret": secret, "user": "ada", "password": "correct horse battery"})
+    };
+    let old = server.call(Method::POST, "/api/v1/setup", Some(admin(&first))).await;
+    assert!((400..500).contains(&old.status), "{old:?}");
+    server.post("/setup", admin(&run.out)).await;
+    let run = server.muster(&["config", "setup-link"]).await;
+    assert_ne!(run.code, 0, "there is an administrator: {run:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_server_on_the_same_directory_is_refused() {
+    let server = Server::fresh().await;
+    let run = server.muster(&["serve", "--data-dir", &server.dir_text(), "--listen", "127.0.0.1:0"]).await;
+    assert_eq!(run.code, 1, "{run:?}");
+    assert!(run.err.contains("in use by another Muster"), "{run:?}");
+    assert!(run.err.contains(&format!("process {}", server.pid())), "{run:?}");
+    assert_eq!(server.get("/setup").await["needed"], true, "the first one is not disturbed");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_port_that_is_taken_leaves_nothing_behind() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let mut server = Server::nowhere().with(&["--listen", &address]);
+    let (code, said) = server.refused().await;
+    assert_eq!(code, 1, "{said}");
+    assert!(said.contains(&address) && said.contains("--listen"), "{said}");
+    assert!(!server.dir().exists(), "{:?}", names(&server.dir()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_that_are_wrong_missing_or_open_are_refused_and_nothing_is_changed() {
+    let mut server = Server::fresh().await;
+    server.end().await;
+    let (dir, key) = (server.dir(), server.dir().join("key"));
+    let right = fs::read(&key).unwrap();
+
+    fs::write(&key, format!("{}\n", "0f".repeat(32))).unwrap();
+    let before = everything(&dir);
+    let (code, said) = server.refused().await;
+    assert_eq!(code, 1);
+    assert!(said.contains("does not fit this database"), "{said}");
+    assert_eq!(everything(&dir), before);
+
+    fs::remove_file(&key).unwrap();
+    let (code, said) = server.refused().await;
+    assert_eq!(code, 1);
+    assert!(said.contains("sealing key") && said.contains("missing"), "{said}");
+    assert!(!key.exists(), "never a new key in silence");
+
+    fs::write(&key, &right).unwrap();
+    fs::set_permissions(&key, fs::Permissions::from_mode(0o644)).unwrap();
+    let (code, said) = server.refused().await;
+    assert_eq!(code, 1);
+    assert!(said.contains("chmod 600"), "{said}");
+
+    fs::set_permissions(&key, fs::Permissions::from_mode(0o600)).unwrap();
+    fs::set_permissions(&dir, fs::Permissions::from_mode(0o755)).unwrap();
+    let (code, said) = server.refused().await;
+    assert_eq!(code, 1);
+    assert!(said.contains("chmod 700"), "{said}");
+
+    fs::set_permissions(&dir, fs::Permissions::from_mode(0o700)).unwrap();
+    server.start().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_no_database_of_ours_is_refused_and_nothing_is_changed() {
+    let mut server = Server::fresh().await;
+    server.end().await;
+    let dir = server.dir();
+    let database = dir.join("muster.db");
+    let whole = fs::read(&database).unwrap();
+
+    // A file that is none, and one whose pages were written over.
+    let mut damaged = whole.clone();
+    let middle = 4096..damaged.len().min(4096 * 4);
+    damaged[middle].fill(0xA5);
+    for bytes in [b"not a database at all, but long enough to be looked at".to_vec(), damaged] {
+        fs::write(&database, &bytes).unwrap();
+        let before = everything(&dir);
+        let (code, said) = server.refused().await;
+        assert_eq!(code, 1, "{said}");
+        assert!(said.contains("damaged"), "{said}");
+        assert!(said.contains("hint: muster restore"), "{said}");
+        assert_eq!(everything(&dir), before);
+    }
+
+    // One that a later version has written: the schema's number stands behind its name.
+    let mut newer = whole.clone();
+    let at = newer.windows(7).position(|w| w.starts_with(b"schema") && w[6].is_ascii_digit()).unwrap();
+    newer[at + 6] = b'9';
+    fs::write(&database, &newer).unwrap();
+    let before = everything(&dir);
+    let (code, said) = server.refused().await;
+    assert_eq!(code, 1, "{said}");
+    assert!(said.contains("written by a newer Muster"), "{said}");
+    assert_eq!(everything(&dir), before);
+
+    fs::write(&database, &whole).unwrap();
+    server.start().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn settings_that_are_wrong_are_all_named() {
+    let mut server = Server::nowhere();
+    let file = server.base().join("config.toml");
+    fs::write(&file, "listn = \"127.0.0.1:1\"\n[retention]\nevents = \"soon\"\n").unwrap();
+    server = server.with(&["--config", file.to_str().unwrap()]);
+    let (code, said) = server.refused().await;
+    assert_eq!(code, 2, "{said}");
+    assert!(said.contains("did you mean listen?") && said.contains("soon"), "{said}");
+    assert!(!server.dir().exists());
+    let run = server.muster(&["config", "check", "--config", file.to_str().unwrap()]).await;
+    assert_eq!(run.code, 2, "{run:?}");
+
+    fs::write(&file, "[retention]\nevents = \"9d\"\n").unwrap();
+    let args =
+        ["config", "show", "--config", file.to_str().unwrap(), "--listen", "127.0.0.1:7", "-o", "json"];
+    let shown = server.muster(&args).await.json();
+    let value = |key: &str| {
+        let items = shown["items"].as_array().unwrap();
+        items.iter().find(|item| item["id"] == key).cloned().unwrap_or_else(|| panic!("{key}: {shown:#}"))
+    };
+    assert_eq!(value("retention.events")["value"], "9d");
+    assert_eq!(value("retention.events")["from"], "file");
+    assert_eq!(value("listen")["source"], "--listen");
+    assert_eq!(value("data-dir")["source"], "MUSTER_DATA_DIR");
+    assert_eq!(value("sessions.idle")["from"], "default");
+    assert_eq!(value("sessions.idle")["value"], "12h");
+    let run = server.muster(&["config", "check", "--config", file.to_str().unwrap()]).await;
+    assert_eq!(run.code, 0, "{run:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn off_loopback_it_speaks_tls_and_a_new_certificate_is_taken_up() {
+    let mut server = Server::nowhere().with(&["--listen", "0.0.0.0:0", "--pace", "test"]);
+    server.start().await;
+    let log = server.log();
+    assert!(log.contains("listens on https://0.0.0.0:"), "{log}");
+    let fingerprint = log.lines().find_map(|line| line.split_once("SHA-256 ")).expect("it is printed").1;
+    let fingerprint = fingerprint.split(' ').next().unwrap().to_owned();
+    assert_eq!(mode(&server.dir().join("tls.key")), 0o600);
+    let port: u16 =
+        log.split_once("https://0.0.0.0:").unwrap().1.split('\n').next().unwrap().parse().unwrap();
+    let shown = async || {
+        let address = pve::address::Address::new(std::net::IpAddr::from([127, 0, 0, 1]).into(), port);
+        let timings = pve::Timings::shrunk();
+        let presented =
+            pve::trust::probe_with(&address, &timings, pve::SystemStore::of::<&[u8]>([])).await.unwrap();
+        presented.leaf().unwrap().fingerprint.to_string()
+    };
+    assert_eq!(shown().await, fingerprint);
+
+    // Another one in its place, and SIGHUP: those who come next see it.
+    let other = Server::nowhere().with(&["--listen", "0.0.0.0:0"]);
+    let mut other = other;
+    other.start().await;
+    for file in ["tls.key", "tls.crt"] {
+        fs::copy(other.dir().join(file), server.dir().join(file)).unwrap();
+    }
+    other.end().await;
+    server.signal(Signal::HUP);
+    let until = std::time::Instant::now() + Duration::from_secs(20);
+    while shown().await == fingerprint {
+        assert!(std::time::Instant::now() < until, "{}", server.log());
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    server.end().await;
+    let mut plain = Server::nowhere().with(&["--listen", "0.0.0.0:0", "--insecure-http"]);
+    plain.start().await;
+    assert!(plain.log().contains("WARNING: 0.0.0.0:"), "{}", plain.log());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_is_replaced_while_running_and_what_was_sealed_opens() {
+    let mut server = Server::fresh().await;
+    let before = fs::read(server.dir().join("key")).unwrap();
+    let run = server.muster(&["config", "rotate-key"]).await;
+    assert_eq!(run.code, 0, "{run:?}");
+    let after = fs::read_to_string(server.dir().join("key")).unwrap();
+    assert_ne!(before, after.as_bytes());
+    assert_eq!(after.lines().filter(|line| !line.starts_with('#')).count(), 1, "the old one is gone");
+    server.kill().await;
+    server.start().await;
+    server.end().await;
+    fs::write(server.dir().join("key"), before).unwrap();
+    let (code, said) = server.refused().await;
+    assert_eq!(code, 1);
+    assert!(said.contains("does not fit"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backup_is_whole_and_comes_back() {
+    let mut server = Server::fresh().await;
+    let link = fs::read_to_string(server.dir().join("setup-link")).unwrap();
+    let secret = link.trim().split_once('#').unwrap().1;
+    server
+        .post("/setup", json!({"secret": secret, "user": "ada", "password": "correct horse battery"}))
+        .await;
+    let instance = server.get("/setup").await["instance"].clone();
+    let file = server.base().join("backup.db");
+    let file_text = file.to_str().unwrap().to_owned();
+    let run = server.muster(&["backup", &file_text]).await;
+    assert_eq!(run.code, 0, "{run:?}");
+    assert_eq!(mode(&file), 0o600);
+    let run = server.muster(&["backup", &file_text]).await;
+    assert_eq!(run.code, 2, "never over another one: {run:?}");
+
+    // The server runs: its directory is not touched.
+    let run = server.muster(&["restore", &file_text, "--data-dir", &server.dir_text(), "--replace"]).await;
+    assert_eq!(run.code, 1, "{run:?}");
+    assert!(run.err.contains("in use"), "{run:?}");
+    server.end().await;
+    let run = server.muster(&["restore", &file_text, "--data-dir", &server.dir_text()]).await;
+    assert_eq!(run.code, 1, "{run:?}");
+    assert!(run.err.contains("--replace"), "{run:?}");
+
+    // Of a server that is stopped, and with what is there replaced.
+    let again = server.base().join("again.db");
+    let run = server.muster(&["backup", again.to_str().unwrap()]).await;
+    assert_eq!(run.code, 0, "{run:?}");
+    let run = server.muster(&["restore", &file_text, "--data-dir", &server.dir_text(), "--replace"]).await;
+    assert_eq!(run.code, 0, "{run:?}");
+    assert!(run.out.contains("fits"), "{run:?}");
+    assert!(server.dir().join("muster.db.replaced-1").exists(), "{:?}", names(&server.dir()));
+    server.start().await;
+    assert_eq!(server.get("/setup").await["instance"], instance);
+    assert_eq!(server.get("/setup").await["needed"], false, "ada is there");
+    server.end().await;
+
+    // Into an empty directory, without the key and then with it.
+    let new = server.base().join("new");
+    let new_text = new.to_str().unwrap().to_owned();
+    let run = server.muster(&["restore", &file_text, "--data-dir", &new_text]).await;
+    assert_eq!(run.code, 0, "{run:?}");
+    assert!(run.out.contains("not there yet"), "{run:?}");
+    let run = server.muster(&["serve", "--data-dir", &new_text, "--listen", "127.0.0.1:0"]).await;
+    assert_eq!(run.code, 1, "{run:?}");
+    assert!(run.err.contains("missing"), "{run:?}");
+
+    // What is no backup changes nothing.
+    fs::write(&file, "nothing of the kind, but long enough").unwrap();
+    let third = server.base().join("third");
+    let run = server.muster(&["restore", &file_text, "--data-dir", third.to_str().unwrap()]).await;
+    assert_eq!(run.code, 1, "{run:?}");
+    assert!(!third.join("muster.db").exists());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_service_manager_is_told_and_its_directories_are_used() {
+    let base = tempfile::tempdir().unwrap();
+    let [state, runtime, credentials] = ["state", "run", "credentials"].map(|name| base.path().join(name));
+    for dir in [&state, &runtime, &credentials] {
+        fs::create_dir(dir).unwrap();
+        fs::set_permissions(dir, fs::Permissions::from_mode(0o700)).unwrap();
+    }
+    fs::write(credentials.join("muster-key"), "ab".repeat(32)).unwrap();
+    let notify = base.path().join("notify");
+    let manager = tokio::net::UnixDatagram::bind(&notify).unwrap();
+    let heard = async || {
+        let mut bytes = [0; 500];
+        let told = tokio::time::timeout(Duration::from_secs(30), manager.recv(&mut bytes));
+        let n = told.await.expect("nothing is told").unwrap();
+        String::from_utf8_lossy(&bytes[..n]).into_owned()
+    };
+    let mut child = tokio::process::Command::new(env!("CARGO_BIN_EXE_muster"))
+        .args(["serve", "--listen", "127.0.0.1:0"])
+        .env_clear()
+        .env("STATE_DIRECTORY", &state)
+        .env("RUNTIME_DIRECTORY", &runtime)
+        .env("CREDENTIALS_DIRECTORY", &credentials)
+        .env("NOTIFY_SOCKET", &notify)
+        .env("WATCHDOG_USEC", "2000000")
+        .stdin(std::process::Stdio::null())
+        .stdout(std::process::Stdio::null())
+        .stderr(std::process::Stdio::null())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    assert!(heard().await.starts_with("READY=1\nSTATUS=serving http://127.0.0.1:"));
+    assert_eq!(mode(&runtime.join("muster.sock")), 0o660);
+    assert!(state.join("muster.db").exists());
+    assert!(!state.join("key").exists(), "the key stays where the service manager keeps it");
+    let socket = runtime.join("muster.sock").to_str().unwrap().to_owned();
+    let run = common::run(&["remote", "ls", "-o", "json"], None, &[("MUSTER_SOCKET", &socket)]).await;
+    assert_eq!(run.code, 0, "the command line finds it: {run:?}");
+    assert_eq!(heard().await, "WATCHDOG=1");
+    let pid = rustix::process::Pid::from_raw(i32::try_from(child.id().unwrap()).unwrap()).unwrap();
+    rustix::process::kill_process(pid, Signal::TERM).unwrap();
+    while heard().await != "STOPPING=1" {}
+    let ended = tokio::time::timeout(Duration::from_secs(20), child.wait()).await.unwrap().unwrap();
+    assert_eq!(ended.code(), Some(0));
+}
