@@ -44,6 +44,7 @@ pub(crate) struct Inner {
     pub(crate) board: Arc<Board>,
     pub(crate) remotes: Mutex<BTreeMap<RemoteId, Handle>>,
     pub(crate) next: AtomicU64,
+    pub(crate) next_operation: Arc<AtomicU64>,
     pub(crate) keeping: Option<Keeping>,
     /// One remote is added, renamed or removed at a time: names and identities are compared before.
     pub(crate) changing: tokio::sync::Mutex<()>,
@@ -95,22 +96,21 @@ impl Fleet {
     /// An empty fleet whose durable facts go to `journal` before anybody is told.
     #[must_use]
     pub fn with_journal(timings: Timings, clock: Clock, seed: u64, journal: Arc<dyn Journal>) -> Self {
-        Self::begin(timings, clock, seed, journal, None, OperationId(0))
+        Self::begin(timings, clock, seed, journal, None)
     }
 
-    /// Begins with no remotes. Operations are numbered after `last`.
+    /// Begins with no remotes.
     pub(crate) fn begin(
         timings: Timings,
         clock: Clock,
         seed: u64,
         journal: Arc<dyn Journal>,
         keeping: Option<Keeping>,
-        last: OperationId,
     ) -> Self {
-        // Ids grow over restarts as well: milliseconds in the upper bits, a counter below; and should the clock have
-        // been set back, after the last one that is known.
+        // Ids grow over restarts as well: milliseconds in the upper bits, a counter below.
         let by_clock = u64::try_from(clock.now().wall.as_millisecond()).unwrap_or(1) << 12;
-        let ids = Arc::new(AtomicU64::new(by_clock.max(last.0.saturating_add(1))));
+        let ids = Arc::new(AtomicU64::new(by_clock));
+        let next_operation = ids.clone();
         let common = Common {
             clock,
             dice: Dice::seeded(seed),
@@ -124,6 +124,7 @@ impl Fleet {
             board: Arc::new(Board::default()),
             remotes: Mutex::default(),
             next: AtomicU64::new(1),
+            next_operation,
             keeping,
             changing: tokio::sync::Mutex::new(()),
             pacer: Mutex::new(None),

@@ -26,7 +26,7 @@ use crate::timings::Timings;
 /// Messages to one remote that may wait.
 const MAILBOX: usize = 64;
 /// Remotes read from the store at once.
-const RESTORED_AT_ONCE: usize = 4;
+const RESTORED_AT_ONCE: usize = 2;
 
 /// A remote was not added.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -80,6 +80,14 @@ pub enum RestoreError {
     },
 }
 
+/// A remote that is about to run.
+struct Ready {
+    id: RemoteId,
+    name: String,
+    asker: Asker,
+    remote: Box<Remote>,
+}
+
 fn check_name(name: &str) -> Result<(), String> {
     if name.trim().is_empty() || name.chars().any(|c| c.is_control() || c == '/') {
         return Err("a remote needs a name without slashes or control characters".to_owned());
@@ -107,30 +115,37 @@ impl Fleet {
         let records = store.remotes().await.map_err(says)?;
         let last_event = store.last_event_seq().await.map_err(says)?;
         let newest = OperationFilter { limit: 1, ..OperationFilter::default() };
-        let last = store.operations(newest).await.map_err(says)?.first().map_or(OperationId(0), |one| one.id);
-        let restored: Vec<Restored> = futures_util::stream::iter(records)
-            .map(|record| {
-                let store = store.clone();
-                async move {
-                    let name = record.name.clone();
-                    restore(&store, record).await.map_err(|text| RestoreError::Remote { name, text })
-                }
-            })
-            .buffered(RESTORED_AT_ONCE)
-            .try_collect()
-            .await?;
-        let last = restored
-            .iter()
-            .flat_map(|one| one.memory.operations.iter().map(|recorded| recorded.operation.id))
-            .fold(last, Ord::max);
+        let newest = store.operations(newest).await.map_err(says)?.first().map(|one| one.id);
         let journal = Arc::new(StoreJournal::new(store.clone(), clock, last_event));
-        let keeping = Keeping { store, journal: journal.clone() };
-        let fleet = Self::begin(timings, clock, seed, journal, Some(keeping), last);
-        for one in restored {
+        let keeping = Keeping { store: store.clone(), journal: journal.clone() };
+        let fleet = Self::begin(timings, clock, seed, journal, Some(keeping));
+        fleet.number_after(newest);
+        // A few at a time, and each put into its place before the next: what was read takes more room than what it says.
+        let restored = futures_util::stream::iter(records).map(|record| {
+            let store = store.clone();
+            async move {
+                let name = record.name.clone();
+                restore(&store, record).await.map_err(|text| RestoreError::Remote { name, text })
+            }
+        });
+        let mut restored = restored.buffered(RESTORED_AT_ONCE);
+        let mut ready = Vec::new();
+        while let Some(one) = restored.try_next().await? {
             let Restored { record, spec, memory } = one;
-            fleet.run(record.id, spec, record.created, memory);
+            fleet.number_after(memory.operations.iter().map(|recorded| recorded.operation.id).max());
+            ready.push(fleet.prepare(record.id, spec, record.created, memory));
+        }
+        for one in ready {
+            fleet.set_going(one);
         }
         Ok(fleet)
+    }
+
+    /// Operations are numbered after this one, even should the clock have been set back since.
+    fn number_after(&self, id: Option<OperationId>) {
+        if let Some(id) = id {
+            self.inner.next_operation.fetch_max(id.0.saturating_add(1), Ordering::Relaxed);
+        }
     }
 
     /// The store behind it, if there is one.
@@ -210,17 +225,23 @@ impl Fleet {
             let writes = vec![spec.record(id, None, now, now), spec.sealed(id), event];
             self.record(id, writes).await.map_err(AddError::NotRecorded)?;
         }
-        self.run(id, spec, now, Memory::default());
+        self.set_going(self.prepare(id, spec, now, Memory::default()));
         Ok(id)
     }
 
-    /// Starts a remote's task.
-    fn run(&self, id: RemoteId, spec: RemoteSpec, created: Timestamp, memory: Memory) {
+    /// A remote with all that is known of it, not running yet.
+    fn prepare(&self, id: RemoteId, spec: RemoteSpec, created: Timestamp, memory: Memory) -> Ready {
         let name = spec.name.clone();
         let (mailbox, inbox) = mpsc::channel(MAILBOX);
         let (common, board) = (self.inner.common.clone(), self.inner.board.clone());
         let remote = Remote::new(id, spec, created, memory, common, board, inbox);
         let asker = Asker::new(remote.shared(), mailbox);
+        Ready { id, name, asker, remote: Box::new(remote) }
+    }
+
+    /// Starts a remote's task.
+    fn set_going(&self, ready: Ready) {
+        let Ready { id, name, asker, remote } = ready;
         let task = tokio::spawn(remote.supervise());
         self.remotes().insert(id, Handle { name, asker, task });
         self.inner.board.revision.send_modify(|revision| *revision += 1);

@@ -228,12 +228,8 @@ pub(crate) async fn restore(store: &Store, record: RemoteRecord) -> Result<Resto
         ObservedKind::Task,
     ] {
         let rows = store.observed_kind(id, kind).await.map_err(says)?;
-        memory = tokio::task::spawn_blocking(move || {
-            memory.take(&rows);
-            memory
-        })
-        .await
-        .map_err(|error| error.to_string())?;
+        memory.take(&rows);
+        tokio::task::yield_now().await;
     }
     if let Some(gauges) = store.gauges(id).await.map_err(says)? {
         memory.gauges = serde_json::from_slice(&gauges.body).ok();
@@ -285,17 +281,20 @@ impl Memory {
     /// Puts it into an inventory that knows nothing yet.
     pub(crate) fn onto(&mut self, inventory: &mut Inventory, now: model::Now) {
         let facets = &self.facets;
-        for (written, doc) in self.guests.drain(..) {
-            let mut known = doc.restored(written, facets, now);
-            let vmid = known.guest.vmid;
-            if let Some(seen) = self.addresses.remove(&vmid) {
-                known.row_mut().addresses = Some(Arc::new(seen));
-            }
-            inventory.guests.insert(vmid, known);
-        }
         for (written, doc) in self.nodes.drain(..) {
             let known = doc.restored(written, facets);
             inventory.nodes.insert(known.node.name.clone(), known);
+        }
+        for (written, doc) in self.guests.drain(..) {
+            let mut known = doc.restored(written, facets, now);
+            inventory.share(&mut known.row_mut().guest);
+            let vmid = known.guest.vmid;
+            if let Some(seen) = self.addresses.remove(&vmid) {
+                let mut seen = seen;
+                inventory.share_addresses(&mut seen.value);
+                known.row_mut().addresses = Some(Arc::new(seen));
+            }
+            inventory.guests.insert(vmid, known);
         }
         for doc in self.storages.drain(..) {
             let (key, known) = storage_of(doc, facets);

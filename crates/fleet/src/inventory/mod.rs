@@ -314,7 +314,7 @@ impl Inventory {
 
     /// Has a row share what it says with others that say the same: of a hundred thousand guests, few have a node, a
     /// pool or tags of their own.
-    fn share(&mut self, guest: &mut Guest) {
+    pub(crate) fn share(&mut self, guest: &mut Guest) {
         if let Some((name, _)) = self.nodes.get_key_value(&guest.node) {
             guest.node = name.clone();
         }
@@ -347,9 +347,9 @@ impl Inventory {
         vec![Change::GuestPresence { vmid, presence: known.presence.clone() }]
     }
 
-    /// Takes in a guest's addresses.
-    pub(crate) fn take_addresses(&mut self, vmid: Vmid, mut seen: Observed<Vec<Interface>>) {
-        for interface in &mut seen.value {
+    /// The same for a guest's interfaces: every guest has a loopback.
+    pub(crate) fn share_addresses(&mut self, interfaces: &mut [Interface]) {
+        for interface in interfaces {
             interface.name = self.shared(&interface.name);
             if interface.addresses.iter().any(|one| is_loopback(one)) {
                 for text in interface.addresses.iter_mut().chain(&mut interface.mac) {
@@ -357,6 +357,11 @@ impl Inventory {
                 }
             }
         }
+    }
+
+    /// Takes in a guest's addresses.
+    pub(crate) fn take_addresses(&mut self, vmid: Vmid, mut seen: Observed<Vec<Interface>>) {
+        self.share_addresses(&mut seen.value);
         let Some(known) = self.guests.get_mut(&vmid) else { return };
         if known.addresses.as_ref().is_none_or(|before| before.value != seen.value) {
             self.touched.addresses.insert(vmid);
