@@ -9,7 +9,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::operations::remotes_of;
-use super::{limit, refuse};
+use super::limit;
 use crate::app::App;
 use crate::caller::Caller;
 use crate::extract::{Json, Query};
@@ -74,7 +74,7 @@ pub(super) async fn page(
         limit,
         ..EventFilter::default()
     };
-    let records = store.events(filter).await.map_err(|error| refuse::store(&error))?;
+    let records = store.events(filter).await?;
     let next = (records.len() == limit).then(|| records.last().map(|(seq, _)| *seq)).flatten();
     let snapshot = app.fleet().snapshot();
     let items: Vec<Event> = records

@@ -13,7 +13,7 @@ use store::ObservedKind;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::{events, refuse, view};
+use super::{events, view};
 use crate::app::App;
 use crate::caller::Caller;
 use crate::extract::{Json, Path, Query};
@@ -167,9 +167,7 @@ async fn past(
     let Path((_, vmid)) = path;
     let remote = known(&app, id, Vmid(vmid))?;
     let records = match app.fleet().store() {
-        Some(store) => {
-            store.observed_kind(id, ObservedKind::GuestPast).await.map_err(|error| refuse::store(&error))?
-        }
+        Some(store) => store.observed_kind(id, ObservedKind::GuestPast).await?,
         None => Vec::new(),
     };
     let of_it = format!("{vmid}/");

@@ -250,18 +250,11 @@ async fn finish(
     Json(wanted): Json<Finish>,
 ) -> Result<Json<Finished>, Problem> {
     let (place, held) = in_hand(&app, &caller, &id)?;
-    let author = caller.author();
-    // Once begun it goes on to its end, whether or not somebody still waits for the answer: between the saving of a
-    // remote and the word that its token stays there must be no way out.
-    let work = tokio::spawn(async move { settle(&app, &place, held, wanted, &author).await });
-    work.await
-        .unwrap_or_else(|error| {
-            tracing::error!(%error, "finishing an onboarding fell over");
-            Err(Problem::internal())
-        })
-        .map(Json)
+    settle(&app, &place, held, wanted, &caller.author()).await.map(Json)
 }
 
+/// Runs to its end whether or not somebody still waits for the answer, as every mutation does: between the saving of a
+/// remote and the word that its token stays there must be no way out.
 async fn settle(
     app: &App,
     place: &Place,

@@ -124,7 +124,7 @@ async fn with_ended(app: &App, visible: &Visible) -> Result<FleetSnapshot, Probl
         Some(store) => {
             let filter =
                 OperationFilter { remotes: remotes_of(visible), limit: ENDED, ..OperationFilter::default() };
-            store.operations(filter).await.map_err(|error| refuse::store(&error))?
+            store.operations(filter).await?
         }
         None => Vec::new(),
     };

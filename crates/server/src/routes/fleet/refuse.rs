@@ -91,13 +91,6 @@ fn not_recorded(error: impl std::fmt::Display) -> Problem {
     .remedy(STORE_REMEDY)
 }
 
-/// The store does not tell.
-pub(super) fn store(error: &store::StoreError) -> Problem {
-    tracing::error!(%error, "the store does not tell");
-    Problem::new(StatusCode::SERVICE_UNAVAILABLE, "store", "What is kept cannot be read at present.")
-        .remedy(STORE_REMEDY)
-}
-
 fn open_operations(open: &[OperationId], what: &str, remedy: &str) -> Problem {
     let detail = match open.len() {
         1 => "One operation on it has not ended, and would not be followed any more.".to_owned(),

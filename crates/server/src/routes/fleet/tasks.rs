@@ -13,7 +13,7 @@ use store::ObservedKind;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::{connected, refuse, view};
+use super::{connected, view};
 use crate::app::App;
 use crate::caller::Caller;
 use crate::extract::{Json, Path, Query};
@@ -71,7 +71,7 @@ async fn find(app: &App, remote: &RemoteSnapshot, upid: &str) -> Result<model::T
         (Some(task), _) => Some(task),
         (None, Some(store)) => {
             let kept = store.observed_one(remote.id, ObservedKind::Task, upid).await;
-            let kept = kept.map_err(|error| refuse::store(&error))?;
+            let kept = kept?;
             kept.and_then(|record| serde_json::from_str(&record.body).ok())
         }
         (None, None) => None,

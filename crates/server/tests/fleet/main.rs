@@ -1,0 +1,9 @@
+//! The fleet's routes over real HTTP, against a simulated Proxmox VE.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+
+mod manage;
+mod onboarding;
+mod operate;
+mod outage;
+mod see;
+mod support;

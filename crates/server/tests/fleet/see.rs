@@ -1,0 +1,140 @@
+//! Lists and details.
+
+use pve_sim::Topology;
+use serde_json::json;
+
+use crate::support::House;
+
+#[tokio::test]
+async fn lists_are_asked_sorted_paged_and_counted() {
+    let house = House::managing(Topology::cluster(2, "9.2")).await;
+    let all = house.get("/guests?sort=-vmid").await.ok();
+    assert_eq!(all["total"], 6);
+    assert_eq!(all["items"][0]["vmid"], 202);
+    let row = &all["items"][0];
+    assert_eq!(row["id"], format!("{}/202", row["remote_id"]));
+    let running = house.get("/guests?q=type:ct%20status:running&sort=vmid&limit=1").await.ok();
+    assert_eq!((&running["total"], running["items"].as_array().unwrap().len()), (&json!(2), 1));
+    assert_eq!(running["counts"]["type"], json!({"ct": 2}));
+    let second = house.get("/guests?q=type:ct%20status:running&sort=vmid&limit=1&offset=1").await.ok();
+    assert_ne!(running["items"][0]["id"], second["items"][0]["id"]);
+    let by_name = house.get("/guests?q=name~guest-10").await.ok();
+    assert_eq!(by_name["total"], 3);
+
+    let nodes = house.get("/nodes?sort=name").await.ok();
+    assert_eq!((&nodes["total"], &nodes["items"][0]["guests"]), (&json!(2), &json!(3)), "{nodes}");
+    let node = house.get("/nodes/home/pve2").await.ok();
+    assert_eq!((&node["name"], &node["link"]["up"]), (&json!("pve2"), &json!(true)));
+    house.get("/nodes/home/pve9").await.refused(404, "not_found");
+    let storage = house.get("/storages/home/local").await.ok();
+    assert_eq!(storage["storages"].as_array().unwrap().len(), 2, "{storage}");
+    assert_eq!(house.get("/storages/home/local@pve1").await.ok()["storages"].as_array().unwrap().len(), 1);
+    house.get("/storages/home/nope").await.refused(404, "not_found");
+    let remotes = house.get("/remotes?q=link:connected").await.ok();
+    assert_eq!(remotes["items"][0]["counts"]["nodes"], 2);
+    house.end().await;
+}
+
+#[tokio::test]
+async fn an_error_in_a_query_points_at_its_place() {
+    let house = House::managing(Topology::single("9.2")).await;
+    for list in ["guests", "nodes", "storages", "tasks", "operations", "remotes"] {
+        let problem = house.get(&format!("/{list}?q=web%20colour:red")).await.refused(422, "query");
+        assert_eq!(problem["at"], json!({"start": 4, "end": 10}), "{list}: {problem}");
+        house.get(&format!("/{list}?sort=-colour")).await.refused(422, "sort");
+    }
+    let problem = house.get("/guests?q=cpu%3Elots").await.refused(422, "query");
+    assert!(!problem["remedy"].as_str().unwrap().is_empty(), "{problem}");
+    house.get("/guests?limit=many").await.refused(400, "malformed");
+    house.end().await;
+}
+
+#[tokio::test]
+async fn one_guest_in_full() {
+    let house = House::managing(Topology::single("9.2")).await;
+    let guest = house.get("/guests/home/101").await.ok();
+    assert_eq!(
+        (&guest["vmid"], &guest["kind"], &guest["word"]),
+        (&json!(101), &json!("ct"), &json!("running"))
+    );
+    assert_eq!(guest["status"]["seen"]["value"]["status"], "running", "{}", guest["status"]);
+    assert!(guest["config"]["seen"]["value"]["hostname"].is_string(), "{}", guest["config"]);
+    assert!(guest["interfaces"]["seen"]["value"].is_array());
+    let of = |action: &str| {
+        guest["actions"].as_array().unwrap().iter().find(|one| one["action"] == action).cloned()
+    };
+    assert_eq!(of("shutdown").unwrap()["availability"], "available");
+    let start = of("start").unwrap();
+    assert_eq!(start["availability"], "disabled");
+    assert!(start["reason"].is_string() && start["remedy"].is_string(), "{start}");
+
+    // Told without asking: no request is made for it.
+    let asked = |house: &House| {
+        house.remote.journal().iter().filter(|one| one.api_path().ends_with("/lxc/101/pending")).count()
+    };
+    let before = asked(&house);
+    let known = house.get("/guests/home/101?look=false").await.ok();
+    assert_eq!(known["config"]["seen"]["value"], guest["config"]["seen"]["value"]);
+    assert!(known["status"]["seen"].is_null() && known["status"]["error"].is_null());
+    assert_eq!(asked(&house), before);
+    house.get("/guests/home/999").await.refused(404, "not_found");
+    house.get("/guests/home/x").await.refused(404, "not_found");
+    house.end().await;
+}
+
+#[tokio::test]
+async fn the_history_is_paged_and_filtered() {
+    let house = House::managing(Topology::single("9.2")).await;
+    let id = house.operate(102, "start").await;
+    house.ended(&id).await;
+    house.until("/events?kind=guest_state", "its event", |page| page["total"] == 1).await;
+    let all = house.get("/events").await.ok();
+    let ids: Vec<i64> =
+        all["items"].as_array().unwrap().iter().map(|one| one["id"].as_i64().unwrap()).collect();
+    assert!(ids.windows(2).all(|pair| pair[0] > pair[1]), "newest first: {ids:?}");
+    let mut paged = Vec::new();
+    let mut path = "/events?limit=2".to_owned();
+    loop {
+        let page = house.get(&path).await.ok();
+        paged.extend(page["items"].as_array().unwrap().iter().map(|one| one["id"].as_i64().unwrap()));
+        match page["next"].as_i64() {
+            Some(next) => path = format!("/events?limit=2&before={next}"),
+            None => break,
+        }
+    }
+    // What happened meanwhile is newer.
+    paged.retain(|id| *id <= ids[0]);
+    assert_eq!(paged, ids);
+    let of_guest = house.get("/guests/home/102/events").await.ok();
+    assert!(
+        of_guest["items"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .all(|event| event["vmid"] == 102 && event["remote"] == "home")
+    );
+    house.get("/events?remote=nowhere").await.refused(404, "not_found");
+    house.end().await;
+}
+
+#[tokio::test]
+async fn a_number_that_belongs_to_another_guest_keeps_its_past() {
+    let house = House::managing(Topology::single("9.2")).await;
+    assert_eq!(house.get("/guests/home/102/past").await.ok()["total"], 0);
+    house.remote.with_world(|world, _| {
+        world.remove_guest(102);
+        world
+            .add_guest(&pve_sim::world::spec::GuestInput {
+                vmid: 102,
+                kind: pve_sim::world::Kind::Vm,
+                name: "another".to_owned(),
+                node: "pve1".to_owned(),
+                ..Default::default()
+            })
+            .unwrap();
+    });
+    let past = house.until("/guests/home/102/past", "an earlier life", |page| page["total"] == 1).await;
+    let life = &past["items"][0];
+    assert_eq!((&life["row"]["kind"], &life["vmid"]), (&json!("ct"), &json!(102)), "{life}");
+    house.end().await;
+}
