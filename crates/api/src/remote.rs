@@ -342,6 +342,7 @@ pub struct RemoveQuery {
     pub confirm: String,
     /// What becomes of the token that Muster made there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[param(inline)]
     pub minted: Option<MintedFate>,
     /// Whether open operations may be left behind.
     #[serde(default)]

@@ -24,7 +24,7 @@ use crate::task::Task;
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct StreamQuery {
-    /// What it shall tell from the start: [`Subscriptions`] as JSON. May also be `PUT` later.
+    /// What it shall tell from the start: `Subscriptions` as JSON. May also be `PUT` later.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub subscribe: Option<String>,
     /// The id of the last message received, for clients that cannot set `Last-Event-ID`.

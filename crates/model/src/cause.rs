@@ -32,6 +32,7 @@ pub enum ServerClass {
 /// node and leave the link alone.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "schema", schema(as = CauseFacts))]
 #[serde(tag = "cause", rename_all = "snake_case")]
 pub enum Cause {
     /// The name does not resolve.

@@ -27,6 +27,7 @@ impl fmt::Display for EventSeq {
 /// One thing that happened, to whom, when, and by whose wish where it was somebody's.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "schema", schema(as = KeptEvent))]
 pub struct Event {
     /// Its place among all; 0 before it is kept.
     #[serde(default)]

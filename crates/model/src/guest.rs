@@ -91,6 +91,7 @@ pub(crate) mod node_word {
 /// One guest, container or virtual machine alike. Endpoint: `GET /cluster/resources`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "schema", schema(as = GuestFacts))]
 pub struct Guest {
     /// Container or virtual machine.
     pub kind: GuestKind,
@@ -208,6 +209,7 @@ impl NodeState {
 /// `GET /nodes/{node}/certificates/info`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "schema", schema(as = NodeFacts))]
 pub struct Node {
     /// Its name.
     pub name: NodeName,
@@ -260,6 +262,7 @@ impl Node {
 /// One storage as one node sees it; shared ones stand once per node. Endpoint: `GET /cluster/resources`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "schema", schema(as = StorageFacts))]
 pub struct Storage {
     /// Its name.
     pub storage: Text,
@@ -326,6 +329,7 @@ impl TaskOutcome {
 /// One task of a remote. Endpoints: `GET /cluster/tasks`, `GET /nodes/{node}/tasks`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "schema", schema(as = TaskFacts))]
 pub struct Task {
     /// Its id (UPID).
     pub upid: TaskId,

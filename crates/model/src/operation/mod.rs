@@ -56,6 +56,7 @@ pub struct LogEntry {
 /// One operation.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "schema", schema(as = KeptOperation))]
 pub struct Operation {
     /// Its id.
     pub id: OperationId,
