@@ -197,6 +197,15 @@ impl Term {
         }
     }
 
+    /// How much it costs to ask it of a row.
+    fn weight(&self) -> usize {
+        match &self.test {
+            Test::Word { .. } => 1,
+            Test::Texts { values, .. } => values.len(),
+            Test::Figures { values, .. } => values.len(),
+        }
+    }
+
     /// What is not known makes no term hold, whichever way it is turned.
     fn holds<S: Subject + ?Sized>(&self, row: &S) -> bool {
         let said = match &self.test {

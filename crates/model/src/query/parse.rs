@@ -7,6 +7,9 @@ use super::keys::{self, Key, KeyRow, Kind, Vocabulary};
 use super::text::{self, Network};
 use super::{Compare, Figure, How, Pattern, Query, QueryError, Shape, Term, Test, quantity};
 
+/// Terms and values that one query may have: each is asked of every row.
+const MOST: usize = 500;
+
 const OPERATORS: [char; 5] = [':', '~', '<', '>', '='];
 
 /// What stands between key and value.
@@ -26,8 +29,15 @@ struct Value {
 
 pub(super) fn parse(text: &str, about: Vocabulary) -> Result<Query, QueryError> {
     let mut reader = Reader { text, at: 0, about };
-    let mut terms = Vec::new();
-    while let Some(term) = reader.term()? {
+    let (mut terms, mut asked) = (Vec::new(), 0);
+    loop {
+        let begin = reader.at;
+        let Some(term) = reader.term()? else { break };
+        asked += term.weight();
+        if asked > MOST {
+            let message = format!("this is more than {MOST} terms and values");
+            return Err(error(begin..reader.at, message, "ask for less at a time"));
+        }
         terms.push(term);
     }
     Ok(Query { terms })

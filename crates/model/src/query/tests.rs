@@ -203,6 +203,16 @@ fn an_error_names_its_place_and_what_to_do() {
 }
 
 #[test]
+fn a_query_has_an_end() {
+    let many = |n: usize| vec!["web"; n].join(" ");
+    assert!(Query::parse(&many(500), Vocabulary::Guests).is_ok());
+    let error = Query::parse(&many(501), Vocabulary::Guests).unwrap_err();
+    assert_eq!(error.at, 1999..2003);
+    let values = format!("vmid:{}", vec!["1"; 501].join(","));
+    assert!(Query::parse(&values, Vocabulary::Guests).is_err());
+}
+
+#[test]
 fn printed_as_typed() {
     for text in [
         "type:ct status:running tag:prod -tag:test node:pve1 remote:home cpu>80% mem>=4G uptime<1h ip:10.0.0.5",
