@@ -10,12 +10,14 @@
 
 mod common;
 
+use std::collections::BTreeSet;
+
 use common::canary::found;
 use common::process::Server;
 use common::{TOTP_SECRET, host};
 use http::Method;
 use pve_sim::topology::{AclSpec, TokenSpec, UserSpec};
-use pve_sim::{Fault, Sim, SimTimings, Topology};
+use pve_sim::{Fault, Remote, Sim, SimTimings, Topology};
 use serde_json::json;
 
 const ROOT: &str = "cänary-root \"p\\w/ d%+&=9Q";
@@ -52,6 +54,15 @@ fn topology() -> Topology {
     topology
 }
 
+/// The secrets of the tokens that a host was shown.
+fn tokens(remote: &Remote) -> BTreeSet<String> {
+    let headers = remote.journal().into_iter().flat_map(|exchange| exchange.headers);
+    headers
+        .filter(|(name, _)| name.eq_ignore_ascii_case("authorization"))
+        .filter_map(|(_, value)| Some(value.rsplit_once('=')?.1.to_owned()))
+        .collect()
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn no_secret_is_in_anything_the_server_writes() {
     // Three hosts, each with another kind of credential.
@@ -72,7 +83,7 @@ async fn no_secret_is_in_anything_the_server_writes() {
     server
         .post(
             "/users",
-            json!({"name": "bert", "password": USER, "grants": [{"role": "viewer", "scope": "all"}]}),
+            json!({"name": "bert", "password": USER, "grants": [{"role": "viewer", "scope": {"kind": "all"}}]}),
         )
         .await;
     let refused =
@@ -106,7 +117,9 @@ async fn no_secret_is_in_anything_the_server_writes() {
         let body = json!({"remote": guest["remote"], "vmid": guest["vmid"], "action": "start"});
         server.call(Method::POST, "/api/v1/operations", Some(body)).await;
     }
-    for (remote, text) in remotes.iter().zip([ROOT, TOKEN, KEPT]) {
+    // (Only what Muster still has can be taken out of a host's words: root's password was forgotten at once.)
+    let minted = tokens(&remotes[0]).into_iter().next().expect("a token was made");
+    for (remote, text) in remotes.iter().zip([minted.as_str(), TOKEN, KEPT]) {
         let words = format!("no such password: {text}");
         remote.fault(None, Fault::ServerError { text: words }.on("/cluster/*").times(4)).await;
         remote.fault(None, Fault::ExpireTickets).await;
@@ -164,14 +177,10 @@ async fn no_secret_is_in_anything_the_server_writes() {
     ];
     // What the hosts gave out themselves.
     for remote in &remotes {
-        for (name, value) in remote.journal().into_iter().flat_map(|exchange| exchange.headers) {
-            let secret = match name.to_ascii_lowercase().as_str() {
-                "authorization" => value.rsplit_once('=').map(|(_, secret)| secret.to_owned()),
-                "csrfpreventiontoken" => Some(value),
-                _ => None,
-            };
-            secrets.extend(secret.map(|secret| ("what the host gave out", secret)));
-        }
+        secrets.extend(tokens(remote).into_iter().map(|secret| ("a token's secret", secret)));
+        let headers = remote.journal().into_iter().flat_map(|exchange| exchange.headers);
+        let csrf = headers.filter(|(name, _)| name.eq_ignore_ascii_case("csrfpreventiontoken"));
+        secrets.extend(csrf.map(|(_, value)| ("what guards a session", value)));
     }
     secrets.sort();
     secrets.dedup();

@@ -44,24 +44,49 @@ struct Wish {
 }
 
 impl Wish {
-    async fn ask(&self, server: &Server) -> Option<Value> {
+    fn new(vmid: u32, action: &'static str) -> Self {
+        Self { vmid, action, key: format!("{:032x}", rand::random::<u128>()) }
+    }
+
+    /// The operation that it became; `None` without an answer, or when the server was stopped while it answered and
+    /// says so.
+    async fn ask(&self, server: &Server) -> Option<String> {
         let body = json!({"remote": "lab", "vmid": self.vmid, "action": self.action});
-        let answer = server
-            .try_call(
-                Method::POST,
-                "/api/v1/operations",
-                Some(&body),
-                &[(api::IDEMPOTENCY_KEY, self.key.as_str())],
-            )
-            .await?;
-        assert_eq!(answer.status, 202, "{} {}", self.vmid, answer.text);
-        Some(answer.body)
+        let key = [(api::IDEMPOTENCY_KEY, self.key.as_str())];
+        let answer = server.try_call(Method::POST, "/api/v1/operations", Some(&body), &key).await?;
+        match answer.status {
+            202 => Some(answer.body["id"].as_str().unwrap().to_owned()),
+            409 if answer.body["type"] == "urn:muster:outcome_unknown" => None,
+            status => panic!("{} {}: {status} {}", self.action, self.vmid, answer.text),
+        }
+    }
+
+    /// As a careful person goes on after a crash: asks again with the same key; when even the server does not know what
+    /// became of that, looks; and only when nothing is there asks anew.
+    async fn settle(&self, server: &Server, known: &BTreeMap<String, Wish>) -> String {
+        if let Some(id) = self.ask(server).await {
+            return id;
+        }
+        let list = server.get("/operations?limit=100").await;
+        let found: Vec<&str> = list["items"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter(|one| one["vmid"] == self.vmid && one["action"] == self.action)
+            .map(|one| one["id"].as_str().unwrap())
+            .filter(|id| !known.contains_key(*id))
+            .collect();
+        match found[..] {
+            [] => Self::new(self.vmid, self.action).ask(server).await.expect("an answer"),
+            [id] => id.to_owned(),
+            _ => panic!("one wish became several operations: {list:#}"),
+        }
     }
 }
 
 fn is_running(guests: &Value, vmid: u32) -> bool {
     let items = guests["items"].as_array().unwrap();
-    items.iter().any(|guest| guest["vmid"] == vmid && guest["status"] == "running")
+    items.iter().any(|guest| guest["vmid"] == vmid && guest["state"] == "running")
 }
 
 async fn killed(rounds: usize) {
@@ -76,15 +101,10 @@ async fn killed(rounds: usize) {
             json!({"keep": "token", "rights": "operate"}),
         )
         .await;
-    let guests = server.until("/guests?remote=lab", |guests| guests["total"] == 4).await;
-    let vmids: Vec<u32> = guests["items"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .filter(|guest| guest["type"] == "ct")
-        .map(|guest| u32::try_from(guest["vmid"].as_u64().unwrap()).unwrap())
-        .collect();
-    assert!(vmids.len() >= 2, "{guests:#}");
+    let guests = server.until("/guests?q=remote:lab", |guests| guests["total"] == 4).await;
+    let items = guests["items"].as_array().unwrap();
+    let vmids: Vec<u32> =
+        items.iter().map(|guest| u32::try_from(guest["vmid"].as_u64().unwrap()).unwrap()).collect();
     let mut running: BTreeMap<u32, bool> = vmids.iter().map(|id| (*id, is_running(&guests, *id))).collect();
 
     let mut known: BTreeMap<String, Wish> = BTreeMap::new();
@@ -92,11 +112,7 @@ async fn killed(rounds: usize) {
         let before = mutations(&remote);
         let wishes: Vec<Wish> = vmids
             .iter()
-            .map(|vmid| Wish {
-                vmid: *vmid,
-                action: if running[vmid] { "stop" } else { "start" },
-                key: format!("{:032x}", rand::random::<u128>()),
-            })
+            .map(|vmid| Wish::new(*vmid, if running[vmid] { "stop" } else { "start" }))
             .collect();
         // Some kills come before the first wish has arrived, some while the tasks run, some after they have ended.
         let moment = Duration::from_micros(rand::rng().random_range(0..150_000));
@@ -115,10 +131,9 @@ async fn killed(rounds: usize) {
 
         // Whoever has had no answer asks again, with the same key: once is once.
         for (i, wish) in wishes.iter().enumerate() {
-            let again = wish.ask(&server).await.expect("an answer");
-            let id = again["id"].as_str().unwrap().to_owned();
+            let id = wish.settle(&server, &known).await;
             if let Some(Some(first)) = answers.get(i) {
-                assert_eq!(first["id"], again["id"], "the same wish became two operations");
+                assert_eq!(*first, id, "the same wish became two operations");
             }
             let twin = known.insert(id.clone(), wish.clone());
             assert!(twin.is_none(), "{id} stands for two wishes");
@@ -165,7 +180,7 @@ async fn killed(rounds: usize) {
         let page = server.get(&format!("/events?limit=500{at}")).await;
         let items = page["items"].as_array().unwrap().clone();
         for event in &items {
-            let seq = event["seq"].as_i64().unwrap();
+            let seq = event["id"].as_i64().unwrap();
             assert!(last.is_none_or(|last| seq == last - 1), "a gap before {last:?}: {seq}");
             last = Some(seq);
             let what = &event["what"];
@@ -175,7 +190,7 @@ async fn killed(rounds: usize) {
             }
         }
         match items.last() {
-            Some(oldest) => before = oldest["seq"].as_i64(),
+            Some(oldest) => before = oldest["id"].as_i64(),
             None => break,
         }
     }
