@@ -3,6 +3,10 @@
 //! Enter at [`Fleet`]. Each remote is one supervised task that alone owns its link machine, its inventory and
 //! its operations; requests run in children that report back to it. What readers see is an immutable
 //! [`RemoteSnapshot`], swapped in after what is durable was handed to the [`Journal`].
+//!
+//! [`Fleet::open`] keeps all of it in a store and has it back after a restart: rows as last seen (written when
+//! something other than figures is different), history, operations at every step, and the remotes themselves.
+//! [`Fleet::new`] keeps nothing.
 
 #[doc(hidden)]
 pub mod bench;
