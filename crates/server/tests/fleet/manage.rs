@@ -74,7 +74,7 @@ async fn what_cannot_be_taken_back_is_told() {
 
 #[tokio::test]
 async fn endpoints_are_proposed_added_and_removed() {
-    let house = House::managing(Topology::cluster(3, "9.2")).await;
+    let house = House::managing_cluster().await;
     let proposed = house.get("/remotes/home/proposed").await.ok();
     let of_nodes: Vec<_> = proposed["items"].as_array().unwrap().iter().map(|one| &one["name"]).collect();
     assert_eq!(of_nodes, [&json!("pve2"), &json!("pve3")], "{proposed}");

@@ -26,10 +26,12 @@ async fn an_operation_is_followed_to_its_end() {
     assert_eq!(log["outcome"], json!({"outcome": "ok"}));
     let lines = log["lines"].as_array().unwrap();
     assert!(lines.last().unwrap().as_str().unwrap().contains("TASK OK"), "{log}");
-    let page = house.get(&format!("/tasks/home/{upid}/log?start=1&limit=1")).await.ok();
-    assert_eq!((&page["start"], &page["lines"]), (&json!(1), &json!([lines[1]])));
+    let page = house.get(&format!("/tasks/home/{upid}/log?start=0&limit=1")).await.ok();
+    assert_eq!((&page["start"], &page["lines"]), (&json!(0), &json!([lines[0]])));
     let listed = house.until("/tasks?q=vmid:102", "listed", |page| page["total"] == 1).await;
     assert_eq!(listed["items"][0]["upid"], upid);
+    let after = house.get(&format!("/tasks/home/{upid}/log?start={}", lines.len())).await.ok();
+    assert_eq!(after["lines"], json!([]));
     let own = house.get("/guests/home/102/tasks").await.ok();
     assert_eq!(own["items"][0]["upid"], upid);
 

@@ -73,7 +73,9 @@ async fn one_guest_in_full() {
         house.remote.journal().iter().filter(|one| one.api_path().ends_with("/lxc/101/pending")).count()
     };
     let before = asked(&house);
-    let known = house.get("/guests/home/101?look=false").await.ok();
+    let known = house
+        .until("/guests/home/101?look=false", "its configuration", |known| !known["config"]["seen"].is_null())
+        .await;
     assert_eq!(known["config"]["seen"]["value"], guest["config"]["seen"]["value"]);
     assert!(known["status"]["seen"].is_null() && known["status"]["error"].is_null());
     assert_eq!(asked(&house), before);

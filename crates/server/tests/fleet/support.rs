@@ -74,7 +74,10 @@ impl Answer {
 
 impl House {
     pub(crate) async fn new(topology: Topology) -> Self {
-        let sim = Sim::start(topology, SimTimings::fast()).await.unwrap();
+        Self::over(Sim::start(topology, SimTimings::fast()).await.unwrap()).await
+    }
+
+    async fn over(sim: Sim) -> Self {
         let remote = sim.first().unwrap();
         let dir = tempfile::tempdir().unwrap();
         let running = run(dir.path()).await;
@@ -93,6 +96,29 @@ impl House {
         house.adopt("home", "root@pam", "secret-root").await;
         house.listed("home").await;
         house
+    }
+
+    /// A cluster of three whose nodes answer on the same port of different addresses, as real ones do.
+    pub(crate) async fn managing_cluster() -> Self {
+        for _ in 0..20 {
+            let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+            let port = free.local_addr().unwrap().port();
+            drop(free);
+            let mut topology = Topology::cluster(3, "9.2");
+            for (node, last) in topology.remotes[0].nodes.iter_mut().zip(1..) {
+                node.listen = Some(SocketAddr::from(([127, 0, 0, last], port)));
+            }
+            match Sim::start(topology, SimTimings::fast()).await {
+                Ok(sim) => {
+                    let house = Self::over(sim).await;
+                    house.adopt("home", "root@pam", "secret-root").await;
+                    house.listed("home").await;
+                    return house;
+                }
+                Err(error) => eprintln!("once more: {error}"),
+            }
+        }
+        panic!("no port was free on three addresses at once")
     }
 
     fn running(&self) -> &Running {
