@@ -41,7 +41,7 @@ async fn nothing_from_outside_drives_the_terminal() {
     let trust = TrustPolicy { system: false, ..TrustPolicy::leaf(leaf) };
     let address = remote.first_address().to_string().parse().unwrap();
     let credential = Credential::password("root@pam", "secret-root");
-    let author = model::Author { name: "ada".into(), from: "test".into() };
+    let author = Author { name: "ada".into(), from: "test".into() };
     let id = fleet.add(RemoteSpec::new("lab", address, trust, credential), &author).await.unwrap();
     until(&fleet, &clock, |p| p.guests.iter().any(|guest| guest.name.contains("red"))).await;
     let author = Author { name: "ada".into(), from: "test".into() };
@@ -73,7 +73,7 @@ async fn a_link_that_goes_leaves_the_table_as_last_seen() {
     let trust = TrustPolicy { system: false, ..TrustPolicy::leaf(leaf) };
     let address = remote.first_address().to_string().parse().unwrap();
     let credential = Credential::password("root@pam", "secret-root");
-    let author = model::Author { name: "ada".into(), from: "test".into() };
+    let author = Author { name: "ada".into(), from: "test".into() };
     fleet.add(RemoteSpec::new("lab", address, trust, credential), &author).await.unwrap();
 
     let live = |p: &Picture| p.guests.len() == 4 && p.guests.iter().all(|guest| !guest.dim);
