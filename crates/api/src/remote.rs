@@ -347,6 +347,10 @@ pub struct RemoveQuery {
     /// Whether open operations may be left behind.
     #[serde(default)]
     pub even_with_open: bool,
+    /// The id of an onboarding of this remote (`POST /onboardings` with `remote`) in which somebody has signed in: what
+    /// Muster made there is removed as that account. A token with rights of its own may not remove itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signed_in: Option<String>,
 }
 
 /// What becomes of a token that Muster made.

@@ -73,6 +73,25 @@ async fn what_cannot_be_taken_back_is_told() {
 }
 
 #[tokio::test]
+async fn what_a_token_may_not_take_back_somebody_who_signs_in_can() {
+    let house = House::single().await;
+    let token = onboard(&house, "operate").await;
+    let roles = || house.remote.with_world(|world, _| world.role_names());
+    assert!(roles().iter().any(|role| role == "MusterOperate"));
+    let state = house.post("/onboardings", json!({"remote": "home"})).await.ok();
+    let id = state["id"].as_str().unwrap();
+    let delete = format!("/remotes/home?confirm=home&minted=remove&signed_in={id}");
+    house.delete(&delete).await.refused(409, "wrong_step");
+    let root = json!({"user": "root@pam", "password": "secret-root"});
+    house.post(&format!("/onboardings/{id}/sign-in"), root).await.ok();
+    let removed = house.delete(&delete).await.ok();
+    assert_eq!(removed["minted_removed"], token, "{removed}");
+    assert!(house.tokens().is_empty());
+    assert!(!roles().iter().any(|role| role == "MusterOperate"), "its role goes with it");
+    house.end().await;
+}
+
+#[tokio::test]
 async fn endpoints_are_proposed_added_and_removed() {
     let house = House::managing_cluster().await;
     let proposed = house.get("/remotes/home/proposed").await.ok();

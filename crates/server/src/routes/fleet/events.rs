@@ -8,8 +8,8 @@ use store::{EventFilter, EventRecord};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::operations::remotes_of;
 use super::limit;
+use super::operations::remotes_of;
 use crate::app::App;
 use crate::caller::Caller;
 use crate::extract::{Json, Query};

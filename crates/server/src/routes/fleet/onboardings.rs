@@ -359,10 +359,11 @@ async fn again(
     let spec = &finished.spec;
     let endpoint = EndpointId::from(anew.address.to_string());
     let known = before.link.endpoints.iter().any(|one| one.endpoint == endpoint);
-    if anew.confirmed && known {
-        if let Some((_, trust)) = spec.endpoints.first() {
-            fleet.trust(id, endpoint, trust.clone(), author).await?;
-        }
+    if anew.confirmed
+        && known
+        && let Some((_, trust)) = spec.endpoints.first()
+    {
+        fleet.trust(id, endpoint, trust.clone(), author).await?;
     }
     fleet.reauthenticate(id, spec.credential.clone(), spec.rights, finished.minted.clone(), author).await?;
     if anew.connect && matches!(before.link.state, LinkState::Disconnected { .. }) {

@@ -121,7 +121,8 @@ fn interval(seconds: f64) -> Result<Duration, Problem> {
 /// Removes a remote.
 ///
 /// Its name has to be typed (`confirm`). What Muster made on it to sign in can be removed with it (`minted`); where
-/// that does not work the answer says so, and the remote is removed all the same. Nothing happens to its guests.
+/// that does not work the answer says so, and the remote is removed all the same. A token with rights of its own may not
+/// remove itself: sign in anew first, and say in which onboarding (`signed_in`). Nothing happens to its guests.
 #[utoipa::path(
     delete,
     path = "/remotes/{remote}",
@@ -152,8 +153,19 @@ async fn remove(
         return Err(fleet::RemoveError::OpenOperations(open).into());
     }
     let token = remote.minted.as_ref().map(|minted| minted.id.clone());
-    let undone = match (&token, query.minted.unwrap_or_default()) {
-        (Some(_), MintedFate::Remove) => Some(remove_minted(&app, id).await),
+    let undone = match (&remote.minted, query.minted.unwrap_or_default(), &query.signed_in) {
+        (Some(minted), MintedFate::Remove, Some(signed_in)) => {
+            let place = app.onboardings().find(signed_in, &caller.principal())?;
+            if place.again != Some(id) {
+                return Err(Problem::not_found("onboarding").detail("That is no onboarding of this remote."));
+            }
+            let held = place.take()?;
+            let onboarding = held.as_ref().ok_or_else(|| Problem::not_found("onboarding"))?;
+            let undone = onboarding.remove_minted(minted).await.map_err(|error| refuse::onboard(&error))?;
+            app.onboardings().end_held(&place, held);
+            Some(left(&undone))
+        }
+        (Some(_), MintedFate::Remove, None) => Some(remove_minted(&app, id).await),
         _ => None,
     };
     app.fleet().remove(id, &caller.author(), query.even_with_open).await?;
@@ -167,17 +179,20 @@ async fn remove(
     }))
 }
 
-/// Removes what Muster made on a remote; the error says what is left and why.
+/// Removes what Muster made on a remote, as whom Muster is signed in; the error says what is left and why.
 async fn remove_minted(app: &App, id: model::RemoteId) -> Result<(), String> {
     let timings = app.onboardings().timings(app);
     match app.fleet().remove_minted(id, &timings).await {
-        Ok(Some(Undone { left, .. })) if !left.is_empty() => {
-            let each: Vec<String> = left.iter().map(|one| format!("{} ({})", one.thing, one.why)).collect();
-            Err(each.join(", "))
-        }
-        Ok(_) => Ok(()),
+        Ok(Some(undone)) => left(&undone),
+        Ok(None) => Ok(()),
         Err(error) => Err(error.to_string()),
     }
+}
+
+/// The error says what is left and why.
+fn left(undone: &Undone) -> Result<(), String> {
+    let each: Vec<String> = undone.left.iter().map(|one| format!("{} ({})", one.thing, one.why)).collect();
+    if each.is_empty() { Ok(()) } else { Err(each.join(", ")) }
 }
 
 /// Connects a remote that was disconnected.
