@@ -110,10 +110,8 @@ async fn killed(rounds: usize) {
     let mut known: BTreeMap<String, Wish> = BTreeMap::new();
     for round in 0..rounds {
         let before = mutations(&remote);
-        let wishes: Vec<Wish> = vmids
-            .iter()
-            .map(|vmid| Wish::new(*vmid, if running[vmid] { "stop" } else { "start" }))
-            .collect();
+        let wishes: Vec<Wish> =
+            vmids.iter().map(|vmid| Wish::new(*vmid, if running[vmid] { "stop" } else { "start" })).collect();
         // Some kills come before the first wish has arrived, some while the tasks run, some after they have ended.
         let moment = Duration::from_micros(rand::rng().random_range(0..150_000));
         let mut answers = Vec::new();
