@@ -70,7 +70,7 @@ pub struct Cli {
 impl Cli {
     /// Does a secret come from standard input, so that no answer can come there?
     pub fn takes_stdin(&self) -> bool {
-        use {remote::RemoteCommand, user::UserCommand};
+        use {remote::RemoteCommand, token::TokenCommand, user::UserCommand};
         let (files, descriptors) = match &self.command {
             Command::At(at) => at.sign_in.sources(),
             Command::Doctor(doctor) => doctor.sign_in.sources(),
@@ -82,6 +82,10 @@ impl Cli {
             Command::User(user) => match &user.command {
                 UserCommand::Add(add) => add.password.sources(),
                 UserCommand::Passwd(passwd) => passwd.password.sources(),
+                _ => return false,
+            },
+            Command::Token(token) => match &token.command {
+                TokenCommand::Add(add) => add.password.sources(),
                 _ => return false,
             },
             Command::Login(login) => login.sources(),

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand};
 
+use super::user::Password;
 use super::{Common, value};
 
 const EXAMPLES: &str = "\
@@ -13,6 +14,8 @@ Examples:
   muster token ls
   muster token rm 4f1c2a9b
 
+Making one takes your password, and a server that you signed in to with muster login:
+over the socket you are no user that a token could belong to.
 A token's secret is shown once, or written to a file that only you can read. Use it with
 MUSTER_TOKEN_FILE=token.txt, or as  Authorization: Bearer mst_…  against the API.";
 
@@ -54,6 +57,9 @@ pub struct Add {
     /// Write the secret to this new file, readable by you alone, instead of showing it
     #[arg(long, value_name = "FILE")]
     pub file: Option<PathBuf>,
+    /// Your password: a token may not make tokens.
+    #[command(flatten)]
+    pub password: Password,
 }
 
 /// `muster token rm`.

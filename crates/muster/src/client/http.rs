@@ -79,6 +79,10 @@ impl Line {
         Self { way, token, patience, kept: Mutex::new(None) }
     }
 
+    pub(super) fn anonymous(&self) -> Self {
+        Self::new(self.way.clone(), None, self.patience)
+    }
+
     pub(super) fn way(&self) -> &Way {
         &self.way
     }

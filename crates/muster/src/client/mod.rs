@@ -35,7 +35,7 @@ pub struct Patience {
 
 impl Default for Patience {
     fn default() -> Self {
-        Self { connect: Duration::from_secs(10), answer: Duration::from_secs(120) }
+        Self { connect: Duration::from_secs(10), answer: Duration::from_secs(180) }
     }
 }
 
@@ -96,6 +96,16 @@ impl Client {
     /// A client for the server at the end of a way. `prefix` is what its URL has as a path.
     pub fn new(way: Way, prefix: &str, token: Option<api::Secret>, patience: Patience) -> Self {
         Self { line: http::Line::new(way, token, patience), prefix: prefix.trim_end_matches('/').to_owned() }
+    }
+
+    /// The same server, to which nobody says who it is.
+    pub fn anonymous(&self) -> Self {
+        Self { line: self.line.anonymous(), prefix: self.prefix.clone() }
+    }
+
+    /// Is it reached over a socket of this machine?
+    pub fn is_local(&self) -> bool {
+        matches!(self.line.way(), Way::Sockets(_))
     }
 
     /// The server, as it is called in messages.

@@ -61,6 +61,9 @@ fn usual_remedy(problem: &Problem) -> Option<String> {
 /// Words that begin large and end with a full stop.
 pub fn sentence(words: &str) -> String {
     let words = words.trim().trim_end_matches('.');
+    if words.ends_with(['?', '!', '…']) {
+        return words.to_owned();
+    }
     let mut chars = words.chars();
     match chars.next() {
         // A name that something begins with is left as it is spelt.

@@ -145,7 +145,7 @@ fn show(items: Vec<Value>, common: &Common, context: &mut Context<'_>) -> Result
     }
     let mut table = Table::new(vec![
         Column::new("WHEN", 23),
-        Column::new("REMOTE", 6).rank(2),
+        Column::new("WHERE", 8).rank(2),
         Column::new("WHAT", 20),
         Column::new("BY", 6).rank(1),
     ]);
@@ -153,7 +153,7 @@ fn show(items: Vec<Value>, common: &Common, context: &mut Context<'_>) -> Result
     for event in items.iter().rev().filter_map(|item| serde_json::from_value::<Event>(item.clone()).ok()) {
         let cells = [
             moment(event.at),
-            event.remote.as_ref().map(ToString::to_string).unwrap_or_default(),
+            place(&event),
             event.sentence.clone(),
             event.author.map(|a| a.name).unwrap_or_default(),
         ];
@@ -161,6 +161,13 @@ fn show(items: Vec<Value>, common: &Common, context: &mut Context<'_>) -> Result
     }
     context.print_table(&table)?;
     Ok(Exit::Done)
+}
+
+/// `home/101`, `home/pve1`, `home`: what it concerns, as far as that is known.
+fn place(event: &Event) -> String {
+    let remote = event.remote.as_ref().map(ToString::to_string);
+    let inner = event.vmid.map(|v| v.to_string()).or_else(|| event.node.as_ref().map(ToString::to_string));
+    [remote, inner].into_iter().flatten().collect::<Vec<_>>().join("/")
 }
 
 /// One event as a line.
@@ -171,16 +178,14 @@ fn line(item: &Value, common: &Common, context: &mut Context<'_>) -> Result<(), 
     let text =
         |name: &str| crate::term::text::safe(item.get(name).and_then(Value::as_str).unwrap_or_default());
     let at = text("at").parse::<Timestamp>().map(moment).unwrap_or_default();
-    let remote = match text("remote").as_str() {
-        "" => String::new(),
-        remote => format!("{remote}: "),
-    };
+    let place = serde_json::from_value::<Event>(item.clone()).map(|e| place(&e)).unwrap_or_default();
+    let place = if place.is_empty() { place } else { format!("{}: ", crate::term::text::safe(&place)) };
     let by = item
         .pointer("/author/name")
         .and_then(Value::as_str)
         .map(|n| format!(" (by {n})"))
         .unwrap_or_default();
-    context.print(&format!("{at}  {remote}{}{}\n", text("sentence"), crate::term::text::safe(&by)))
+    context.print(&format!("{at}  {place}{}{}\n", text("sentence"), crate::term::text::safe(&by)))
 }
 
 /// What happens from now on; ends only with an error.

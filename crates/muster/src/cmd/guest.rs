@@ -38,6 +38,7 @@ pub(super) async fn run(
                 sort: None,
                 table: &table,
                 watched: Watched::list(ListOf::Guests, &listing),
+                of_listings: true,
             };
             list::show::<Guest>(&client, &list, &listing, &common, context).await
         }

@@ -26,6 +26,8 @@ pub(super) struct List<'a, T> {
     pub table: &'a (dyn Fn(&[T], Timestamp) -> Table + Sync),
     /// What changes tell that it changed.
     pub watched: Watched,
+    /// Is it only whole when every remote was listed?
+    pub of_listings: bool,
 }
 
 /// What was read of a list.
@@ -159,16 +161,16 @@ pub(super) async fn show<T: DeserializeOwned>(
         } else {
             context.print_table(&table)?;
         }
-        for line in remarks(&got, lost, rows.len(), list.nouns) {
+        for line in remarks(&got, lost, rows.len(), list.nouns, list.of_listings) {
             let line = Tone::Dim.paint(&line, context.progress);
             context.note(&line);
         }
     }
-    Ok(if got.is_whole(query) { Exit::Done } else { Exit::Partial })
+    Ok(if !list.of_listings || got.is_whole(query) { Exit::Done } else { Exit::Partial })
 }
 
 /// What is to be said beside a list: what it lacks.
-fn remarks(got: &Got, lost: usize, shown: usize, nouns: (&str, &str)) -> Vec<String> {
+fn remarks(got: &Got, lost: usize, shown: usize, nouns: (&str, &str), of_listings: bool) -> Vec<String> {
     let mut lines = Vec::new();
     if got.total > shown + lost {
         lines.push(format!("{} of {} {} shown.", shown, got.total, nouns.1));
@@ -176,6 +178,9 @@ fn remarks(got: &Got, lost: usize, shown: usize, nouns: (&str, &str)) -> Vec<Str
     if lost > 0 {
         let rows = if lost == 1 { "1 row is".to_owned() } else { format!("{lost} rows are") };
         lines.push(format!("{rows} not understood by this muster; -o json shows all as they came."));
+    }
+    if !of_listings {
+        return lines;
     }
     let remotes = got.counts().remotes;
     if remotes.never_listed > 0 {

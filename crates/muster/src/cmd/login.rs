@@ -2,13 +2,14 @@
 //! trusted, and a token is kept in its place.
 
 use api::Secret;
-use api::session::{Session, SignInRequest};
+use api::session::Session;
 use api::token::{NewToken, TokenRequest};
 use pve::address::{Address, Host};
 use pve::trust::{Fingerprint, probe};
 use serde_json::{Value, json};
 use url::Url;
 
+use super::session::Signed;
 use crate::cli::login::{Context as Typed, ContextCommand, Login, Logout};
 use crate::cli::{Output, SignIn};
 use crate::client::contexts::{Contexts, Known, LOCAL};
@@ -18,10 +19,8 @@ use crate::client::{Client, Method, Patience, path};
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::open::sign_in::TRIES;
 use crate::secrets::Means;
 use crate::serve::config::Environment;
-use crate::term::ask::NoAnswer;
 use crate::term::table::{Column, Table, Tone};
 use crate::term::text::safe;
 
@@ -198,66 +197,19 @@ async fn mint(
     context: &mut Context<'_>,
 ) -> Result<(String, NewToken), Failure> {
     let client = client(url, trust, None, None, Patience::default())?;
-    client.connect().await?;
-    let nobody = || {
-        Failure::new(Exit::Credentials, format!("Not signed in at {url}: no password was given.")).hint(
-            "Give --user USER with --password-file FILE, or --token-file FILE; or run it in a terminal to be asked.",
-        )
-    };
-    let user = match &wanted.user {
-        Some(user) => user.clone(),
-        None if !context.ask.present() => return Err(nobody()),
-        None => context.ask.line("User", std::env::var("USER").ok().as_deref())?,
-    };
-    let mut tries = 0;
-    let (session, cookie) = loop {
-        tries += 1;
-        let (password, typed) = match &means.password {
-            Some(password) => (Secret::from(password.expose()), false),
-            None => match context.ask.secret(&safe(&format!("Password of {user}"))) {
-                Ok(text) => (Secret::from(text.as_str()), true),
-                Err(NoAnswer::NoTerminal) => return Err(nobody()),
-                Err(other) => return Err(other.into()),
-            },
-        };
-        let body = SignInRequest { user: user.clone(), password };
-        match client.ask(Method::POST, &path(&["session"]), Some(&body), &[]).await {
-            Ok(answer) => {
-                context.ask.judged();
-                let session: Session = serde_json::from_slice(&answer.body).map_err(|e| {
-                    Failure::new(Exit::Failed, format!("The answer of {url} is not understood: {e}."))
-                })?;
-                let cookie =
-                    answer.header("set-cookie").and_then(|c| c.split(';').next()).unwrap_or_default();
-                break (session, Secret::from(cookie));
-            }
-            Err(failure) if failure.exit == Exit::Credentials && typed && tries < TRIES => {
-                context.ask.tell("That was rejected: a wrong name or password.");
-            }
-            Err(failure) => {
-                context.ask.judged();
-                return Err(match failure.exit {
-                    Exit::Credentials => failure.hint(
-                        "Check name and password. An administrator sets a new one: muster user passwd NAME",
-                    ),
-                    _ => failure,
-                });
-            }
-        }
-    };
-    let headers = [("cookie", cookie.reveal()), (api::CSRF_HEADER, session.csrf.reveal())];
+    let given = means.password.as_ref().map(|p| Secret::from(p.expose()));
+    let signed = Signed::open(client, wanted.user.as_deref(), given, context).await?;
     let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     let name = match host.trim() {
         "" => "muster command line".to_owned(),
         host => format!("muster on {host}"),
     };
     let request = TokenRequest { name, grants: None, expires: None };
-    let made = client.ask(Method::POST, &path(&["tokens"]), Some(&request), &headers).await;
+    let made = signed.call(Method::POST, &path(&["tokens"]), &request).await;
+    let user = signed.session.user.clone();
     // The session was for this alone.
-    let _ = client.ask(Method::DELETE, &path(&["session"]), None::<&()>, &headers).await;
-    let made: NewToken = serde_json::from_slice(&made?.body)
-        .map_err(|_| Failure::new(Exit::Failed, format!("The answer of {url} is not understood.")))?;
-    Ok((session.user, made))
+    signed.close().await;
+    Ok((user, made?))
 }
 
 /// `muster logout`.

@@ -11,6 +11,7 @@ mod node;
 mod operation;
 mod remote;
 mod resolve;
+mod session;
 mod sheet;
 mod storage;
 mod task;

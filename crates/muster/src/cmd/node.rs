@@ -36,6 +36,7 @@ pub(super) async fn run(
                 sort: None,
                 table: &table,
                 watched: Watched::list(ListOf::Nodes, &listing),
+                of_listings: true,
             };
             list::show::<Node>(&client, &list, &listing, &common, context).await
         }

@@ -37,6 +37,7 @@ pub(super) async fn run(
                 sort: None,
                 table: &table,
                 watched: Watched::topics(&[Topic::Operations]),
+                of_listings: false,
             };
             list::show::<Operation>(&client, &list, &listing, &common, context).await
         }

@@ -35,6 +35,7 @@ pub(super) async fn run(
                 sort: None,
                 table: &table,
                 watched: Watched::list(ListOf::Storages, &listing),
+                of_listings: true,
             };
             list::show::<Storage>(&client, &list, &listing, &common, context).await
         }

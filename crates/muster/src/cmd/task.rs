@@ -46,6 +46,7 @@ pub(super) async fn run(
                 sort: None,
                 table: &table,
                 watched: Watched::topics(&[Topic::Tasks]),
+                of_listings: false,
             };
             list::show::<Task>(&client, &list, &listing, &common, context).await
         }

@@ -5,14 +5,17 @@ use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
+use api::Secret;
+use api::session::Session;
 use api::token::{NewToken, Token, TokenRequest};
 use serde_json::{Value, json};
 
 use super::list::{maybe, plain, typed};
-use super::user::{remote_names, spelt, whole};
+use super::session::Signed;
+use super::user::{given, remote_names, spelt, whole};
 use crate::cli::Common;
 use crate::cli::token::{Add, TokenCommand};
-use crate::client::{Client, path};
+use crate::client::{Client, Method, path};
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -27,10 +30,14 @@ pub(super) async fn run(
     context: &mut Context<'_>,
 ) -> Result<Exit, Failure> {
     let common = token.common;
+    let given = match &token.command {
+        TokenCommand::Add(add) => given(&add.password)?,
+        _ => None,
+    };
     let client = super::open(&common, environment).await?;
     match token.command {
         TokenCommand::Ls => ls(&client, &common, context).await,
-        TokenCommand::Add(wanted) => add(&client, &wanted, &common, context).await,
+        TokenCommand::Add(wanted) => add(&client, &wanted, given, &common, context).await,
         TokenCommand::Rm(rm) => {
             let at = path(&["tokens", &rm.id]);
             client.delete::<Value>(&at).await.map_err(|f| super::no_such(f, "token", &rm.id))?;
@@ -92,12 +99,31 @@ fn private(file: &Path) -> Result<std::fs::File, Failure> {
     })
 }
 
+/// Makes it, in a session of its owner.
+async fn make(
+    client: &Client,
+    request: &TokenRequest,
+    password: Option<Secret>,
+    context: &mut Context<'_>,
+) -> Result<NewToken, Failure> {
+    let session: Session = client.get(&path(&["session"])).await?;
+    let signed = Signed::open(client.anonymous(), Some(&session.user), password, context).await?;
+    let made = signed.call(Method::POST, &path(&["tokens"]), request).await;
+    signed.close().await;
+    made
+}
+
 async fn add(
     client: &Client,
     wanted: &Add,
+    password: Option<Secret>,
     common: &Common,
     context: &mut Context<'_>,
 ) -> Result<Exit, Failure> {
+    if client.is_local() {
+        return Err(Failure::usage("A token belongs to a user, and over the socket you are none.")
+            .hint("Sign in first, then make it there: muster login http://127.0.0.1:8088"));
+    }
     let expires = match wanted.expires {
         Some(span) => Some(
             super::now()
@@ -109,7 +135,7 @@ async fn add(
     // The file comes first: a secret that cannot be written down would be lost.
     let file = wanted.file.as_deref().map(private).transpose()?;
     let request = TokenRequest { name: wanted.name.clone(), grants: None, expires };
-    let made: Result<NewToken, Failure> = client.post(&path(&["tokens"]), &request).await;
+    let made = make(client, &request, password, context).await;
     let made = match (made, &wanted.file) {
         (Ok(made), _) => made,
         (Err(failure), Some(path)) => {

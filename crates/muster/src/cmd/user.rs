@@ -1,5 +1,6 @@
 //! `muster user`: who may sign in to Muster, and what each may do.
 
+use api::session::Session;
 use api::user::{GrantsChange, NewUser, PasswordChange, User};
 use api::{Page, Secret};
 use jiff::Timestamp;
@@ -8,9 +9,10 @@ use model::access::{Grant, Grants, Role, Scope};
 use serde_json::{Value, json};
 
 use super::list::{maybe, plain, read, typed};
+use super::session::Signed;
 use crate::cli::user::{Password, UserCommand};
 use crate::cli::{Common, SignIn};
-use crate::client::{Client, path};
+use crate::client::{Client, Method, path};
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -44,19 +46,11 @@ pub(super) async fn run(
         }
         UserCommand::Passwd(passwd) => {
             let new = password(&passwd.name, given, context)?;
-            let at = path(&["users", &passwd.name, "password"]);
-            let mut change = PasswordChange { old: None, new };
-            let session: api::session::Session = client.get(&path(&["session"])).await?;
-            if session.user == passwd.name
-                && session.via != api::session::Via::Socket
-                && context.ask.present()
-            {
-                let old = context.ask.secret("Your present password")?;
-                change.old = Some(Secret::from(old.as_str()));
-            }
-            let reply: Value =
-                client.put(&at, &change).await.map_err(|f| super::no_such(f, "user", &passwd.name))?;
-            told(&reply, &passwd.name, "has a new password; its sessions have ended", &common, context)
+            change(&client, &passwd.name, new, context)
+                .await
+                .map_err(|f| super::no_such(f, "user", &passwd.name))?;
+            let said = json!({ "id": passwd.name, "name": passwd.name });
+            told(&said, &passwd.name, "has a new password; its sessions have ended", &common, context)
         }
         UserCommand::Role(role) => {
             let grants = grants(&client, &role.roles).await?;
@@ -94,6 +88,25 @@ pub(super) async fn run(
     }
 }
 
+/// Sets a password. Elsewhere than on the server's own machine that takes one's own password, too.
+async fn change(client: &Client, name: &str, new: Secret, context: &mut Context<'_>) -> Result<(), Failure> {
+    let at = path(&["users", name, "password"]);
+    if client.is_local() {
+        return client.put(&at, &PasswordChange { old: None, new }).await;
+    }
+    let session: Session = client.get(&path(&["session"])).await?;
+    if !context.ask.present() {
+        return Err(Failure::usage("A password is changed in a terminal, or over the socket of the server.")
+            .hint(format!("On the server's machine: muster user passwd {name} --password-file FILE")));
+    }
+    context.ask.tell(&safe(&format!("Your own password, {}, is needed for this.", session.user)));
+    let signed = Signed::open(client.anonymous(), Some(&session.user), None, context).await?;
+    let old = Some(signed.password.clone()).filter(|_| session.user == name);
+    let set = signed.call::<()>(Method::PUT, &at, &PasswordChange { old, new }).await;
+    signed.close().await;
+    set
+}
+
 fn told(
     reply: &Value,
     name: &str,
@@ -114,7 +127,7 @@ fn told(
 }
 
 /// The password that a file or descriptor holds.
-fn given(from: &Password) -> Result<Option<Secret>, Failure> {
+pub(super) fn given(from: &Password) -> Result<Option<Secret>, Failure> {
     let options = SignIn {
         password_file: from.password_file.clone(),
         password_fd: from.password_fd,

@@ -200,7 +200,15 @@ async fn go(
     given: &Given,
     context: &mut Context<'_>,
 ) -> Result<Outcome, Failure> {
-    let state: Onboarding = client.post(&path(&["onboardings"]), request).await?;
+    let begun = step(client, &path(&["onboardings"]), request).await;
+    let state: Onboarding = begun.map_err(|stop| match stop {
+        Stop::Failed(failure) => failure,
+        Stop::Managed(known) => Failure::usage(format!(
+            "{} is already managed as {}. Nothing was changed.",
+            request.address, known.name
+        ))
+        .hint(format!("To sign in to it anew: muster remote reauth {}", known.name)),
+    })?;
     let id = state.id.clone();
     let outcome = steps(client, state, given, context).await;
     context.ask.judged();
@@ -579,6 +587,11 @@ async fn first_look(client: &Client, id: &str, context: &mut Context<'_>) -> Res
     }
 }
 
+/// `1 node`, `3 nodes`.
+fn counted(n: u64, noun: &str) -> String {
+    if n == 1 { format!("1 {noun}") } else { format!("{n} {noun}s") }
+}
+
 /// Says what is there now, and what was made on the host.
 fn tell(
     finished: &Finished,
@@ -601,7 +614,11 @@ fn tell(
     let state = value.pointer("/link/state").and_then(Value::as_str).unwrap_or("unknown").replace('_', " ");
     let up = value.pointer("/link/up").and_then(Value::as_bool).unwrap_or(false);
     let seen = match up {
-        true => format!(", {} nodes, {} guests", count("/counts/nodes"), count("/counts/guests")),
+        true => format!(
+            ", {}, {}",
+            counted(count("/counts/nodes"), "node"),
+            counted(count("/counts/guests"), "guest")
+        ),
         false => String::new(),
     };
     for line in &finished.done {

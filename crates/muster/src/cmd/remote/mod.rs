@@ -85,12 +85,10 @@ async fn carry_out(
                 sort: None,
                 table: &view::table,
                 watched: Watched::topics(&[Topic::Links, Topic::Counts]),
+                of_listings: false,
             };
             // Whether a remote was ever reached is what this list tells: nothing is missing in it.
-            match list::show::<RemoteRow>(client, &list, &listing, common, context).await? {
-                Exit::Partial => Ok(Exit::Done),
-                exit => Ok(exit),
-            }
+            list::show::<RemoteRow>(client, &list, &listing, common, context).await
         }
         RemoteCommand::Show(named) => view::show(client, &named, common, context).await,
         RemoteCommand::Coverage(named) => view::coverage(client, &named, common, context).await,
