@@ -123,7 +123,10 @@ fn in_hand(app: &App, caller: &Caller, id: &str) -> Result<(Arc<Place>, Held), P
     path = "/onboardings/{id}",
     tag = "onboarding",
     params(("id" = String, Path, description = "Its id.")),
-    responses((status = 200, description = "It.", body = Told)),
+    responses((status = 200, description = "It.", body = Told,
+        example = json!({"id": "5f0c…", "name": "https://pve.example:8006", "step": "sign_in",
+            "endpoint": "pve.example:8006", "trusted": true,
+            "realms": [{"name": "pam", "type": "pam", "default": true}], "expires": "2026-11-22T05:15:00Z"}))),
 )]
 async fn show(State(app): State<App>, caller: Caller, Path(id): Path<String>) -> Result<Json<Told>, Problem> {
     let (place, held) = in_hand(&app, &caller, &id)?;
