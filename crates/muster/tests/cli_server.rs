@@ -179,13 +179,17 @@ async fn each_way_of_signing_in_adds_a_remote() {
 
         // What a token of few rights cannot take back itself is named, with what does it on the host.
         let separate = matches!(name, "looks" | "operates");
-        if separate {
-            let run = server.muster(&["remote", "rm", name, "--yes", name, "--keep-token"]).await;
-            assert_eq!(run.code, 0, "{name}: {run:?}");
+        if name == "looks" {
+            let run = server.muster(&["remote", "rm", name, "--yes", name]).await;
+            assert_eq!(run.code, 3, "{name}: {run:?}");
             assert!(run.err.contains("pveum user token remove root@pam muster-"), "{name}: {run:?}");
             continue;
         }
-        let run = server.muster(&["remote", "rm", name, "--yes", name]).await;
+        let mut line = vec!["remote", "rm", name, "--yes", name];
+        if separate {
+            line.extend(["--user", "root@pam", "--password-file", &password]);
+        }
+        let run = server.muster(&line).await;
         assert_eq!(run.code, 0, "{name}: {run:?}");
         assert_eq!(run.out.contains("removed from the host"), made.is_some(), "{name}: {run:?}");
     }

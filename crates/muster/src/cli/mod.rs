@@ -77,6 +77,7 @@ impl Cli {
             Command::Remote(remote) => match &remote.command {
                 RemoteCommand::Add(add) => add.sign_in.sources(),
                 RemoteCommand::Reauth(reauth) => reauth.sign_in.sources(),
+                RemoteCommand::Rm(rm) => rm.sign_in.sources(),
                 _ => return false,
             },
             Command::User(user) => match &user.command {

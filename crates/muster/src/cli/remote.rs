@@ -56,9 +56,12 @@ Examples:
   muster remote rm home                        its name is asked for
   muster remote rm home --yes home             in a script
   muster remote rm home --keep-token           leave the token on the host
+  muster remote rm home --yes home --user root@pam --password-file pw
 
 What Muster made on the host (its token, its role) is removed there as well, unless
---keep-token is given. Guests are not touched.";
+--keep-token is given. A token that only looks or operates cannot remove itself: that
+takes somebody who signs in for it (--user), who is asked for in a terminal.
+Guests are not touched.";
 
 const CONNECT_EXAMPLES: &str = "\
 Examples:
@@ -139,7 +142,7 @@ pub enum RemoteCommand {
     Edit(Edit),
     /// Remove it from Muster, with all that is known of it
     #[command(after_help = RM_EXAMPLES, visible_alias = "remove")]
-    Rm(Rm),
+    Rm(Box<Rm>),
     /// Connect one that was disconnected
     #[command(after_help = CONNECT_EXAMPLES)]
     Connect(Connect),
@@ -268,6 +271,9 @@ pub struct Rm {
     /// Although operations are under way
     #[arg(long)]
     pub even_with_open: bool,
+    /// Who removes the token: one with rights of its own may not remove itself.
+    #[command(flatten)]
+    pub sign_in: SignIn,
 }
 
 /// `muster remote connect`.

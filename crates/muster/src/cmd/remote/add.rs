@@ -185,6 +185,44 @@ async fn within<T>(
     }
 }
 
+/// Signs in at a remote that is there, and leaves it at that: the id of the onboarding in which somebody has.
+pub(super) async fn signed_in(
+    client: &Client,
+    name: &str,
+    beliefs: &Beliefs,
+    means: &Means,
+    context: &mut Context<'_>,
+) -> Result<String, Failure> {
+    let request = OnboardingRequest { address: String::new(), remote: Some(name.to_owned()) };
+    let mut state: Onboarding = client.post(&path(&["onboardings"]), &request).await?;
+    let id = state.id.clone();
+    let at = |step: &str| path(&["onboardings", &id, step]);
+    let outcome = loop {
+        let next = match state.step {
+            Step::Trust => match believe(&state, beliefs, context) {
+                Ok(fingerprint) => step(client, &at("trust"), &Confirm { fingerprint }).await,
+                Err(failure) => Err(failure.into()),
+            },
+            Step::SignIn => sign_in(client, &at("sign-in"), &state, means, context).await,
+            Step::SecondFactor => answer(client, &at("second-factor"), &state, means, context).await,
+            Step::Finish => break Ok(()),
+        };
+        state = match next {
+            Ok(state) => state,
+            Err(Stop::Failed(failure)) => break Err(failure),
+            Err(Stop::Managed(known)) => {
+                break Err(Failure::usage(format!("What answers there is {}, not {name}.", known.name)));
+            }
+        };
+    };
+    context.ask.judged();
+    if let Err(failure) = outcome {
+        let _ = client.delete::<Value>(&path(&["onboardings", &id])).await;
+        return Err(failure);
+    }
+    Ok(id)
+}
+
 /// How adding ended.
 enum Outcome {
     /// A remote is there that was not, or is signed in to anew.

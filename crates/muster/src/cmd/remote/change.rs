@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use api::remote::{Disconnect, Link, MintedFate, Remote, RemoteEdit, Removed};
+use api::remote::{Disconnect, Link, Remote, RemoteEdit, Removed};
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
-use super::{get, name_of};
+use super::{add, get, name_of};
 use crate::cli::Common;
 use crate::cli::remote as typed;
 use crate::client::problem::{exit_of_code, sentence};
@@ -14,6 +14,8 @@ use crate::client::{Client, path, with_query};
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::open::trust::Beliefs;
+use crate::secrets::Means;
 use crate::term::text::safe;
 
 /// How long a link is waited for.
@@ -84,23 +86,23 @@ pub(super) async fn remove(
             confirmed.trim()
         )));
     }
-    let fate = if wanted.keep_token { MintedFate::Keep } else { MintedFate::Remove };
+    let separate = value.pointer("/credential/minted/role").is_some_and(Value::is_string);
+    let by = match (&minted, wanted.keep_token) {
+        (Some(token), false) => who_removes(client, &name, token, separate, wanted, context).await?,
+        _ => By::Nobody,
+    };
     let query = [
         ("confirm", Some(name.clone())),
-        (
-            "minted",
-            minted.as_ref().map(|_| match fate {
-                MintedFate::Keep => "keep".to_owned(),
-                MintedFate::Remove => "remove".to_owned(),
-            }),
-        ),
+        ("minted", minted.as_ref().map(|_| if by == By::Nobody { "keep" } else { "remove" }.to_owned())),
         ("even_with_open", Some("true".to_owned()).filter(|_| wanted.even_with_open)),
+        ("signed_in", by.onboarding()),
     ];
     let id = value.get("id").map_or_else(|| name.clone(), Value::to_string);
-    let reply: Value = client
-        .delete(&with_query(&path(&["remotes", &id]), &query))
-        .await
-        .map_err(|failure| open_operations(failure, wanted.even_with_open))?;
+    let outcome = client.delete(&with_query(&path(&["remotes", &id]), &query)).await;
+    if let Some(id) = by.onboarding() {
+        let _ = client.delete::<Value>(&path(&["onboardings", &id])).await;
+    }
+    let reply: Value = outcome.map_err(|failure| open_operations(failure, wanted.even_with_open))?;
     let removed: Removed = serde_json::from_value(reply.clone()).unwrap_or_default();
     if common.json() {
         let mut object = json!({ "id": value.get("id"), "name": name, "removed": true });
@@ -126,6 +128,55 @@ pub(super) async fn remove(
         }
         None => Ok(Exit::Done),
     }
+}
+
+/// As whom a token is removed from its host.
+#[derive(PartialEq, Eq)]
+enum By {
+    /// It stays.
+    Nobody,
+    /// By itself.
+    Itself,
+    /// As the account that signed in with this onboarding.
+    Somebody(String),
+}
+
+impl By {
+    fn onboarding(&self) -> Option<String> {
+        match self {
+            Self::Somebody(id) => Some(id.clone()),
+            Self::Nobody | Self::Itself => None,
+        }
+    }
+}
+
+/// A token with rights of its own cannot remove itself: somebody signs in for it, or it stays.
+async fn who_removes(
+    client: &Client,
+    name: &str,
+    token: &str,
+    separate: bool,
+    wanted: &typed::Rm,
+    context: &mut Context<'_>,
+) -> Result<By, Failure> {
+    let means = Means::read(&wanted.sign_in)?;
+    let given = means.user.is_some() || means.token.is_some();
+    if !given && !separate {
+        return Ok(By::Itself);
+    }
+    if !given {
+        if !context.ask.present() {
+            return Ok(By::Nobody);
+        }
+        context
+            .ask
+            .tell(&safe(&format!("The token {token} cannot remove itself; somebody has to sign in for it.")));
+        if !context.ask.confirm("Sign in now to remove it? Otherwise it stays on the host")? {
+            return Ok(By::Nobody);
+        }
+    }
+    let beliefs = Beliefs::of(&wanted.sign_in)?;
+    add::signed_in(client, name, &beliefs, &means, context).await.map(By::Somebody)
 }
 
 /// Says how to go on when operations stand in the way.
