@@ -68,9 +68,8 @@ async fn open(
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store, no-transform"));
-    // Neither a proxy nor a compressor of ours may hold back what is meant for now.
+    // No proxy may hold back what is meant for now, be it to pack it (`no-transform`).
     headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
-    headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("identity"));
     Ok(response)
 }
 
