@@ -59,6 +59,7 @@ fn announce(running: &Running, dir: &DataDir, context: &mut Context<'_>) -> Resu
     let mut lines =
         vec![format!("Muster {} listens on {}", env!("CARGO_PKG_VERSION"), running.urls().join(" and "))];
     lines.push(format!("data directory  {}{}", dir.path().display(), made(dir.made, "")));
+    lines.extend(running.public_url().map(|url| format!("reached at      {url}")));
     let (place, key_made) = &running.key;
     lines.push(format!("sealing key     {place}{}", made(*key_made, ": keep a copy of it apart")));
     if let Some(fingerprint) = running.fingerprint() {

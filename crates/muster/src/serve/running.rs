@@ -212,12 +212,14 @@ impl Running {
         self.store.instance()
     }
 
-    /// Where it is reached: as it is said to be, else at each address.
+    /// Where it listens.
     pub fn urls(&self) -> Vec<String> {
-        if let Some(url) = self.config.text(&settings::PUBLIC_URL) {
-            return vec![url.trim_end_matches('/').to_owned()];
-        }
         self.doors.iter().map(|(address, speech)| format!("{}://{address}", speech.scheme())).collect()
+    }
+
+    /// Where it is reached, when that was said to be elsewhere.
+    pub fn public_url(&self) -> Option<&str> {
+        self.config.text(&settings::PUBLIC_URL)
     }
 
     /// Addresses where others can read along.

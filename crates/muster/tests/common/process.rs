@@ -107,9 +107,12 @@ impl Server {
 
     /// Starts it, and returns when it answers.
     pub async fn start(&mut self) {
+        let before = self.log().len();
         self.spawn();
         let until = Instant::now() + PATIENCE;
-        while self.try_call(Method::GET, "/healthz", None, &[]).await.is_none_or(|a| a.status != 200) {
+        while self.try_call(Method::GET, "/healthz", None, &[]).await.is_none_or(|a| a.status != 200)
+            || !self.log()[before..].contains(" listens on ")
+        {
             let ended = self.child.as_mut().unwrap().try_wait().unwrap();
             assert!(ended.is_none(), "it has ended: {ended:?}\n{}", self.log());
             assert!(Instant::now() < until, "it does not answer:\n{}", self.log());
