@@ -264,7 +264,10 @@ impl Operation {
     /// Takes in what happened; returns whether the operation changed. What does not fit its state is ignored:
     /// a late or doubled report can neither undo an end nor cause a second sending.
     pub fn step(&mut self, event: Event, rules: &Rules, now: Now) -> bool {
-        if self.state.is_final() {
+        // Where nobody else can tell, a person's decision goes on from the end.
+        let decided =
+            matches!((&self.state, &event), (OperationState::OutcomeUnknown(_), Event::Resolved { .. }));
+        if self.state.is_final() && !decided {
             return false;
         }
         match event {

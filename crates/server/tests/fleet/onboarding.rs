@@ -188,3 +188,28 @@ async fn only_who_governs_everything_makes_muster_dial() {
         .await;
     house.end().await;
 }
+
+#[tokio::test]
+async fn onboardings_are_few_and_end_by_themselves() {
+    let house = House::configured(Topology::single("9.2"), |settings| {
+        settings.onboarding.life = std::time::Duration::from_millis(1500);
+        settings.onboarding.per_caller = 1;
+    })
+    .await;
+    let address = json!({"address": house.address("pve1")});
+    let begun = house.post("/onboardings", address.clone()).await.ok();
+    let at = format!("/onboardings/{}", begun["id"].as_str().unwrap());
+    assert_eq!(house.get(&at).await.ok()["step"], "trust");
+    let dialled = house.remote.connections().len();
+    let refused = house.post("/onboardings", address.clone()).await;
+    assert!(refused.headers.contains_key("retry-after"));
+    refused.refused(429, "too_many_onboardings");
+    assert_eq!(house.remote.connections().len(), dialled);
+    let begun = std::time::Instant::now();
+    while house.get(&at).await.status != 404 {
+        assert!(begun.elapsed() < crate::support::PATIENCE, "it never ends");
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    house.post("/onboardings", address).await.ok();
+    house.end().await;
+}

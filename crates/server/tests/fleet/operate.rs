@@ -2,7 +2,7 @@
 
 use http::Method;
 use model::access::Role;
-use pve_sim::Topology;
+use pve_sim::{Fault, Topology};
 use serde_json::{Value, json};
 
 use crate::support::{House, wish};
@@ -86,6 +86,44 @@ async fn the_same_key_does_it_once() {
     other.refused(422, "idempotency_key_reused");
     let sent: Vec<String> = house.mutations().iter().map(|one| one.api_path().to_owned()).collect();
     assert_eq!(sent, ["/nodes/pve1/lxc/102/status/start"]);
+    house.end().await;
+}
+
+#[tokio::test]
+async fn a_person_decides_between_two_tasks_that_fit() {
+    let house = House::managing(Topology::single("9.2")).await;
+    let unread = Fault::ServerError { text: "not now".into() };
+    house.remote.fault(None, unread.on("/cluster/tasks")).await;
+    let failing = |remote: &Value| {
+        let tasks = remote["coverage"].as_array().unwrap().iter().find(|one| one["facet"] == "tasks");
+        tasks.is_some_and(|tasks| tasks["cause"]["code"] == "server_error")
+    };
+    house.until("/remotes/home", "tasks unread", failing).await;
+    // Somebody else, with the same account, did the same at the same time.
+    house.remote.with_world(|world, _| {
+        world.add_finished_task("pve1", "vzstart", "102", "root@pam", 0, "OK").unwrap();
+    });
+    house.remote.fault(None, Fault::LoseAnswer.on("/nodes/pve1/lxc/102/status/start").times(1)).await;
+    let id = house.operate(102, "start").await;
+    let at = format!("/operations/{id}");
+    let undecided = house
+        .until(&at, "two tasks", |one| one["candidates"].as_array().is_some_and(|all| all.len() == 2))
+        .await;
+    assert_eq!(undecided["state"], "outcome_unknown");
+    let decide = |body: Value| {
+        let (house, path) = (&house, format!("{at}/resolve"));
+        async move { house.post(&path, body).await }
+    };
+    let other = "UPID:pve1:00000001:00000002:6A4BB5C8:vzstart:102:root@pam:";
+    let problem = decide(json!({"as": "task", "task": other})).await.refused(422, "invalid");
+    assert_eq!(problem["candidates"].as_array().unwrap().len(), 2, "{problem}");
+    let viewer = house.viewer("vera", Role::Viewer, None).await;
+    let body = json!({"as": "not_sent"});
+    house.ask(&viewer, Method::POST, &format!("{at}/resolve"), Some(&body)).await.refused(403, "not_allowed");
+    decide(json!({"as": "task", "task": undecided["candidates"][0]})).await.ok();
+    let ended = house.until(&at, "decided", |one| one["success"] == true).await;
+    assert_eq!(ended["task"], undecided["candidates"][0]);
+    decide(body).await.refused(409, "not_undecided");
     house.end().await;
 }
 

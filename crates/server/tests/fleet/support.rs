@@ -29,6 +29,7 @@ pub(crate) struct House {
     pub(crate) sim: Sim,
     pub(crate) remote: Remote,
     dir: tempfile::TempDir,
+    change: fn(&mut Settings),
     running: Option<Running>,
     /// The bearer token of an administrator.
     pub(crate) token: String,
@@ -74,14 +75,18 @@ impl Answer {
 
 impl House {
     pub(crate) async fn new(topology: Topology) -> Self {
-        Self::over(Sim::start(topology, SimTimings::fast()).await.unwrap()).await
+        Self::configured(topology, |_| {}).await
     }
 
-    async fn over(sim: Sim) -> Self {
+    pub(crate) async fn configured(topology: Topology, change: fn(&mut Settings)) -> Self {
+        Self::over(Sim::start(topology, SimTimings::fast()).await.unwrap(), change).await
+    }
+
+    async fn over(sim: Sim, change: fn(&mut Settings)) -> Self {
         let remote = sim.first().unwrap();
         let dir = tempfile::tempdir().unwrap();
-        let running = run(dir.path()).await;
-        let mut house = Self { sim, remote, dir, running: Some(running), token: String::new() };
+        let running = run(dir.path(), change).await;
+        let mut house = Self { sim, remote, dir, change, running: Some(running), token: String::new() };
         house.token = house.user(ADA.0, Grants::administrator()).await;
         house
     }
@@ -110,7 +115,7 @@ impl House {
             }
             match Sim::start(topology, SimTimings::fast()).await {
                 Ok(sim) => {
-                    let house = Self::over(sim).await;
+                    let house = Self::over(sim, |_| {}).await;
                     house.adopt("home", "root@pam", "secret-root").await;
                     house.listed("home").await;
                     return house;
@@ -132,7 +137,7 @@ impl House {
     /// Muster is stopped and started again on the same data.
     pub(crate) async fn restart(&mut self) {
         self.stop().await;
-        self.running = Some(run(self.dir.path()).await);
+        self.running = Some(run(self.dir.path(), self.change).await);
     }
 
     async fn stop(&mut self) {
@@ -307,7 +312,7 @@ pub(crate) fn wish(vmid: u32, action: &str) -> Value {
     json!({"remote": "home", "vmid": vmid, "action": action})
 }
 
-async fn run(dir: &std::path::Path) -> Running {
+async fn run(dir: &std::path::Path, change: fn(&mut Settings)) -> Running {
     let keys = Keys::new(zeroize::Zeroizing::new([7; 32]), Vec::new());
     let place = Place::Sqlite(dir.join("muster.db"));
     let store = Store::open(place, keys, store::Timings::default()).await.unwrap();
@@ -320,6 +325,7 @@ async fn run(dir: &std::path::Path) -> Running {
     settings.passwords.passes = 1;
     settings.onboarding.undo = Duration::from_secs(4);
     settings.onboarding.settle = Duration::from_millis(200);
+    change(&mut settings);
     let app = App::new(fleet.clone(), store.clone(), settings, clock).await.unwrap();
     let (stop, stopped) = watch::channel(false);
     let doors = Doors::new(&app, stopped);
