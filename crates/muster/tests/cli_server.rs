@@ -569,3 +569,37 @@ async fn no_secret_is_in_what_the_command_line_says_at_trace() {
     }
     assert!(said.len() > 1_000);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_watched_tells_of_a_change_at_once() {
+    let (server, _host) = home("9.2").await;
+    let dir = server.dir_text();
+    let mut child = tokio::process::Command::new(env!("CARGO_BIN_EXE_muster"))
+        .args(["remote", "ls", "--watch", "-o", "json", "--data-dir", &dir])
+        .stdin(std::process::Stdio::null())
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::null())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    let mut lines =
+        tokio::io::AsyncBufReadExt::lines(tokio::io::BufReader::new(child.stdout.take().unwrap()));
+    let mut until = async |state: &str| {
+        let seen = async {
+            loop {
+                let line = lines.next_line().await.unwrap().expect("it goes on");
+                let list: Value = serde_json::from_str(&line).unwrap();
+                if list["items"][0]["link"]["state"] == state {
+                    return;
+                }
+            }
+        };
+        tokio::time::timeout(std::time::Duration::from_secs(30), seen).await.expect(state);
+    };
+    until("connected").await;
+    assert_eq!(server.muster(&["remote", "disconnect", "home"]).await.code, 0);
+    until("disconnected").await;
+    let pid = rustix::process::Pid::from_raw(i32::try_from(child.id().unwrap()).unwrap()).unwrap();
+    rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
+    assert_eq!(child.wait().await.unwrap().code(), Some(0));
+}
