@@ -603,3 +603,23 @@ async fn what_is_watched_tells_of_a_change_at_once() {
     rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
     assert_eq!(child.wait().await.unwrap().code(), Some(0));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_link_that_waits_for_its_second_factor_gets_it() {
+    let mut topology = common::host("9.2");
+    let codes = ["1a2b-3c4d-5e6f-7a8b", "0f1e-2d3c-4b5a-6978"];
+    let user = topology.remotes[0].users.iter_mut().find(|u| u.userid == "tfa@pve").unwrap();
+    user.recovery = codes.map(str::to_owned).to_vec();
+    let (server, host) = (Server::fresh().await, Host::of(topology).await);
+    let (first, second, wrong) = (secret(codes[0]), secret(codes[1]), secret("9999-9999-9999-9999"));
+    let (first, second, wrong, password) = (path(&first), path(&second), path(&wrong), path(&host.password));
+    let line = ["--user", "tfa@pve", "--password-file", &password, "--otp-file", &first, "--keep-password"];
+    let run = add(&server, &host, "home", &line).await;
+    assert_eq!(run.code, 0, "{run:?}");
+    host.remote.fault(None, Fault::ExpireTickets).await;
+    server.until("/remotes/home", |r| r["link"]["cause"]["code"] == "second_factor_needed").await;
+    let run = server.muster(&["remote", "reauth", "home", "--otp-file", &wrong]).await;
+    assert_eq!(run.code, 4, "{run:?}");
+    let run = server.muster(&["remote", "reauth", "home", "--otp-file", &second]).await;
+    assert_eq!((run.code, run.out.as_str()), (0, "home: connected\n"), "{run:?}");
+}

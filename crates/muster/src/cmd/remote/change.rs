@@ -21,6 +21,9 @@ use crate::term::text::safe;
 /// How long a link is waited for.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// How long a link may go on saying what it said before.
+const GRACE: Duration = Duration::from_secs(2);
+
 /// Between two looks at a link.
 const PAUSE: Duration = Duration::from_millis(200);
 
@@ -244,25 +247,27 @@ pub(super) async fn try_now(
 ) -> Result<Exit, Failure> {
     let value: Value = client.post(&path(&["remotes", &named.remote, "try"]), &json!({})).await?;
     let id = value.get("id").map_or_else(|| named.remote.clone(), Value::to_string);
-    // Whatever it was before, the try itself takes a moment.
-    sleep(PAUSE).await;
-    let value = client.get(&path(&["remotes", &id])).await?;
     let value = wait_for_link(client, &id, value, context).await?;
     stands(&value, common, context)
 }
 
-/// Waits until a link stands, or is surely not going to by itself.
+/// Waits until a link stands, or is surely not going to by itself. What it says at first may be from before: the link
+/// takes in what was asked of it a moment later than the answer comes.
 pub(super) async fn wait_for_link(
     client: &Client,
     id: &str,
     mut value: Value,
     context: &mut Context<'_>,
 ) -> Result<Value, Failure> {
-    let end = Instant::now() + PATIENCE;
+    let began = Instant::now();
+    let link =
+        |value: &Value| value.get("link").cloned().and_then(|l| serde_json::from_value::<Link>(l).ok());
+    let first = link(&value);
     loop {
-        let link: Option<Link> = value.get("link").cloned().and_then(|l| serde_json::from_value(l).ok());
-        let pending = link.as_ref().is_some_and(|l| l.state == "connecting");
-        if !pending || Instant::now() >= end {
+        let Some(now) = link(&value) else { return Ok(value) };
+        let same = first.as_ref().is_some_and(|f| f.state == now.state && f.since == now.since);
+        let pending = now.state == "connecting" || (!now.up && same && began.elapsed() < GRACE);
+        if !pending || began.elapsed() >= PATIENCE {
             context.clear_progress();
             return Ok(value);
         }
