@@ -246,27 +246,19 @@ impl House {
     }
 
     /// Reads until it fits.
-    #[track_caller]
-    pub(crate) fn until<'a>(
-        &'a self,
-        path: &'a str,
-        what: &'a str,
-        fits: impl Fn(&Value) -> bool + 'a,
-    ) -> impl Future<Output = Value> + 'a {
-        async move {
-            let begun = Instant::now();
-            loop {
-                let body = self.get(path).await.ok();
-                if fits(&body) {
-                    return body;
-                }
-                assert!(
-                    begun.elapsed() < PATIENCE,
-                    "never came: {what}\n{}",
-                    serde_json::to_string_pretty(&body).unwrap()
-                );
-                tokio::time::sleep(Duration::from_millis(25)).await;
+    pub(crate) async fn until(&self, path: &str, what: &str, fits: impl Fn(&Value) -> bool) -> Value {
+        let begun = Instant::now();
+        loop {
+            let body = self.get(path).await.ok();
+            if fits(&body) {
+                return body;
             }
+            assert!(
+                begun.elapsed() < PATIENCE,
+                "never came: {what}\n{}",
+                serde_json::to_string_pretty(&body).unwrap()
+            );
+            tokio::time::sleep(Duration::from_millis(25)).await;
         }
     }
 
