@@ -34,6 +34,7 @@ bench: tools ## the figures of docs/performance.md, printed as a table
 soak: tools ## the tests that need true timings, minutes each
 	@$(CARGO) test --release --package fleet --package muster --test links --test idle --test faults --test kill -- \
 		--ignored --nocapture --test-threads 1
+	@MUSTER_KILLS=200 $(CARGO) test --release --package store --package fleet --test kill --test durable -- --nocapture killed
 
 fuzz: tools ## the property tests with a hundred times as many cases (CASES=n)
 	@scripts/fuzz
