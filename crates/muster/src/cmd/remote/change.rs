@@ -6,7 +6,7 @@ use api::remote::{Disconnect, Link, Remote, RemoteEdit, Removed};
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
-use super::{add, get, name_of};
+use super::{get, name_of, steps};
 use crate::cli::Common;
 use crate::cli::remote as typed;
 use crate::client::problem::{exit_of_code, sentence};
@@ -179,7 +179,7 @@ async fn who_removes(
         }
     }
     let beliefs = Beliefs::of(&wanted.sign_in)?;
-    add::signed_in(client, name, &beliefs, &means, context).await.map(By::Somebody)
+    steps::signed_in(client, name, &beliefs, &means, context).await.map(By::Somebody)
 }
 
 /// Says how to go on when operations stand in the way.

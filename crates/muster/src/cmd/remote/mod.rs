@@ -2,6 +2,7 @@
 
 mod add;
 mod change;
+mod steps;
 mod trust;
 mod view;
 
