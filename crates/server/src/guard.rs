@@ -142,7 +142,6 @@ pub(crate) fn is_safe(method: &Method) -> bool {
 // === the declaration ===
 
 /// Puts routes behind a gate: `guard(Act::Power, routes!(start, stop))`.
-#[must_use]
 pub fn guard(gate: impl Into<Gate>, routes: UtoipaMethodRouter<App>) -> UtoipaMethodRouter<App> {
     let gate = gate.into();
     let (schemas, mut paths, router) = routes;

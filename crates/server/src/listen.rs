@@ -218,7 +218,8 @@ async fn next<T, F: Future<Output = io::Result<T>>>(
     loop {
         tokio::select! {
             biased;
-            _ = stopped.wait_for(|stopped| *stopped) => return None,
+            // What it lends must not live on beside the other branch: it cannot be sent between threads.
+            () = async { drop(stopped.wait_for(|stopped| *stopped).await) } => return None,
             accepted = accept() => match accepted {
                 Ok(accepted) => return Some(accepted),
                 Err(error) => {

@@ -40,7 +40,8 @@ impl UnderWay {
     fn enter(&self, principal: &str, key: &str) -> Option<Place<'_>> {
         let key = (principal.to_owned(), key.to_owned());
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        all.insert(key.clone()).then_some(Place { of: self, key })
+        // Made only if it is ours: a place that is dropped is free again.
+        all.insert(key.clone()).then(|| Place { of: self, key })
     }
 }
 

@@ -205,10 +205,10 @@ async fn what_is_done_is_told_while_it_happens() {
     let mut events = Vec::new();
     while seen.len() < 3 {
         match stream.next().await {
-            StreamMessage::Operations(changes) => {
-                if changes.upserted.iter().any(|one| one.id == op && one.success) {
-                    seen.insert("operation");
-                }
+            StreamMessage::Operations(changes)
+                if changes.upserted.iter().any(|one| one.id == op && one.success) =>
+            {
+                seen.insert("operation");
             }
             StreamMessage::List(changes) => {
                 let ListRows::Guests(rows) = changes.upserted else { panic!("guests were asked for") };

@@ -295,16 +295,10 @@ fn node_label(remote: &RemoteSnapshot, row: &NodeRow) -> Labels {
 
 fn guest_label(remote: &RemoteSnapshot, row: &GuestRow) -> Labels {
     let guest = &row.guest;
-    let name = guest.name.as_ref().map(ToString::to_string).unwrap_or_default();
-    with(
-        remote,
-        vec![
-            ("vmid", guest.vmid.to_string()),
-            ("name", name),
-            ("type", guest.kind.to_string()),
-            ("node", guest.node.to_string()),
-        ],
-    )
+    let mut labels = vec![("vmid", guest.vmid.to_string())];
+    labels.extend(guest.name.as_ref().map(|name| ("name", name.to_string())));
+    labels.extend([("type", guest.kind.to_string()), ("node", guest.node.to_string())]);
+    with(remote, labels)
 }
 
 #[expect(clippy::cast_precision_loss, reason = "figures for a graph")]

@@ -110,7 +110,8 @@ fn has_token(app: &App, headers: &HeaderMap) -> bool {
 /// This description.
 #[utoipa::path(
     get, path = "/api/v1/openapi.json", tag = "health",
-    responses((status = 200, description = "OpenAPI 3.1.", body = Object)),
+    responses((status = 200, description = "OpenAPI 3.1.", body = Object,
+        example = json!({"openapi": "3.1.0", "info": {"title": "Muster"}}))),
 )]
 async fn description() -> Response {
     const KIND: HeaderValue = HeaderValue::from_static("application/json");

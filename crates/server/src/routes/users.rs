@@ -59,7 +59,10 @@ async fn create(
 #[utoipa::path(
     get, path = "/users/{user}", tag = "users",
     params(("user" = String, Path, description = "The user's name.", example = "ben")),
-    responses((status = 200, description = "The user.", body = User)),
+    responses((status = 200, description = "The user.", body = User,
+        example = json!({"id": "ben", "name": "ben", "created": "2026-01-01T12:00:00Z",
+            "grants": [{"role": "operator", "scope": {"kind": "remote", "value": 7}}],
+            "sessions": 0, "tokens": 1}))),
 )]
 async fn show(State(app): State<App>, Path(name): Path<String>) -> Result<Json<User>, Problem> {
     one(&app, &name)

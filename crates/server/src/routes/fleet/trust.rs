@@ -27,8 +27,8 @@ pub(super) fn routes() -> OpenApiRouter<App> {
         .routes(guard(Act::Trust, routes!(certificate)))
         .routes(guard(Act::Trust, routes!(trust)))
         .routes(guard(Act::Remotes, routes!(proposed)))
-        .routes(guard(Act::Remotes, routes!(add)))
-        .routes(guard(Act::Remotes, routes!(remove)))
+        .routes(guard(Act::Remotes, routes!(add_endpoint)))
+        .routes(guard(Act::Remotes, routes!(remove_endpoint)))
 }
 
 /// An endpoint of a remote, with what is believed of it.
@@ -172,7 +172,7 @@ async fn proposed(State(app): State<App>, Here(id): Here) -> Result<Json<Page<Pr
     request_body(content = NewEndpoint, example = json!({"address": "192.0.2.8"})),
     responses((status = 200, description = "The remote with its endpoints.", body = Remote)),
 )]
-async fn add(
+async fn add_endpoint(
     State(app): State<App>,
     caller: Caller,
     Here(id): Here,
@@ -261,7 +261,7 @@ fn to_confirm(address: &Address, presented: String, why: String) -> Problem {
     ),
     responses((status = 200, description = "The remote with its endpoints.", body = Remote)),
 )]
-async fn remove(
+async fn remove_endpoint(
     State(app): State<App>,
     caller: Caller,
     Here(id): Here,

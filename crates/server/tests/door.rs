@@ -1,0 +1,331 @@
+//! Strangers at the door: refused, and counted.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+
+mod common;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use common::{Ask, PASSWORD, Who, refusals, session_of, settings, sign_in};
+use http::{Method, StatusCode};
+use model::access::Grants;
+use serde_json::json;
+use server::listen::Doors;
+use server::settings::{Bucket, Limits, Storms};
+use server::{App, Settings};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+
+async fn with_anna(settings: Settings) -> (tempfile::TempDir, App, axum::Router) {
+    let (dir, app) = common::bare(settings).await;
+    app.add_user("anna", &PASSWORD.into(), Grants::administrator()).await.unwrap();
+    let router = app.router();
+    (dir, app, router)
+}
+
+#[tokio::test]
+async fn a_strangers_host_and_origin_are_refused_and_counted() {
+    let (_dir, _app, router) = with_anna(settings()).await;
+    let ask = || Ask::get("/api/v1/setup");
+    ask().of(&router).await.is(200, "");
+    ask().header("host", "evil.example").of(&router).await.is(421, "unknown_host");
+    ask()
+        .header("host", "evil.example:8088")
+        .by(&Who::Token("x".into()))
+        .of(&router)
+        .await
+        .is(421, "unknown_host");
+    ask().header("origin", "http://evil.example").of(&router).await.is(403, "foreign_origin");
+    ask().header("origin", "null").of(&router).await.is(403, "foreign_origin");
+    ask().header("origin", "http://127.0.0.1:8088").of(&router).await.is(200, "");
+    assert_eq!(refusals(&router, "unknown_host").await, 2);
+    assert_eq!(refusals(&router, "foreign_origin").await, 2);
+    for header in ["x-content-type-options", "x-frame-options", "content-security-policy", "referrer-policy"]
+    {
+        assert!(ask().of(&router).await.headers.contains_key(header), "{header}");
+        let refused = ask().header("host", "evil.example").of(&router).await;
+        assert!(refused.headers.contains_key(header), "{header}");
+    }
+}
+
+#[tokio::test]
+async fn the_public_url_is_honoured_by_host_origin_prefix_and_cookie() {
+    let settings = Settings {
+        public_url: Some("https://muster.example/fleet".parse().unwrap()),
+        trusted_proxies: vec!["10.0.0.1".parse().unwrap()],
+        ..settings()
+    };
+    let (_dir, app, router) = with_anna(settings).await;
+    let ask = |path: &str| {
+        Ask::post(path, json!({"user": "anna", "password": PASSWORD}))
+            .header("host", "muster.example")
+            .header("x-forwarded-proto", "https")
+            .header("origin", "https://muster.example")
+            .from("10.0.0.1:4000")
+    };
+    let answer = ask("/fleet/api/v1/session").of(&router).await;
+    answer.is(200, "");
+    let cookie = answer.headers["set-cookie"].to_str().unwrap();
+    for part in [
+        format!("muster-{}=", app.store().instance()),
+        "; Path=/fleet/".into(),
+        "; HttpOnly".into(),
+        "; SameSite=Strict".into(),
+        "; Secure".into(),
+    ] {
+        assert!(cookie.contains(&part), "{part} is not in {cookie}");
+    }
+    ask("/fleet/api/v1/session").header("host", "10.0.0.9:8088").of(&router).await.is(421, "unknown_host");
+    ask("/fleet/api/v1/session")
+        .header("origin", "https://evil.example")
+        .of(&router)
+        .await
+        .is(403, "foreign_origin");
+    ask("/other/api/v1/session").of(&router).await.is(404, "not_found");
+}
+
+#[tokio::test]
+async fn a_cookie_alone_changes_nothing_and_another_instances_is_nobodys() {
+    let (_dir, _app, router) = with_anna(settings()).await;
+    let session = sign_in(&router, "anna", PASSWORD).await;
+    let Who::Session { cookie, csrf } = session.clone() else { panic!() };
+    Ask::get("/api/v1/users").by(&session).of(&router).await.is(200, "");
+    let make = |csrf: &str| {
+        Ask::post("/api/v1/tokens", json!({"name": "x"}))
+            .by(&Who::Session { cookie: cookie.clone(), csrf: csrf.into() })
+    };
+    make("").of(&router).await.is(403, "csrf");
+    make("guess").of(&router).await.is(403, "csrf");
+    make(&csrf).of(&router).await.is(201, "");
+    assert_eq!(refusals(&router, "csrf").await, 2);
+
+    let (_elsewhere, _other, second) = with_anna(settings()).await;
+    let foreign = sign_in(&second, "anna", PASSWORD).await;
+    Ask::get("/api/v1/users").by(&foreign).of(&router).await.is(401, "not_signed_in");
+    // Under our own name its secret is not known either.
+    let Who::Session { cookie: theirs, .. } = foreign else { panic!() };
+    let name = cookie.split_once('=').unwrap().0;
+    let renamed = Who::Session { cookie: format!("{name}={}", theirs.split_once('=').unwrap().1), csrf };
+    Ask::get("/api/v1/users").by(&renamed).of(&router).await.is(401, "session_ended");
+}
+
+#[tokio::test]
+async fn a_storm_of_sign_ins_is_slowed_down_whatever_it_says_of_itself() {
+    let storms = Storms {
+        per_address: Bucket { burst: 3, every: Duration::from_secs(600) },
+        per_account: Bucket { burst: 5, every: Duration::from_secs(600) },
+        remembered: 100,
+    };
+    let (_dir, _app, router) = with_anna(Settings { storms, ..settings() }).await;
+    let wrong =
+        |from: &str| Ask::post("/api/v1/session", json!({"user": "anna", "password": "x"})).from(from);
+    for n in 0..3 {
+        // A header that nobody vouches for makes no other address of it.
+        let forged = format!("198.51.100.{n}");
+        wrong("203.0.113.9:1").header("x-forwarded-for", &forged).of(&router).await.is(401, "wrong_password");
+    }
+    let refused = wrong("203.0.113.9:2").header("x-forwarded-for", "198.51.100.77").of(&router).await;
+    refused.is(429, "too_many_tries");
+    let seconds: u64 = refused.headers["retry-after"].to_str().unwrap().parse().unwrap();
+    assert!((1..=600).contains(&seconds), "{seconds}");
+    // From elsewhere the account is guarded as well, though more widely.
+    wrong("203.0.113.10:1").of(&router).await.is(401, "wrong_password");
+    wrong("203.0.113.11:1").of(&router).await.is(401, "wrong_password");
+    wrong("203.0.113.12:1").of(&router).await.is(429, "too_many_tries");
+    // Another account from another address is not concerned.
+    let other = Ask::post("/api/v1/session", json!({"user": "ben", "password": "x"})).from("203.0.113.13:1");
+    other.of(&router).await.is(401, "wrong_password");
+    assert_eq!(refusals(&router, "too_many_tries").await, 2);
+    assert!(refusals(&router, "wrong_password").await >= 6);
+}
+
+#[tokio::test]
+async fn forwarded_addresses_are_believed_from_a_trusted_proxy_only() {
+    let settings = Settings { trusted_proxies: vec!["10.0.0.0/8".parse().unwrap()], ..settings() };
+    let (_dir, _app, router) = with_anna(settings).await;
+    for (peer, seen) in [("10.1.2.3:1", "198.51.100.7"), ("203.0.113.9:1", "203.0.113.9")] {
+        let ask = Ask::post("/api/v1/session", json!({"user": "anna", "password": PASSWORD}))
+            .header("x-forwarded-for", "198.51.100.7")
+            .from(peer);
+        let session = session_of(&ask.of(&router).await);
+        let rows = Ask::get("/api/v1/sessions").by(&session).of(&router).await;
+        let current =
+            rows.json["items"].as_array().unwrap().iter().find(|row| row["current"] == true).unwrap();
+        assert_eq!(current["from"], seen);
+        let audit = Ask::get("/api/v1/audit?limit=1").by(&session).of(&router).await;
+        assert_eq!(audit.json["items"][0]["author"]["from"], seen, "{audit:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_oversized_body_is_refused_and_counted() {
+    let limits = Limits { body: 1000, ..Limits::default() };
+    let (_dir, _app, router) = with_anna(Settings { limits, ..settings() }).await;
+    let ask = Ask::post("/api/v1/session", json!({"user": "anna", "password": "x".repeat(2000)}));
+    ask.of(&router).await.is(413, "too_large");
+    assert_eq!(refusals(&router, "too_large").await, 1);
+}
+
+struct Open {
+    _dir: tempfile::TempDir,
+    router: axum::Router,
+    address: std::net::SocketAddr,
+    stop: watch::Sender<bool>,
+    served: tokio::task::JoinHandle<()>,
+}
+
+async fn listening(limits: Limits) -> Open {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let (dir, app, router) = with_anna(Settings { limits, listen: vec![address], ..settings() }).await;
+    let (stop, stopped) = watch::channel(false);
+    let served = tokio::spawn(Doors::new(&app, stopped).tcp(listener, None));
+    Open { _dir: dir, router, address, stop, served }
+}
+
+async fn eventually(router: &axum::Router, reason: &str) {
+    let begun = Instant::now();
+    while refusals(router, reason).await == 0 {
+        assert!(begun.elapsed() < common::PATIENCE, "{reason} is never counted");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn slow_callers_lose_their_own_connection_only() {
+    let limits = Limits {
+        head_time: Duration::from_millis(300),
+        body_time: Duration::from_millis(300),
+        ..Limits::default()
+    };
+    let open = listening(limits).await;
+    // One that never ends its head.
+    let mut slow = TcpStream::connect(open.address).await.unwrap();
+    slow.write_all(b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n").await.unwrap();
+    // One that never ends its body.
+    let mut dribble = TcpStream::connect(open.address).await.unwrap();
+    let head = "POST /api/v1/session HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{";
+    dribble.write_all(head.as_bytes()).await.unwrap();
+    let mut quick = TcpStream::connect(open.address).await.unwrap();
+    quick.write_all(b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n").await.unwrap();
+    let mut answer = String::new();
+    quick.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+
+    let mut answer = String::new();
+    tokio::time::timeout(common::PATIENCE, slow.read_to_string(&mut answer)).await.unwrap().unwrap();
+    assert!(!answer.starts_with("HTTP/1.1 200"), "{answer}");
+    let mut answer = [0; 12];
+    tokio::time::timeout(common::PATIENCE, dribble.read_exact(&mut answer)).await.unwrap().unwrap();
+    assert_eq!(&answer, b"HTTP/1.1 408");
+    eventually(&open.router, "too_slow").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn connections_are_bounded_and_stopping_lets_requests_finish() {
+    let open = listening(Limits { connections: 2, ..Limits::default() }).await;
+    let held =
+        [TcpStream::connect(open.address).await.unwrap(), TcpStream::connect(open.address).await.unwrap()];
+    let begun = Instant::now();
+    loop {
+        let mut third = TcpStream::connect(open.address).await.unwrap();
+        let mut nothing = [0];
+        let read = tokio::time::timeout(Duration::from_millis(500), third.read(&mut nothing)).await;
+        if matches!(read, Ok(Ok(0) | Err(_))) {
+            break;
+        }
+        assert!(begun.elapsed() < common::PATIENCE, "a third one was let in");
+    }
+    assert!(refusals(&open.router, "too_many_connections").await >= 1);
+    drop(held);
+    let Open { stop, served, .. } = open;
+    stop.send(true).unwrap();
+    tokio::time::timeout(common::PATIENCE, served).await.expect("it does not stop").unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_unix_socket_knows_who_calls() {
+    let (dir, app) = common::bare(settings()).await;
+    let path = dir.path().join("muster.sock");
+    let listener = tokio::net::UnixListener::bind(&path).unwrap();
+    let (stop, stopped) = watch::channel(false);
+    let served = tokio::spawn(Doors::new(&app, stopped).unix(listener));
+    let mut stream = tokio::net::UnixStream::connect(&path).await.unwrap();
+    let body = json!({"name": "ben", "password": PASSWORD}).to_string();
+    let request = format!(
+        "POST /api/v1/users HTTP/1.1\r\nHost: muster\r\nConnection: close\r\nContent-Type: application/json\r\n\
+         Content-Length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 201"), "{answer}");
+    let row = app.store().audit(None, 1).await.unwrap().remove(0);
+    let uid = rustix::process::getuid().as_raw();
+    assert!(row.record.who.ends_with(&format!("(uid {uid})")), "{row:?}");
+    assert_eq!(row.record.source, "socket");
+    stop.send(true).unwrap();
+    tokio::time::timeout(common::PATIENCE, served).await.unwrap().unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn tls_is_spoken_where_asked_for_and_cookies_are_secure_there() {
+    let (_dir, app, router) = with_anna(settings()).await;
+    let mut ask = Ask::post("/api/v1/session", json!({"user": "anna", "password": PASSWORD}));
+    ask.tls = true;
+    assert!(ask.of(&router).await.headers["set-cookie"].to_str().unwrap().contains("; Secure"));
+
+    let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+    let key = rustls::pki_types::PrivateKeyDer::Pkcs8(made.signing_key.serialize_der().into());
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let tls = rustls::ServerConfig::builder_with_provider(provider.clone())
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![made.cert.der().clone()], key)
+        .unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let (_stop, stopped) = watch::channel(false);
+    tokio::spawn(Doors::new(&app, stopped).tcp(listener, Some(Arc::new(tls))));
+    // Plain words on a TLS port end in a refused handshake.
+    let mut plain = TcpStream::connect(address).await.unwrap();
+    plain.write_all(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n").await.unwrap();
+    let mut nothing = Vec::new();
+    let _ = plain.read_to_end(&mut nothing).await;
+    eventually(&router, "tls_handshake").await;
+
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add(made.cert.der().clone()).unwrap();
+    let config = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    let stream = TcpStream::connect(address).await.unwrap();
+    let connector = tokio_rustls::TlsConnector::from(Arc::new(config));
+    let mut stream = connector.connect("localhost".try_into().unwrap(), stream).await.unwrap();
+    stream.write_all(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").await.unwrap();
+    let mut answer = vec![0; 15];
+    stream.read_exact(&mut answer).await.unwrap();
+    assert_eq!(answer, b"HTTP/1.1 200 OK");
+}
+
+#[tokio::test]
+async fn metrics_take_a_token_or_their_own_address() {
+    use sha2::Digest;
+    let mut settings = settings();
+    settings.metrics.token_sha256 = Some(sha2::Sha256::digest(b"scrape-me").into());
+    let (_dir, _app, router) = with_anna(settings).await;
+    Ask::get("/metrics").of(&router).await.is(401, "not_signed_in");
+    Ask::get("/metrics").by(&Who::Token("wrong".into())).of(&router).await.is(401, "not_signed_in");
+    let answer = Ask::get("/metrics").by(&Who::Token("scrape-me".into())).of(&router).await;
+    assert_eq!(answer.status, StatusCode::OK);
+    assert!(answer.text.ends_with("# EOF\n") && answer.text.contains("muster_links{state=\"connected\"} 0"));
+    // The token of the figures opens nothing else.
+    Ask::get("/api/v1/users").by(&Who::Token("scrape-me".into())).of(&router).await.is(401, "token_refused");
+    let unknown = Ask::new(Method::PUT, "/api/v1/healthz").of(&router).await;
+    unknown.is(404, "not_found");
+}

@@ -1,0 +1,331 @@
+//! People, sessions, tokens; what is done once, and what is written down of it.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+
+mod common;
+
+use std::time::{Duration, Instant};
+
+use axum::Router;
+use common::{Ask, PASSWORD, Who, bare, session_of, settings, sign_in, token};
+use fleet::Clock;
+use http::{Method, StatusCode};
+use model::RemoteId;
+use model::access::{Grant, Grants, Role};
+use serde_json::{Value, json};
+use server::settings::{Passwords, Sessions};
+use server::{App, Caller, Settings, Via};
+use store::{IdempotencyRecord, Write};
+
+async fn with_anna(settings: Settings) -> (tempfile::TempDir, App, Router) {
+    let (dir, app) = bare(settings).await;
+    app.add_user("anna", &PASSWORD.into(), Grants::administrator()).await.unwrap();
+    let router = app.router();
+    (dir, app, router)
+}
+
+fn secret_of(link: &api::setup::SetupLink) -> String {
+    link.url.reveal().split_once('#').unwrap().1.to_owned()
+}
+
+fn set_up(secret: &str) -> Ask {
+    Ask::post("/api/v1/setup", json!({"secret": secret, "user": "anna", "password": PASSWORD}))
+}
+
+#[tokio::test]
+async fn the_set_up_secret_works_once() {
+    let (_dir, app) = bare(settings()).await;
+    let router = app.router();
+    assert_eq!(Ask::get("/api/v1/setup").of(&router).await.json["needed"], true);
+    let older = secret_of(&app.setup_link().await.unwrap().unwrap());
+    let secret = secret_of(&app.setup_link().await.unwrap().unwrap());
+    assert!(secret.len() >= 43 && secret != older);
+    set_up("guess").of(&router).await.is(403, "setup_secret");
+    set_up(&older).of(&router).await.is(403, "setup_secret");
+    let answer = set_up(&secret).of(&router).await;
+    answer.is(201, "");
+    let session = session_of(&answer);
+    Ask::get("/api/v1/users").by(&session).of(&router).await.is(200, "");
+    set_up(&secret).of(&router).await.is(409, "set_up_already");
+    assert_eq!(Ask::get("/api/v1/setup").of(&router).await.json["needed"], false);
+    assert!(app.setup_link().await.unwrap().is_none());
+    Ask::new(Method::POST, "/api/v1/setup/link").by(&session).of(&router).await.is(403, "socket_only");
+    Ask::new(Method::POST, "/api/v1/setup/link").by(&Who::Socket).of(&router).await.is(409, "set_up_already");
+}
+
+#[tokio::test]
+async fn the_set_up_secret_ends_with_its_time() {
+    let (_dir, app) = bare(Settings { setup_life: Duration::ZERO, ..settings() }).await;
+    let secret = secret_of(&app.setup_link().await.unwrap().unwrap());
+    set_up(&secret).of(&app.router()).await.is(403, "setup_secret");
+    assert!(app.needs_setup());
+}
+
+#[tokio::test]
+async fn sessions_end_when_idle_and_when_their_time_is_over() {
+    let idle = Sessions { idle: Duration::from_millis(400), touch: Duration::ZERO, ..Sessions::default() };
+    let (_dir, _app, router) = with_anna(Settings { sessions: idle, ..settings() }).await;
+    let session = sign_in(&router, "anna", PASSWORD).await;
+    Ask::get("/api/v1/session").by(&session).of(&router).await.is(200, "");
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    Ask::get("/api/v1/session").by(&session).of(&router).await.is(401, "session_ended");
+
+    let longest =
+        Sessions { longest: Duration::from_millis(400), touch: Duration::ZERO, ..Sessions::default() };
+    let (_dir, _app, router) = with_anna(Settings { sessions: longest, ..settings() }).await;
+    let session = sign_in(&router, "anna", PASSWORD).await;
+    let begun = Instant::now();
+    // However busy it is.
+    while Ask::get("/api/v1/session").by(&session).of(&router).await.status == StatusCode::OK {
+        assert!(begun.elapsed() < common::PATIENCE);
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_changed_password_ends_every_session_at_once() {
+    let (_dir, app, router) = with_anna(settings()).await;
+    app.add_user("ben", &PASSWORD.into(), Grants::default()).await.unwrap();
+    let anna = sign_in(&router, "anna", PASSWORD).await;
+    let (first, second) = (sign_in(&router, "ben", PASSWORD).await, sign_in(&router, "ben", PASSWORD).await);
+    let row = Ask::get("/api/v1/sessions").by(&second).of(&router).await.json["items"][0].clone();
+    let caller = Caller {
+        name: "ben".into(),
+        from: "here".into(),
+        via: Via::Session { id: row["id"].as_str().unwrap().into() },
+        grants: Grants::default(),
+    };
+    assert!(app.people().still(&caller).is_some());
+    let change = |old: Option<&str>| {
+        Ask::new(Method::PUT, "/api/v1/users/ben/password")
+            .json(&json!({"old": old, "new": "another long one"}))
+    };
+    change(None).by(&first).of(&router).await.is(422, "invalid");
+    change(Some("wrong")).by(&first).of(&router).await.is(403, "wrong_password");
+    change(Some(PASSWORD)).by(&first).of(&router).await.is(204, "");
+    for session in [&first, &second] {
+        Ask::get("/api/v1/session").by(session).of(&router).await.is(401, "session_ended");
+    }
+    assert_eq!(app.people().still(&caller), None, "a stream would go on");
+    let body = json!({"user": "ben", "password": PASSWORD});
+    Ask::post("/api/v1/session", body).of(&router).await.is(401, "wrong_password");
+    let ben = sign_in(&router, "ben", "another long one").await;
+    // An administrator needs no old one; nobody else may, or learns who there is.
+    change(None).by(&anna).of(&router).await.is(204, "");
+    Ask::get("/api/v1/session").by(&ben).of(&router).await.is(401, "session_ended");
+    let ben = sign_in(&router, "ben", "another long one").await;
+    for name in ["anna", "nobody"] {
+        let ask = Ask::new(Method::PUT, format!("/api/v1/users/{name}/password"));
+        ask.json(&json!({"new": "another long one"})).by(&ben).of(&router).await.is(404, "not_found");
+    }
+    Ask::new(Method::DELETE, "/api/v1/session").by(&ben).of(&router).await.is(204, "");
+    Ask::get("/api/v1/session").by(&ben).of(&router).await.is(401, "session_ended");
+}
+
+#[tokio::test]
+async fn somebody_always_governs() {
+    let (_dir, app, router) = with_anna(settings()).await;
+    let anna = sign_in(&router, "anna", PASSWORD).await;
+    let remove = |name: &str| Ask::new(Method::DELETE, format!("/api/v1/users/{name}")).by(&anna);
+    let demote = |name: &str| {
+        Ask::new(Method::PUT, format!("/api/v1/users/{name}/grants"))
+            .json(&json!({"grants": [{"role": "viewer", "scope": {"kind": "all"}}]}))
+            .by(&anna)
+    };
+    remove("anna").of(&router).await.is(409, "last_administrator");
+    demote("anna").of(&router).await.is(409, "last_administrator");
+    // One who governs a single remote does not govern Muster.
+    let one = Grants(vec![Grant::on(Role::Administrator, RemoteId(1))]);
+    app.add_user("ben", &PASSWORD.into(), one).await.unwrap();
+    remove("anna").of(&router).await.is(409, "last_administrator");
+    app.add_user("cleo", &PASSWORD.into(), Grants::administrator()).await.unwrap();
+    // Both at once: one of them stays.
+    let (a, b) = tokio::join!(remove("anna").of(&router), remove("cleo").of(&router));
+    let removed = [&a, &b].iter().filter(|answer| answer.status == StatusCode::NO_CONTENT).count();
+    assert_eq!(removed, 1, "{a:?} {b:?}");
+    assert!(!app.needs_setup());
+}
+
+#[tokio::test]
+async fn a_token_may_what_its_owner_may_and_no_more() {
+    let (_dir, app, router) = with_anna(settings()).await;
+    let viewer = Grants(vec![Grant::everywhere(Role::Viewer)]);
+    app.add_user("ben", &PASSWORD.into(), viewer).await.unwrap();
+    let ben = sign_in(&router, "ben", PASSWORD).await;
+    let make = |body: Value| Ask::post("/api/v1/tokens", body).by(&ben);
+    let wide = json!({"name": "x", "grants": [{"role": "operator", "scope": {"kind": "all"}}]});
+    make(wide).of(&router).await.is(403, "wider_than_owner");
+    make(json!({"name": "x", "expires": "2020-01-01T00:00:00Z"})).of(&router).await.is(422, "invalid");
+    let soon = jiff::Timestamp::now() + jiff::SignedDuration::from_millis(400);
+    let short = make(json!({"name": "x", "expires": soon})).of(&router).await;
+    let short = Who::Token(short.json["secret"].as_str().unwrap().into());
+    Ask::get("/api/v1/session").by(&short).of(&router).await.is(200, "");
+    let whole = token(&router, "ben").await;
+    assert_eq!(Ask::get("/api/v1/session").by(&whole).of(&router).await.json["grants"][0]["role"], "viewer");
+    // Neither another token nor a password is a token's to make.
+    Ask::post("/api/v1/tokens", json!({"name": "y"})).by(&whole).of(&router).await.is(403, "person_only");
+    let change =
+        Ask::new(Method::PUT, "/api/v1/users/ben/password").json(&json!({"new": "quite another one"}));
+    change.by(&whole).of(&router).await.is(403, "person_only");
+    // What its owner loses, it loses.
+    let none =
+        Ask::new(Method::PUT, "/api/v1/users/ben/grants").json(&json!({"grants": []})).by(&Who::Socket);
+    none.of(&router).await.is(200, "");
+    assert_eq!(Ask::get("/api/v1/session").by(&whole).of(&router).await.json["grants"], json!([]));
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    Ask::get("/api/v1/session").by(&short).of(&router).await.is(401, "token_refused");
+    // A wrong secret of a known id is refused like any other.
+    let Who::Token(text) = &whole else { panic!() };
+    let mut forged = text.clone();
+    forged.pop();
+    forged.push(if text.ends_with('A') { 'B' } else { 'A' });
+    Ask::get("/api/v1/session").by(&Who::Token(forged)).of(&router).await.is(401, "token_refused");
+    Ask::new(Method::DELETE, "/api/v1/users/ben").by(&Who::Socket).of(&router).await.is(204, "");
+    Ask::get("/api/v1/session").by(&whole).of(&router).await.is(401, "token_refused");
+}
+
+#[tokio::test]
+async fn people_and_what_they_hold_outlive_a_restart() {
+    let (dir, app, router) = with_anna(settings()).await;
+    let session = sign_in(&router, "anna", PASSWORD).await;
+    let key = token(&router, "anna").await;
+    let (fleet, store) = (app.fleet().clone(), app.store().clone());
+    drop((app, router));
+    let again = App::new(fleet, store, settings(), Clock::new()).await.unwrap();
+    let router = again.router();
+    for who in [&session, &key] {
+        let answer = Ask::get("/api/v1/session").by(who).of(&router).await;
+        assert_eq!(answer.json["grants"][0]["role"], "administrator", "{answer:?}");
+    }
+    drop(dir);
+}
+
+#[tokio::test]
+async fn a_repeated_request_is_done_once() {
+    let (_dir, app, router) = with_anna(settings()).await;
+    let anna = sign_in(&router, "anna", PASSWORD).await;
+    let make = |name: &str, key: &str| {
+        Ask::post("/api/v1/tokens", json!({"name": name})).header("idempotency-key", key).by(&anna)
+    };
+    let count =
+        async || Ask::get("/api/v1/tokens").by(&anna).of(&router).await.json["total"].as_u64().unwrap();
+    let first = make("ci", "k1").of(&router).await;
+    first.is(201, "");
+    let second = make("ci", "k1").of(&router).await;
+    assert_eq!((second.status, &second.text), (first.status, &first.text));
+    assert_eq!(second.headers["idempotency-replayed"], "true");
+    assert_eq!(count().await, 1);
+    make("other", "k1").of(&router).await.is(422, "idempotency_key_reused");
+    make("ci", "k2").of(&router).await.is(201, "");
+    assert_eq!(count().await, 2);
+    // Refusals are kept as well.
+    make("", "k3").of(&router).await.is(422, "invalid");
+    let again = make("", "k3").of(&router).await;
+    again.is(422, "invalid");
+    assert_eq!(again.headers["idempotency-replayed"], "true");
+    // Somebody else's key is another key.
+    app.add_user("ben", &PASSWORD.into(), Grants::default()).await.unwrap();
+    let ben = sign_in(&router, "ben", PASSWORD).await;
+    let own = Ask::post("/api/v1/tokens", json!({"name": "ci"})).header("idempotency-key", "k1").by(&ben);
+    own.of(&router).await.is(201, "");
+    make("ci", &"x".repeat(300)).of(&router).await.is(400, "malformed");
+
+    // Many at the same time: one is done, the others hear of it or of its answer.
+    let all = futures_util::future::join_all((0..8).map(|_| make("storm", "k4").of(&router))).await;
+    assert!(
+        all.iter().all(|one| one.status == StatusCode::CREATED || one.code() == "in_progress"),
+        "{all:?}"
+    );
+    let named = Ask::get("/api/v1/tokens").by(&anna).of(&router).await.text.matches("storm").count();
+    assert_eq!(named, 1);
+}
+
+#[tokio::test]
+async fn what_was_begun_before_a_crash_is_not_begun_again() {
+    let (_dir, app, router) = with_anna(settings()).await;
+    let anna = sign_in(&router, "anna", PASSWORD).await;
+    let make = || Ask::post("/api/v1/tokens", json!({"name": "ci"})).header("idempotency-key", "k").by(&anna);
+    make().of(&router).await.is(201, "");
+    // As a crash between the two records leaves it.
+    let kept = app.store().idempotency("user:anna", "k").await.unwrap().unwrap();
+    app.store().write(vec![Write::Idempotency(IdempotencyRecord { reply: None, ..kept })]).await.unwrap();
+    make().of(&router).await.is(409, "outcome_unknown");
+}
+
+#[tokio::test]
+async fn every_change_has_an_author() {
+    let (_dir, app, router) = with_anna(settings()).await;
+    let anna = sign_in(&router, "anna", PASSWORD).await;
+    let machine = token(&router, "anna").await;
+    let rows = async || Ask::get("/api/v1/audit").by(&anna).of(&router).await.json["items"].clone();
+    let post = |body: Value| Ask::post("/api/v1/users", body).from("198.51.100.7:1");
+    post(json!({"name": "ben", "password": PASSWORD})).by(&machine).of(&router).await.is(201, "");
+    let row = rows().await[0].clone();
+    assert_eq!(row["name"], "users.create");
+    assert_eq!(row["author"], json!({"name": "anna (token test)", "from": "198.51.100.7"}));
+    assert_eq!((&row["target"], &row["outcome"]), (&json!("ben"), &json!("ok")));
+    assert_eq!(row["parameters"], json!({"name": "ben", "password": "(redacted)"}));
+    post(json!({"name": "ben", "password": PASSWORD}))
+        .by(&Who::Socket)
+        .of(&router)
+        .await
+        .is(409, "name_taken");
+    let row = rows().await[0].clone();
+    assert_eq!(
+        (&row["author"]["name"], &row["outcome"]),
+        (&json!("tester (uid 1234)"), &json!("name_taken"))
+    );
+    Ask::post("/api/v1/session", json!({"user": "anna", "password": "x"}))
+        .of(&router)
+        .await
+        .is(401, "wrong_password");
+    let row = rows().await[0].clone();
+    assert_eq!(row["name"], "session.create");
+    assert_eq!(row["author"]["name"], "anna (not signed in)");
+    Ask::new(Method::DELETE, "/api/v1/users/ben").by(&anna).of(&router).await.is(204, "");
+    let row = rows().await[0].clone();
+    assert_eq!((&row["name"], &row["target"]), (&json!("users.remove"), &json!("ben")));
+    assert!(app.store().verify_audit().await.unwrap() >= 5);
+    // Pages hang together.
+    let first = Ask::get("/api/v1/audit?limit=2").by(&anna).of(&router).await.json;
+    let next = first["next"].as_i64().unwrap();
+    let second = Ask::get(format!("/api/v1/audit?limit=2&before={next}")).by(&anna).of(&router).await.json;
+    assert_eq!(second["items"][0]["id"].as_i64().unwrap(), next - 1);
+}
+
+#[tokio::test]
+async fn an_unknown_user_takes_as_long_as_a_wrong_password() {
+    let passwords = Passwords { memory_kib: 4096, passes: 2, lanes: 1, ..Passwords::default() };
+    let (_dir, _app, router) = with_anna(Settings { passwords, ..settings() }).await;
+    let fastest = async |user: &str| {
+        let mut least = Duration::MAX;
+        for n in 0..5 {
+            let ask = Ask::post("/api/v1/session", json!({"user": user, "password": "wrong"}));
+            let begun = Instant::now();
+            ask.from(&format!("198.51.100.{n}:1")).of(&router).await.is(401, "wrong_password");
+            least = least.min(begun.elapsed());
+        }
+        least
+    };
+    let (known, unknown) = (fastest("anna").await, fastest("nobody").await);
+    assert!(unknown * 3 > known && known * 3 > unknown, "{known:?} {unknown:?}");
+}
+
+#[tokio::test]
+async fn the_backup_is_a_database_and_leaves_no_file_behind() {
+    let (dir, _app, router) = with_anna(settings()).await;
+    let answer = Ask::new(Method::POST, "/api/v1/system/backup").by(&Who::Socket).of(&router).await;
+    assert_eq!(answer.status, StatusCode::OK);
+    assert!(answer.text.starts_with("SQLite format 3"));
+    let left = std::fs::read_dir(dir.path())
+        .unwrap()
+        .filter(|entry| entry.as_ref().unwrap().file_name().to_string_lossy().starts_with("backup-"));
+    assert_eq!(left.count(), 0);
+    let system = Ask::get("/api/v1/system").by(&Who::Socket).of(&router).await;
+    assert_eq!(system.json["store"]["engine"], "sqlite");
+    assert!(system.json["store"]["sizes"].as_array().unwrap().iter().any(|size| size["name"] == "users"));
+    Ask::new(Method::POST, "/api/v1/system/rotate-key")
+        .by(&Who::Socket)
+        .of(&router)
+        .await
+        .is(409, "no_keeper");
+}
