@@ -74,6 +74,8 @@ impl Line {
         let claimed = self.parameters.get("user").and_then(Value::as_str);
         let (who, source) = match (self.author, claimed) {
             (Some(author), _) => (author.name, author.from),
+            // Whoever signs in is nobody before, and themselves once it has succeeded.
+            (None, Some(name)) if status.is_success() => (clipped(name), self.from),
             (None, Some(name)) => (format!("{} (not signed in)", clipped(name)), self.from),
             (None, None) => ("(not signed in)".to_owned(), self.from),
         };

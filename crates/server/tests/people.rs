@@ -255,6 +255,8 @@ async fn what_was_begun_before_a_crash_is_not_begun_again() {
 async fn every_change_has_an_author() {
     let (_dir, app, router) = with_anna(settings()).await;
     let anna = sign_in(&router, "anna", PASSWORD).await;
+    let first = app.store().audit(None, 1).await.unwrap().remove(0).record;
+    assert_eq!((first.who.as_str(), first.action.as_str()), ("anna", "session.create"));
     let machine = token(&router, "anna").await;
     let rows = async || Ask::get("/api/v1/audit").by(&anna).of(&router).await.json["items"].clone();
     let post = |body: Value| Ask::post("/api/v1/users", body).from("198.51.100.7:1");

@@ -179,6 +179,12 @@ impl Store {
         &self.inner.instance
     }
 
+    /// Version of its schema: an open store always has the newest one that this program knows.
+    #[must_use]
+    pub fn schema(&self) -> i64 {
+        schema::MIGRATIONS.last().map_or(0, |step| step.number)
+    }
+
     /// Where this store lives.
     #[must_use]
     pub fn place(&self) -> &Place {

@@ -53,7 +53,7 @@ async fn show(State(app): State<App>) -> Result<Json<System>, Problem> {
                 store::Place::Postgres(_) => "postgresql",
             }
             .to_owned(),
-            schema: 0,
+            schema: app.store().schema(),
             sizes: sizes
                 .tables
                 .iter()
