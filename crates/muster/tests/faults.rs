@@ -254,7 +254,10 @@ async fn ask_link(
     let fleet = Fleet::new(timings, Clock::new(), 1);
     let credential = Credential::token("root@pam!ops", TOKEN_SECRET);
     let author = model::Author { name: "ada".into(), from: "test".into() };
-    let id = fleet.add(RemoteSpec::new("lab", address, TrustPolicy::leaf(fingerprint), credential), &author).await.unwrap();
+    let id = fleet
+        .add(RemoteSpec::new("lab", address, TrustPolicy::leaf(fingerprint), credential), &author)
+        .await
+        .unwrap();
     let up = Instant::now();
     let listed = |fleet: &Fleet| {
         fleet.remote(id).is_some_and(|r| {

@@ -227,7 +227,10 @@ impl Table<'_> {
         let remote = remote_of(id)?;
         let state = self.fleet.remote(remote).map(|r| r.link.state.clone());
         if matches!(state, Some(LinkState::Disconnected { .. })) {
-            return Some(told(name, self.fleet.connect(remote, &self.screen.author).await.map(|()| "connecting")));
+            return Some(told(
+                name,
+                self.fleet.connect(remote, &self.screen.author).await.map(|()| "connecting"),
+            ));
         }
         match self.fleet.disconnect(remote, &self.screen.author, even_with_open).await {
             Err(DisconnectError::OpenOperations(open)) => {
