@@ -30,7 +30,7 @@ pub async fn events_are_found_by_everything_that_may_be_asked(ground: &Ground<'_
         store.events(filter).await.unwrap().iter().map(|(seq, _)| *seq).collect()
     };
     assert_eq!(found(all.clone()).await, (1..=21).rev().collect::<Vec<_>>());
-    assert_eq!(found(EventFilter { remotes: Some(vec![]), ..all.clone() }).await, []);
+    assert_eq!(found(EventFilter { remotes: Some(vec![]), ..all.clone() }).await, Vec::<i64>::new());
     assert_eq!(
         found(EventFilter { remotes: Some(vec![RemoteId(1), RemoteId(9)]), ..all.clone() }).await.len(),
         10
@@ -38,7 +38,7 @@ pub async fn events_are_found_by_everything_that_may_be_asked(ground: &Ground<'_
     assert_eq!(
         found(EventFilter { remotes: Some(vec![RemoteId(1)]), remote: Some(RemoteId(2)), ..all.clone() })
             .await,
-        []
+        Vec::<i64>::new()
     );
     assert_eq!(found(EventFilter { vmid: Some(Vmid(500)), ..all.clone() }).await, [16, 11, 6, 1]);
     assert_eq!(
@@ -73,7 +73,10 @@ pub async fn operations_are_found_by_everything_that_may_be_asked(ground: &Groun
         found(OperationFilter { remotes: Some(vec![RemoteId(2)]), limit: 2, ..all.clone() }).await,
         [9, 7]
     );
-    assert_eq!(found(OperationFilter { instance: Some("two".into()), ..all.clone() }).await, []);
+    assert_eq!(
+        found(OperationFilter { instance: Some("two".into()), ..all.clone() }).await,
+        Vec::<u64>::new()
+    );
     assert_eq!(found(OperationFilter { vmid: Some(Vmid(101)), ..all.clone() }).await.len(), 10);
     let page = OperationFilter { before: Some((at(3), OperationId(7))), limit: 3, ..all.clone() };
     assert_eq!(found(page).await, [6, 5, 4]);
