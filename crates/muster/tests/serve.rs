@@ -49,7 +49,7 @@ fn everything(dir: &Path) -> Vec<(String, Vec<u8>)> {
         .filter(|name| name != "lock")
         .map(|name| (name.clone(), fs::read(dir.join(&name)).unwrap_or_default()))
         // SQLite's index of its log, and a log with nothing in it, come with looking and say nothing.
-        .filter(|(name, bytes)| !name.ends_with("-shm") && !(name.ends_with("-wal") && bytes.is_empty()))
+        .filter(|(name, bytes)| !(name.ends_with("-shm") || name.ends_with("-wal") && bytes.is_empty()))
         .collect()
 }
 

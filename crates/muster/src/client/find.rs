@@ -202,11 +202,11 @@ mod tests {
 
     #[test]
     fn sockets_are_tried_in_their_order() {
-        let environment = Environment::of([("XDG_RUNTIME_DIR", "/run/user/7"), ("HOME", "/home/a")]);
+        let environment = Environment::of([("XDG_RUNTIME_DIR", "/run/user/7"), ("HOME", "/srv/a")]);
         let found: Vec<String> = sockets(&environment).iter().map(|p| p.display().to_string()).collect();
         assert_eq!(
             found,
-            ["/run/user/7/muster.sock", "/run/muster/muster.sock", "/home/a/.local/share/muster/muster.sock"]
+            ["/run/user/7/muster.sock", "/run/muster/muster.sock", "/srv/a/.local/share/muster/muster.sock"]
         );
     }
 
