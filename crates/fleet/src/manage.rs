@@ -120,12 +120,14 @@ impl Fleet {
         let keeping = Keeping { store: store.clone(), journal: journal.clone() };
         let fleet = Self::begin(timings, clock, seed, journal, Some(keeping));
         fleet.number_after(newest);
-        // A few at a time, and each put into its place before the next: what was read takes more room than what it says.
+        // A few at a time, each a task so that every processor reads, and each put into its place before the next: what
+        // was read takes more room than what it says.
         let restored = futures_util::stream::iter(records).map(|record| {
             let store = store.clone();
             async move {
                 let name = record.name.clone();
-                restore(&store, record).await.map_err(|text| RestoreError::Remote { name, text })
+                let one = to_its_end(async move { restore(&store, record).await }).await.flatten();
+                one.map_err(|text| RestoreError::Remote { name, text })
             }
         });
         let mut restored = restored.buffered(RESTORED_AT_ONCE);

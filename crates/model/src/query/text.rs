@@ -1,6 +1,6 @@
 //! Comparing texts as people mean it: no difference between upper and lower case, `*` for anything.
 
-use std::net::IpAddr;
+use core::net::IpAddr;
 
 /// Lower case, once, when a query is parsed.
 pub(super) fn fold(text: &str) -> String {
