@@ -152,7 +152,7 @@ async fn first_socket(sockets: &[PathBuf], patience: Duration) -> Result<Box<dyn
     }
     let failure = if forbidden {
         Failure::new(Exit::NotAllowed, "A server runs here, but you may not use its socket.").hint(
-            "Run the command as the user the server runs as, or sign in: muster login http://127.0.0.1:8088",
+            "Run the command as the user the server runs as, or sign in at the address it listens on: muster login URL",
         )
     } else {
         Failure::new(Exit::Unreachable, "No server found on this machine.").hint(

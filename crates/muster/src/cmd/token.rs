@@ -122,7 +122,7 @@ async fn add(
 ) -> Result<Exit, Failure> {
     if client.is_local() {
         return Err(Failure::usage("A token belongs to a user, and over the socket you are none.")
-            .hint("Sign in first, then make it there: muster login http://127.0.0.1:8088"));
+            .hint("Sign in first at the address that the server printed when it started: muster login URL"));
     }
     let expires = match wanted.expires {
         Some(span) => Some(

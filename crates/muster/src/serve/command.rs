@@ -78,6 +78,10 @@ fn announce(running: &Running, dir: &DataDir, context: &mut Context<'_>) -> Resu
         let file = file.display();
         lines.push(format!("Make the first administrator, within an hour, with the link in {file}"));
     }
+    if running.link.is_some() || running.link_file.is_some() {
+        // Until there is a console to open the link in, this is the shortest way.
+        lines.push("or on this machine: muster user add NAME --role administrator".to_owned());
+    }
     context.print_lines(&lines)?;
     // What stands in the log is read by more eyes than a terminal.
     tracing::info!(version = env!("CARGO_PKG_VERSION"), urls = running.urls().join(" "), "serving");
