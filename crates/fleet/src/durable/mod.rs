@@ -232,7 +232,11 @@ pub(crate) async fn restore(store: &Store, record: RemoteRecord) -> Result<Resto
         tokio::task::yield_now().await;
     }
     if let Some(gauges) = store.gauges(id).await.map_err(says)? {
-        memory.gauges = serde_json::from_slice(&gauges.body).ok();
+        memory.gauges = serde_json::from_slice(&gauges.body)
+            .inspect_err(
+                |error| tracing::warn!(remote = %id, %error, "the figures in the store could not be read"),
+            )
+            .ok();
     }
     for (open, limit) in [(true, OPEN_TAKEN_UP), (false, ENDED_SHOWN)] {
         let filter = OperationFilter {
