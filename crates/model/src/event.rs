@@ -77,6 +77,22 @@ impl Event {
         }
     }
 
+    /// What happened, in one sentence that names the node it is about. Guest and remote stand beside it.
+    #[must_use]
+    pub fn sentence(&self) -> String {
+        let Some(node) = &self.node else { return self.what.sentence() };
+        match &self.what {
+            Happening::NodeAppeared { state } => {
+                format!("node {node} seen for the first time, {}", state.word())
+            }
+            Happening::NodeState { from, to } => format!("node {node}: {} → {}", from.word(), to.word()),
+            Happening::NodeMissing => format!("node {node} no longer listed"),
+            Happening::NodeBack => format!("node {node} listed again"),
+            Happening::NodeRenamed { from } => format!("node {from} is now called {node}"),
+            other => other.sentence(),
+        }
+    }
+
     /// By whose wish.
     #[must_use]
     pub fn by(mut self, author: &Author) -> Self {
@@ -100,9 +116,9 @@ pub struct ConfigChange {
 impl fmt::Display for ConfigChange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (&self.from, &self.to) {
-            (Some(from), Some(to)) => write!(f, "{}: {from} → {to}", self.key),
-            (None, Some(to)) => write!(f, "{}: set to {to}", self.key),
-            (Some(from), None) => write!(f, "{}: removed (was {from})", self.key),
+            (Some(from), Some(to)) => write!(f, "{} {from} → {to}", self.key),
+            (None, Some(to)) => write!(f, "{} set to {to}", self.key),
+            (Some(from), None) => write!(f, "{} removed (was {from})", self.key),
             (None, None) => write!(f, "{}", self.key),
         }
     }
@@ -330,7 +346,7 @@ impl Happening {
             Self::RemoteRemoved { name } => format!("remote {name} removed"),
             Self::RemoteConnected => "connected by hand".to_owned(),
             Self::RemoteDisconnected => "disconnected by hand".to_owned(),
-            Self::RemoteTrusted { endpoint, trust } => format!("trust for {endpoint}: {trust}"),
+            Self::RemoteTrusted { endpoint, trust } => format!("trusted at {endpoint} from now on: {trust}"),
             Self::RemoteCredential { user } => format!("signs in as {user} with another credential"),
             Self::RemoteSameAs { other } => format!("this is the same cluster or host as {other}"),
         }

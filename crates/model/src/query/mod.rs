@@ -95,6 +95,8 @@ struct Pattern {
 #[derive(Debug, Clone, PartialEq)]
 enum Shape {
     Plain,
+    /// A word in quotes that is not among those the key is known to have.
+    Unlisted,
     Stars,
     Network(Network),
 }
@@ -235,16 +237,20 @@ fn any(all: impl Iterator<Item = Option<bool>>) -> Option<bool> {
 }
 
 impl Pattern {
-    /// Whether a star in it is a star and has to be quoted.
-    fn literal_star(&self) -> bool {
-        self.shape == Shape::Plain && self.written.contains('*')
+    /// Whether it means itself only in quotes: a star that is a star, a word that is not among the known ones.
+    fn literal(&self) -> bool {
+        match self.shape {
+            Shape::Plain => self.written.contains('*'),
+            Shape::Unlisted => true,
+            Shape::Stars | Shape::Network(_) => false,
+        }
     }
 
     fn fits(&self, text: &str, how: How) -> bool {
         match (&self.shape, how) {
             (Shape::Network(network), How::Is) => network.holds(text),
             (Shape::Stars, How::Is) => text::fits(text, &self.folded),
-            (Shape::Plain, How::Is) => text::equals(text, &self.folded),
+            (Shape::Plain | Shape::Unlisted, How::Is) => text::equals(text, &self.folded),
             (_, How::Contains) => text::contains(text, &self.folded),
         }
     }
@@ -286,10 +292,7 @@ impl fmt::Display for Term {
                     How::Is => ":",
                     How::Contains => "~",
                 })?;
-                parse::write_values(
-                    values.iter().map(|value| (value.written.as_str(), value.literal_star())),
-                    f,
-                )
+                parse::write_values(values.iter().map(|value| (value.written.as_str(), value.literal())), f)
             }
             Test::Figures { key, how, values } => {
                 f.write_str(key.as_str())?;

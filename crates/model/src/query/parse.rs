@@ -107,7 +107,7 @@ impl<'a> Reader<'a> {
         }
         let Some(row) = keys::find(head, self.about) else { return Err(self.unknown(head, named)) };
         let values = self.values(row, named.start)?;
-        Ok(Some(Term { not, test: test(row, operator, values, named)? }))
+        Ok(Some(Term { not, test: test(row, operator, values, named, self.about)? }))
     }
 
     fn operator(&mut self) -> Option<Operator> {
@@ -216,23 +216,24 @@ fn test(
     operator: Operator,
     values: Vec<Value>,
     named: Range<usize>,
+    about: Vocabulary,
 ) -> Result<Test, QueryError> {
     let key = row.key;
     match (row.kind, operator) {
         (Kind::Text | Kind::Word | Kind::Address | Kind::Flag, Operator::Compare(_)) => Err(error(
             named,
-            format!("{} is not a figure: it cannot be more or less", row.word),
+            format!("{:?} is not a figure: it cannot be more or less", row.word),
             format!("write {}:value, or {}~part", row.word, row.word),
         )),
         (Kind::Number | Kind::Share | Kind::Bytes | Kind::Span, Operator::Contains) => Err(error(
             named,
-            format!("{} is a figure: it contains nothing", row.word),
+            format!("{:?} is a figure: it contains nothing", row.word),
             format!("write {}>figure, >=, <, <= or =", row.word),
         )),
         (Kind::Text | Kind::Word | Kind::Address | Kind::Flag, Operator::Is | Operator::Contains) => {
             let how = if operator == Operator::Contains { How::Contains } else { How::Is };
             let values =
-                values.into_iter().map(|value| pattern(row, how, value)).collect::<Result<_, _>>()?;
+                values.into_iter().map(|value| pattern(row, how, value, about)).collect::<Result<_, _>>()?;
             Ok(Test::Texts { key, how, values })
         }
         (kind, Operator::Is | Operator::Compare(_)) => {
@@ -253,7 +254,7 @@ fn figure(row: &KeyRow, kind: Kind, value: Value) -> Result<Figure, QueryError> 
     }
 }
 
-fn pattern(row: &KeyRow, how: How, value: Value) -> Result<Pattern, QueryError> {
+fn pattern(row: &KeyRow, how: How, value: Value, about: Vocabulary) -> Result<Pattern, QueryError> {
     let Value { text: written, quoted, at } = value;
     let folded = text::fold(&written);
     let plain = |written, folded| Pattern { written, folded, shape: Shape::Plain };
@@ -266,12 +267,8 @@ fn pattern(row: &KeyRow, how: How, value: Value) -> Result<Pattern, QueryError> 
             if row.values.contains(&word.as_str()) {
                 return Ok(plain(word.clone(), word));
             }
-            let near = text::nearest(&word, row.values.iter().copied());
-            let hint = match near {
-                Some(near) => format!("did you mean {near}? There are {}", row.values.join(", ")),
-                None => format!("there are {}", row.values.join(", ")),
-            };
-            Err(error(at, format!("{} is never {written:?}", row.word), hint))
+            let hint = known(row, &word);
+            Err(error(at, format!("{written:?} is nothing that {} can be", row.word), hint))
         }
         Kind::Address => match Network::parse(&folded) {
             Some(network) => Ok(Pattern { written, folded, shape: Shape::Network(network) }),
@@ -283,9 +280,33 @@ fn pattern(row: &KeyRow, how: How, value: Value) -> Result<Pattern, QueryError> 
                 Err(error(at, format!("{written:?} is not an address"), hint))
             }
         },
-        // States are words that newer versions may add to; only their spelling is ours.
-        _ if row.key == Key::Status => Ok(shaped(spelt(&written), spelt(&folded), quoted)),
+        _ if row.key == Key::Status => {
+            let (word, folded) = (spelt(&written), spelt(&folded));
+            let listed = folded.is_empty() || row.values.contains(&folded.as_str());
+            match shaped(word, folded, quoted) {
+                pattern if listed || pattern.shape == Shape::Stars => Ok(pattern),
+                // States are words that newer versions may add to: in quotes any of them may be asked for. Without, a
+                // state that is misspelt would look like an empty fleet.
+                pattern if quoted => Ok(Pattern { shape: Shape::Unlisted, ..pattern }),
+                pattern => {
+                    let hint = format!("{}. Another word goes in quotes", known(row, &pattern.folded));
+                    Err(error(
+                        at,
+                        format!("{written:?} is no {} that {} have", row.word, about.as_str()),
+                        hint,
+                    ))
+                }
+            }
+        }
         _ => Ok(shaped(written, folded, quoted)),
+    }
+}
+
+/// The words that a key is known to have, the one that was meant first.
+fn known(row: &KeyRow, word: &str) -> String {
+    match text::nearest(word, row.values.iter().copied()) {
+        Some(near) => format!("did you mean {near}? There are {}", row.values.join(", ")),
+        None => format!("there are {}", row.values.join(", ")),
     }
 }
 

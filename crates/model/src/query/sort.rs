@@ -26,17 +26,20 @@ pub fn sort(text: &str, about: Vocabulary) -> Result<Vec<SortKey>, QueryError> {
         start = at.end + 1;
         let word = part.trim();
         if word.is_empty() {
-            continue;
+            if text.trim().is_empty() {
+                break;
+            }
+            let message = "a key is missing between the commas".to_owned();
+            return Err(QueryError { at, message, hint: format!("one of {}", listed(about)) });
         }
         let (descending, word) = match word.strip_prefix('-') {
             Some(word) => (true, word),
             None => (false, word),
         };
         let Some(row) = find(word, about) else {
-            let words = || keys(about).map(|row| row.word);
-            let hint = match text::nearest(word, words()) {
-                Some(near) => format!("write {near}"),
-                None => format!("one of {}", words().collect::<Vec<_>>().join(", ")),
+            let hint = match text::nearest(word, keys(about).map(|row| row.word)) {
+                Some(near) => format!("did you mean {near}? There are {}", listed(about)),
+                None => format!("there are {}", listed(about)),
             };
             let message = format!("{} cannot be sorted by {word:?}", about.as_str());
             return Err(QueryError { at, message, hint });
@@ -48,4 +51,9 @@ pub fn sort(text: &str, about: Vocabulary) -> Result<Vec<SortKey>, QueryError> {
         }
     }
     Ok(found)
+}
+
+/// The keys to sort by.
+fn listed(about: Vocabulary) -> String {
+    keys(about).map(|row| row.word).collect::<Vec<_>>().join(", ")
 }

@@ -195,6 +195,15 @@ fn an_error_names_its_place_and_what_to_do() {
         ("cpu>80%", Vocabulary::Storages, "cpu", "there are name"),
         ("10.0.0.5:8006", Vocabulary::Guests, "10.0.0.5", "put it in quotes"),
         ("status:succeded", Vocabulary::Operations, "succeded", "did you mean succeeded?"),
+        (
+            "status:runnning",
+            Vocabulary::Guests,
+            "runnning",
+            "did you mean running? There are running, stopped",
+        ),
+        ("web -status:on", Vocabulary::Guests, "on", "in quotes"),
+        ("status:running", Vocabulary::Nodes, "running", "there are online, offline"),
+        ("fresh:old", Vocabulary::Guests, "old", "there are live, stale, never_seen"),
     ] {
         let error = Query::parse(text, about).expect_err(text);
         assert_eq!(text.get(error.at.clone()), Some(place), "{text}: {error}");
@@ -223,6 +232,10 @@ fn printed_as_typed() {
     }
     assert_eq!(query("  type=LXC   cpu=80% ").to_string(), "type:ct cpu:80%");
     assert_eq!(query("status:\"node down\"").to_string(), "status:node_down");
+    // A state that only Proxmox VE knows is asked for in quotes, and stays in them.
+    for text in ["status:\"prelaunch\"", "status:run*", "status:\"a*\",stopped"] {
+        assert_eq!(query(text).to_string(), text);
+    }
 }
 
 #[test]
@@ -238,7 +251,7 @@ fn what_is_of_the_remote_is_told_once() {
 
 #[test]
 fn sort_keys_are_read() {
-    let keys = sort("-cpu, name,-CPU,", Vocabulary::Guests).unwrap();
+    let keys = sort("-cpu, name,-CPU", Vocabulary::Guests).unwrap();
     let expected = [
         SortKey { key: Key::Cpu, descending: true, by_figure: true },
         SortKey { key: Key::Name, descending: false, by_figure: false },
@@ -246,7 +259,13 @@ fn sort_keys_are_read() {
     assert_eq!(keys, expected);
     assert_eq!(sort("", Vocabulary::Guests).unwrap(), []);
     let error = sort("name,-cpy", Vocabulary::Guests).unwrap_err();
-    assert_eq!((error.at, error.hint.as_str()), (5..9, "write cpu"));
+    assert_eq!(error.at, 5..9);
+    assert!(error.hint.starts_with("did you mean cpu? There are name, remote,"), "{}", error.hint);
+    let error = sort("foo", Vocabulary::Guests).unwrap_err();
+    assert!(error.hint.contains("cpu, mem"), "whatever is near, the keys are listed: {}", error.hint);
+    for (text, at) in [("cpu,,name", 4..4), ("cpu,", 4..4), (",", 0..0)] {
+        assert_eq!(sort(text, Vocabulary::Guests).unwrap_err().at, at, "{text}");
+    }
 }
 
 #[test]

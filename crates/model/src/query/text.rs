@@ -93,7 +93,7 @@ pub(super) fn nearest<'a>(typed: &str, words: impl Iterator<Item = &'a str>) -> 
             let begins = typed.len() >= 2 && (word.starts_with(&typed) || typed.starts_with(word));
             (if begins { 1 } else { distance(&typed, word) }, word)
         })
-        .filter(|(far, word)| *far <= 1 + word.len() / 4)
+        .filter(|(far, word)| *far <= 1 + word.len().min(typed.len()) / 4)
         .min_by_key(|(far, _)| *far)
         .map(|(_, word)| word)
 }
