@@ -107,7 +107,9 @@ const NOT_SUSPENDED: Rule = Rule::No("it is not suspended", "Nothing to do.");
 const SUSPENDED_ALREADY: Rule = Rule::No("it is suspended already", "Resume it to go on.");
 const RESUME_FIRST: Rule = Rule::No("it is suspended", "Resume it first, or stop it.");
 const EXPERIMENTAL: Rule = Rule::Doubtful("suspending containers is experimental in Proxmox VE");
-const NO_SUCH_CT: Rule = Rule::No("containers do not have this", "Use reboot, or shutdown.");
+const NO_RESET_CT: Rule = Rule::No("containers do not have this", "Use reboot, or shutdown.");
+const NO_HIBERNATE_CT: Rule =
+    Rule::No("containers cannot be suspended to disk", "Suspend it to memory, or shut it down.");
 
 /// The table: kind × action × state.
 #[must_use]
@@ -116,7 +118,8 @@ pub fn rule(kind: GuestKind, action: Action, power: Power) -> Rule {
     use GuestKind::{Ct, Vm};
     use Power as P;
     match (kind, action, power) {
-        (Ct, A::Reset | A::Hibernate, _) => NO_SUCH_CT,
+        (Ct, A::Reset, _) => NO_RESET_CT,
+        (Ct, A::Hibernate, _) => NO_HIBERNATE_CT,
 
         (_, A::Start, P::Running) => RUNNING_ALREADY,
         (_, A::Start, P::Stopped) => Rule::Yes,
@@ -220,8 +223,12 @@ fn guest_forbids(action: Action, at: &Situation<'_>) -> Option<Availability> {
     if at.template {
         return Some(Availability::disabled("it is a template", "Clone it and run the clone."));
     }
-    if at.kind == GuestKind::Ct && matches!(action, Action::Reset | Action::Hibernate) {
-        let Rule::No(reason, remedy) = NO_SUCH_CT else { return None };
+    let never = match (at.kind, action) {
+        (GuestKind::Ct, Action::Reset) => Some(NO_RESET_CT),
+        (GuestKind::Ct, Action::Hibernate) => Some(NO_HIBERNATE_CT),
+        _ => None,
+    };
+    if let Some(Rule::No(reason, remedy)) = never {
         return Some(Availability::disabled(reason, remedy));
     }
     at.busy.map(|id| {

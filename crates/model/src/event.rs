@@ -276,6 +276,37 @@ pub enum Happening {
 }
 
 impl Happening {
+    /// Every word there is, as in JSON.
+    pub const WORDS: [&'static str; 27] = [
+        "guest_appeared",
+        "guest_state",
+        "guest_moved",
+        "guest_renamed",
+        "guest_reshaped",
+        "guest_config",
+        "guest_in_doubt",
+        "guest_certain",
+        "guest_presence",
+        "guest_reborn",
+        "node_appeared",
+        "node_state",
+        "node_missing",
+        "node_back",
+        "node_renamed",
+        "quorum",
+        "link",
+        "operation",
+        "task_end_asked",
+        "remote_added",
+        "remote_edited",
+        "remote_removed",
+        "remote_connected",
+        "remote_disconnected",
+        "remote_trusted",
+        "remote_credential",
+        "remote_same_as",
+    ];
+
     /// The word for it, as in JSON.
     #[must_use]
     pub fn word(&self) -> &'static str {

@@ -322,8 +322,12 @@ fn events_of_every_kind() {
         Happening::RemoteSameAs { other: "home".into() },
     ];
     all.extend(links().into_iter().map(|link| Happening::Link { link }));
+    for word in Happening::WORDS {
+        assert!(all.iter().any(|what| what.word() == word), "{word}");
+    }
     for what in all {
         assert!(!what.sentence().is_empty());
+        assert!(Happening::WORDS.contains(&what.word()), "{}", what.word());
         let json = serde_json::to_value(&what).unwrap();
         assert_eq!(json["type"], what.word(), "{json}");
         let author = Author { name: "ada".into(), from: "cli".into() };

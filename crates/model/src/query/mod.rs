@@ -160,6 +160,20 @@ impl Query {
         })
     }
 
+    /// The texts that a key is asked for, other than by `-`, and as a whole: `remote:home`.
+    #[must_use]
+    pub fn asked_for(&self, key: Key) -> Vec<&str> {
+        let terms = self.terms.iter().filter(|term| !term.not && term.key() == Some(key));
+        terms
+            .flat_map(|term| match &term.test {
+                Test::Texts { how: How::Is, values, .. } => values.as_slice(),
+                _ => &[],
+            })
+            .filter(|value| matches!(value.shape, Shape::Plain | Shape::Unlisted))
+            .map(|value| value.written.as_str())
+            .collect()
+    }
+
     /// Whether a row is meant.
     #[must_use]
     pub fn matches<S: Subject + ?Sized>(&self, row: &S) -> bool {

@@ -239,6 +239,13 @@ fn printed_as_typed() {
 }
 
 #[test]
+fn what_is_asked_for_by_name_is_told() {
+    let q = query("remote:home,\"at tic\" -remote:away remote:h* remote~x name:a status:running");
+    assert_eq!(q.asked_for(Key::Remote), ["home", "at tic"]);
+    assert_eq!(q.asked_for(Key::Tag), Vec::<&str>::new());
+}
+
+#[test]
 fn what_is_of_the_remote_is_told_once() {
     let (remote, row) = query("link:up web remote:home type:ct").split();
     assert_eq!(remote.to_string(), "link:up remote:home");
