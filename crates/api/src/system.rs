@@ -18,6 +18,9 @@ pub struct System {
     /// Under which address it is reached, if one was given.
     #[serde(default)]
     pub public_url: Option<String>,
+    /// Where it is reached: under its public address, or else at the first one it listens on.
+    #[serde(default)]
+    pub reached_at: String,
     /// What whoever governs it should know.
     #[serde(default)]
     pub warnings: Vec<String>,

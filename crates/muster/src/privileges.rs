@@ -88,7 +88,7 @@ pub fn commands(major: Major, rights: Rights, account: &Account<'_>) -> String {
     let _ = write!(
         out,
         "# Proxmox VE {number}: {role} {}.
-# Run these as root on one node. The last but one prints the token's secret, once.
+# Run these as root on one node. \"pveum user token add\" prints the token's secret, once.
 pveum role add {role} --privs \"{privileges}\"
 pveum user add {user} --comment \"Muster\"
 pveum acl modify / --users {user} --roles {role}
@@ -119,6 +119,8 @@ pveum acl modify / --tokens '{user}!{token}' --roles {role}
         out,
         "# Role there already, from another version? Replace \"role add\" by \"role modify\".
 # Then put  {user}!{token}=SECRET  on the one line of a file only you can read, and:
+#   muster remote add ADDRESS --token-file FILE
+# or, without a server:
 #   muster at ADDRESS --token-file FILE ls"
     );
     out

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, Read};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use pve::auth::Credential;
@@ -9,7 +10,9 @@ use pve::secret::Secret;
 use zeroize::Zeroizing;
 
 use crate::cli::SignIn;
+use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::term::shell;
 
 /// No password or token is longer; a wrong file name should not fill the memory.
 const LONGEST: usize = 16 * 1024;
@@ -87,7 +90,11 @@ impl Source {
         };
         // Opening a descriptor by its path needs no unsafe code and leaves the original alone.
         let mut input: Box<dyn Read> = match self {
-            Self::File(path) => Box::new(File::open(path).map_err(failed)?),
+            Self::File(path) => {
+                let file = File::open(path).map_err(failed)?;
+                guard(path)?;
+                Box::new(file)
+            }
             Self::Descriptor(fd) => Box::new(File::open(format!("/dev/fd/{fd}")).map_err(failed)?),
             Self::Stdin => Box::new(io::stdin().lock()),
         };
@@ -96,6 +103,27 @@ impl Source {
         input.by_ref().take(bound).read_to_string(&mut text).map_err(failed)?;
         one_line(&text, what, &from)
     }
+}
+
+/// Refuses a file of one's own with a secret in it that others may read. One that is somebody else's (mounted by a
+/// service manager, say) has been judged by whoever put it there; a pipe is nobody's.
+///
+/// # Errors
+/// They may.
+pub fn guard(path: &Path) -> Result<(), Failure> {
+    let about = path
+        .metadata()
+        .map_err(|e| Failure::usage(format!("{} cannot be looked at: {e}.", path.display())))?;
+    let own = about.uid() == rustix::process::geteuid().as_raw();
+    if !about.is_file() || !own || about.mode() & 0o077 == 0 {
+        return Ok(());
+    }
+    let shown = path.display();
+    Err(Failure::new(
+        Exit::Failed,
+        format!("{shown} holds a secret, and others may read it. It was not used."),
+    )
+    .hint(format!("chmod 600 {}", shell::word(&path.to_string_lossy()))))
 }
 
 /// Takes the line end off and refuses what cannot be a secret of one line.
@@ -171,6 +199,24 @@ mod tests {
         }
         let options = SignIn { password_file: Some("nowhere/to/be/found".into()), ..SignIn::default() };
         assert!(Means::read(&options).unwrap_err().sentence.contains("nowhere/to/be/found"));
+    }
+
+    #[test]
+    fn a_file_that_others_may_read_is_refused_and_a_pipe_is_not() {
+        let held = file("hunter2");
+        let options = SignIn { password_file: Some(held.path().to_owned()), ..SignIn::default() };
+        let mode = |mode| {
+            std::fs::set_permissions(held.path(), std::os::unix::fs::PermissionsExt::from_mode(mode))
+                .unwrap();
+            Means::read(&options)
+        };
+        assert!(mode(0o600).is_ok() && mode(0o400).is_ok());
+        for others in [0o644, 0o640, 0o604] {
+            let failure = mode(others).unwrap_err();
+            assert!(failure.hint.unwrap().starts_with("chmod 600 "), "{others:o}");
+            assert!(!failure.sentence.contains("hunter2"));
+        }
+        assert!(guard(Path::new("/dev/null")).is_ok(), "a device has no owner's secret in it");
     }
 
     #[test]

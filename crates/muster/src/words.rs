@@ -11,6 +11,7 @@ use model::operation::{Action, Operation, OperationState};
 use model::time::{Freshness, spell};
 use model::{Guest, GuestKind, LinkState, StaleWhy, Task};
 
+use crate::term::shell;
 use crate::term::table::Tone;
 use crate::term::text::{ago, bytes, percent, span};
 
@@ -143,7 +144,24 @@ pub(crate) fn memory(guest: &Guest) -> Option<String> {
 pub(crate) fn verb(action: Action) -> &'static str {
     match action {
         Action::Shutdown => "shut down",
+        Action::Hibernate => "suspend to disk",
         other => other.as_str(),
+    }
+}
+
+/// How an action is asked for on the command line.
+pub(crate) fn command(action: Action) -> &'static str {
+    match action {
+        Action::Hibernate => "suspend --to-disk",
+        other => other.as_str(),
+    }
+}
+
+/// A remedy as it is typed here, where it is about connecting a remote.
+pub(crate) fn connect(remedy: &str, remote: &str) -> String {
+    match remedy {
+        "Connect the remote." => format!("To connect it: muster remote connect {}", shell::word(remote)),
+        other => other.to_owned(),
     }
 }
 

@@ -127,6 +127,8 @@ pub(crate) struct Remote {
     inventory: Inventory,
     mark: Option<PermissionsMark>,
     cluster: Option<Observed<Cluster>>,
+    /// Where the other nodes of the cluster should answer.
+    others: Vec<EndpointId>,
     ha: Vec<HaRow>,
     versions: BTreeMap<EndpointId, Text>,
     identity: Option<Text>,
@@ -197,6 +199,7 @@ impl Remote {
             inventory,
             mark: None,
             cluster: memory.state.cluster.take(),
+            others: Vec::new(),
             ha: std::mem::take(&mut memory.state.ha),
             versions: std::mem::take(&mut memory.state.versions),
             identity,
@@ -342,7 +345,8 @@ impl Remote {
         }
         self.dirty = true;
         if before.word() != after.word() || before.cause() != after.cause() {
-            tracing::info!(remote = %self.spec.name, state = after.word(), cause = ?after.cause().map(Cause::code), "link");
+            let cause = after.cause().map(Cause::code);
+            tracing::info!(remote = %self.spec.name, state = after.word(), cause, "link");
         }
         self.note_link(&after, now);
         if after.is_up() && !before.is_up() {

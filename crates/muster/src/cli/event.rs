@@ -44,8 +44,8 @@ pub struct Ls {
     /// Only of this guest
     #[arg(long, value_name = "GUEST", conflicts_with = "remote", add = ArgValueCandidates::new(names::guests))]
     pub guest: Option<String>,
-    /// Only of this kind, as the events show it with -o json
-    #[arg(long, value_name = "KIND")]
+    /// Only of this kind, or of these with commas between: guest_state, link, operation…
+    #[arg(long, value_name = "KIND", add = ArgValueCandidates::new(names::kinds_of_events))]
     pub kind: Option<String>,
     /// Only the last so long, e.g. 2h, 3d
     #[arg(long, value_name = "TIME", value_parser = value::span)]

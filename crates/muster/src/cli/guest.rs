@@ -22,6 +22,7 @@ const LS_EXAMPLES: &str = "\
 Examples:
   muster guest ls
   muster guest ls web                          free text: name, number, tag, node…
+  muster guest ls home/101                     one, as every command names it
   muster guest ls type:vm status:running remote:home 'cpu>80%' --sort -cpu
   muster guest ls 'mem>=4G' 'uptime<1h' -tag:test
   muster guest ls status:running --watch
@@ -45,6 +46,14 @@ Examples:
   muster guest reboot web --no-wait            do not wait for the end; prints how to look
 
 Several guests end with 3 when it was done for some only.";
+
+const SUSPEND_EXAMPLES: &str = "\
+Examples:
+  muster guest suspend web                     stand still, memory kept where it is
+  muster guest suspend win11 --to-disk         write the memory to disk and switch off
+  muster guest resume web win11
+
+Suspending containers is experimental in Proxmox VE, and never to disk.";
 
 const SHUTDOWN_EXAMPLES: &str = "\
 Examples:
@@ -97,12 +106,12 @@ pub enum GuestCommand {
     #[command(after_help = ACTION_EXAMPLES)]
     Reset(Act),
     /// Pause guests, keeping their memory
-    #[command(after_help = ACTION_EXAMPLES)]
-    Suspend(Act),
+    #[command(after_help = SUSPEND_EXAMPLES)]
+    Suspend(Suspend),
     /// Let paused guests go on
     #[command(after_help = ACTION_EXAMPLES)]
     Resume(Act),
-    /// What happened to one guest, newest first
+    /// What happened to one guest, newest last
     #[command(after_help = EVENTS_EXAMPLES, visible_alias = "history")]
     Events(Events),
 }
@@ -163,6 +172,17 @@ pub struct Shutdown {
     /// Stop it when it has not shut down by then: what it has not written is lost
     #[arg(long)]
     pub force_stop: bool,
+}
+
+/// `muster guest suspend`.
+#[derive(Debug, Args, Clone)]
+pub struct Suspend {
+    /// Which, and how.
+    #[command(flatten)]
+    pub act: Act,
+    /// Write the memory to disk and switch off (hibernate): virtual machines only
+    #[arg(long)]
+    pub to_disk: bool,
 }
 
 /// `muster guest events`.

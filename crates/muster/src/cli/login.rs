@@ -109,7 +109,7 @@ pub enum ContextCommand {
     /// Talk to this one from now on
     #[command(after_help = CONTEXT_EXAMPLES)]
     Use(Which),
-    /// Forget one, without asking it anything
+    /// Forget one, without asking it anything: the token that was made there goes on holding
     #[command(after_help = CONTEXT_EXAMPLES, visible_alias = "remove")]
     Rm(Which),
 }

@@ -6,6 +6,7 @@ use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Parser, Subcommand, ValueEnum};
 
 pub mod at;
+pub mod audit;
 pub mod common;
 pub mod completion;
 pub mod doctor;
@@ -50,14 +51,14 @@ Examples:
 Commands that need a server look for one on this machine (muster serve), or go to
 the one that \"muster login URL\" or --server URL names.
 
-MUSTER_LOG=debug shows on standard error what is asked and answered. No secret
-is ever in it.
+MUSTER_LOG=debug shows on standard error what is asked of whom and how it is
+answered. No secret is ever in it.
 
 Exit codes: 0 done, 1 failed, 2 usage or no such thing, 3 done in part,
 4 credentials rejected, 5 not allowed, 6 unreachable, 7 outcome unknown,
 8 certificate untrusted or changed, 9 second factor needed, 10 not a Proxmox VE.";
 
-/// One console, one API and one command line for every Proxmox VE host and cluster you have.
+/// One command line and one API for every Proxmox VE host and cluster you have.
 #[derive(Debug, Parser)]
 #[command(name = "muster", version, styles = STYLES, after_help = TOP_EXAMPLES, max_term_width = 110)]
 #[command(subcommand_required = true, arg_required_else_help = true, disable_help_subcommand = true)]
@@ -117,6 +118,8 @@ pub enum Command {
     Operation(operation::Operation),
     /// What happened, on all remotes
     Event(event::Event),
+    /// Who did what in Muster: list, export, verify
+    Audit(audit::Audit),
     /// People who may sign in to Muster, and what each may do
     User(user::User),
     /// API tokens for scripts
@@ -127,7 +130,7 @@ pub enum Command {
     Logout(login::Logout),
     /// The servers that this command line knows
     Context(login::Context),
-    /// What the server is set to, and where each value comes from
+    /// What a server started here would be set to, and who said so; set-up link, sealing key
     Config(serve::Config),
     /// Write everything the server knows into one file
     Backup(serve::Backup),

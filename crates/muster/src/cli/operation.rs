@@ -7,10 +7,12 @@ use super::{Common, Listing};
 const EXAMPLES: &str = "\
 Examples:
   muster operation ls                          open ones first
-  muster operation show 0198-…                 who asked, what was sent, how it ended
-  muster operation follow 0198-…               wait for its end
-  muster operation resolve 0198-… --task UPID:…    say which task it became
-  muster operation resolve 0198-… --not-sent       say that it never became one";
+  muster operation show 783041                 who asked, what was sent, how it ended
+  muster operation follow 783041               wait for its end
+  muster operation resolve 783041 --task UPID:…    say which task it became
+  muster operation resolve 783041 --not-sent       say that it never became one
+
+An OPERATION is its id, or the end of it when no other ends so.";
 
 /// `muster operation`.
 #[derive(Debug, Args)]
@@ -44,7 +46,7 @@ pub enum OperationCommand {
 /// One operation.
 #[derive(Debug, Args)]
 pub struct One {
-    /// Its id, as "operation ls" shows it
+    /// Its id, as "operation ls" shows it, or the end of it
     #[arg(value_name = "OPERATION")]
     pub operation: String,
 }
@@ -54,7 +56,7 @@ pub struct One {
 #[group(skip)]
 #[command(group = ArgGroup::new("as").required(true))]
 pub struct Resolve {
-    /// Its id, as "operation ls" shows it
+    /// Its id, as "operation ls" shows it, or the end of it
     #[arg(value_name = "OPERATION")]
     pub operation: String,
     /// It became this task

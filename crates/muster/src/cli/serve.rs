@@ -30,7 +30,7 @@ Examples:
 
 const CONFIG_EXAMPLES: &str = "\
 Examples:
-  muster config show                           each setting, its value, and who said so
+  muster config show                           each setting of a server started here, and who said so
   muster config check --config new.toml        is this file right?
   muster config setup-link                     a new link to make the first administrator
   muster config rotate-key                     a new sealing key, while the server runs";

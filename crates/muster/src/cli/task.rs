@@ -10,10 +10,11 @@ Examples:
   muster task ls status:failed
   muster task log UPID:pve1:0000C530:001C9BEC:6677F3B0:vzstart:101:root@pam:
   muster task log -f home/UPID:pve1:…          as it grows, until the task ends
+  muster task log pve1:0000C530                the beginning, when no other begins so
   muster task stop home/UPID:pve1:…
 
-A TASK is a UPID; REMOTE/UPID says where, when several remotes might have it. Quote
-a UPID with a \"!\" in it.";
+A TASK is a UPID, or the beginning of one that \"task ls\" lists; REMOTE/UPID says where,
+when several remotes might have it. Quote a UPID with a \"!\" in it.";
 
 /// `muster task`.
 #[derive(Debug, Args)]
@@ -50,7 +51,7 @@ pub enum TaskCommand {
 /// One task.
 #[derive(Debug, Args)]
 pub struct One {
-    /// UPID, or REMOTE/UPID
+    /// UPID, its beginning, or REMOTE/UPID
     #[arg(value_name = "TASK")]
     pub task: String,
 }

@@ -10,6 +10,7 @@ use zeroize::Zeroizing;
 
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::secrets::guard;
 use crate::serve::config::Environment;
 use crate::serve::datadir::write_private;
 
@@ -176,20 +177,6 @@ impl Contexts {
         }
         write_private(&self.path, text.as_bytes()).map_err(|e| trouble(&self.path, "written", &e))
     }
-}
-
-/// Refuses a file with secrets that others may read.
-///
-/// # Errors
-/// They may.
-pub fn guard(path: &Path) -> Result<(), Failure> {
-    use std::os::unix::fs::PermissionsExt;
-    let mode = std::fs::metadata(path).map_err(|e| trouble(path, "read", &e))?.permissions().mode();
-    if mode & 0o077 == 0 {
-        return Ok(());
-    }
-    Err(Failure::new(Exit::Failed, format!("{} holds secrets, and others may read it.", path.display()))
-        .hint(format!("chmod 600 {}", path.display())))
 }
 
 fn trouble(path: &Path, what: &str, e: &io::Error) -> Failure {

@@ -8,12 +8,13 @@ use pve::trust::Fingerprint;
 use url::Url;
 use zeroize::Zeroizing;
 
-use super::contexts::{Contexts, Known, LOCAL, guard};
+use super::contexts::{Contexts, Known, LOCAL};
 use super::tls::{self, Trust};
 use super::{Client, Patience, Way};
 use crate::cli::Common;
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::secrets::guard;
 use crate::serve::config::Environment;
 use crate::serve::datadir::default_place;
 

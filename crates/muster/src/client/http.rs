@@ -19,6 +19,7 @@ use super::stream::Events;
 use super::{Patience, Way, idempotency_key};
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::term::text::stopwatch;
 
 /// No answer that is kept is longer.
 const LONGEST: usize = 256 * 1024 * 1024;
@@ -161,12 +162,24 @@ impl Line {
         // Once more is harmless: it only reads, or carries the same key.
         for again in [false, true] {
             let request = self.request(method, path, body.as_ref(), &headers)?;
+            let began = Asked::now(&self.way, method, path, body.as_ref().map_or(0, |body| body.len()));
             match self.once(request, changes || again).await {
-                Ok(answer) => return Ok(answer),
-                Err(Lost::Unsent(failure)) if !again => return Err(failure),
-                Err(Lost::Unsent(failure)) if changes => last = failure.sentence,
-                Err(Lost::Unsent(failure)) => return Err(failure),
-                Err(Lost::Sent(why)) => last = format!("{why}."),
+                Ok(answer) => {
+                    began.answered(answer.status, &answer.content_type(), Some(&answer.body));
+                    return Ok(answer);
+                }
+                Err(Lost::Unsent(failure)) => {
+                    began.lost(&failure.sentence);
+                    // What was sent before may have been done, whatever became of the second try.
+                    if !(again && changes) {
+                        return Err(failure);
+                    }
+                    last = failure.sentence;
+                }
+                Err(Lost::Sent(why)) => {
+                    last = format!("{why}.");
+                    began.lost(&last);
+                }
             }
         }
         let name = self.way.to_string();
@@ -233,7 +246,9 @@ impl Line {
 
     /// Opens a stream; what refuses it is handed back.
     pub(super) async fn stream(&self, path: &str) -> Result<Result<Events, Answer>, Failure> {
+        let began = Asked::now(&self.way, &Method::GET, path, 0);
         let response = self.begin(self.request(&Method::GET, path, None, &[])?).await?;
+        began.answered(response.status().as_u16(), "what goes on", None);
         let streams = response
             .headers()
             .get("content-type")
@@ -255,7 +270,9 @@ impl Line {
         let key = idempotency_key();
         let headers = [(api::IDEMPOTENCY_KEY, key.as_str())];
         let headers = if *method == Method::GET { &[][..] } else { &headers[..] };
+        let began = Asked::now(&self.way, method, path, 0);
         let response = self.begin(self.request(method, path, None, headers)?).await?;
+        began.answered(response.status().as_u16(), "what is written down", None);
         if !response.status().is_success() {
             return Ok(Err(Self::whole(response).await));
         }
@@ -275,6 +292,40 @@ impl Line {
             }
         }
         Ok(Ok(written))
+    }
+}
+
+/// A request as `MUSTER_LOG=debug` shows it: what was asked of whom, and how it was answered. Bodies may hold secrets, as
+/// headers do: of them only the length is told, and of a refusal its own words.
+struct Asked<'a> {
+    method: &'a Method,
+    path: &'a str,
+    at: std::time::Instant,
+}
+
+impl<'a> Asked<'a> {
+    fn now(way: &Way, method: &'a Method, path: &'a str, length: usize) -> Self {
+        match length {
+            0 => tracing::debug!("asking {way}: {method} {path}"),
+            n => tracing::debug!("asking {way}: {method} {path}, with {n} bytes"),
+        }
+        Self { method, path, at: std::time::Instant::now() }
+    }
+
+    fn answered(&self, status: u16, kind: &str, body: Option<&Bytes>) {
+        let Self { method, path, at } = self;
+        let took = stopwatch(at.elapsed());
+        let length = body.map(|body| format!(", {} bytes", body.len())).unwrap_or_default();
+        tracing::debug!("answered {method} {path}: {status} after {took}, {kind}{length}");
+        let refusal = body.filter(|_| status >= 400);
+        if let Some(problem) = refusal.and_then(|body| serde_json::from_slice::<api::Problem>(body).ok()) {
+            tracing::debug!("refused: {}: {} {}", problem.code(), problem.title, problem.detail);
+        }
+    }
+
+    fn lost(&self, why: &str) {
+        let Self { method, path, at } = self;
+        tracing::debug!("no answer to {method} {path} after {}: {why}", stopwatch(at.elapsed()));
     }
 }
 

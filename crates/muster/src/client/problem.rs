@@ -27,7 +27,7 @@ pub fn failure(problem: &Problem, query: Option<&str>) -> Failure {
     if let (Some(span), Some(query)) = (problem.at, query)
         && query.is_char_boundary(span.start)
         && query.is_char_boundary(span.end)
-        && !problem.detail.contains("be sorted by")
+        && problem.code() == "query"
     {
         failure = failure.detail(mark(query, span.start, span.end));
     }
@@ -42,6 +42,8 @@ pub fn failure(problem: &Problem, query: Option<&str>) -> Failure {
     }
     let remedy = problem.remedy.clone().or_else(|| problem.cause.as_ref().map(|c| c.remedy.clone()));
     match remedy.filter(|r| !r.trim().is_empty()).or_else(|| usual_remedy(problem)) {
+        // What is wrong with a query is said in clauses, for whoever shows them beside the place.
+        Some(remedy) if problem.at.is_some() => failure.hint(sentence(&remedy)),
         Some(remedy) => failure.hint(remedy),
         None => failure,
     }
@@ -94,7 +96,8 @@ fn exit(problem: &Problem) -> Exit {
     match problem.code() {
         "disconnected" => return Exit::Unreachable,
         "factor_unusable" => return Exit::SecondFactor,
-        "already_managed" => return Exit::Usage,
+        // What was given cannot be had: another name, another address.
+        "already_managed" | "name" | "name_taken" | "endpoint" => return Exit::Usage,
         _ => {}
     }
     match problem.status {
@@ -128,10 +131,10 @@ pub fn mark(query: &str, start: usize, end: usize) -> [String; 2] {
     [whole, format!("{}{}", " ".repeat(width(&before)), "^".repeat(width(&wrong).max(1)))]
 }
 
-/// The text that a place in a problem can point into: the query, or the order when that is what is wrong.
+/// The text that a place in a problem can point into: the query.
 pub fn query_of(path: &str) -> Option<String> {
     let (_, query) = path.split_once('?')?;
-    value_of(query, "q").or_else(|| value_of(query, "sort"))
+    value_of(query, "q")
 }
 
 /// A parameter's value, decoded.
@@ -159,11 +162,14 @@ pub fn not_muster(name: &str, what: &str) -> Failure {
 
 fn other(answer: &Answer, name: &str) -> Failure {
     match answer.status {
-        300..=399 => Failure::new(
-            Exit::Failed,
-            format!("{name} wants us to go elsewhere (status {}); that is not followed.", answer.status),
-        )
-        .hint("Give the URL it leads to: muster login URL."),
+        300..=399 => {
+            let to = answer.header("location").map(|to| format!(" to {to}")).unwrap_or_default();
+            Failure::new(
+                Exit::Failed,
+                format!("{name} wants us to go elsewhere{to} (status {}); that is not followed.", answer.status),
+            )
+            .hint("If that is the server, give its URL: muster login URL. A Proxmox VE goes to \"muster remote add\".")
+        }
         502..=504 => Failure::new(
             Exit::Unreachable,
             format!("A proxy at {name} answers that it cannot reach the server (status {}).", answer.status),
@@ -191,21 +197,27 @@ mod tests {
         let cause = api::Cause::from(&model::Cause::SecondFactorNeeded { kinds: Vec::new() });
         let with = Problem { cause: Some(cause), ..problem(422, "a second factor is needed") };
         assert_eq!(failure(&with, None).exit.code(), 9);
-        let gone = Problem {
-            kind: "urn:muster:disconnected".to_owned(),
-            ..problem(409, "home was disconnected by anna")
-        };
-        assert_eq!(failure(&gone, None).exit.code(), 6);
+        let coded = |code: &str| Problem { kind: format!("urn:muster:{code}"), ..problem(409, "no") };
+        assert_eq!(failure(&coded("disconnected"), None).exit.code(), 6);
+        for taken in ["name", "name_taken", "already_managed", "endpoint"] {
+            assert_eq!(failure(&coded(taken), None).exit.code(), 2, "{taken}");
+        }
     }
 
     #[test]
     fn the_place_in_a_query_is_marked() {
         let query = "type:ct größe>5 status:running";
         let start = query.find("größe").unwrap();
-        let wrong =
-            Problem { at: Some(Span { start, end: start + "größe".len() }), ..problem(400, "no such key") };
+        let wrong = Problem {
+            kind: "urn:muster:query".to_owned(),
+            at: Some(Span { start, end: start + "größe".len() }),
+            remedy: Some("did you mean mem? There are name, mem".to_owned()),
+            ..problem(422, "guests have no \"größe\"")
+        };
         let failure = failure(&wrong, Some(query));
         assert_eq!(failure.detail, [query.to_owned(), format!("{}^^^^^", " ".repeat(8))]);
+        assert_eq!(failure.sentence, "Guests have no \"größe\".");
+        assert_eq!(failure.hint.unwrap(), "Did you mean mem? There are name, mem.");
     }
 
     #[test]

@@ -22,7 +22,10 @@ impl Events {
         loop {
             while let Some(data) = self.lines.event() {
                 match serde_json::from_str(&data) {
-                    Ok(message) => return Some(message),
+                    Ok(message) => {
+                        tracing::debug!("the stream tells: {} bytes", data.len());
+                        return Some(message);
+                    }
                     Err(e) => tracing::debug!("a message of the stream is not understood: {e}"),
                 }
             }

@@ -8,7 +8,7 @@ use api::operation::{Operation, OperationRequest};
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use model::operation::{FailedWhy, PowerOptions, UnknownWhy};
-use model::{Action, OperationState};
+use model::{Action, GuestState, OperationState};
 use serde_json::{Value, json};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
@@ -44,12 +44,25 @@ pub(super) struct Wish {
     pub force_stop: bool,
 }
 
+/// Why nobody waits any longer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Why {
+    /// `--no-wait`.
+    NotWaited,
+    /// The time given with `--wait` has passed.
+    Waited(Duration),
+    /// Ctrl-C.
+    Interrupted,
+    /// The server.
+    Silent,
+}
+
 /// How it ended for one guest.
 enum Ended {
     /// The operation is at its end, or as near to it as it will come by itself.
     Settled(Box<Operation>),
     /// Nobody waits any longer; it goes on.
-    GoesOn(Box<Operation>, &'static str),
+    GoesOn(Box<Operation>, Why),
     /// It was not even recorded.
     Refused(Failure),
     /// It is in that state already.
@@ -179,7 +192,7 @@ fn participle(action: Action) -> &'static str {
         Action::Reboot => "rebooted",
         Action::Reset => "reset at once",
         Action::Suspend => "suspended",
-        Action::Hibernate => "hibernated",
+        Action::Hibernate => "suspended to disk",
         Action::Resume => "resumed",
     }
 }
@@ -308,7 +321,7 @@ async fn left(client: &Client, guest: &Guest, begun: bool) -> Ended {
         return Ended::Refused(Failure::new(Exit::Failed, "Interrupted before anything was sent."));
     }
     match detail(client, guest, false).await.map(|d| d.operation) {
-        Ok(Some(operation)) => Ended::GoesOn(Box::new(operation), "interrupted"),
+        Ok(Some(operation)) => Ended::GoesOn(Box::new(operation), Why::Interrupted),
         Ok(None) => Ended::Refused(
             Failure::new(Exit::OutcomeUnknown, "Interrupted; it has ended meanwhile.")
                 .hint("See how: muster operation ls"),
@@ -370,7 +383,7 @@ async fn one(
         Err(failure) => return refused(client, action, guest, failure).await,
     };
     if how.no_wait {
-        return Ended::GoesOn(Box::new(operation), "not waited for");
+        return Ended::GoesOn(Box::new(operation), Why::NotWaited);
     }
     let seen = std::sync::Mutex::new(operation.clone());
     let end = follow(client, operation, |operation| {
@@ -383,7 +396,7 @@ async fn one(
     let ended = match how.wait {
         Some(wait) => match timeout(wait, end).await {
             Ok(ended) => ended,
-            Err(_) => return Ended::GoesOn(latest(), "the time given with --wait has passed"),
+            Err(_) => return Ended::GoesOn(latest(), Why::Waited(wait)),
         },
         None => end.await,
     };
@@ -391,7 +404,7 @@ async fn one(
         Ok(operation) => Ended::Settled(operation),
         Err(failure) => {
             let _ = tell.send((index, failure.sentence));
-            Ended::GoesOn(latest(), "the server no longer answers")
+            Ended::GoesOn(latest(), Why::Silent)
         }
     }
 }
@@ -437,19 +450,41 @@ pub(super) fn settled(operation: &Operation) -> bool {
 
 /// An action that was not even recorded: refused, or fulfilled already.
 async fn refused(client: &Client, action: Action, guest: &Guest, failure: Failure) -> Ended {
-    let refused_as_it_is = matches!(failure.exit, Exit::Failed | Exit::Usage);
-    if let (true, Some(wanted)) = (refused_as_it_is, action.wanted()) {
+    if matches!(failure.exit, Exit::Failed | Exit::Usage) {
         // What was seen before proves nothing: it is looked at now.
         let asked = super::now();
         if let Ok(detail) = detail(client, guest, true).await {
             let there = detail.status.seen.as_ref().filter(|seen| seen.at >= asked - Duration::from_secs(2));
-            let word = there.and_then(|seen| seen.value.0.get("status")).and_then(Value::as_str);
-            if word == Some(wanted.word()) && detail.operation.is_none() {
-                return Ended::Nothing(format!("it is {} already", wanted.word()));
+            let fact = |key: &str| there.and_then(|seen| seen.value.0.get(key)).and_then(Value::as_str);
+            let already = fulfilled(action, fact("status"), fact("qmpstatus"), fact("lock"));
+            if let (Some(word), None) = (already, &detail.operation) {
+                return Ended::Nothing(format!("it is {word} already"));
             }
         }
     }
     Ended::Refused(failure)
+}
+
+/// What a guest is already that an action would make it, by what its status says: `status`, a virtual machine's
+/// `qmpstatus`, and what holds its lock.
+fn fulfilled(
+    action: Action,
+    status: Option<&str>,
+    qmp: Option<&str>,
+    lock: Option<&str>,
+) -> Option<&'static str> {
+    let is = match (status?, qmp) {
+        ("running", Some("paused" | "suspended")) => GuestState::Suspended,
+        (word, _) => GuestState::from_word(word),
+    };
+    let hibernated = is == GuestState::Stopped && lock == Some("suspended");
+    match action {
+        Action::Start | Action::Resume => (is == GuestState::Running).then_some("running"),
+        Action::Shutdown | Action::Stop => (is == GuestState::Stopped).then_some("stopped"),
+        Action::Suspend => (is == GuestState::Suspended || hibernated).then_some("suspended"),
+        Action::Hibernate => hibernated.then_some("hibernated"),
+        Action::Reboot | Action::Reset => None,
+    }
 }
 
 /// One guest's result as an object.
@@ -491,6 +526,23 @@ fn inner(sentence: &str) -> String {
     }
 }
 
+/// How an operation stands that nobody waits for any longer. What is known to run is not called unknown.
+fn unended(state: &OperationState, sentence: &str, why: Why) -> String {
+    let stands = match state {
+        OperationState::Pending => "not sent yet",
+        OperationState::Sent => "sent, and not confirmed yet",
+        OperationState::Running => "its task still runs",
+        OperationState::HandedToHa => "the HA manager is still at it",
+        _ => sentence,
+    };
+    match why {
+        Why::Waited(time) => format!("{stands}; the {} given with --wait have passed", span(time.as_secs())),
+        Why::Interrupted => format!("{stands}; the waiting was interrupted, it was not"),
+        Why::Silent => format!("{stands} when last heard of; the server no longer answers"),
+        Why::NotWaited => stands.to_owned(),
+    }
+}
+
 /// Says how it ended. A failure comes with whether it is a shutdown that took too long.
 fn conclude(
     action: Action,
@@ -507,9 +559,10 @@ fn conclude(
         }
         Ended::Refused(failure) => {
             let sentence = format!("Cannot {} {name}: {}", words::verb(action), inner(&failure.sentence));
-            Ok(Err((Failure { sentence, ..failure }, false)))
+            let hint = failure.hint.map(|hint| words::connect(&hint, guest.remote.as_str()));
+            Ok(Err((Failure { sentence, hint, ..failure }, false)))
         }
-        Ended::GoesOn(operation, "not waited for") => {
+        Ended::GoesOn(operation, Why::NotWaited) => {
             if !json {
                 context.print(&safe(&format!("{action} {name}: {}", operation.sentence)))?;
                 context.print(&format!("\nFollow it: muster operation follow {}\n", operation.id))?;
@@ -517,10 +570,11 @@ fn conclude(
             Ok(Ok(()))
         }
         Ended::GoesOn(operation, why) => {
-            let sentence = format!("{action} {name}: {}; {why}.", operation.sentence);
+            let sentence =
+                format!("{action} {name}: {}.", unended(&operation.state, &operation.sentence, why));
             let failure = Failure::new(Exit::OutcomeUnknown, sentence)
                 .detail(operation.task.as_ref().map(|t| format!("task {t}")))
-                .hint(format!("It goes on there. Look at it: muster operation follow {}", operation.id));
+                .hint(format!("Wait on for its end: muster operation follow {}", operation.id));
             Ok(Err((failure, false)))
         }
         Ended::Settled(operation) => match outcome(&operation, &name) {

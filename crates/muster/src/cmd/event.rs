@@ -6,6 +6,7 @@ use api::event::{Event, EventPage};
 use api::guest::Guest;
 use api::stream::{StreamMessage, Subscriptions, Topic};
 use jiff::Timestamp;
+use model::Happening;
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
@@ -18,7 +19,7 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::serve::config::Environment;
 use crate::term::table::{Column, Table, Tone};
-use crate::term::text::moment;
+use crate::term::text::{distance, moment};
 
 /// Most events that are asked for at once.
 const PAGE: usize = 1000;
@@ -59,8 +60,8 @@ impl Which {
     }
 }
 
-/// Reads the newest events, as they came, newest first.
-async fn read(client: &Client, which: &Which, limit: usize) -> Result<Vec<Value>, Failure> {
+/// Reads the newest events, as they came, newest first; and whether there are older ones that fit.
+async fn read(client: &Client, which: &Which, limit: usize) -> Result<(Vec<Value>, bool), Failure> {
     let mut items: Vec<Value> = Vec::new();
     let mut before: Option<i64> = None;
     loop {
@@ -81,8 +82,9 @@ async fn read(client: &Client, which: &Which, limit: usize) -> Result<Vec<Value>
         let (all, old) = (rows.len(), rows.iter().any(too_old));
         items.extend(rows.into_iter().filter(|row| !too_old(row)));
         if items.len() >= limit || next.is_none() || all == 0 || old {
+            let more = items.len() > limit || (next.is_some() && !old && all > 0);
             items.truncate(limit);
-            return Ok(items);
+            return Ok((items, more));
         }
         before = next;
     }
@@ -101,11 +103,14 @@ async fn list(
         which.vmid = Some(guest.row.guest.vmid.0);
     }
     which.since = wanted.since.and_then(|span| super::now().checked_sub(span).ok());
+    if let Some(kind) = &which.kind {
+        known(kind)?;
+    }
     let interrupt = wanted.follow.then(Interrupt::heed);
-    let items = read(client, &which, wanted.limit).await?;
+    let (items, more) = read(client, &which, wanted.limit).await?;
     let last = items.first().and_then(|e| e.get("id")).and_then(Value::as_i64).unwrap_or(0);
     if !wanted.follow {
-        return show(items, common, context);
+        return show(items, more, common, context);
     }
     for item in items.iter().rev() {
         line(item, common, context)?;
@@ -131,10 +136,28 @@ pub(super) async fn of_guest(
         &[("limit", Some(limit.clamp(1, PAGE).to_string()))],
     );
     let page: Value = client.get(&at).await?;
-    show(page.get("items").and_then(Value::as_array).cloned().unwrap_or_default(), common, context)
+    let more = page.get("next").is_some_and(|next| !next.is_null());
+    show(page.get("items").and_then(Value::as_array).cloned().unwrap_or_default(), more, common, context)
 }
 
-fn show(items: Vec<Value>, common: &Common, context: &mut Context<'_>) -> Result<Exit, Failure> {
+/// Refuses a kind that no event has: misspelt it would look as if nothing had happened.
+fn known(kinds: &str) -> Result<(), Failure> {
+    for kind in kinds.split(',').map(str::trim) {
+        if Happening::WORDS.contains(&kind) {
+            continue;
+        }
+        let near = Happening::WORDS.into_iter().min_by_key(|word| distance(kind, word));
+        let near = near.filter(|word| distance(kind, word) <= 2).map(|word| format!("Did you mean {word}? "));
+        return Err(Failure::usage(format!("No events are of the kind “{kind}”.")).hint(format!(
+            "{}There are {}.",
+            near.unwrap_or_default(),
+            Happening::WORDS.join(", ")
+        )));
+    }
+    Ok(())
+}
+
+fn show(items: Vec<Value>, more: bool, common: &Common, context: &mut Context<'_>) -> Result<Exit, Failure> {
     if common.json() {
         context.print_json(&json!({ "total": items.len(), "items": items }))?;
         return Ok(Exit::Done);
@@ -160,6 +183,11 @@ fn show(items: Vec<Value>, common: &Common, context: &mut Context<'_>) -> Result
         table.row(Tone::Plain, cells.into_iter().map(|cell| (Tone::Plain, cell)).collect());
     }
     context.print_table(&table)?;
+    if more {
+        let line = format!("The latest {}, newest last; --limit N shows more.", items.len());
+        let line = Tone::Dim.paint(&line, context.progress);
+        context.note(&line);
+    }
     Ok(Exit::Done)
 }
 

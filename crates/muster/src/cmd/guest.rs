@@ -3,7 +3,8 @@
 use api::guest::{Guest, GuestDetail, Part};
 use api::stream::ListOf;
 use jiff::Timestamp;
-use model::{Action, Availability};
+use model::query::Vocabulary;
+use model::{Action, Availability, GuestKind};
 use serde_json::Value;
 
 use super::list::{List, plain};
@@ -18,7 +19,7 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::serve::config::Environment;
 use crate::term::table::{Column, Paper, Table, Tone};
-use crate::term::text::ago;
+use crate::term::text::{ago, bytes};
 use crate::words;
 
 /// Carries out `muster guest`.
@@ -31,10 +32,16 @@ pub(super) async fn run(
     let client = super::open(&common, environment).await?;
     let wish = |action, wanted| act::Wish { action, wanted, timeout: None, force_stop: false };
     match guest.command {
-        GuestCommand::Ls(listing) => {
+        GuestCommand::Ls(mut listing) => {
+            for word in &mut listing.query {
+                if let Some(terms) = resolve::place(word) {
+                    *word = terms;
+                }
+            }
             let list = List {
                 path: path(&["guests"]),
                 nouns: ("guest", "guests"),
+                about: Vocabulary::Guests,
                 sort: None,
                 table: &table,
                 watched: Watched::list(ListOf::Guests, &listing),
@@ -51,7 +58,10 @@ pub(super) async fn run(
         GuestCommand::Stop(act) => act::run(&client, wish(Action::Stop, act), &common, context).await,
         GuestCommand::Reboot(act) => act::run(&client, wish(Action::Reboot, act), &common, context).await,
         GuestCommand::Reset(act) => act::run(&client, wish(Action::Reset, act), &common, context).await,
-        GuestCommand::Suspend(act) => act::run(&client, wish(Action::Suspend, act), &common, context).await,
+        GuestCommand::Suspend(suspend) => {
+            let action = if suspend.to_disk { Action::Hibernate } else { Action::Suspend };
+            act::run(&client, wish(action, suspend.act), &common, context).await
+        }
         GuestCommand::Resume(act) => act::run(&client, wish(Action::Resume, act), &common, context).await,
         GuestCommand::Shutdown(shutdown) => {
             let wish = act::Wish {
@@ -77,17 +87,19 @@ pub(super) fn full_name(guest: &Guest) -> String {
 
 /// The guests as a table.
 pub(super) fn table(guests: &[Guest], now: Timestamp) -> Table {
+    // Why something is not live must be seen; what HA or tags say may give way to figures.
+    let note = if guests.iter().any(|g| g.stale_why.is_some()) { 2 } else { 6 };
     let mut table = Table::new(vec![
-        Column::new("GUEST", 8),
+        Column::new("GUEST", 8).whole(),
         Column::new("TYPE", 4).rank(4),
-        Column::new("NAME", 8),
-        Column::new("NODE", 4).rank(1),
-        Column::new("STATE", 7),
-        Column::new("CPU", 5).right().rank(3),
+        Column::new("NAME", 14),
+        Column::new("NODE", 8).rank(1),
+        Column::new("STATE", 8),
+        Column::new("CPU", 6).right().rank(3),
         Column::new("MEMORY", 8).right().rank(3),
-        Column::new("UP", 5).right().rank(5),
-        Column::new("SEEN", 4),
-        Column::new("NOTE", 6).rank(2),
+        Column::new("UP", 10).right().rank(5),
+        Column::new("SEEN", 8),
+        Column::new("NOTE", 14).rank(note),
     ]);
     for guest in guests {
         let (row, facts) = (&guest.row, &guest.row.guest);
@@ -154,9 +166,7 @@ fn lines(detail: &GuestDetail, now: Timestamp, paper: Paper) -> Vec<String> {
         },
     );
     add(&mut facts, "not live", guest.stale_why.clone().unwrap_or_default());
-    if !detail.link.up {
-        add(&mut facts, "link", format!("{}: {}", detail.link.state.replace('_', " "), detail.link.sentence));
-    }
+    add(&mut facts, "link", super::remote::broken(&detail.link));
     add(&mut facts, "node", known.node.to_string());
     add(&mut facts, "processors", words::processors(known));
     add(&mut facts, "memory", words::memory(known).unwrap_or_default());
@@ -178,22 +188,9 @@ fn lines(detail: &GuestDetail, now: Timestamp, paper: Paper) -> Vec<String> {
     }
     sheet.facts(&facts);
 
-    let actions: Facts = detail
-        .actions
-        .iter()
-        .map(|a| {
-            let word = match &a.availability {
-                Availability::Available => "possible".to_owned(),
-                Availability::MayFail { why } => format!("may fail: {why}"),
-                Availability::Disabled { reason, remedy } => format!("not now: {reason}. {remedy}"),
-            };
-            (a.action.to_string(), word)
-        })
-        .collect();
-    if !actions.is_empty() {
-        sheet.head("Actions", None);
-        sheet.facts(&actions);
-    }
+    actions(&mut sheet, detail);
+    // What nobody asks for while the remote is left alone is not news part by part.
+    let now = When { now, left_alone: detail.link.state == "disconnected" };
     part(&mut sheet, "Addresses", &detail.interfaces, now, |interfaces| {
         interfaces
             .iter()
@@ -219,7 +216,7 @@ fn lines(detail: &GuestDetail, now: Timestamp, paper: Paper) -> Vec<String> {
             })
             .collect()
     });
-    part(&mut sheet, "Status", &detail.status, now, |status| scalars(&status.0));
+    part(&mut sheet, "Status", &detail.status, now, |status| figures(&status.0));
     if !detail.drift.is_empty() {
         sheet.head("Did not fit", None);
         sheet.facts(&detail.drift.iter().map(super::remote::drift_fact).collect());
@@ -227,9 +224,48 @@ fn lines(detail: &GuestDetail, now: Timestamp, paper: Paper) -> Vec<String> {
     sheet.lines()
 }
 
-fn part<T>(sheet: &mut Sheet, title: &str, part: &Part<T>, now: Timestamp, facts: impl FnOnce(&T) -> Facts) {
+/// What may be done to it, as it is asked for on the command line.
+fn actions(sheet: &mut Sheet, detail: &GuestDetail) {
+    let kind = detail.guest.row.guest.kind;
+    // What a container never has is not listed as something that is merely not possible now.
+    let never = |action| kind == GuestKind::Ct && matches!(action, Action::Reset | Action::Hibernate);
+    let said: Facts = detail
+        .actions
+        .iter()
+        .filter(|a| !never(a.action))
+        .map(|a| {
+            let word = match &a.availability {
+                Availability::Available => "possible".to_owned(),
+                Availability::MayFail { why } => {
+                    format!("may fail: {}", why.strip_prefix("may fail: ").unwrap_or(why))
+                }
+                Availability::Disabled { reason, remedy } => {
+                    let remedy = words::connect(remedy, detail.guest.remote.as_str());
+                    format!("not now: {reason}. {remedy}")
+                }
+            };
+            (words::command(a.action).to_owned(), word)
+        })
+        .collect();
+    let Some((_, first)) = said.first() else { return };
+    sheet.head("Actions", None);
+    match said.len() > 1 && said.iter().all(|(_, word)| word == first) {
+        true => sheet.facts(&vec![("all".to_owned(), first.clone())]),
+        false => sheet.facts(&said),
+    }
+}
+
+/// When a page is shown, and whether its remote is left alone.
+#[derive(Clone, Copy)]
+struct When {
+    now: Timestamp,
+    left_alone: bool,
+}
+
+fn part<T>(sheet: &mut Sheet, title: &str, part: &Part<T>, at: When, facts: impl FnOnce(&T) -> Facts) {
+    let When { now, left_alone } = at;
     let found = part.seen.as_ref().map(|seen| facts(&seen.value)).unwrap_or_default();
-    if found.is_empty() && part.error.is_none() {
+    if found.is_empty() && (part.error.is_none() || left_alone) {
         return;
     }
     let seen = part
@@ -238,11 +274,27 @@ fn part<T>(sheet: &mut Sheet, title: &str, part: &Part<T>, now: Timestamp, facts
         .filter(|_| part.error.is_some())
         .map(|seen| format!("as seen {}", when(now, seen.at)));
     sheet.head(title, seen.as_deref());
-    if let Some(error) = &part.error {
+    if let Some(error) = part.error.as_ref().filter(|_| !left_alone) {
         let at = error.at.map(|at| format!(" ({})", ago(now, at))).unwrap_or_default();
         sheet.warn(&format!("not read now: {}{at}", error.sentence));
     }
     sheet.facts(&found);
+}
+
+/// What the status says beyond what is said above in words.
+fn figures(fields: &serde_json::Map<String, Value>) -> Facts {
+    const SAID: [&str; 20] = [
+        "cpu", "cpus", "maxcpu", "mem", "maxmem", "disk", "maxdisk", "uptime", "status", "name", "vmid",
+        "type", "ha", "tags", "template", "lock", "pool", "node", "id", "hastate",
+    ];
+    const BYTES: [&str; 9] =
+        ["diskread", "diskwrite", "netin", "netout", "swap", "maxswap", "freemem", "balloon", "balloon_min"];
+    let rest = scalars(fields).into_iter().filter(|(name, _)| !SAID.contains(&name.as_str()));
+    rest.map(|(name, value)| {
+        let counted = value.parse().ok().filter(|_| BYTES.contains(&name.as_str()));
+        (name, counted.map_or(value, bytes))
+    })
+    .collect()
 }
 
 fn scalars(fields: &serde_json::Map<String, Value>) -> Facts {

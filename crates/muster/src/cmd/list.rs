@@ -3,6 +3,7 @@
 use api::Counts;
 use api::list::MAX_LIMIT;
 use jiff::Timestamp;
+use model::query::{Key, Query, Vocabulary};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
@@ -13,6 +14,7 @@ use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::term::table::{Table, Tone};
+use crate::term::text::safe;
 
 /// What a list is, and how it is shown.
 pub(super) struct List<'a, T> {
@@ -20,6 +22,8 @@ pub(super) struct List<'a, T> {
     pub path: String,
     /// What one of them is called, and several: `guest`, `guests`.
     pub nouns: (&'static str, &'static str),
+    /// What may be asked about it.
+    pub about: Vocabulary,
     /// The order when nobody says another.
     pub sort: Option<&'static str>,
     /// The table.
@@ -158,6 +162,9 @@ pub(super) async fn show<T: DeserializeOwned>(
                 }
                 None => format!("No {several}, or none that you may see."),
             });
+            if let Some(line) = stranger(client, query, list.about).await {
+                context.note(&safe(&line));
+            }
         } else {
             context.print_table(&table)?;
         }
@@ -167,6 +174,29 @@ pub(super) async fn show<T: DeserializeOwned>(
         }
     }
     Ok(if !list.of_listings || got.is_whole(query) { Exit::Done } else { Exit::Partial })
+}
+
+/// A remote that a query names and that is not there: what was misspelt looks like an empty fleet.
+pub(super) async fn stranger(client: &Client, query: Option<&str>, about: Vocabulary) -> Option<String> {
+    let query = Query::parse(query?, about).ok()?;
+    let asked = query.asked_for(Key::Remote);
+    if asked.is_empty() {
+        return None;
+    }
+    let got = read(client, &crate::client::path(&["remotes"]), None, None, None).await.ok()?;
+    let name = |row: &Value| row.get("name").and_then(Value::as_str).map(str::to_owned);
+    let names: Vec<String> = got.items.iter().filter_map(name).collect();
+    let known = |text: &str| {
+        got.items.iter().any(|row| row.get("id").is_some_and(|id| id.to_string() == text))
+            || names.iter().any(|name| name.to_lowercase() == text.to_lowercase())
+    };
+    let nope: Vec<String> = asked.into_iter().filter(|text| !known(text)).map(|n| format!("“{n}”")).collect();
+    let known = if names.is_empty() {
+        "there are none".to_owned()
+    } else {
+        format!("there are {}", names.join(", "))
+    };
+    (!nope.is_empty()).then(|| format!("No remote is called {}; {known}.", nope.join(" or ")))
 }
 
 /// What is to be said beside a list: what it lacks.

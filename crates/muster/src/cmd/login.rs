@@ -19,8 +19,10 @@ use crate::client::{Client, Method, Patience, path};
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::open::trust::{Beliefs, Shown, Whose, judge};
 use crate::secrets::Means;
 use crate::serve::config::Environment;
+use crate::term::shell;
 use crate::term::table::{Column, Table, Tone};
 use crate::term::text::safe;
 
@@ -144,48 +146,37 @@ async fn believe(
         Ok(()) => String::new(),
         Err(why) => why.to_string(),
     };
-    match given {
-        Some(given) if given == leaf.fingerprint => return Ok(Some(given)),
-        Some(given) => {
-            return Err(Failure::new(
-                Exit::Certificate,
-                format!(
-                    "{url} shows another certificate than the one given with --fingerprint. Nothing was sent."
-                ),
-            )
-            .cause("certificate_changed")
-            .detail(facts(leaf))
-            .detail([format!("given    {given}")])
-            .hint("Compare it with what \"muster serve\" printed when it started there."));
-        }
-        None => {}
-    }
-    if wanted.accept_new {
-        context.ask.tell(&format!(
-            "{}: accepting the certificate shown, SHA-256 {}",
-            safe(url.as_str()),
-            leaf.fingerprint
-        ));
-        return Ok(Some(leaf.fingerprint));
-    }
-    let untrusted = |sentence: String| {
-        Failure::new(Exit::Certificate, sentence).cause("untrusted_certificate").detail(facts(leaf)).hint(format!(
-            "If that is the server's certificate (it prints the fingerprint when it starts), add:  --fingerprint {}",
-            leaf.fingerprint
-        ))
+    let told = Shown {
+        name: url.as_str(),
+        fingerprint: leaf.fingerprint,
+        facts: facts(leaf),
+        why: &why,
+        known: "here",
+        question: "Trust it from now on?",
+        whose: Whose::Server,
     };
-    if !context.ask.present() {
-        return Err(untrusted(format!("The certificate of {url} is not trusted: {why}. Nothing was sent.")));
-    }
-    context.ask.tell(&safe(&format!("The certificate of {url} is not known here: {why}.")));
-    for line in facts(leaf) {
-        context.ask.tell(&format!("  {}", safe(&line)));
-    }
-    context.ask.tell("Compare the SHA-256 with what \"muster serve\" printed when it started there.");
-    match context.ask.confirm("Trust it from now on?")? {
-        true => Ok(Some(leaf.fingerprint)),
-        false => Err(untrusted(format!("The certificate of {url} was not confirmed. Nothing was sent."))),
-    }
+    let beliefs = Beliefs { fingerprints: given.into_iter().collect(), accept_new: wanted.accept_new };
+    judge(&told, &beliefs, context.ask)?;
+    Ok(Some(leaf.fingerprint))
+}
+
+/// Asks whether Muster answers there, before anybody is asked for a password, and before one is sent.
+async fn is_muster(client: &Client, url: &Url) -> Result<(), Failure> {
+    let Err(failure) = client.get::<api::setup::SetupState>(&path(&["setup"])).await else { return Ok(()) };
+    let bare = url.path().trim_end_matches('/').is_empty();
+    Err(match failure.exit {
+        Exit::Unreachable | Exit::Certificate => failure,
+        // Muster itself answers so where its prefix is another.
+        _ if !bare => {
+            let mut root = url.clone();
+            root.set_path("");
+            Failure { sentence: format!("Nothing at {url} is Muster. No password was sent."), ..failure }
+                .hint(format!(
+                    "Give the URL of the server itself, without what a browser shows behind it: {root}"
+                ))
+        }
+        _ => Failure { sentence: format!("{} No password was sent.", failure.sentence), ..failure },
+    })
 }
 
 /// Signs in with a password, makes a token, and signs out again.
@@ -197,6 +188,7 @@ async fn mint(
     context: &mut Context<'_>,
 ) -> Result<(String, NewToken), Failure> {
     let client = client(url, trust, None, None, Patience::default())?;
+    is_muster(&client, url).await?;
     let given = means.password.as_ref().map(|p| Secret::from(p.expose()));
     let signed = Signed::open(client, wanted.user.as_deref(), given, context).await?;
     let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
@@ -300,14 +292,25 @@ pub(super) fn context(
             done(wanted, &which.name, "in use from now on", context)?;
         }
         ContextCommand::Rm(which) => {
-            let minted = contexts.expect(&which.name)?.minted.clone();
+            let known = contexts.expect(&which.name)?;
+            let (minted, url) = (known.minted.clone(), known.url.clone());
+            let logout = format!("muster logout {}", shell::word(&which.name));
+            if minted.is_some() && context.ask.present() {
+                context.ask.tell(&safe(&format!(
+                    "The token that was made there goes on holding; \"{logout}\" takes it back."
+                )));
+                if !context.ask.confirm("Forget the server all the same?")? {
+                    return Err(Failure::new(Exit::Failed, "Nothing was done."));
+                }
+            }
             contexts.forget(&which.name)?;
             done(wanted, &which.name, "forgotten", context)?;
             if let Some(id) = minted {
-                context.note(&format!(
-                    "Its token {} still holds there; \"muster logout\" would have taken it back.",
-                    safe(&id)
-                ));
+                context.note(&safe(&format!(
+                    "Its token {id} goes on holding. To take it back, sign in there again (muster login {url}), then: \
+                     muster token rm {}",
+                    shell::word(&id)
+                )));
             }
         }
     }

@@ -1,6 +1,7 @@
 //! The commands that talk to a server, one file per noun: [`run`].
 
 mod act;
+mod audit;
 mod completion;
 mod event;
 mod guest;
@@ -45,6 +46,7 @@ pub async fn run(command: Command, context: &mut Context<'_>) -> Result<Exit, Fa
         Command::Task(task) => task::run(task, &environment, context).await,
         Command::Operation(operation) => operation::run(operation, &environment, context).await,
         Command::Event(event) => event::run(event, &environment, context).await,
+        Command::Audit(audit) => audit::run(audit, &environment, context).await,
         Command::User(user) => user::run(user, &environment, context).await,
         Command::Token(token) => token::run(token, &environment, context).await,
         Command::Login(login) => login::login(login, &environment, context).await,

@@ -142,6 +142,11 @@ pub fn contexts() -> Vec<CompletionCandidate> {
         .collect()
 }
 
+/// Kinds of events.
+pub fn kinds_of_events() -> Vec<CompletionCandidate> {
+    model::event::Happening::WORDS.map(CompletionCandidate::new).into()
+}
+
 /// Roles of Muster.
 pub fn roles() -> Vec<CompletionCandidate> {
     model::access::Role::ALL.map(|role| CompletionCandidate::new(role.as_str())).into()

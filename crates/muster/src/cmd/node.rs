@@ -3,6 +3,7 @@
 use api::node::{Node, NodeDetail};
 use api::stream::ListOf;
 use jiff::Timestamp;
+use model::query::Vocabulary;
 use model::{Freshness, NodeState};
 use serde_json::Value;
 
@@ -33,6 +34,7 @@ pub(super) async fn run(
             let list = List {
                 path: path(&["nodes"]),
                 nouns: ("node", "nodes"),
+                about: Vocabulary::Nodes,
                 sort: None,
                 table: &table,
                 watched: Watched::list(ListOf::Nodes, &listing),
@@ -77,16 +79,16 @@ fn state(node: &Node) -> (Tone, String) {
 
 fn table(nodes: &[Node], now: Timestamp) -> Table {
     let mut table = Table::new(vec![
-        Column::new("NODE", 8),
-        Column::new("STATE", 7),
+        Column::new("NODE", 8).whole(),
+        Column::new("STATE", 8),
         Column::new("GUESTS", 6).right().rank(3),
-        Column::new("CPU", 5).right().rank(2),
+        Column::new("CPU", 6).right().rank(2),
         Column::new("MEMORY", 8).right().rank(2),
         Column::new("OF", 8).right().rank(4),
-        Column::new("UP", 5).right().rank(5),
+        Column::new("UP", 10).right().rank(5),
         Column::new("VERSION", 6).rank(4),
-        Column::new("SEEN", 4),
-        Column::new("NOTE", 6).rank(1),
+        Column::new("SEEN", 8),
+        Column::new("NOTE", 14).rank(1),
     ]);
     for node in nodes {
         let facts = &node.row.node;
@@ -118,9 +120,7 @@ fn lines(detail: &NodeDetail, now: Timestamp, paper: Paper) -> Vec<String> {
     let at = node.row.observed_at.map(|at| when(now, at)).unwrap_or_else(|| "never".to_owned());
     add(&mut list, "last seen", format!("{at}{through}"));
     add(&mut list, "not live", node.stale_why.clone().unwrap_or_default());
-    if !detail.link.up {
-        add(&mut list, "link", format!("{}: {}", detail.link.state.replace('_', " "), detail.link.sentence));
-    }
+    add(&mut list, "link", super::remote::broken(&detail.link));
     add(&mut list, "guests", format!("{} running of {}", node.guests_running, node.guests));
     let cpus = facts.cpus.map(|n| format!(" of {n}")).unwrap_or_default();
     add(

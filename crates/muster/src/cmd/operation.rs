@@ -3,6 +3,7 @@
 use api::operation::{Operation, Resolve};
 use api::stream::Topic;
 use jiff::Timestamp;
+use model::query::Vocabulary;
 use model::{GuestKind, OperationState};
 use serde_json::Value;
 use tokio::time::Instant;
@@ -34,6 +35,7 @@ pub(super) async fn run(
             let list = List {
                 path: path(&["operations"]),
                 nouns: ("operation", "operations"),
+                about: Vocabulary::Operations,
                 sort: None,
                 table: &table,
                 watched: Watched::topics(&[Topic::Operations]),
@@ -42,22 +44,69 @@ pub(super) async fn run(
             list::show::<Operation>(&client, &list, &listing, &common, context).await
         }
         OperationCommand::Show(one) => {
-            let at = path(&["operations", &one.operation]);
+            let id = find(&client, &one.operation).await?;
+            let at = path(&["operations", &id]);
             let value: Value =
                 client.get(&at).await.map_err(|f| super::no_such(f, "operation", &one.operation))?;
             print(&value, &common, context)?;
             Ok(Exit::Done)
         }
-        OperationCommand::Follow(one) => follow(&client, &one.operation, &common, context).await,
+        OperationCommand::Follow(one) => {
+            let id = find(&client, &one.operation).await?;
+            follow(&client, &id, &common, context).await
+        }
         OperationCommand::Resolve(resolve) => {
             let body = match resolve.task {
                 Some(task) => Resolve::Task { task: bare(&task).into() },
                 None => Resolve::NotSent,
             };
-            let value: Value =
-                client.post(&path(&["operations", &resolve.operation, "resolve"]), &body).await?;
+            let id = find(&client, &resolve.operation).await?;
+            let at = path(&["operations", &id, "resolve"]);
+            let value: Value = client
+                .post(&at, &body)
+                .await
+                .map_err(|f| super::no_such(f, "operation", &resolve.operation))?;
             print(&value, &common, context)?;
             Ok(Exit::Done)
+        }
+    }
+}
+
+/// As many digits at the end of an id as nobody minds typing. Those of one run of the server begin alike.
+const END: usize = 6;
+
+/// The end of an id, which is taken for the whole where no other ends so.
+fn end(id: &str) -> String {
+    match id.len().checked_sub(END).and_then(|at| id.get(at..)) {
+        Some(end) if id.len() > END + 1 => format!("…{end}"),
+        _ => id.to_owned(),
+    }
+}
+
+/// The id that a text means: itself, or the one that alone ends so.
+async fn find(client: &Client, text: &str) -> Result<String, Failure> {
+    let wanted = text.trim().trim_start_matches('…');
+    let is_end = !wanted.is_empty() && wanted.chars().all(|c| c.is_ascii_digit());
+    if !is_end {
+        return Ok(text.trim().to_owned());
+    }
+    // An id that is whole costs no list.
+    if wanted.len() > 12 && wanted == text.trim() {
+        return Ok(wanted.to_owned());
+    }
+    let got = list::read(client, &path(&["operations"]), None, None, None).await?;
+    let (operations, _) = list::typed::<Operation>(&got.items);
+    let mut fit: Vec<&Operation> = operations.iter().filter(|o| o.id.to_string().ends_with(wanted)).collect();
+    if let Some(itself) = fit.iter().find(|o| o.id.to_string() == wanted) {
+        fit = vec![itself];
+    }
+    match fit.as_slice() {
+        [] => Ok(wanted.to_owned()),
+        [one] => Ok(one.id.to_string()),
+        several => {
+            Err(Failure::usage(format!("{} operations have an id that ends with {wanted}.", several.len()))
+                .detail(several.iter().take(12).map(|o| format!("{}  {} {}", o.id, o.action, full_name(o))))
+                .hint("Give more of its digits."))
         }
     }
 }
@@ -96,11 +145,11 @@ fn table(operations: &[Operation], now: Timestamp) -> Table {
     let mut table = Table::new(vec![
         Column::new("ASKED", 8),
         Column::new("WHAT", 8),
-        Column::new("GUEST", 8),
-        Column::new("NAME", 6).rank(4),
-        Column::new("BY", 6).rank(2),
-        Column::new("HOW IT STANDS", 12),
-        Column::new("ID", 8).rank(3),
+        Column::new("GUEST", 8).whole(),
+        Column::new("NAME", 10).rank(4),
+        Column::new("BY", 8).rank(2),
+        Column::new("HOW IT STANDS", 14),
+        Column::new("ID", 8).short(end),
     ]);
     for operation in operations {
         table.row(

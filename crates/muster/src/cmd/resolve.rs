@@ -10,9 +10,30 @@ use crate::at::find;
 use crate::client::{Client, path};
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::term::shell;
 
 /// How many guests of a like name are looked at for proposals.
 const NEAR: usize = 200;
+
+/// `home/101` or `home/web` in a query: the guest that every other command takes for it. An address (`10.0.0.0/8`) is
+/// a text to look for, and so is what stands in quotes.
+pub(super) fn place(word: &str) -> Option<String> {
+    let (remote, guest) = word.trim().split_once('/')?;
+    let plain = |text: &str| {
+        !text.is_empty()
+            && !text
+                .contains(|c: char| c.is_whitespace() || matches!(c, ':' | '~' | '<' | '>' | '=' | '"' | '/'))
+    };
+    if !plain(remote)
+        || !plain(guest)
+        || remote.starts_with('-')
+        || remote.parse::<std::net::IpAddr>().is_ok()
+    {
+        return None;
+    }
+    let key = if guest.chars().all(|c| c.is_ascii_digit()) { "vmid" } else { "name" };
+    Some(format!("remote:{} {key}:{}", shell::quoted(remote), shell::quoted(guest)))
+}
 
 /// A text as one word of a query.
 fn quoted(text: &str) -> String {
@@ -27,6 +48,8 @@ async fn guests(client: &Client, query: &str, limit: usize) -> Result<Vec<Guest>
 
 /// All guests that fit a query of the person's own.
 pub(super) async fn guests_of_query(client: &Client, query: &str) -> Result<Vec<Guest>, Failure> {
+    let place = place(query);
+    let query = place.as_deref().unwrap_or(query);
     let got = read(client, &path(&["guests"]), Some(query), Some("remote,vmid"), None).await?;
     let (rows, lost) = typed::<Guest>(&got.items);
     match lost {
@@ -181,5 +204,21 @@ async fn placed<T: Placed>(client: &Client, at: &str, text: &str) -> Result<(Str
         several => Err(Failure::usage(format!("“{text}” is the name of {} {noun}s.", several.len()))
             .detail(several.iter().map(|(remote, name)| format!("{remote}/{name}")))
             .hint(format!("Say which: REMOTE/{}.", noun.to_uppercase()))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::place;
+
+    #[test]
+    fn a_guest_is_named_in_a_query_as_elsewhere() {
+        assert_eq!(place("rack/101").as_deref(), Some("remote:rack vmid:101"));
+        assert_eq!(place("rack/web").as_deref(), Some("remote:rack name:web"));
+        for text in
+            ["web", "10.0.0.0/8", "fd00::/8", "ip:10.0.0.0/8", "\"a/b\"", "/101", "rack/", "a/b/c", "-a/1"]
+        {
+            assert_eq!(place(text), None, "{text}");
+        }
     }
 }

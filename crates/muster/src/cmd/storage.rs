@@ -3,6 +3,7 @@
 use api::storage::{Storage, StorageDetail};
 use api::stream::ListOf;
 use jiff::Timestamp;
+use model::query::Vocabulary;
 use serde_json::Value;
 
 use super::list::{List, maybe, plain};
@@ -32,6 +33,7 @@ pub(super) async fn run(
             let list = List {
                 path: path(&["storages"]),
                 nouns: ("storage", "storages"),
+                about: Vocabulary::Storages,
                 sort: None,
                 table: &table,
                 watched: Watched::list(ListOf::Storages, &listing),
@@ -46,12 +48,9 @@ pub(super) async fn run(
                 Ok(detail) if !common.json() => {
                     let mut sheet =
                         Sheet::new(&format!("storage {}/{}", detail.remote, detail.name), context.paper);
-                    if !detail.link.up {
-                        sheet.warn(&format!(
-                            "{}: {}",
-                            detail.link.state.replace('_', " "),
-                            detail.link.sentence
-                        ));
+                    let broken = super::remote::broken(&detail.link);
+                    if !broken.is_empty() {
+                        sheet.warn(&broken);
                     }
                     sheet.table(&table(&detail.storages, super::now()));
                     context.print_lines(&sheet.lines())?;
@@ -65,16 +64,16 @@ pub(super) async fn run(
 
 fn table(storages: &[Storage], now: Timestamp) -> Table {
     let mut table = Table::new(vec![
-        Column::new("STORAGE", 8),
-        Column::new("NODES", 6).rank(2),
+        Column::new("STORAGE", 8).whole(),
+        Column::new("NODES", 8).rank(2),
         Column::new("TYPE", 4).rank(3),
-        Column::new("STATUS", 6),
+        Column::new("STATUS", 9),
         Column::new("USED", 8).right(),
         Column::new("OF", 8).right().rank(1),
         Column::new("USE", 5).right().rank(4),
         Column::new("CONTENT", 8).rank(6),
-        Column::new("SEEN", 4),
-        Column::new("NOTE", 6).rank(5),
+        Column::new("SEEN", 8),
+        Column::new("NOTE", 14).rank(5),
     ]);
     for storage in storages {
         let facts = &storage.row.storage;

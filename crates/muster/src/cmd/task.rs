@@ -6,6 +6,7 @@ use api::stream::Topic;
 use api::task::{LogPage, Task};
 use jiff::Timestamp;
 use model::TaskOutcome;
+use model::query::Vocabulary;
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
@@ -20,6 +21,7 @@ use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::serve::config::Environment;
+use crate::term::shell;
 use crate::term::table::{Column, Table, Tone};
 use crate::term::text::{ago, safe, seconds_between, span};
 use crate::words;
@@ -43,6 +45,7 @@ pub(super) async fn run(
             let list = List {
                 path: path(&["tasks"]),
                 nouns: ("task", "tasks"),
+                about: Vocabulary::Tasks,
                 sort: None,
                 table: &table,
                 watched: Watched::topics(&[Topic::Tasks]),
@@ -77,13 +80,13 @@ pub(super) async fn run(
 fn table(tasks: &[Task], now: Timestamp) -> Table {
     let mut table = Table::new(vec![
         Column::new("STARTED", 10),
-        Column::new("TOOK", 5).right().rank(2),
-        Column::new("REMOTE", 6).rank(3),
+        Column::new("TOOK", 6).right().rank(4),
+        Column::new("REMOTE", 6).rank(5),
         Column::new("TASK", 12),
-        Column::new("GUEST", 6).rank(6),
-        Column::new("USER", 8).rank(4),
+        Column::new("GUEST", 6).whole().rank(2),
+        Column::new("USER", 10).rank(3),
         Column::new("OUTCOME", 12),
-        Column::new("UPID", 20).rank(5),
+        Column::new("UPID", 20).short(beginning),
     ]);
     for task in tasks {
         let (outcome, tone) = words::outcome(&task.outcome);
@@ -102,6 +105,15 @@ fn table(tasks: &[Task], now: Timestamp) -> Table {
         );
     }
     table
+}
+
+/// The beginning of a UPID, up to node and process: enough to tell the tasks of a list apart, and taken for the whole.
+fn beginning(upid: &str) -> String {
+    let mut parts = upid.split(':');
+    match (parts.next(), parts.next(), parts.next()) {
+        (Some("UPID"), Some(node), Some(process)) => format!("{node}:{process}"),
+        _ => upid.to_owned(),
+    }
 }
 
 /// How long a task ran; a running one so far.
@@ -137,6 +149,11 @@ struct Place {
 }
 
 impl Place {
+    /// As it is typed.
+    fn typed(&self) -> String {
+        shell::word(&format!("{}/{}", self.remote, self.upid))
+    }
+
     fn path(&self, more: &[&str]) -> String {
         let mut segments = vec!["tasks", self.remote.as_str(), self.upid.as_str()];
         segments.extend(more);
@@ -148,11 +165,12 @@ impl Place {
 async fn find(client: &Client, text: &str) -> Result<Place, Failure> {
     let text = text.trim();
     let (named, upid) = match text.split_once('/') {
-        Some((remote, upid)) if upid.starts_with("UPID:") && !remote.starts_with("UPID:") => {
-            (Some(remote), upid)
-        }
+        Some((remote, upid)) if upid.contains(':') && !remote.contains(':') => (Some(remote), upid),
         _ => (None, text),
     };
+    if upid.parse::<pve::upid::Upid>().is_err() && upid.contains(':') {
+        return begun(client, named, upid).await;
+    }
     let read_upid: pve::upid::Upid = upid.parse().map_err(|e| {
         Failure::usage(format!("“{upid}” is no task: {e}."))
             .hint("\"muster task ls\" lists the tasks; quote the UPID, it may hold a \"!\".")
@@ -185,6 +203,27 @@ async fn find(client: &Client, text: &str) -> Result<Place, Failure> {
         several => Err(Failure::usage("Several remotes may have that task.")
             .detail(several.iter().cloned())
             .hint("Say which: REMOTE/UPID:…")),
+    }
+}
+
+/// The one task of those listed whose UPID begins so.
+async fn begun(client: &Client, named: Option<&str>, text: &str) -> Result<Place, Failure> {
+    let wanted = text.trim_end_matches([':', '…']);
+    let wanted = if wanted.starts_with("UPID:") { wanted.to_owned() } else { format!("UPID:{wanted}") };
+    let got = read(client, &path(&["tasks"]), None, None, None).await?;
+    let (tasks, _) = typed::<Task>(&got.items);
+    let begins =
+        |upid: &str| upid.strip_prefix(&wanted).is_some_and(|rest| rest.is_empty() || rest.starts_with(':'));
+    let of =
+        |task: &&Task| begins(task.upid.as_str()) && named.is_none_or(|name| task.remote.as_str() == name);
+    let fit: Vec<&Task> = tasks.iter().filter(of).collect();
+    match fit.as_slice() {
+        [one] => Ok(Place { remote: one.remote.to_string(), upid: one.upid.to_string() }),
+        [] => Err(Failure::usage(format!("“{text}” is no task: no UPID that is listed begins so."))
+            .hint("\"muster task ls\" lists the tasks; quote the UPID, it may hold a \"!\".")),
+        several => Err(Failure::usage(format!("{} tasks have a UPID that begins so.", several.len()))
+            .detail(several.iter().take(12).map(|t| format!("{}/{}  {}", t.remote, t.upid, t.name)))
+            .hint("Give more of it, or REMOTE/UPID:…")),
     }
 }
 
@@ -230,7 +269,7 @@ async fn log(
             () = sleep(PAUSE) => {}
             () = interrupted => {
                 return Err(Failure::new(Exit::OutcomeUnknown, "Interrupted; the task goes on.")
-                    .hint(format!("Look at it again: muster task follow {}/{}", place.remote, place.upid)));
+                    .hint(format!("Look at it again: muster task follow {}", place.typed())));
             }
         }
     };
@@ -294,7 +333,7 @@ async fn stop(
         })?;
     } else {
         context.print(&format!("{}: asked to stop\n", safe(&name)))?;
-        context.note(&format!("Whether it did: muster task show {}/{}", place.remote, place.upid));
+        context.note(&format!("Whether it did: muster task show {}", place.typed()));
     }
     Ok(Exit::Done)
 }

@@ -7,6 +7,7 @@ use std::path::Path;
 
 use api::Secret;
 use api::session::Session;
+use api::system::System;
 use api::token::{NewToken, Token, TokenRequest};
 use serde_json::{Value, json};
 
@@ -20,6 +21,7 @@ use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::serve::config::Environment;
+use crate::term::shell;
 use crate::term::table::{Column, Table, Tone};
 use crate::term::text::{ago, safe, until};
 
@@ -121,8 +123,11 @@ async fn add(
     context: &mut Context<'_>,
 ) -> Result<Exit, Failure> {
     if client.is_local() {
+        // The server's own word where it is reached: another program may listen where it usually is.
+        let url = client.get::<System>(&path(&["system"])).await.ok().map(|s| s.reached_at);
+        let url = url.filter(|url| !url.is_empty()).unwrap_or_else(|| "URL".to_owned());
         return Err(Failure::usage("A token belongs to a user, and over the socket you are none.")
-            .hint("Sign in first at the address that the server printed when it started: muster login URL"));
+            .hint(format!("Sign in first, then make it there: muster login {}", shell::word(&url))));
     }
     let expires = match wanted.expires {
         Some(span) => Some(

@@ -18,6 +18,7 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::secrets::Means;
 use crate::serve::config::Environment;
+use crate::term::shell;
 use crate::term::table::{Column, Table, Tone};
 use crate::term::text::{ago, safe};
 
@@ -69,7 +70,7 @@ pub(super) async fn run(
                     return Err(Failure::usage(format!(
                         "{name} would be removed, and there is nobody to ask."
                     ))
-                    .hint(format!("In a script, say the name once more: --yes {name}")));
+                    .hint(format!("In a script, say the name once more: --yes {}", shell::word(&name))));
                 }
                 None => {
                     context.ask.line(&format!("Type the name of the user to remove it ({name})"), None)?
@@ -97,7 +98,10 @@ async fn change(client: &Client, name: &str, new: Secret, context: &mut Context<
     let session: Session = client.get(&path(&["session"])).await?;
     if !context.ask.present() {
         return Err(Failure::usage("A password is changed in a terminal, or over the socket of the server.")
-            .hint(format!("On the server's machine: muster user passwd {name} --password-file FILE")));
+            .hint(format!(
+                "On the server's machine: muster user passwd {} --password-file FILE",
+                shell::word(name)
+            )));
     }
     context.ask.tell(&safe(&format!("Your own password, {}, is needed for this.", session.user)));
     let signed = Signed::open(client.anonymous(), Some(&session.user), None, context).await?;
@@ -191,9 +195,13 @@ pub(super) fn spelt(grants: &Grants, names: &[(u64, String)]) -> String {
             format!("{}@{}", grant.role, name.unwrap_or_else(|| id.to_string()))
         }
     };
-    match grants.0.as_slice() {
+    // What holds everywhere first, then by remote: the same text however it was kept.
+    let mut spelt: Vec<(bool, String)> =
+        grants.0.iter().map(|grant| (grant.scope != Scope::All, one(grant))).collect();
+    spelt.sort();
+    match spelt.as_slice() {
         [] => "nothing".to_owned(),
-        grants => grants.iter().map(one).collect::<Vec<_>>().join(", "),
+        spelt => spelt.iter().map(|(_, text)| text.as_str()).collect::<Vec<_>>().join(", "),
     }
 }
 
@@ -251,4 +259,21 @@ async fn ls(client: &Client, common: &Common, context: &mut Context<'_>) -> Resu
     }
     context.print_table(&table)?;
     Ok(Exit::Done)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn roles_are_told_in_one_order() {
+        let grant = |role, scope| Grant { role, scope };
+        let viewer = grant(Role::Viewer, Scope::All);
+        let there = grant(Role::Operator, Scope::Remote(RemoteId(7)));
+        let names = [(7, "rack".to_owned())];
+        for grants in [vec![viewer, there], vec![there, viewer]] {
+            assert_eq!(spelt(&Grants(grants), &names), "viewer, operator@rack");
+        }
+        assert_eq!(spelt(&Grants(Vec::new()), &names), "nothing");
+    }
 }

@@ -24,6 +24,7 @@ use crate::serve::log::Log;
 use crate::serve::notify::Notify;
 use crate::serve::running::{Link, Running, Start};
 use crate::serve::{refusal, settings, signals};
+use crate::term::shell;
 
 /// The administrator of the demo.
 const USER: &str = "admin";
@@ -97,7 +98,7 @@ pub async fn run(demo: &Demo, context: &mut Context<'_>) -> Result<Exit, Failure
         sim.stop().await;
         return Err(failure);
     }
-    context.print(&greeting(&running, &mark, &dir, control))?;
+    context.print(&greeting(&running, &mark, &dir, control, &sites::told(&sim, &topology)))?;
     let ended = running.until_ended(signals).await;
     sim.stop().await;
     ended
@@ -219,16 +220,23 @@ fn password() -> String {
     (0..5).map(|_| group(&mut random)).collect::<Vec<_>>().join("-")
 }
 
-fn greeting(running: &Running, mark: &Mark, dir: &DataDir, control: Option<SocketAddr>) -> String {
-    let dir = dir.path().display();
+fn greeting(
+    running: &Running,
+    mark: &Mark,
+    dir: &DataDir,
+    control: Option<SocketAddr>,
+    sites: &str,
+) -> String {
+    let dir = shell::word(&dir.path().to_string_lossy());
     let muster = std::env::args().next().filter(|name| name.contains('/')).unwrap_or("muster".to_owned());
+    let muster = shell::word(&muster);
     let url = running.urls().into_iter().next().unwrap_or_default();
     let faults = control.map(|at| format!("faults    http://{at}/remotes (docs/simulator.md)\n"));
     format!(
         "A simulated fleet is served at {url}\n\
          sign-in   {USER}  {}\n\
          data      {dir}\n\
-         {}\n\
+         {}{sites}\n\
          Try, in another terminal:\n  \
          {muster} guest ls status:running --data-dir {dir}\n  \
          {muster} guest start rack/windows-licences --data-dir {dir}\n  \

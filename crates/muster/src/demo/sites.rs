@@ -12,6 +12,25 @@ use pve_sim::{Remote, Sim, Topology};
 
 use super::trouble;
 use crate::failure::Failure;
+use crate::term::text::pad_right;
+
+/// Whom every site knows.
+const ROOT: &str = "root@pam";
+
+/// The sites as whoever wants to sign in to one has to know them: where each node listens, and root's password.
+pub(super) fn told(sim: &Sim, topology: &Topology) -> String {
+    let mut lines = String::new();
+    for remote in sim.remotes() {
+        let addresses = remote.nodes().into_iter().filter_map(|node| remote.address(&node));
+        let addresses: Vec<String> = addresses.map(|address| address.to_string()).collect();
+        let site = topology.remotes.iter().find(|site| site.name == remote.name());
+        let root = site.and_then(|site| site.users.iter().find(|user| user.userid == ROOT));
+        let password = root.map_or("", |root| root.password.as_str());
+        let name = pad_right(remote.name(), 8);
+        lines.push_str(&format!("  {name}  {ROOT}  {password}  {}\n", addresses.join(" ")));
+    }
+    format!("Its sites, for \"remote add\", \"at\" and \"doctor\":\n{lines}")
+}
 
 /// What is kept of a site's sign-in.
 enum Way {
@@ -118,9 +137,9 @@ async fn enter(
     let user = |id: &str| site.users.iter().find(|user| user.userid == id);
     let (who, keep) = match &way {
         Way::Minted(rights) => {
-            ("root@pam", Keep::Mint { rights: *rights, token_name: token_name.to_owned(), ends: None })
+            (ROOT, Keep::Mint { rights: *rights, token_name: token_name.to_owned(), ends: None })
         }
-        Way::Pasted => ("root@pam", Keep::Given),
+        Way::Pasted => (ROOT, Keep::Given),
         Way::Password(id) => (*id, Keep::Given),
     };
     let Some(user) = user(who) else { return Ok(None) };

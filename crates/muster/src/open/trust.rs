@@ -1,4 +1,4 @@
-//! Whether to believe the certificate that a host shows: [`decide`].
+//! Whether to believe a certificate that is shown: [`decide`] for a host, [`judge`] for anyone.
 
 use pve::trust::{Certificate, Fingerprint, Presented, TrustPolicy};
 
@@ -62,6 +62,118 @@ pub fn facts(certificate: &Certificate) -> Vec<String> {
     ]
 }
 
+/// How a certificate is found on the host itself.
+pub const ON_THE_HOST: &str =
+    "On the host it is shown by:  openssl x509 -in /etc/pve/local/pve-ssl.pem -noout -fingerprint -sha256";
+
+/// A certificate that nobody known vouches for, and the words with which a person is asked about it.
+pub struct Shown<'a> {
+    /// Who shows it.
+    pub name: &'a str,
+    /// Its fingerprint.
+    pub fingerprint: Fingerprint,
+    /// Its facts, one a line.
+    pub facts: Vec<String>,
+    /// Why it is not trusted.
+    pub why: &'a str,
+    /// To whom it is not known: `here`.
+    pub known: &'a str,
+    /// What is asked: `Trust it?`
+    pub question: &'a str,
+    /// Where its owner reads the fingerprint.
+    pub whose: Whose,
+}
+
+/// Whose certificate it is, and with it where the right fingerprint is to be had.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Whose {
+    /// A Proxmox VE host's.
+    Host,
+    /// A Muster server's.
+    Server,
+}
+
+impl Whose {
+    /// What to do when it is not the one that was given.
+    fn differs(self) -> &'static str {
+        match self {
+            Self::Host => {
+                "If the certificate was renewed on purpose, compare the new fingerprint on the host and give that one. \
+                 Otherwise someone may sit in between."
+            }
+            Self::Server => "Compare it with what \"muster serve\" printed when it started there.",
+        }
+    }
+
+    /// How it is accepted once it was compared.
+    fn accepted(self, fingerprint: Fingerprint) -> String {
+        match self {
+            Self::Host => {
+                format!("If that is the host's certificate, add:  --fingerprint {fingerprint}\n{ON_THE_HOST}")
+            }
+            Self::Server => format!(
+                "If that is the server's certificate (it prints the fingerprint when it starts), add:  \
+                 --fingerprint {fingerprint}"
+            ),
+        }
+    }
+
+    /// Where a person compares it.
+    fn compare(self) -> &'static str {
+        match self {
+            Self::Host => "Compare the SHA-256 with the one on the host (its node → System → Certificates).",
+            Self::Server => "Compare the SHA-256 with what \"muster serve\" printed when it started there.",
+        }
+    }
+}
+
+/// Decides about a certificate that nobody vouches for: by the fingerprints that were given, by a word given in
+/// advance, or by the person, if there is one.
+///
+/// # Errors
+/// Not trusted: the failure shows the certificate and names the option that would accept it.
+pub fn judge(shown: &Shown<'_>, beliefs: &Beliefs, ask: &mut dyn Ask) -> Result<Grounds, Failure> {
+    let Shown { name, fingerprint, facts, why, known, question, whose } = shown;
+    if beliefs.fingerprints.contains(fingerprint) {
+        return Ok(Grounds::Fingerprint);
+    }
+    if !beliefs.fingerprints.is_empty() {
+        let expected = beliefs.fingerprints.iter().map(ToString::to_string).collect::<Vec<_>>().join(" or ");
+        return Err(Failure::new(
+            Exit::Certificate,
+            format!(
+                "{name} shows another certificate than the one given with --fingerprint. Nothing was sent."
+            ),
+        )
+        .cause("certificate_changed")
+        .detail(facts.iter().cloned())
+        .detail([format!("given    {expected}")])
+        .hint(whose.differs()));
+    }
+    if beliefs.accept_new {
+        ask.tell(&safe(&format!("{name}: accepting the certificate shown, SHA-256 {fingerprint}")));
+        return Ok(Grounds::AcceptedNew);
+    }
+    let untrusted = |sentence: String| {
+        Failure::new(Exit::Certificate, sentence)
+            .cause("untrusted_certificate")
+            .detail(facts.iter().cloned())
+            .hint(whose.accepted(*fingerprint))
+    };
+    if !ask.present() {
+        return Err(untrusted(format!("The certificate of {name} is not trusted: {why}. Nothing was sent.")));
+    }
+    ask.tell(&safe(&format!("The certificate of {name} is not known {known}: {why}.")));
+    for line in facts {
+        ask.tell(&format!("  {}", safe(line)));
+    }
+    ask.tell(whose.compare());
+    match ask.confirm(question)? {
+        true => Ok(Grounds::Confirmed),
+        false => Err(untrusted(format!("The certificate of {name} was not confirmed. Nothing was sent."))),
+    }
+}
+
 /// Decides whether what `name` shows is to be believed, asking if there is someone to ask.
 ///
 /// # Errors
@@ -75,50 +187,19 @@ pub fn decide(
     let Some(leaf) = presented.leaf() else {
         return Err(Failure::new(Exit::Certificate, format!("{name} showed no certificate.")));
     };
-    let pinned = || TrustPolicy::leaf(leaf.fingerprint);
     let why = match presented.by_system() {
         Ok(()) => return Ok((TrustPolicy::system(), Grounds::System)),
-        Err(why) => why,
+        Err(why) => why.to_string(),
     };
-    if beliefs.fingerprints.contains(&leaf.fingerprint) {
-        return Ok((pinned(), Grounds::Fingerprint));
-    }
-    if !beliefs.fingerprints.is_empty() {
-        let expected = beliefs.fingerprints.iter().map(ToString::to_string).collect::<Vec<_>>().join(" or ");
-        return Err(Failure::new(
-            Exit::Certificate,
-            format!("{name} shows another certificate than the one given with --fingerprint. Nothing was sent."),
-        )
-        .cause("certificate_changed")
-        .detail(facts(leaf))
-        .detail([format!("given    {expected}")])
-        .hint(
-            "If the certificate was renewed on purpose, compare the new fingerprint on the host and give that one. \
-             Otherwise someone may sit in between.",
-        ));
-    }
-    if beliefs.accept_new {
-        ask.tell(&format!("{}: accepting the certificate shown, SHA-256 {}", safe(name), leaf.fingerprint));
-        return Ok((pinned(), Grounds::AcceptedNew));
-    }
-    let untrusted = |sentence: String| {
-        Failure::new(Exit::Certificate, sentence).cause("untrusted_certificate").detail(facts(leaf)).hint(format!(
-            "If that is the host's certificate, add:  --fingerprint {}\n\
-             On the host it is shown by:  openssl x509 -in /etc/pve/local/pve-ssl.pem -noout -fingerprint -sha256",
-            leaf.fingerprint
-        ))
+    let shown = Shown {
+        name,
+        fingerprint: leaf.fingerprint,
+        facts: facts(leaf),
+        why: &why,
+        known: "here",
+        question: "Trust it while this command runs?",
+        whose: Whose::Host,
     };
-    if !ask.present() {
-        return Err(untrusted(format!("The certificate of {name} is not trusted: {why}. Nothing was sent.")));
-    }
-    ask.tell(&format!("The certificate of {} is not known here: {}.", safe(name), safe(&why.to_string())));
-    for line in facts(leaf) {
-        ask.tell(&format!("  {}", safe(&line)));
-    }
-    ask.tell("Compare the SHA-256 with the one on the host (its node → System → Certificates).");
-    if ask.confirm("Trust it while this command runs?")? {
-        Ok((pinned(), Grounds::Confirmed))
-    } else {
-        Err(untrusted(format!("The certificate of {name} was not confirmed. Nothing was sent.")))
-    }
+    let grounds = judge(&shown, beliefs, ask)?;
+    Ok((TrustPolicy::leaf(leaf.fingerprint), grounds))
 }

@@ -25,7 +25,7 @@ use crate::failure::Failure;
 /// What the command says.
 pub async fn config(command: &ConfigCommand, context: &mut Context<'_>) -> Result<Exit, Failure> {
     match command {
-        ConfigCommand::Show(wanted) => show::show(wanted, context),
+        ConfigCommand::Show(wanted) => show::show(wanted, context).await,
         ConfigCommand::Check(wanted) => show::check(wanted, context),
         ConfigCommand::SetupLink(call) => {
             let link: api::setup::SetupLink =
@@ -189,14 +189,54 @@ pub async fn restore(wanted: &Restore, context: &mut Context<'_>) -> Result<Exit
     if !wanted.file.exists() {
         return Err(Failure::usage(format!("There is no file {}.", wanted.file.display())));
     }
-    let looked = Store::look(&from).await.map_err(|e| refusal::of(&e, None))?;
+    let looked = Store::look(&from).await.map_err(|e| refusal::of_backup(&wanted.file, &e))?;
     let Some(looked) = looked else {
         return Err(Failure::new(Exit::Failed, format!("{} is empty.", wanted.file.display())));
     };
-    let dir = DataDir::take(&datadir::place(&config, &environment)?)?;
-    let into = database::place(&config, &dir);
+    let place = datadir::place(&config, &environment)?;
+    let untouched = Untouched::before(&place);
+    let lines = restore_into(wanted, &config, &environment, &looked, DataDir::take(&place)?).await;
+    if lines.is_err() {
+        untouched.again();
+    }
+    context.print_lines(&lines?)?;
+    Ok(Exit::Done)
+}
+
+/// What was not there before: a refusal leaves nothing, lest a server that is started on it begins anew.
+struct Untouched {
+    lock: Option<PathBuf>,
+    missing: Vec<PathBuf>,
+}
+
+impl Untouched {
+    fn before(dir: &Path) -> Self {
+        let lock = Some(dir.join("lock")).filter(|lock| !lock.exists());
+        let missing = dir.ancestors().take_while(|dir| !dir.exists()).map(Path::to_owned).collect();
+        Self { lock, missing }
+    }
+
+    fn again(self) {
+        if let Some(lock) = self.lock {
+            let _ = std::fs::remove_file(lock);
+        }
+        // Only those that are empty.
+        for dir in self.missing {
+            let _ = std::fs::remove_dir(dir);
+        }
+    }
+}
+
+async fn restore_into(
+    wanted: &Restore,
+    config: &Config,
+    environment: &Environment,
+    looked: &store::Looked,
+    dir: DataDir,
+) -> Result<Vec<String>, Failure> {
+    let into = database::place(config, &dir);
     // The key is looked at first: whoever restores should know at once whether it is the right one.
-    let ring = KeyRing::find(&config, &environment, &dir, true);
+    let ring = KeyRing::find(config, environment, &dir, true);
     let key = match &ring {
         Ok(ring) => {
             let keys = ring.keys();
@@ -205,7 +245,8 @@ pub async fn restore(wanted: &Restore, context: &mut Context<'_>) -> Result<Exit
                     Exit::Failed,
                     format!("The sealing key of {} does not fit this backup (it needs key {needed}).", ring.place),
                 )
-                .hint("Put the key in its place that was in use when the backup was made. Nothing has been changed."));
+                .hint("Put the key in its place that was in use when the backup was made. Nothing has been changed: a server \
+                     started there now would begin with an empty database."));
             }
             format!("The sealing key of {} fits.", ring.place)
         }
@@ -216,12 +257,11 @@ pub async fn restore(wanted: &Restore, context: &mut Context<'_>) -> Result<Exit
     };
     let restored = Store::restore(&wanted.file, &into, wanted.replace, &store::Timings::default())
         .await
-        .map_err(|e| refusal::of(&e, None))?;
+        .map_err(|e| refusal::of_restore(&wanted.file, &e))?;
     let mut lines = vec![format!("Restored {} into {into}.", wanted.file.display())];
     lines.extend(
         restored.replaced.map(|kept| format!("What was there before is kept as {}.", kept.display())),
     );
     lines.push(key);
-    context.print_lines(&lines)?;
-    Ok(Exit::Done)
+    Ok(lines)
 }

@@ -15,6 +15,7 @@ use crate::cli::serve::Serve;
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::term::shell;
 
 /// Serves until told to end.
 ///
@@ -79,8 +80,15 @@ fn announce(running: &Running, dir: &DataDir, context: &mut Context<'_>) -> Resu
         lines.push(format!("Make the first administrator, within an hour, with the link in {file}"));
     }
     if running.link.is_some() || running.link_file.is_some() {
-        // Until there is a console to open the link in, this is the shortest way.
-        lines.push("or on this machine: muster user add NAME --role administrator".to_owned());
+        // Until there is a console to open the link in, this is the shortest way; a directory that no command line
+        // looks into by itself has to be named.
+        let usual =
+            datadir::default_place(&Environment::of_process()).is_some_and(|usual| usual == dir.path());
+        let place = match usual {
+            true => String::new(),
+            false => format!(" --data-dir {}", shell::word(&dir.path().to_string_lossy())),
+        };
+        lines.push(format!("or on this machine: muster user add NAME --role administrator{place}"));
     }
     context.print_lines(&lines)?;
     // What stands in the log is read by more eyes than a terminal.

@@ -136,7 +136,7 @@ pub fn sockets(
 }
 
 /// Under systemd the unit's own directory, whose mode says who may come; else the person's.
-fn known_place(environment: &Environment) -> Option<(PathBuf, u32)> {
+pub fn known_place(environment: &Environment) -> Option<(PathBuf, u32)> {
     let runtime = environment.path("RUNTIME_DIRECTORY").map(|dir| (dir, 0o660));
     let (dir, mode) = runtime.or_else(|| Some((environment.path("XDG_RUNTIME_DIR")?, 0o600)))?;
     Some((dir.join("muster.sock"), mode))

@@ -6,28 +6,51 @@ use fleet::Clock;
 use store::{Retention, Store};
 use tokio::sync::watch;
 
-/// After the start, when everything else has settled.
-const FIRST: Duration = Duration::from_secs(120);
-/// From then on.
-const EVERY: Duration = Duration::from_secs(3_600);
+/// When it is done.
+#[derive(Debug, Clone, Copy)]
+pub struct Pace {
+    /// After the start, when everything else has settled.
+    first: Duration,
+    /// From then on.
+    every: Duration,
+}
+
+impl Pace {
+    /// As it should be, or in hundredths for tests.
+    pub fn of(test: bool) -> Self {
+        let part = if test { 100 } else { 1 };
+        Self { first: Duration::from_secs(120) / part, every: Duration::from_secs(3_600) / part }
+    }
+}
+
 /// Rows that go at once, so that no write waits long.
 const BATCH: usize = 500;
 
 /// Runs until the server ends.
-pub async fn run(store: Store, kept: Retention, clock: Clock, mut stopped: watch::Receiver<bool>) {
-    let mut wait = FIRST;
+pub async fn run(
+    store: Store,
+    kept: Retention,
+    pace: Pace,
+    clock: Clock,
+    mut stopped: watch::Receiver<bool>,
+) {
+    let mut wait = pace.first;
     loop {
         tokio::select! {
             () = tokio::time::sleep(wait) => {}
             _ = stopped.wait_for(|stopped| *stopped) => return,
         }
-        wait = EVERY;
+        wait = pace.every;
         match store.expire(&kept, clock.now().wall, BATCH).await {
-            Ok(gone) if gone.events + gone.operations + gone.drift == 0 => {}
+            Ok(gone) if gone.clock_doubted => tracing::warn!(
+                "the clock has jumped by more than a day: nothing old is deleted until it is seen twice"
+            ),
+            Ok(gone) if gone.events + gone.operations + gone.drift + gone.audit == 0 => {}
             Ok(gone) => tracing::info!(
                 events = gone.events,
                 operations = gone.operations,
                 drift = gone.drift,
+                audit = gone.audit,
                 "records older than they are kept for are gone"
             ),
             Err(e) => tracing::warn!("old records stay for now: {e}"),

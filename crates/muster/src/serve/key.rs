@@ -22,7 +22,7 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 
 /// The name of the systemd credential.
-const CREDENTIAL: &str = "muster-key";
+pub const CREDENTIAL: &str = "muster-key";
 
 /// One key.
 pub type Key = Zeroizing<[u8; 32]>;

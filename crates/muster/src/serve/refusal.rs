@@ -1,5 +1,8 @@
 //! Why a store does not open, as one sentence and what to do about it.
 
+use std::io::Read as _;
+use std::path::Path;
+
 use store::{OpenError, StoreError};
 
 use super::key::KeyRing;
@@ -37,6 +40,41 @@ pub fn of(error: &OpenError, ring: Option<&KeyRing>) -> Failure {
             .hint("muster restore FILE --data-dir NEW (docs/backup.md). Nothing has been changed."),
         OpenError::Store(StoreError::Unreachable(_)) => Failure::new(Exit::Unreachable, sentence),
         _ => Failure::new(Exit::Failed, sentence),
+    }
+}
+
+/// Why a file is not restored from.
+pub fn of_backup(file: &Path, error: &OpenError) -> Failure {
+    let shown = file.display();
+    let begins = std::fs::File::open(file).and_then(|mut file| {
+        let mut head = [0; 16];
+        file.read_exact(&mut head).map(|()| head)
+    });
+    let is_database = begins.is_ok_and(|head| head == *b"SQLite format 3\0");
+    match error {
+        OpenError::Store(StoreError::Damaged(text)) if is_database => {
+            Failure::new(Exit::Failed, format!("The backup {shown} is damaged ({text})."))
+                .hint("Take another one. Nothing has been changed.")
+        }
+        OpenError::Store(StoreError::Damaged(_)) | OpenError::Foreign(_) => {
+            Failure::new(Exit::Failed, format!("{shown} is no backup of Muster."))
+                .hint("\"muster backup FILE\" makes one. Nothing has been changed.")
+        }
+        OpenError::Newer { found, known } => Failure::new(
+            Exit::Failed,
+            format!("The backup {shown} was made by a newer Muster (schema {found}, this one knows {known})."),
+        )
+        .hint("Restore it with that version. Nothing has been changed."),
+        other => of(other, None),
+    }
+}
+
+/// Why a backup was not put into its place: the file, or the place.
+pub fn of_restore(file: &Path, error: &OpenError) -> Failure {
+    match error {
+        // What is in the place is only ever replaced, never read.
+        OpenError::Store(StoreError::Damaged(_)) | OpenError::Foreign(_) => of_backup(file, error),
+        other => of(other, None),
     }
 }
 

@@ -178,7 +178,12 @@ impl Running {
             tasks.spawn(open.clone().unix(listener));
             running.sockets.push(socket);
         }
-        tasks.spawn(housekeeping::run(running.store.clone(), retention(&running.config), clock, stopped));
+        let pace = housekeeping::Pace::of(running.config.text(&settings::PACE) == Some("test"));
+        let kept = retention(&running.config);
+        tasks.spawn(housekeeping::run(running.store.clone(), kept, pace, clock, stopped.clone()));
+        if let Some(file) = running.link_file.clone() {
+            tasks.spawn(remove_when_done(file, running.app.governed(), stopped));
+        }
         running.tasks = tasks;
         running.notify.ready(&format!("serving {}", running.urls().join(" ")));
         Ok(running)
@@ -356,6 +361,20 @@ async fn setup(
     }
 }
 
+/// The link in the file works once: with the first administrator it goes.
+async fn remove_when_done(
+    file: PathBuf,
+    mut governed: watch::Receiver<bool>,
+    mut stopped: watch::Receiver<bool>,
+) {
+    tokio::select! {
+        made = governed.wait_for(|made| *made) => if made.is_ok() {
+            let _ = std::fs::remove_file(&file);
+        },
+        _ = stopped.wait_for(|stopped| *stopped) => {}
+    }
+}
+
 /// What jitters starts differently each time.
 fn seed() -> u64 {
     rand::random()
@@ -445,6 +464,7 @@ fn retention(config: &Config) -> store::Retention {
         events: config.span(&settings::KEEP_EVENTS),
         operations: config.span(&settings::KEEP_OPERATIONS),
         drift: config.span(&settings::KEEP_DRIFT),
+        audit: Some(config.span(&settings::KEEP_AUDIT)),
         ..store::Retention::default()
     }
 }

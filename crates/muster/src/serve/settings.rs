@@ -286,14 +286,23 @@ pub const KEEP_DRIFT: Setting = setting(
     "30d",
     "How long samples of replies that did not fit their documented types are kept",
 );
+/// How long the audit log is kept once it was exported.
+pub const KEEP_AUDIT: Setting = setting(
+    "retention.audit",
+    "keep-audit",
+    "MUSTER_KEEP_AUDIT",
+    Kind::Span,
+    "365d",
+    "How long rows of the audit log are kept that were exported; others are never deleted",
+);
 /// Hundredths of all times, for tests against a simulator.
 pub const PACE: Setting = setting(
     "pace",
     "pace",
     "MUSTER_PACE",
-    Kind::Choice(&["true", "test"]),
-    "true",
-    "\"test\" polls and waits in hundredths of the time, for tests against pve-sim; never for real hosts",
+    Kind::Choice(&["real", "test"]),
+    "real",
+    "How fast time passes: \"test\" polls and waits in hundredths of the time, against pve-sim; never for real hosts",
 );
 
 /// All of them, in the order in which they are shown.
@@ -320,6 +329,7 @@ pub const ALL: &[&Setting] = &[
     &KEEP_EVENTS,
     &KEEP_OPERATIONS,
     &KEEP_DRIFT,
+    &KEEP_AUDIT,
     &PACE,
 ];
 

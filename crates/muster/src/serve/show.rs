@@ -1,38 +1,48 @@
-//! `muster config show` and `muster config check`: what a server started here would do.
+//! `muster config show` and `muster config check`: what a server started here would do, and what is said beside it of one
+//! that runs.
+
+use std::time::Duration;
 
 use serde_json::json;
 
 use super::config::{Config, Environment, Origin};
 use super::datadir::{self, DataDir};
 use super::doors;
-use super::settings;
-use crate::cli::Output;
+use super::settings::{self, Setting};
 use crate::cli::serve::{ConfigCheck, ConfigShow};
+use crate::cli::{Common, Output};
+use crate::client::contexts::Contexts;
+use crate::client::{Patience, find, path};
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::term::table::{Column, Table, Tone};
+use crate::term::text::{moment, safe, span};
+
+/// How long a server that may run here is waited for.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Prints every setting with its value and who said so.
 ///
 /// # Errors
 /// The settings are wrong, or the output cannot be written.
-pub fn show(wanted: &ConfigShow, context: &mut Context<'_>) -> Result<Exit, Failure> {
+pub async fn show(wanted: &ConfigShow, context: &mut Context<'_>) -> Result<Exit, Failure> {
     let environment = Environment::of_process();
     let config = Config::read(&wanted.given, &environment)?;
+    let place = datadir::place(&config, &environment).ok().map(|path| path.display().to_string());
     let rows: Vec<_> = settings::ALL
         .iter()
         .filter_map(|setting| {
             let value = config.value(setting)?;
-            let found = match setting.key {
-                key if key == settings::DATA_DIR.key => {
-                    datadir::place(&config, &environment).ok().map(|path| path.display().to_string())
-                }
-                _ => None,
+            let shown = match setting.key {
+                key if key == settings::DATA_DIR.key => place.clone().unwrap_or_default(),
+                _ => value.shown(setting),
             };
-            let shown = found.unwrap_or_else(|| value.shown(setting));
             // What is found in its own way has no value here, but a way.
-            let words = if shown.is_empty() { setting.default.to_owned() } else { shown.clone() };
+            let words = match shown.is_empty() {
+                true => found(setting, &config, &environment, place.as_deref()),
+                false => shown.clone(),
+            };
             Some((*setting, value, shown, words))
         })
         .collect();
@@ -76,7 +86,67 @@ pub fn show(wanted: &ConfigShow, context: &mut Context<'_>) -> Result<Exit, Fail
         None => "file: none".to_owned(),
     };
     context.note(&file);
+    context.note("This is what a server would do that is started here now, with this file and environment.");
+    for line in running(place.as_deref(), &environment).await {
+        context.note(&safe(&line));
+    }
     Ok(Exit::Done)
+}
+
+/// What a setting comes to that holds no value of its own, as far as that can be told from here.
+fn found(setting: &Setting, config: &Config, environment: &Environment, place: Option<&str>) -> String {
+    let in_dir = |name: &str| place.map(|place| format!("{place}/{name}"));
+    let told = match setting.key {
+        key if key == settings::DATABASE.key => in_dir("muster.db"),
+        key if key == settings::KEY_FILE.key => environment
+            .path("CREDENTIALS_DIRECTORY")
+            .map(|dir| dir.join(super::key::CREDENTIAL))
+            .filter(|path| path.exists())
+            .map(|path| path.display().to_string())
+            .or_else(|| in_dir("key")),
+        key if key == settings::KEY.key => Some("none of its own: it is in the key file".to_owned()),
+        key if key == settings::SOCKET.key => Some(match doors::known_place(environment) {
+            Some((path, _)) => path.display().to_string(),
+            None => "none beside the one in the data directory".to_owned(),
+        }),
+        key if key == settings::PUBLIC_URL.key => None,
+        key if key == settings::TLS_CERTIFICATE.key || key == settings::TLS_KEY.key => {
+            let tls = config.addresses(&settings::LISTEN).into_iter();
+            let mut tls = tls.map(|address| doors::speech(config, address));
+            (!tls.any(|speech| speech == doors::Speech::Tls))
+                .then(|| "none: nothing listens with TLS".to_owned())
+        }
+        _ => None,
+    };
+    told.unwrap_or_else(|| setting.default.to_owned())
+}
+
+/// What is to be said of servers that run: their own word counts, not what they would be started with.
+async fn running(place: Option<&str>, environment: &Environment) -> Vec<String> {
+    let mut lines = Vec::new();
+    if let Some(dir) = place {
+        let patience = Patience { connect: PATIENCE, answer: PATIENCE };
+        let common = Common { data_dir: Some(dir.into()), ..Common::default() };
+        let client = find::find(&common, environment, patience).ok();
+        if let Some(client) = client
+            && let Ok(system) = client.get::<api::system::System>(&path(&["system"])).await
+        {
+            lines.push(format!(
+                "A server runs on {dir} since {}: Muster {}, reached at {}. What it was started with may differ.",
+                moment(system.started),
+                system.version,
+                system.reached_at
+            ));
+        }
+    }
+    let current = Contexts::read(environment).ok();
+    if let Some(known) = current.as_ref().and_then(Contexts::current) {
+        lines.push(format!(
+            "Other commands go to {} ({}), the server in use; this is not about it.",
+            known.name, known.url
+        ));
+    }
+    lines
 }
 
 /// Says whether a server could be started with this.
@@ -113,6 +183,14 @@ pub fn check(wanted: &ConfigCheck, context: &mut Context<'_>) -> Result<Exit, Fa
             _ => "",
         };
         lines.push(format!("It would listen on {}://{address}{more}.", speech.scheme()));
+    }
+    let (idle, longest) = (config.span(&settings::SESSION_IDLE), config.span(&settings::SESSION_LONGEST));
+    if idle > longest {
+        lines.push(format!(
+            "sessions.idle ({}) comes to nothing: a session ends after sessions.longest ({}), used or not.",
+            span(idle.as_secs()),
+            span(longest.as_secs())
+        ));
     }
     lines.push(format!("Its data directory is {}.", path.display()));
     context.print_lines(&lines)?;

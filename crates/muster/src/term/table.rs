@@ -1,7 +1,7 @@
 //! Plain tables for a terminal: [`Table`].
 //!
-//! On a terminal a table is made to fit: wide columns are narrowed first, then the least important ones
-//! are left out, and a line below says which. In a pipe nothing is cut.
+//! On a terminal a table is made to fit: ids take their short form, wide columns are narrowed, then the least important
+//! ones are left out, and a line below says which. What is typed again is never cut. In a pipe nothing is.
 
 use super::text::{fit, pad_left, pad_right, safe, width};
 
@@ -75,18 +75,35 @@ pub struct Column {
     right: bool,
     least: usize,
     rank: u8,
+    whole: bool,
+    short: Option<fn(&str) -> String>,
 }
 
 impl Column {
     /// A column that is always there and may be narrowed to `least` columns.
     pub const fn new(head: &'static str, least: usize) -> Self {
-        Self { head, right: false, least, rank: 0 }
+        Self { head, right: false, least, rank: 0, whole: false, short: None }
     }
 
     /// Figures: set to the right.
     #[must_use]
     pub const fn right(mut self) -> Self {
         self.right = true;
+        self
+    }
+
+    /// Is typed again as it stands here: never narrowed, only left out if its rank says so.
+    #[must_use]
+    pub const fn whole(mut self) -> Self {
+        self.whole = true;
+        self
+    }
+
+    /// An id that has a shorter form which may be typed as well: where room is short, that one is shown, whole.
+    #[must_use]
+    pub const fn short(mut self, short: fn(&str) -> String) -> Self {
+        self.whole = true;
+        self.short = Some(short);
         self
     }
 
@@ -121,18 +138,39 @@ impl Table {
         self.rows.is_empty()
     }
 
+    /// How wide each column would like to be.
+    fn natural(&self) -> Vec<usize> {
+        let widest = |(i, column): (usize, &Column)| {
+            let cells = self.rows.iter().filter_map(|(_, cells)| cells.get(i)).map(|(_, text)| width(text));
+            cells.max().unwrap_or(0).max(width(column.head))
+        };
+        self.columns.iter().enumerate().map(widest).collect()
+    }
+
+    /// The same with ids in their short form, and the heads of those columns.
+    fn shortened(&self) -> Option<(Self, Vec<&'static str>)> {
+        let mut short = self.clone();
+        let mut heads = Vec::new();
+        for (i, column) in short.columns.iter_mut().enumerate() {
+            let Some(shorten) = column.short.take() else { continue };
+            heads.push(column.head);
+            for cell in short.rows.iter_mut().filter_map(|(_, cells)| cells.get_mut(i)) {
+                cell.1 = shorten(&cell.1);
+            }
+        }
+        (!heads.is_empty()).then_some((short, heads))
+    }
+
     /// The table as lines.
     pub fn lines(&self, paper: Paper) -> Vec<String> {
-        let natural: Vec<usize> = self
-            .columns
-            .iter()
-            .enumerate()
-            .map(|(i, column)| {
-                let cells =
-                    self.rows.iter().filter_map(|(_, cells)| cells.get(i)).map(|(_, text)| width(text));
-                cells.max().unwrap_or(0).max(width(column.head))
-            })
-            .collect();
+        let natural = self.natural();
+        let fits = paper.columns.is_none_or(|columns| total(natural.iter().copied().map(Some)) <= columns);
+        if !fits && let Some((short, heads)) = self.shortened() {
+            let mut lines = short.lines(paper);
+            let note = format!("{} in short: it may be typed so.", heads.join(", "));
+            lines.push(Tone::Dim.paint(&note, paper.colour));
+            return lines;
+        }
         let (widths, hidden) = match paper.columns {
             None => (natural.into_iter().map(Some).collect(), Vec::new()),
             Some(columns) => self.squeeze(&natural, columns),
@@ -192,8 +230,9 @@ impl Table {
         let mut widths: Vec<Option<usize>> = natural.iter().copied().map(Some).collect();
         let mut hidden = Vec::new();
         loop {
-            let least: usize =
-                total(widths.iter().zip(&self.columns).map(|(w, c)| w.map(|w| w.min(c.least))));
+            let narrowed =
+                |(w, c): (&Option<usize>, &Column)| w.map(|w| if c.whole { w } else { w.min(c.least) });
+            let least: usize = total(widths.iter().zip(&self.columns).map(narrowed));
             if least <= room {
                 break;
             }
@@ -214,7 +253,7 @@ impl Table {
             let widest = widths
                 .iter_mut()
                 .zip(&self.columns)
-                .filter_map(|(w, c)| w.as_mut().filter(|w| **w > c.least))
+                .filter_map(|(w, c)| w.as_mut().filter(|w| !c.whole && **w > c.least))
                 .max_by_key(|w| **w);
             match widest {
                 Some(width) => *width -= 1,
@@ -274,6 +313,26 @@ mod tests {
         let lines = guests().lines(Paper { columns: Some(26), colour: false });
         assert_eq!(lines.last().unwrap(), "Not shown for want of room: TAGS, MEM.");
         assert!(lines[1].contains("running"), "the state survives: {:?}", lines[1]);
+    }
+
+    #[test]
+    fn ids_are_whole_or_in_their_short_form_and_never_cut() {
+        let mut table = Table::new(vec![
+            Column::new("GUEST", 8).whole(),
+            Column::new("NAME", 6),
+            Column::new("STATE", 7).rank(1),
+            Column::new("ID", 8).short(|id| format!("…{}", id.get(id.len() - 6..).unwrap_or(id))),
+        ]);
+        let cells = ["a-long-remote/101", "a name that is long as well", "running", "7353666445783041"];
+        table.row(Tone::Plain, cells.map(|t| (Tone::Plain, t.to_owned())).into());
+        let at = |columns| table.lines(Paper { columns: Some(columns), colour: false });
+        assert!(at(80)[1].ends_with("7353666445783041"), "{:?}", at(80));
+        for columns in [30, 40, 60] {
+            let lines = at(columns);
+            assert!(lines[1].contains("a-long-remote/101") && lines[1].ends_with("…783041"), "{lines:?}");
+            assert_eq!(lines.last().unwrap(), "ID in short: it may be typed so.");
+        }
+        assert!(table.lines(Paper { columns: None, colour: false })[1].ends_with(" 7353666445783041"));
     }
 
     #[test]

@@ -112,11 +112,22 @@ pub fn span(seconds: u64) -> String {
     }
 }
 
+/// A length of time that is still to pass, to the nearest of the units shown: `90 d`, the moment 90 days begin.
+fn left(seconds: u64) -> String {
+    let half = match seconds {
+        0..60 => 0,
+        60..86_400 => 30,
+        86_400..864_000 => 1_800,
+        _ => 43_200,
+    };
+    span(seconds + half)
+}
+
 /// How long ago `then` was at `now`: `now`, `40 s ago`. A time ahead of us says so instead of lying.
 pub fn ago(now: Timestamp, then: Timestamp) -> String {
     let seconds = seconds_between(then, now);
     match seconds {
-        ..-1 => format!("in {}", span(seconds.unsigned_abs())),
+        ..-1 => format!("in {}", left(seconds.unsigned_abs())),
         -1..=1 => "now".to_owned(),
         _ => format!("{} ago", span(seconds.unsigned_abs())),
     }
@@ -218,7 +229,11 @@ pub fn until(now: Timestamp, then: Timestamp) -> String {
     if left <= SignedDuration::ZERO {
         "now".to_owned()
     } else {
-        format!("in {}", span(left.as_secs().unsigned_abs().max(1)))
+        // A part of a second still counts: half a second before the hour it is an hour.
+        format!(
+            "in {}",
+            self::left(left.as_millis().unsigned_abs().div_ceil(1000).try_into().unwrap_or(u64::MAX / 2))
+        )
     }
 }
 
@@ -275,7 +290,12 @@ mod tests {
         assert_eq!(percent(0.031), "3.1 %");
         let t = Timestamp::from_second(1_000_000).unwrap();
         assert_eq!(ago(t, Timestamp::from_second(999_960).unwrap()), "40 s ago");
-        assert_eq!(ago(t, Timestamp::from_second(1_000_100).unwrap()), "in 1 min");
+        assert_eq!(ago(t, Timestamp::from_second(1_000_100).unwrap()), "in 2 min");
+        let soon = |millis: i64| until(t, t + SignedDuration::from_millis(millis));
+        assert_eq!([soon(0), soon(400), soon(8_000)], ["now", "in 1 s", "in 8 s"]);
+        assert_eq!([soon(59 * 60_000 + 59_500), soon(3_600_000)], ["in 1 h", "in 1 h"]);
+        assert_eq!([soon(86_400_000 * 90 - 700), soon(86_400_000 * 89)], ["in 90 d", "in 89 d"]);
+        assert_eq!(soon(86_400_000 * 2 - 1), "in 2 d");
     }
 
     proptest! {

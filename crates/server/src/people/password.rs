@@ -38,7 +38,11 @@ impl Hasher {
                 "weak_password",
                 "The password is too short.",
             )
-            .detail(format!("It has {letters} letters; it takes at least {}.", self.least)));
+            .detail(match letters {
+                0 => format!("A password has at least {} letters.", self.least),
+                1 => format!("The password has 1 letter; it takes at least {}.", self.least),
+                n => format!("The password has {n} letters; it takes at least {}.", self.least),
+            }));
         }
         if password.reveal().len() > LONGEST {
             return Err(Problem::invalid(format!("A password has at most {LONGEST} bytes.")));

@@ -8,7 +8,9 @@ mod setup;
 mod system;
 mod tokens;
 mod users;
+mod welcome;
 
+pub(crate) use self::health::Tried;
 pub(crate) use self::system::resident_bytes;
 use utoipa_axum::router::OpenApiRouter;
 
@@ -26,7 +28,11 @@ pub(crate) fn all() -> OpenApiRouter<App> {
         .merge(system::routes())
         .merge(fleet::routes())
         .merge(crate::stream::routes());
-    OpenApiRouter::new().nest(api::BASE, api).merge(health::routes()).fallback(nothing_here)
+    OpenApiRouter::new()
+        .nest(api::BASE, api)
+        .merge(health::routes())
+        .merge(welcome::routes())
+        .fallback(nothing_here)
 }
 
 async fn nothing_here() -> Problem {

@@ -33,7 +33,7 @@ pub(super) fn routes() -> OpenApiRouter<App> {
     get, path = "/system", tag = "system",
     responses((status = 200, description = "How it fares.", body = System,
         example = json!({"instance": "9f31c0aa", "version": "0.1.0", "started": "2026-01-01T12:00:00Z",
-            "now": "2026-01-02T12:00:00Z", "store": {"engine": "sqlite"}, "remotes": 3, "guests": 41}))),
+            "reached_at": "http://127.0.0.1:8088", "now": "2026-01-02T12:00:00Z", "store": {"engine": "sqlite"}, "remotes": 3, "guests": 41}))),
 )]
 async fn show(State(app): State<App>) -> Result<Json<System>, Problem> {
     let snapshot = app.fleet().snapshot();
@@ -46,6 +46,7 @@ async fn show(State(app): State<App>) -> Result<Json<System>, Problem> {
         started: app.started(),
         now,
         public_url: app.settings().public_url.as_ref().map(ToString::to_string),
+        reached_at: app.base_url(),
         warnings: app.warnings(),
         store: StoreFigures {
             engine: match app.store().place() {

@@ -22,6 +22,7 @@ use crate::failure::Failure;
 use crate::open::sign_in::{CODE_REJECTED, TRIES, code};
 use crate::open::trust::Beliefs;
 use crate::secrets::Means;
+use crate::term::shell;
 use crate::term::text::safe;
 
 /// How long the first inventory is waited for.
@@ -200,7 +201,7 @@ async fn go(
             "{} is already managed as {}. Nothing was changed.",
             request.address, known.name
         ))
-        .hint(format!("To sign in to it anew: muster remote reauth {}", known.name)),
+        .hint(format!("To sign in to it anew: muster remote reauth {}", shell::word(known.name.as_str()))),
     })?;
     let id = state.id.clone();
     let outcome = steps(client, state, given, context).await;
@@ -259,7 +260,8 @@ async fn managed(
     let (name, endpoint) = (known.name.as_str(), state.endpoint.as_str());
     let there = Failure::usage(format!("{endpoint} is already managed as {name}. Nothing was changed."))
         .hint(format!(
-            "To reach {name} by this address as well: muster remote endpoint add {name} {endpoint}"
+            "To reach {name} by this address as well: muster remote endpoint add {} {endpoint}",
+            shell::word(name)
         ));
     if state.remote.is_some() || !context.ask.present() {
         return Err(there);
@@ -419,6 +421,6 @@ fn tell(
         }
     }
     context.print(&format!("{} was {what}: {}{}\n", safe(&name), safe(&state), safe(&seen)))?;
-    context.note(&format!("Look at it: muster guest ls remote:{}", safe(&name)));
+    context.note(&safe(&format!("Look at it: muster guest ls {}", shell::term("remote", &name))));
     Ok(Exit::Done)
 }

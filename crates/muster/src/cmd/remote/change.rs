@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use api::remote::{Disconnect, Link, Remote, RemoteEdit, Removed};
+use api::remote::{Disconnect, Link, MintedLeft, Remote, RemoteEdit, Removed};
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
@@ -16,6 +16,7 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::open::trust::Beliefs;
 use crate::secrets::Means;
+use crate::term::shell;
 use crate::term::text::safe;
 
 /// How long a link is waited for.
@@ -52,6 +53,20 @@ fn told(value: &Value, what: &str, common: &Common, context: &mut Context<'_>) -
     Ok(Exit::Done)
 }
 
+/// The word for its link's state.
+fn state(value: &Value) -> &str {
+    value.pointer("/link/state").and_then(Value::as_str).unwrap_or_default()
+}
+
+/// Says that it is so already.
+fn nothing(value: &Value, what: &str, common: &Common, context: &mut Context<'_>) -> Result<Exit, Failure> {
+    if common.json() {
+        context.print_json(value)?;
+    }
+    context.note(&safe(&format!("{} {what}. Nothing to do.", name_of(value))));
+    Ok(Exit::Done)
+}
+
 /// `muster remote rm`.
 pub(super) async fn remove(
     client: &Client,
@@ -66,7 +81,7 @@ pub(super) async fn remove(
         Some(typed) => typed.clone(),
         None if !context.ask.present() => {
             return Err(Failure::usage(format!("{name} would be removed, and there is nobody to ask."))
-                .hint(format!("In a script, say its name once more: --yes {name}")));
+                .hint(format!("In a script, say its name once more: --yes {}", shell::word(&name))));
         }
         None => {
             let guests = value.pointer("/counts/guests").and_then(Value::as_u64).unwrap_or(0);
@@ -76,8 +91,10 @@ pub(super) async fn remove(
             )));
             if let Some(id) = &minted {
                 context.ask.tell(&safe(&match wanted.keep_token {
-                    true => format!("The token {id} stays on the host."),
-                    false => format!("The token {id}, which Muster made there, is removed as well."),
+                    true => format!("The token {id}, which Muster made, stays on the host."),
+                    false => {
+                        format!("What Muster made on the host for it (the token {id}) is removed as well.")
+                    }
                 }));
             }
             context.ask.line(&format!("Type the name of the remote to remove it ({name})"), None)?
@@ -118,18 +135,40 @@ pub(super) async fn remove(
         if let Some(id) = &removed.minted_removed {
             context.print(&format!("{}: removed from the host\n", safe(id)))?;
         }
+        if let Some(role) = &removed.role_kept {
+            context.print(&format!(
+                "{}: stays on the host, where something else uses it by now\n",
+                safe(role)
+            ))?;
+        }
     }
     match removed.minted_left {
         Some(left) => {
-            let why = left.why.map(|why| format!(": {why}")).unwrap_or_default();
-            context.note(&safe(&format!("The token {} is still on the host{why}.", left.id)));
-            context.note(&safe(&format!(
-                "To remove it there: pveum user token remove {}",
-                left.id.replacen('!', " ", 1)
-            )));
+            still_there(&left, context);
+            if !wanted.keep_token && by != By::Nobody && by.onboarding().is_none() {
+                context.note(
+                    "With --user root@pam --password-file FILE it would have been removed with the remote.",
+                );
+            }
             Ok(if wanted.keep_token { Exit::Done } else { Exit::Partial })
         }
         None => Ok(Exit::Done),
+    }
+}
+
+/// Says what of Muster is still on a host, why, and what removes it.
+fn still_there(left: &MintedLeft, context: &mut Context<'_>) {
+    context.note("Still on the host, made by Muster:");
+    for thing in [&left.acl, &left.token, &left.role].into_iter().flatten() {
+        let why = thing.why.as_ref().map(|why| format!(" ({why})")).unwrap_or_default();
+        context.note(&safe(&format!("  {}{why}", thing.what)));
+    }
+    context.note("To remove it there, as root on any node:");
+    for command in &left.commands {
+        context.note(&safe(&format!("  {command}")));
+    }
+    if left.role.is_some() {
+        context.note("The role only if nothing else uses it.");
     }
 }
 
@@ -168,14 +207,15 @@ async fn who_removes(
         return Ok(By::Itself);
     }
     if !given {
+        // Tried all the same, so that what is left is told as it is.
         if !context.ask.present() {
-            return Ok(By::Nobody);
+            return Ok(By::Itself);
         }
         context
             .ask
             .tell(&safe(&format!("The token {token} cannot remove itself; somebody has to sign in for it.")));
         if !context.ask.confirm("Sign in now to remove it? Otherwise it stays on the host")? {
-            return Ok(By::Nobody);
+            return Ok(By::Itself);
         }
     }
     let beliefs = Beliefs::of(&wanted.sign_in)?;
@@ -199,6 +239,10 @@ pub(super) async fn disconnect(
     common: &Common,
     context: &mut Context<'_>,
 ) -> Result<Exit, Failure> {
+    let before = get(client, &wanted.named).await?;
+    if state(&before) == "disconnected" {
+        return nothing(&before, "is disconnected already", common, context);
+    }
     let at = path(&["remotes", &wanted.named.remote, "disconnect"]);
     let ask = |even_with_open| Disconnect { even_with_open };
     let value: Value = match client.post(&at, &ask(wanted.even_with_open)).await {
@@ -229,6 +273,11 @@ pub(super) async fn connect(
     common: &Common,
     context: &mut Context<'_>,
 ) -> Result<Exit, Failure> {
+    let before = get(client, &wanted.named).await?;
+    let link = before.get("link").cloned().and_then(|link| serde_json::from_value::<Link>(link).ok());
+    if link.is_some_and(|link| link.state != "disconnected" && link.up) {
+        return nothing(&before, "is connected already", common, context);
+    }
     let value: Value = client.post(&path(&["remotes", &wanted.named.remote, "connect"]), &json!({})).await?;
     if wanted.no_wait {
         return told(&value, "connecting", common, context);

@@ -8,9 +8,10 @@ mod view;
 
 use api::remote::RemoteRow;
 use api::stream::Topic;
+use model::query::Vocabulary;
 use serde_json::Value;
 
-pub(super) use view::drift_fact;
+pub(super) use view::{broken, drift_fact};
 
 use super::list::{self, List};
 use super::watch::Watched;
@@ -22,6 +23,7 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::privileges::{Account, commands};
 use crate::serve::config::Environment;
+use crate::words;
 
 /// Carries out `muster remote`.
 pub(super) async fn run(
@@ -45,7 +47,10 @@ pub(super) async fn run(
     let client = super::open(&common, environment).await?;
     let about = named(&remote.command).map(str::to_owned);
     carry_out(&client, remote.command, &common, context).await.map_err(|failure| match &about {
-        Some(name) => super::no_such(failure, "remote", name),
+        Some(name) => {
+            let failure = super::no_such(failure, "remote", name);
+            Failure { hint: failure.hint.map(|hint| words::connect(&hint, name)), ..failure }
+        }
         None => failure,
     })
 }
@@ -83,6 +88,7 @@ async fn carry_out(
             let list = List {
                 path: path(&["remotes"]),
                 nouns: ("remote", "remotes"),
+                about: Vocabulary::Remotes,
                 sort: None,
                 table: &view::table,
                 watched: Watched::topics(&[Topic::Links, Topic::Counts]),

@@ -8,14 +8,14 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::trust::{ON_THE_HOST, facts, same};
+use super::trust::facts;
 use crate::client::problem::failure;
 use crate::client::{Client, path};
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::open::sign_in::{CODE_REJECTED, TRIES, code, code_rejected, factor};
-use crate::open::trust::Beliefs;
+use crate::open::trust::{Beliefs, Shown, Whose, judge};
 use crate::secrets::Means;
 use crate::term::ask::NoAnswer;
 use crate::term::text::safe;
@@ -101,51 +101,20 @@ pub(super) fn believe(
     let Some(shown) = &state.certificate else {
         return Err(Failure::new(Exit::Certificate, format!("{name} showed no certificate.")));
     };
-    if beliefs.fingerprints.iter().any(|f| same(&f.to_string(), &shown.fingerprint)) {
-        return Ok(shown.fingerprint.clone());
-    }
-    if !beliefs.fingerprints.is_empty() {
-        let expected = beliefs.fingerprints.iter().map(ToString::to_string).collect::<Vec<_>>().join(" or ");
-        return Err(Failure::new(
-            Exit::Certificate,
-            format!("{name} shows another certificate than the one given with --fingerprint. Nothing was sent."),
-        )
-        .cause("certificate_changed")
-        .detail(facts(shown))
-        .detail([format!("given    {expected}")])
-        .hint(
-            "If the certificate was renewed on purpose, compare the new fingerprint on the host and give that one. \
-             Otherwise someone may sit in between.",
-        ));
-    }
-    if beliefs.accept_new {
-        context
-            .ask
-            .tell(&safe(&format!("{name}: accepting the certificate shown, SHA-256 {}", shown.fingerprint)));
-        return Ok(shown.fingerprint.clone());
-    }
-    let untrusted = |sentence: String| {
-        Failure::new(Exit::Certificate, sentence).cause("untrusted_certificate").detail(facts(shown)).hint(
-            format!(
-                "If that is the host's certificate, add:  --fingerprint {}\n{ON_THE_HOST}",
-                shown.fingerprint
-            ),
-        )
+    let fingerprint = shown.fingerprint.parse().map_err(|e| {
+        Failure::new(Exit::Failed, format!("The server tells a fingerprint of {name} that is {e}."))
+    })?;
+    let told = Shown {
+        name,
+        fingerprint,
+        facts: facts(shown),
+        why: state.untrusted_why.as_deref().unwrap_or("nobody known vouches for it"),
+        known: "to Muster",
+        question: "Trust it?",
+        whose: Whose::Host,
     };
-    let why = state.untrusted_why.as_deref().unwrap_or("nobody known vouches for it");
-    if !context.ask.present() {
-        return Err(untrusted(format!("The certificate of {name} is not trusted: {why}. Nothing was sent.")));
-    }
-    context.ask.tell(&safe(&format!("The certificate of {name} is not known to Muster: {why}.")));
-    for line in facts(shown) {
-        context.ask.tell(&format!("  {}", safe(&line)));
-    }
-    context.ask.tell("Compare the SHA-256 with the one on the host (its node → System → Certificates).");
-    if context.ask.confirm("Trust it?")? {
-        Ok(shown.fingerprint.clone())
-    } else {
-        Err(untrusted(format!("The certificate of {name} was not confirmed. Nothing was sent.")))
-    }
+    judge(&told, beliefs, context.ask)?;
+    Ok(shown.fingerprint.clone())
 }
 
 fn not_signed_in(name: &str) -> Failure {

@@ -16,12 +16,9 @@ use crate::cmd::sheet::Sheet;
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::open::trust::ON_THE_HOST;
 use crate::term::table::{Column, Table, Tone};
 use crate::term::text::{moment, safe};
-
-/// How a certificate is found on the host itself.
-pub(super) const ON_THE_HOST: &str =
-    "On the host it is shown by:  openssl x509 -in /etc/pve/local/pve-ssl.pem -noout -fingerprint -sha256";
 
 /// A certificate's facts, one a line.
 pub(super) fn facts(certificate: &Certificate) -> Vec<String> {
@@ -39,7 +36,7 @@ pub(super) fn facts(certificate: &Certificate) -> Vec<String> {
 }
 
 /// Are these the same fingerprint, however written?
-pub(super) fn same(a: &str, b: &str) -> bool {
+fn same(a: &str, b: &str) -> bool {
     match (a.parse::<Fingerprint>(), b.parse::<Fingerprint>()) {
         (Ok(a), Ok(b)) => a == b,
         _ => false,

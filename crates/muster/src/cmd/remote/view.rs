@@ -13,6 +13,7 @@ use crate::cmd::sheet::{Facts, Sheet, add, when};
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::term::shell;
 use crate::term::table::{Column, Paper, Table, Tone};
 use crate::term::text::{ago, bytes, span, until};
 
@@ -30,10 +31,22 @@ fn link(link: &Link) -> (Tone, String) {
 /// What is wrong, or nothing.
 fn why(link: &Link) -> String {
     match (&link.cause, &link.by) {
-        (Some(cause), _) => cause.sentence.clone(),
-        (None, Some(by)) => format!("by {by}"),
+        (_, Some(by)) => format!("by {by}"),
+        (Some(cause), None) => cause.sentence.clone(),
         (None, None) if link.up => String::new(),
+        // It says no more than the state itself.
+        (None, None) if link.sentence == link.state.replace('_', " ") => String::new(),
         (None, None) => link.sentence.clone(),
+    }
+}
+
+/// `disconnected by anna`, `backing off: connection refused`: how a link is broken; nothing while it stands.
+pub(in crate::cmd) fn broken(link: &Link) -> String {
+    let state = link.state.replace('_', " ");
+    match link.up {
+        true => String::new(),
+        false if link.sentence.starts_with(&state) => link.sentence.clone(),
+        false => format!("{state}: {}", link.sentence),
     }
 }
 
@@ -53,15 +66,15 @@ fn versions(row: &RemoteRow) -> String {
 /// The remotes as a table.
 pub(super) fn table(remotes: &[RemoteRow], now: Timestamp) -> Table {
     let mut table = Table::new(vec![
-        Column::new("REMOTE", 8),
-        Column::new("LINK", 9),
+        Column::new("REMOTE", 8).whole(),
+        Column::new("LINK", 12),
         Column::new("SINCE", 8).rank(3),
-        Column::new("HEARD", 6),
+        Column::new("HEARD", 8),
         Column::new("NEXT TRY", 8).rank(4),
         Column::new("VERSION", 6).rank(5),
         Column::new("NODES", 5).right().rank(6),
         Column::new("GUESTS", 6).right().rank(2),
-        Column::new("WHY", 8).rank(1),
+        Column::new("WHY", 14).rank(1),
     ]);
     for row in remotes {
         let next = row.link.next_try.filter(|_| !row.link.up).map(|at| until(now, at));
@@ -176,7 +189,8 @@ fn lines(remote: &Remote, now: Timestamp, paper: Paper) -> Vec<String> {
     if remote.proposed > 0 {
         sheet.line(&format!(
             "The cluster proposes {} more: muster remote endpoint ls {}",
-            remote.proposed, row.name
+            remote.proposed,
+            shell::word(row.name.as_str())
         ));
     }
     sheet.head("Coverage", None);
@@ -201,7 +215,7 @@ fn lines(remote: &Remote, now: Timestamp, paper: Paper) -> Vec<String> {
 /// The endpoints of a link.
 pub(super) fn endpoints(view: &Link, now: Timestamp) -> Table {
     let mut table = Table::new(vec![
-        Column::new("ENDPOINT", 12),
+        Column::new("ENDPOINT", 12).whole(),
         Column::new("HEALTH", 7),
         Column::new("IN USE", 6).rank(3),
         Column::new("HEARD", 6),

@@ -78,7 +78,7 @@ pub(super) fn call(error: &pve::Error) -> Problem {
 /// Somebody disconnected the remote: nothing is sent to it.
 pub(super) fn disconnected(name: &str, by: &str) -> Problem {
     let why = Cause::Disconnected { by: by.to_owned() };
-    cause(&why, None).detail(format!("{name} was disconnected by {by}."))
+    cause(&why, None).detail(format!("The remote {name} was disconnected by {by}."))
 }
 
 fn not_recorded(error: impl std::fmt::Display) -> Problem {
