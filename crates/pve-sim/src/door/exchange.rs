@@ -57,7 +57,8 @@ pub(crate) async fn carry_out(
     let status = answer.response.status;
     let keep_alive = keep_alive && status < 400;
     let encoded = answer.response.encode(request, &connection.date(), keep_alive);
-    inner.journal().answered(seq, status);
+    let now = inner.now();
+    inner.journal().answered(seq, status, now);
     match send_with(io, &encoded, &struck).await {
         Ok(None) if keep_alive => Outcome::GoOn,
         Ok(None) => Outcome::End(End::Close),
@@ -425,5 +426,6 @@ fn record(connection: &Connection, node: &str, request: &Request, params: Option
         had_token: matches!(&auth, Auth::Token { header } if header.contains("PVEAPIToken")),
         status: None,
         at: connection.inner.now(),
+        answered: None,
     }
 }

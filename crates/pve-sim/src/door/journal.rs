@@ -42,6 +42,13 @@ pub struct Exchange {
     /// When it came, by the remote's own clock.
     #[serde(serialize_with = "millis")]
     pub at: SimTime,
+    /// When its answer began to be sent, by the same clock. `None`: not yet, or never.
+    #[serde(serialize_with = "maybe_millis")]
+    pub answered: Option<SimTime>,
+}
+
+fn maybe_millis<S: Serializer>(at: &Option<SimTime>, serializer: S) -> Result<S::Ok, S::Error> {
+    at.map(SimTime::millis).serialize(serializer)
 }
 
 fn millis<S: Serializer>(at: &SimTime, serializer: S) -> Result<S::Ok, S::Error> {
@@ -208,11 +215,17 @@ impl Journal {
         self.last_exchange
     }
 
-    pub(crate) fn answered(&mut self, seq: u64, status: u16) {
-        if let Ok(at) = self.exchanges.binary_search_by_key(&seq, |exchange| exchange.seq)
-            && let Some(exchange) = self.exchanges.get_mut(at)
+    /// How many exchanges there ever were.
+    pub(crate) fn exchanged(&self) -> u64 {
+        self.last_exchange
+    }
+
+    pub(crate) fn answered(&mut self, seq: u64, status: u16, at: SimTime) {
+        if let Ok(found) = self.exchanges.binary_search_by_key(&seq, |exchange| exchange.seq)
+            && let Some(exchange) = self.exchanges.get_mut(found)
         {
             exchange.status = Some(status);
+            exchange.answered = Some(at);
         }
     }
 

@@ -135,6 +135,12 @@ impl Remote {
         self.inner.journal().exchanges()
     }
 
+    /// How many requests have reached HTTP since it was started, those that are forgotten included.
+    #[must_use]
+    pub fn requests(&self) -> u64 {
+        self.inner.journal().exchanged()
+    }
+
     /// Every connection that was accepted, oldest first.
     #[must_use]
     pub fn connections(&self) -> Vec<ConnectionRecord> {
