@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use model::backoff::Backoff;
+use model::facet::REST;
 use model::link::Policy;
 use model::operation::Rules;
 
@@ -17,6 +18,8 @@ pub struct Timings {
     pub operation: Rules,
     /// Least interval of `GET /cluster/resources`; settable per remote.
     pub resources: Duration,
+    /// No interval of a poll is shorter than so many times what its last answer took.
+    pub rest: u32,
     /// How far a listing may lag behind what a guest says of itself: Proxmox VE's status daemon feeds it every 10 s.
     pub listing_lag: Duration,
     /// Least interval of `GET /cluster/tasks`.
@@ -78,6 +81,7 @@ impl Default for Timings {
             link: Policy::default(),
             operation: Rules::default(),
             resources: seconds(10),
+            rest: REST,
             listing_lag: seconds(15),
             tasks: seconds(10),
             cluster: seconds(30),
@@ -122,6 +126,7 @@ impl Timings {
             },
             operation: Rules { ha_patience: millis(1500), list_proves_after: millis(1500) },
             resources: millis(250),
+            rest: REST,
             listing_lag: millis(400),
             tasks: millis(250),
             cluster: millis(250),

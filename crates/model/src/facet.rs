@@ -75,11 +75,15 @@ impl fmt::Display for FacetKind {
     }
 }
 
-/// The interval of a poll: never below `least`, and never so short that the remote spends more than a
-/// twentieth of its time on us.
+/// How many times the duration of its last answer a remote is left alone at least: it spends no more than a twentieth
+/// of its time on each thing that we ask for.
+pub const REST: u32 = 20;
+
+/// The interval of a poll: never below `least`, and never below `rest` times (by right [`REST`]) what the last answer
+/// took.
 #[must_use]
-pub fn interval(least: Duration, last_answer_took: Duration) -> Duration {
-    least.max(last_answer_took.saturating_mul(20))
+pub fn interval(least: Duration, last_answer_took: Duration, rest: u32) -> Duration {
+    least.max(last_answer_took.saturating_mul(rest))
 }
 
 /// A facet's coverage: how well this kind of information is known.

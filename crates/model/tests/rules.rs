@@ -7,7 +7,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use model::capability::{Power, Rule, Situation, rule};
 use model::cause::{Reach, ServerClass};
-use model::facet::interval;
+use model::facet::{REST, interval};
 use model::presence::{Gate, Inquiry, PermissionsMark, Traits, begins_new_life};
 use model::*;
 use proptest::prelude::*;
@@ -326,8 +326,8 @@ fn link_states_write_themselves_as_the_contracts_name_them() {
 #[test]
 fn the_poll_interval_leaves_the_remote_nineteen_twentieths_of_its_time() {
     let s = Duration::from_secs;
-    assert_eq!(interval(s(10), Duration::from_millis(80)), s(10));
-    assert_eq!(interval(s(10), s(2)), s(40));
+    assert_eq!(interval(s(10), Duration::from_millis(80), REST), s(10));
+    assert_eq!(interval(s(10), s(2), REST), s(40));
 }
 
 proptest! {

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use model::cause::Reach;
 use model::link::Event;
 use model::presence::PermissionsMark;
 use model::rows::Cluster;
@@ -24,16 +25,20 @@ const ONE_MOMENT: Duration = Duration::from_millis(500);
 impl Remote {
     /// Starts reading what is due; says when something will be.
     pub(super) fn poll(&mut self, endpoint: &EndpointId, now: Now) -> Duration {
-        for part in self.schedule.due(now.mono) {
-            if part.is_narrow() && self.schedule.narrow_running() >= self.common.timings.background_calls {
-                // A place becomes free when one of them reports back.
-                break;
+        let guests = &self.inventory.guests;
+        let pick = self.schedule.pick(now.mono, |part| match part {
+            Part::NodeStatus(node) | Part::Certificates(node) => Some(node.clone()),
+            Part::Config(vmid) | Part::Addresses(vmid) | Part::Glimpse(vmid) | Part::Inquiry(vmid) => {
+                guests.get(vmid).map(|known| known.guest.node.clone())
             }
+            _ => None,
+        });
+        for part in pick.parts {
             self.read(part, endpoint, now);
         }
-        let free = self.schedule.narrow_running() < self.common.timings.background_calls;
-        let next = self.schedule.next_due().unwrap_or(now.after(Duration::from_secs(3600)));
-        if free { next.max(now.mono) } else { next.max(now.after(ONE_MOMENT)) }
+        let next = self.schedule.next_due(now.mono).unwrap_or(now.after(Duration::from_secs(3600)));
+        // A place becomes free when one of them reports back.
+        if pick.held { next.min(now.after(ONE_MOMENT)) } else { next }
     }
 
     fn read(&mut self, part: Part, endpoint: &EndpointId, now: Now) {
@@ -111,6 +116,22 @@ impl Remote {
         self.listen(Some(&part), &mut ear);
         let jitter = self.jitter();
         self.overheard(epoch, &reading.through, result.as_ref().map(|_| ()), part.is_narrow(), now);
+        let node = match (&part, &place) {
+            (Part::NodeStatus(node) | Part::Certificates(node), _) => Some(node),
+            (_, place) => place.as_ref().map(|place| &place.node),
+        };
+        if let Some(node) = node {
+            match result.as_ref().err().map(cause) {
+                Some(cause) if matches!(cause, Cause::NoAnswer { .. }) || cause.reach() == Reach::Node => {
+                    self.schedule.heard(node, false);
+                }
+                // It has answered, if only with a complaint.
+                None => self.schedule.heard(node, true),
+                Some(cause) if cause.reach() == Reach::Call => self.schedule.heard(node, true),
+                // What concerns the way to it says nothing about the node.
+                Some(_) => {}
+            }
+        }
         if let Some(facet) = part.facet() {
             let figures = self.figures.entry(facet).or_insert_with(|| FacetFigures::new(facet));
             match &result {

@@ -1,6 +1,6 @@
 //! What is read of a remote, part by part, and when each part is due. Pure.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU64;
 use std::sync::Arc;
 use std::time::Duration;
@@ -128,12 +128,30 @@ pub(crate) struct Schedule {
     remembered: BTreeMap<FacetKind, Timestamp>,
     /// With more parts than this the map of them is built anew.
     compact_at: usize,
+    /// Nodes of which the last that was asked about them or their guests was not answered.
+    silent: BTreeSet<NodeName>,
+}
+
+/// What is to be read now.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Pick {
+    /// These parts.
+    pub(crate) parts: Vec<Part>,
+    /// Others are due as well and have to wait until one that is being read has reported back.
+    pub(crate) held: bool,
 }
 
 impl Schedule {
     pub(crate) fn new(timings: Arc<Timings>, resources: Option<Duration>) -> Self {
         let resources = resources.unwrap_or(timings.resources);
-        Self { slots: BTreeMap::new(), timings, resources, remembered: BTreeMap::new(), compact_at: 0 }
+        Self {
+            slots: BTreeMap::new(),
+            timings,
+            resources,
+            remembered: BTreeMap::new(),
+            compact_at: 0,
+            silent: BTreeSet::new(),
+        }
     }
 
     /// Remembers when facets were last read before this process was.
@@ -165,7 +183,7 @@ impl Schedule {
     /// The interval of a part at present.
     pub(crate) fn interval(&self, part: &Part) -> Duration {
         let took = self.slots.get(part).and_then(|slot| slot.took).map(Micros::span).unwrap_or_default();
-        interval(self.least(part), took)
+        interval(self.least(part), took, self.timings.rest)
     }
 
     /// Makes the map of parts as small as it can be: filled one by one in order, its nodes are half empty.
@@ -196,8 +214,47 @@ impl Schedule {
         self.slots.contains_key(part)
     }
 
+    /// What to read now of what is due. `node_of` names the node that a part about one node or guest is asked of.
+    ///
+    /// A node that does not answer holds every call for half a minute, and all its guests are due again and again: it
+    /// gets one call at a time, which takes no place of another node's. None gets more than the client lets through.
+    pub(crate) fn pick(&self, now: Duration, node_of: impl Fn(&Part) -> Option<NodeName>) -> Pick {
+        let mut busy: BTreeMap<NodeName, usize> = BTreeMap::new();
+        let mut places = self.timings.background_calls;
+        let mut take = |part: &Part, forced: bool| {
+            let node = node_of(part);
+            let silent = node.as_ref().is_some_and(|node| self.silent.contains(node));
+            let most = if silent { 1 } else { self.timings.pve.calls_per_node };
+            let here = node.map(|node| busy.entry(node).or_default());
+            let full = here.as_ref().is_some_and(|here| **here >= most) || (!silent && places == 0);
+            if forced || !full {
+                places = places.saturating_sub(usize::from(!silent));
+                here.into_iter().for_each(|here| *here += 1);
+            }
+            !full
+        };
+        for (part, slot) in &self.slots {
+            if slot.running && part.is_narrow() {
+                take(part, true);
+            }
+        }
+        let mut due = self.due(now);
+        let before = due.len();
+        due.retain(|part| !part.is_narrow() || take(part, false));
+        Pick { held: due.len() < before, parts: due }
+    }
+
+    /// A node, or a guest on it, was asked for something, and it answered or did not.
+    pub(crate) fn heard(&mut self, node: &NodeName, answered: bool) {
+        if answered {
+            self.silent.remove(node);
+        } else {
+            self.silent.insert(node.clone());
+        }
+    }
+
     /// The parts that are due and not being read, longest due first.
-    pub(crate) fn due(&self, now: Duration) -> Vec<Part> {
+    fn due(&self, now: Duration) -> Vec<Part> {
         let now = Micros::of(now);
         let mut due: Vec<_> =
             self.slots.iter().filter(|(_, slot)| !slot.running && slot.due <= now).collect();
@@ -205,14 +262,11 @@ impl Schedule {
         due.into_iter().map(|(part, _)| part.clone()).collect()
     }
 
-    /// When the next part is due.
-    pub(crate) fn next_due(&self) -> Option<Duration> {
-        self.slots.values().filter(|slot| !slot.running).map(|slot| slot.due).min().map(Micros::span)
-    }
-
-    /// How many parts about one node or guest are being read.
-    pub(crate) fn narrow_running(&self) -> usize {
-        self.slots.iter().filter(|(part, slot)| slot.running && part.is_narrow()).count()
+    /// When the next part is due of those that are not yet.
+    pub(crate) fn next_due(&self, now: Duration) -> Option<Duration> {
+        let now = Micros::of(now);
+        let idle = self.slots.values().filter(|slot| !slot.running && slot.due > now);
+        idle.map(|slot| slot.due).min().map(Micros::span)
     }
 
     pub(crate) fn begun(&mut self, part: &Part) {
@@ -240,9 +294,9 @@ impl Schedule {
 
     /// A part was read. `jitter` in 0..1 keeps remotes out of step.
     pub(crate) fn succeeded(&mut self, part: &Part, took: Duration, drift: u64, now: Now, jitter: f64) {
-        let least = self.least(part);
+        let (least, rest) = (self.least(part), self.timings.rest);
         let Some(slot) = self.slots.get_mut(part) else { return };
-        let wait = interval(least, took);
+        let wait = interval(least, took, rest);
         *slot = Slot {
             took: Some(Micros::of(took)),
             last_success: Duration::try_from(now.wall.duration_since(Timestamp::UNIX_EPOCH))
@@ -379,9 +433,9 @@ mod tests {
         schedule.begun(&Part::Resources);
         assert!(schedule.due(Duration::from_secs(99)).is_empty(), "never twice at once");
         schedule.succeeded(&Part::Resources, Duration::from_millis(100), 0, at(100), 0.0);
-        assert_eq!(schedule.next_due(), Some(Duration::from_secs(110)));
+        assert_eq!(schedule.next_due(Duration::ZERO), Some(Duration::from_secs(110)));
         schedule.succeeded(&Part::Resources, Duration::from_secs(3), 0, at(200), 0.0);
-        assert_eq!(schedule.next_due(), Some(Duration::from_secs(260)));
+        assert_eq!(schedule.next_due(Duration::ZERO), Some(Duration::from_secs(260)));
     }
 
     #[test]
@@ -390,14 +444,14 @@ mod tests {
         schedule.want(Part::Resources, Duration::ZERO);
         let error = failure(Cause::NotUnderstood { what: String::new() }, at(0));
         schedule.failed(&Part::Resources, error, at(0), 0.0);
-        assert_eq!(schedule.next_due(), Some(Duration::from_secs(5)));
+        assert_eq!(schedule.next_due(Duration::ZERO), Some(Duration::from_secs(5)));
         let cause = Cause::PrivilegeMissing {
             path: "/".into(),
             privileges: vec!["Sys.Audit".into()],
             text: String::new(),
         };
         schedule.failed(&Part::Resources, failure(cause, at(10)), at(10), 0.0);
-        assert_eq!(schedule.next_due(), Some(Duration::from_secs(20)));
+        assert_eq!(schedule.next_due(Duration::ZERO), Some(Duration::from_secs(20)));
         let coverage = &schedule.coverage()[0];
         assert_eq!(coverage.missing_privilege.as_deref(), Some("/: Sys.Audit"));
         schedule.succeeded(&Part::Resources, Duration::ZERO, 3, at(20), 0.0);
@@ -414,7 +468,7 @@ mod tests {
         for _ in 0..6 {
             let error = failure(Cause::NotSupported { text: String::new() }, at(0));
             schedule.failed(&part, error, at(0), 0.0);
-            waits.push(schedule.next_due().unwrap().as_secs() / 60);
+            waits.push(schedule.next_due(Duration::ZERO).unwrap().as_secs() / 60);
         }
         assert_eq!(waits, [10, 20, 40, 80, 120, 120]);
     }
@@ -425,5 +479,62 @@ mod tests {
         schedule.want(Part::Config(Vmid(1)), Duration::ZERO);
         schedule.want(Part::Resources, Duration::from_secs(1));
         assert_eq!(schedule.due(Duration::from_secs(2)), [Part::Resources, Part::Config(Vmid(1))]);
+    }
+
+    #[test]
+    fn a_node_that_does_not_answer_takes_nobody_s_place() {
+        let mut schedule = schedule();
+        let now = Duration::from_secs(1);
+        // Eight guests of node a, due long since, before two of node b and a third node's status.
+        let node_of = |part: &Part| match part {
+            Part::Config(Vmid(vmid)) => Some(NodeName::from(if *vmid < 200 { "a" } else { "b" })),
+            Part::NodeStatus(node) => Some(node.clone()),
+            _ => None,
+        };
+        let guest = |vmid| Part::Config(Vmid(vmid));
+        for vmid in 100..108 {
+            schedule.want(guest(vmid), Duration::ZERO);
+        }
+        for part in [guest(200), guest(201), Part::NodeStatus("c".into())] {
+            schedule.want(part, Duration::from_millis(1));
+        }
+        schedule.want(Part::Resources, now);
+        let first = schedule.pick(now, node_of);
+        assert_eq!(
+            first,
+            Pick {
+                parts: vec![
+                    Part::Resources,
+                    guest(100),
+                    guest(101),
+                    guest(102),
+                    Part::NodeStatus("c".into())
+                ],
+                held: true
+            },
+            "three for one node, four in all, and what concerns everything besides"
+        );
+        for part in &first.parts {
+            schedule.begun(part);
+        }
+        assert_eq!(schedule.pick(now, node_of).parts, [], "all places are taken");
+        let silent = failure(Cause::NoAnswer { after: now }, at(1));
+        for part in &first.parts[1..4] {
+            schedule.failed(part, silent.clone(), at(1), 0.0);
+        }
+        schedule.heard(&"a".into(), false);
+        let then = schedule.pick(now, node_of);
+        assert_eq!(then, Pick { parts: vec![guest(103), guest(200), guest(201)], held: true });
+        for part in &then.parts {
+            schedule.begun(part);
+        }
+        schedule.heard(&"a".into(), true);
+        assert_eq!(
+            schedule.pick(now, node_of).parts,
+            [],
+            "of its places one is taken, and so are all the others"
+        );
+        schedule.failed(&guest(103), silent, at(1), 0.0);
+        assert_eq!(schedule.pick(now, node_of).parts, [guest(104)], "as any other");
     }
 }
