@@ -2,6 +2,8 @@
 #![allow(dead_code, unreachable_pub, reason = "each test file uses its part")]
 
 pub mod canary;
+pub mod cost;
+pub mod many;
 pub mod process;
 
 use std::io::Write;

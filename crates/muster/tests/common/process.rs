@@ -96,6 +96,13 @@ impl Server {
         std::fs::read_to_string(self.base.path().join("log")).unwrap_or_default()
     }
 
+    /// Where it last said that it listens: `127.0.0.1:PORT`.
+    pub fn address(&self) -> String {
+        let log = self.log();
+        let said = log.rsplit_once(" listens on http://").unwrap().1;
+        said.split_whitespace().next().unwrap().to_owned()
+    }
+
     fn command(&self, log: File) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_muster"));
         command.args(["serve", "--data-dir"]).arg(self.dir()).args(&self.more);
