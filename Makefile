@@ -31,8 +31,8 @@ lint: tools ## format, clippy, house rules
 bench: tools ## the figures of docs/performance.md, printed as a table
 	@$(CARGO) bench --workspace --bench '*'
 
-soak: tools ## the tests that need true timings, minutes each
-	@$(CARGO) test --release --package fleet --package muster --test links --test idle --test faults --test kill -- \
+soak: tools ## the tests that need true timings, an hour of 100,000 guests among them (MUSTER_SOAK_MINUTES=n)
+	@$(CARGO) test --release --package fleet --package muster --test links --test idle --test faults --test kill --test soak -- \
 		--ignored --nocapture --test-threads 1
 	@MUSTER_KILLS=200 $(CARGO) test --release --package store --package fleet --test kill --test durable -- --nocapture killed
 

@@ -39,9 +39,7 @@ pub(super) async fn run(
         AuditCommand::Verify(wanted) if !wanted.files.is_empty() => {
             verify_files(&wanted.files, &common, context)
         }
-        AuditCommand::Verify(_) => {
-            verify(&super::open(&common, environment).await?, &common, context).await
-        }
+        AuditCommand::Verify(_) => verify(&super::open(&common, environment).await?, &common, context).await,
         AuditCommand::Ls(wanted) => {
             ls(&super::open(&common, environment).await?, &wanted, &common, context).await
         }
@@ -116,7 +114,8 @@ async fn ls(
         context.note(&format!("{unreadable} of these rows cannot be read; -o json shows them as they are."));
     }
     if before.is_some() {
-        context.note(&format!("There are older ones: --limit {} shows more.", wanted.limit.saturating_mul(10)));
+        context
+            .note(&format!("There are older ones: --limit {} shows more.", wanted.limit.saturating_mul(10)));
     }
     Ok(if unreadable > 0 { Exit::Partial } else { Exit::Done })
 }
@@ -227,7 +226,9 @@ async fn verify(client: &Client, common: &Common, context: &mut Context<'_>) -> 
             Exit::Failed,
             format!("The audit log is not as it was written: {}.", safe(&broken.sentence)),
         )
-        .hint("Somebody has written to the database, or it is damaged. Compare it with an export or a backup.")),
+        .hint(
+            "Somebody has written to the database, or it is damaged. Compare it with an export or a backup.",
+        )),
     }
 }
 
@@ -239,11 +240,7 @@ fn told(rows: u64, first: i64, last: i64) -> String {
     }
 }
 
-fn verify_files(
-    files: &[PathBuf],
-    common: &Common,
-    context: &mut Context<'_>,
-) -> Result<Exit, Failure> {
+fn verify_files(files: &[PathBuf], common: &Common, context: &mut Context<'_>) -> Result<Exit, Failure> {
     let mut reading = Reading::default();
     for file in files {
         reading.take(file)?;
@@ -260,7 +257,9 @@ fn verify_files(
         context.note(&format!("Its first row follows from row {}, which is not in it.", first - 1));
     }
     if let Some(hash) = hash {
-        context.note(&format!("Its last hash is {hash}. Rows cut off at the end show only when that is compared."));
+        context.note(&format!(
+            "Its last hash is {hash}. Rows cut off at the end show only when that is compared."
+        ));
     }
     Ok(Exit::Done)
 }
@@ -279,8 +278,7 @@ impl Reading {
     /// Reads one more file; the chain goes on from the one before.
     fn take(&mut self, file: &Path) -> Result<(), Failure> {
         let shown = file.display();
-        let trouble =
-            |e: &std::io::Error| Failure::usage(format!("The file {shown} cannot be read: {e}."));
+        let trouble = |e: &std::io::Error| Failure::usage(format!("The file {shown} cannot be read: {e}."));
         let mut lines = BufReader::new(File::open(file).map_err(|e| trouble(&e))?);
         let mut number = 0_u64;
         loop {

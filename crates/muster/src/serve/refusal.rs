@@ -62,7 +62,9 @@ pub fn of_backup(file: &Path, error: &OpenError) -> Failure {
         }
         OpenError::Newer { found, known } => Failure::new(
             Exit::Failed,
-            format!("The backup {shown} was made by a newer Muster (schema {found}, this one knows {known})."),
+            format!(
+                "The backup {shown} was made by a newer Muster (schema {found}, this one knows {known})."
+            ),
         )
         .hint("Restore it with that version. Nothing has been changed."),
         other => of(other, None),
