@@ -19,7 +19,7 @@ use tokio::task::JoinHandle;
 use crate::clock::{Clock, Dice};
 use crate::detail::{Asker, DetailError, GuestDetail, LogPage};
 use crate::durable::StoreJournal;
-use crate::journal::{Forgetful, Journal};
+use crate::journal::{Forgetful, Journal, Receipt};
 use crate::remote::{Board, Common, Message, OperateError, StopTaskError};
 use crate::snapshot::{FleetSnapshot, RemoteSnapshot};
 use crate::timings::Timings;
@@ -37,6 +37,8 @@ pub struct NoSuchRemote;
 #[derive(Clone)]
 pub struct Fleet {
     pub(crate) inner: Arc<Inner>,
+    /// Goes with the next change that is asked for on this handle.
+    pub(crate) receipt: Option<Receipt>,
 }
 
 pub(crate) struct Inner {
@@ -48,6 +50,7 @@ pub(crate) struct Inner {
     pub(crate) keeping: Option<Keeping>,
     /// One remote is added, renamed or removed at a time: names and identities are compared before.
     pub(crate) changing: tokio::sync::Mutex<()>,
+    pub(crate) claims: crate::onboard::Claims,
     pacer: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -127,11 +130,18 @@ impl Fleet {
             next_operation,
             keeping,
             changing: tokio::sync::Mutex::new(()),
+            claims: crate::onboard::Claims::default(),
             pacer: Mutex::new(None),
         });
         let pacer = tokio::spawn(pace(Arc::downgrade(&inner), inner.board.clone()));
         *lock(&inner.pacer) = Some(pacer);
-        Self { inner }
+        Self { inner, receipt: None }
+    }
+
+    /// The same fleet for one change: `receipt` is committed together with it, or neither is.
+    #[must_use]
+    pub fn with(&self, receipt: Receipt) -> Self {
+        Self { inner: self.inner.clone(), receipt: Some(receipt) }
     }
 
     pub(crate) fn remotes(&self) -> MutexGuard<'_, BTreeMap<RemoteId, Handle>> {
@@ -264,14 +274,23 @@ impl Fleet {
     ) -> Result<OperationId, OperateError> {
         let asker = self.asker(id).ok_or(OperateError::NoSuchRemote)?;
         let now = self.inner.common.clock.now();
-        let availability = asker.shared.snapshot.load().availability(vmid, action, now);
-        if matches!(availability, Some(Availability::Disabled { .. })) {
+        let snapshot = asker.shared.snapshot.load_full();
+        let availability = snapshot.availability(vmid, action, now);
+        // What an operation has just done, no listing may tell yet.
+        let lag = self.inner.common.timings.listing_lag;
+        let just_ended = snapshot.operations.iter().any(|one| {
+            one.guest.vmid == vmid
+                && one.state.is_final()
+                && now.wall.duration_since(one.since).unsigned_abs() <= lag
+        });
+        if just_ended || matches!(availability, Some(Availability::Disabled { .. })) {
             // Listings lag: before anything is refused, the guest itself is asked, for as long as an action may wait.
             let patience = self.inner.common.timings.operation_wait;
             let _ = tokio::time::timeout(patience, asker.glance(vmid)).await;
         }
         let (reply, answer) = oneshot::channel();
-        self.tell(id, Message::Operate { vmid, action, options, author, reply })
+        let receipt = self.receipt.clone();
+        self.tell(id, Message::Operate { vmid, action, options, author, receipt, reply })
             .await
             .map_err(|NoSuchRemote| OperateError::NoSuchRemote)?;
         answer.await.unwrap_or_else(|_| {

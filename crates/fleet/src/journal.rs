@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
-use model::{Event, Incarnation, Observed, Operation, RemoteId, TaskId, Vmid};
+use model::{Event, Incarnation, Observed, Operation, OperationId, RemoteId, TaskId, Vmid};
 use pve::reply::GuestConfig;
 use serde::{Deserialize, Serialize};
 
@@ -30,6 +30,32 @@ pub struct Recorded {
     /// Tasks of its guest that were there before it was sent: none of them is its own.
     #[serde(default)]
     pub before: Vec<TaskId>,
+}
+
+/// What somebody who asks for a change wants recorded in the same transaction as the change: that they asked, and that
+/// it is done. Either both are there after a crash, or neither is.
+#[derive(Clone)]
+pub struct Receipt(Arc<dyn Fn(Option<OperationId>) -> Vec<store::Write> + Send + Sync>);
+
+impl Receipt {
+    /// A receipt that is written as `writes` says, given the operation that the wish became.
+    pub fn new(writes: impl Fn(Option<OperationId>) -> Vec<store::Write> + Send + Sync + 'static) -> Self {
+        Self(Arc::new(writes))
+    }
+
+    /// What is to be committed together with the change.
+    #[must_use]
+    pub fn writes(&self, operation: Option<OperationId>) -> Vec<store::Write> {
+        (self.0)(operation)
+    }
+
+    pub(crate) fn facts(
+        receipt: Option<&Self>,
+        operation: Option<OperationId>,
+    ) -> impl Iterator<Item = Fact> + use<> {
+        let writes = receipt.map(|receipt| receipt.writes(operation)).unwrap_or_default();
+        writes.into_iter().map(|write| Fact::Kept(Box::new(write)))
+    }
 }
 
 /// A fact could not be kept.

@@ -36,7 +36,7 @@ pub use detail::{DetailError, GuestDetail, LogPage, Part as DetailPart};
 pub use durable::Health;
 pub use figures::{FacetFigures, LATENCY_BOUNDS};
 pub use fleet::{Fleet, NoSuchRemote};
-pub use journal::{Fact, Forgetful, Journal, JournalError, Recorded};
+pub use journal::{Fact, Forgetful, Journal, JournalError, Receipt, Recorded};
 pub use manage::{AddError, RemoveError, RestoreError};
 pub use model::rows::{
     Cluster, GuestRow, HaRow, Interface, NodeRow, Standing, StorageRow, Traffic, UnreadableRow,

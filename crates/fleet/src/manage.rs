@@ -18,7 +18,7 @@ use crate::detail::{Asker, DetailError};
 use crate::durable::{Health, Memory, Restored, StoreJournal, docs, event_record, restore};
 use crate::fleet::{Fleet, Handle, Keeping, NoSuchRemote};
 use crate::journal::{Fact, Recorded};
-use crate::onboard::{self, MintedToken};
+use crate::onboard::{self, Claim, MintedToken};
 use crate::remote::{DisconnectError, Edit, EditError, Message, Remote, Resolution, ResolveError};
 use crate::spec::{RemoteEdit, RemoteSpec, secret_id};
 use crate::timings::Timings;
@@ -178,6 +178,10 @@ impl Fleet {
         Some(Arc::new(recorded.operation))
     }
 
+    fn receipt(&self) -> Vec<Write> {
+        self.receipt.as_ref().map(|receipt| receipt.writes(None)).unwrap_or_default()
+    }
+
     async fn record(&self, id: RemoteId, writes: Vec<Write>) -> Result<(), String> {
         let facts = writes.into_iter().map(|write| Fact::Kept(Box::new(write))).collect();
         self.inner.common.journal.commit(id, facts).await.map_err(|error| error.0)
@@ -224,7 +228,8 @@ impl Fleet {
         if self.store().is_some() {
             let what = Happening::RemoteAdded { name: spec.name.as_str().into() };
             let event = event_record(&Event::of(id, now, what).by(author));
-            let writes = vec![spec.record(id, None, now, now), spec.sealed(id), event];
+            let mut writes = vec![spec.record(id, None, now, now), spec.sealed(id), event];
+            writes.extend(self.receipt());
             self.record(id, writes).await.map_err(AddError::NotRecorded)?;
         }
         self.set_going(self.prepare(id, spec, now, Memory::default()));
@@ -336,6 +341,7 @@ impl Fleet {
         writes.push(Write::SecretGone { id: secret_id(id) });
         let what = Happening::RemoteRemoved { name };
         writes.push(event_record(&Event::of(id, now.wall, what).by(author)));
+        writes.extend(self.receipt());
         self.record(id, writes).await
     }
 
@@ -345,7 +351,8 @@ impl Fleet {
     /// When there is none, or it cannot be recorded.
     pub async fn connect(&self, id: RemoteId, author: &Author) -> Result<(), EditError> {
         let author = author.clone();
-        self.ask(id, |reply| Message::Connect { author, reply }).await
+        let receipt = self.receipt.clone();
+        self.ask(id, |reply| Message::Connect { author, receipt, reply }).await
     }
 
     /// Disconnects a remote until somebody connects it again, be it after a restart: its session ends, its
@@ -361,7 +368,8 @@ impl Fleet {
     ) -> Result<(), DisconnectError> {
         let (reply, answer) = oneshot::channel();
         let author = author.clone();
-        self.tell(id, Message::Disconnect { author, even_with_open, reply })
+        let receipt = self.receipt.clone();
+        self.tell(id, Message::Disconnect { author, even_with_open, receipt, reply })
             .await
             .map_err(|NoSuchRemote| DisconnectError::NoSuchRemote)?;
         answer.await.unwrap_or(Err(DisconnectError::NoSuchRemote))
@@ -420,7 +428,15 @@ impl Fleet {
         self.change(id, Edit::Credential { credential, rights: None, minted: None }, author).await
     }
 
+    /// Waits until nobody else makes or saves anything with this cluster or host: whoever is about to make a token on
+    /// it holds this until the remote is saved, and asks then whether it is managed already ([`Fleet::managed_as`]).
+    pub async fn claim(&self, identity: &str) -> Claim {
+        self.inner.claims.take(identity).await
+    }
+
     /// Signs in with what another onboarding has brought from now on: its credential, and what that was made for.
+    ///
+    /// A role that Muster made for the credential before stays one that Muster made.
     ///
     /// # Errors
     /// When there is no such remote, or it cannot be recorded.
@@ -429,9 +445,13 @@ impl Fleet {
         id: RemoteId,
         credential: Credential,
         rights: Option<Rights>,
-        minted: Option<MintedToken>,
+        mut minted: Option<MintedToken>,
         author: &Author,
     ) -> Result<(), EditError> {
+        let before = self.remote(id).and_then(|remote| remote.minted.clone()).and_then(|minted| minted.role);
+        if let Some(role) = minted.as_mut().and_then(|minted| minted.role.as_mut()) {
+            role.made |= before.is_some_and(|before| before.made && before.name == role.name);
+        }
         self.change(id, Edit::Credential { credential, rights, minted }, author).await
     }
 
@@ -464,7 +484,8 @@ impl Fleet {
 
     async fn change(&self, id: RemoteId, edit: Edit, author: &Author) -> Result<(), EditError> {
         let (edit, author) = (Box::new(edit), author.clone());
-        self.ask(id, |reply| Message::Edit { edit, author, reply }).await
+        let receipt = self.receipt.clone();
+        self.ask(id, |reply| Message::Edit { edit, author, receipt, reply }).await
     }
 
     async fn ask(

@@ -225,18 +225,18 @@ async fn an_operation_that_ran_when_muster_went_is_followed_and_one_whose_answer
     bench.reaches(lost, "sent").await;
     let running = bench.operate(101, Action::Stop).await;
     bench.reaches(running, "running").await;
+    // The host has it, and its answer is on the way.
+    bench.until("received", |_| bench.asked("POST", "/nodes/pve1/lxc/102/status/start") == 1).await;
     let bench = bench.crash(&lasting, quick()).await;
     bench.remote.clear_all().await;
     assert_eq!(bench.ended(running).await.state, OperationState::Succeeded);
     let found = bench.ended(lost).await;
-    assert!(
-        matches!(found.state, OperationState::Succeeded | OperationState::NotSent { .. }),
-        "{:?}",
-        found.log
-    );
+    assert_eq!(found.state, OperationState::Succeeded, "{:?}", found.log);
+    assert!(found.log.iter().any(|line| line.text == "found in the task list"), "{:?}", found.log);
     assert_eq!(found.author, ada());
-    let sent = bench.mutations();
-    assert!(sent.len() <= 2, "nothing is sent twice: {sent:?}");
+    let sent: Vec<String> = bench.mutations().iter().map(|one| one.api_path().to_owned()).collect();
+    let each = ["/nodes/pve1/lxc/102/status/start", "/nodes/pve1/lxc/101/status/stop"];
+    assert_eq!(sent, each, "each once, as the host has it");
     let all = lasting.until("both ended", |all| {
         let ended = |id| {
             all.iter().any(|event| {
@@ -308,10 +308,16 @@ async fn killed_at_any_moment_every_operation_is_found_and_nothing_is_sent_twice
         seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         let wait = Duration::from_micros((seed >> 33) % 60_000);
         let began = bench.mutations().len();
+        // Every other time what was sent arrives, and its answer does not.
+        if round % 2 == 1 {
+            let late = Fault::Delay { ms: 400 }.method("POST").on("/nodes/pve1/lxc/102/status/*");
+            bench.remote.fault(None, late).await;
+        }
         if let Ok(id) = bench.try_operate(102, action).await {
             asked.push(id);
             tokio::time::sleep(wait).await;
             bench = bench.crash(&lasting, quick()).await;
+            bench.remote.clear_all().await;
             let ended = bench.ended(id).await;
             let sent = bench.mutations().len() - began;
             match &ended.state {
@@ -344,6 +350,47 @@ async fn killed_at_any_moment_every_operation_is_found_and_nothing_is_sent_twice
         assert_eq!(each.len(), steps.len(), "no step twice: {steps:?}");
     }
     bench.end().await;
+}
+
+/// Without any operation, while what is read for the first time is being written.
+#[tokio::test]
+async fn killed_while_a_first_sweep_writes_nothing_is_lost_or_told_twice() {
+    let rounds: u32 = std::env::var("MUSTER_KILLS").ok().and_then(|n| n.parse().ok()).unwrap_or(20);
+    let mut topology = Topology::single("9.2");
+    topology.remotes[0].fill = serde_json::from_value(serde_json::json!({ "count": 56 })).unwrap();
+    let (mut bench, lasting) = Bench::lasting(topology, 1, quick()).await;
+    let kept = async |kind| lasting.store.observed_kind(bench_id(&lasting).await, kind).await.unwrap().len();
+    let mut seed = 0x9E37_79B9_u64;
+    let mut moments = std::collections::BTreeSet::new();
+    for round in 0..rounds {
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        tokio::time::sleep(Duration::from_micros((seed >> 33) % 90_000)).await;
+        let (guests, configs) = (kept(ObservedKind::Guest).await, kept(ObservedKind::GuestConfig).await);
+        moments.insert((guests, configs));
+        bench = bench.crash(&lasting, quick()).await;
+        let now = bench.now();
+        assert!(now.guests.len() >= guests, "round {round}: {} of {guests}", now.guests.len());
+        assert!(kept(ObservedKind::GuestConfig).await >= configs, "round {round}");
+        assert!(now.guests.iter().all(|row| !row.freshness.is_live() && row.guest.name.is_some()));
+    }
+    println!("killed with so many guests and configurations written: {moments:?}");
+    assert!(moments.iter().any(|(_, configs)| (1..60).contains(configs)), "in the midst of it: {moments:?}");
+    let now = bench.until("everything", |now| now.guests.len() == 60 && complete(now)).await;
+    assert!(now.guests.iter().all(|row| row.incarnation == now.guests[0].incarnation));
+    let filter = store::EventFilter { after: Some(0), limit: 10_000, ..store::EventFilter::default() };
+    let rows = lasting.store.events(filter).await.unwrap();
+    assert!(rows.windows(2).all(|two| two[1].0 == two[0].0 + 1), "numbers without a gap");
+    for guest in &now.guests {
+        let told = lasting.words_of(guest.guest.vmid.0).await;
+        assert_eq!(told, ["guest_appeared"], "{}", guest.guest.vmid);
+    }
+    assert!(bench.mutations().is_empty());
+    bench.end().await;
+}
+
+/// The id of the one remote there is.
+async fn bench_id(lasting: &Lasting) -> model::RemoteId {
+    lasting.store.remotes().await.unwrap()[0].id
 }
 
 #[tokio::test]
@@ -470,6 +517,51 @@ async fn a_store_that_takes_nothing_any_more_is_said_to_and_nothing_is_shown_as_
     assert!(matches!(refused, fleet::OperateError::NotRecorded(_)), "{refused}");
     assert!(bench.fleet.disconnect(bench.id, &ada(), true).await.is_err());
     assert!(bench.mutations().is_empty());
+    bench.end().await;
+}
+
+#[tokio::test]
+async fn a_wish_and_that_it_was_made_are_recorded_together_or_not_at_all() {
+    let (bench, lasting) = Bench::lasting(Topology::single("9.2"), 1, quick()).await;
+    bench.until("everything", complete).await;
+    let done = |operation| store::Write::IdempotencyDone {
+        principal: "ada".to_owned(),
+        key: "k".to_owned(),
+        operation,
+    };
+    let with = bench.fleet.with(fleet::Receipt::new(move |operation| vec![done(operation)]));
+    let start = async || {
+        with.operate(bench.id, Vmid(102), Action::Start, model::PowerOptions::default(), ada()).await
+    };
+    let disconnect = async || with.disconnect(bench.id, &ada(), true).await;
+    let edit = async || {
+        let name = Some("other".to_owned());
+        with.edit(bench.id, RemoteEdit { name, ..RemoteEdit::default() }, &ada()).await
+    };
+    // Nobody has begun with it (or another server is done with it): nothing is recorded, and nothing sent.
+    assert!(matches!(start().await, Err(fleet::OperateError::NotRecorded(_))));
+    assert!(disconnect().await.is_err());
+    assert!(edit().await.is_err());
+    assert!(with.remove(bench.id, &ada(), true).await.is_err());
+    let now = bench.now();
+    assert!(now.link.state.is_up() && now.name.as_str() != "other" && now.operations.is_empty(), "{now:?}");
+    assert_eq!(bench.fleet.health().failing, None, "nothing is wrong with the store");
+    assert!(bench.mutations().is_empty());
+
+    let begun = store::IdempotencyRecord {
+        principal: "ada".to_owned(),
+        key: "k".to_owned(),
+        fingerprint: String::new(),
+        at: jiff::Timestamp::UNIX_EPOCH,
+        stage: store::Stage::Begun,
+    };
+    lasting.store.write(vec![store::Write::Idempotency(begun)]).await.unwrap();
+    let id = start().await.unwrap();
+    let stage = async || lasting.store.idempotency("ada", "k").await.unwrap().map(|known| known.stage);
+    assert_eq!(stage().await, Some(store::Stage::Done { operation: Some(id) }));
+    assert!(start().await.is_err(), "the same wish once more");
+    bench.until("done", |now| now.operations.iter().any(|one| one.state == OperationState::Succeeded)).await;
+    assert_eq!(bench.mutations().len(), 1);
     bench.end().await;
 }
 

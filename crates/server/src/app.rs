@@ -18,7 +18,7 @@ use zeroize::Zeroizing;
 
 use crate::door;
 use crate::metrics::Counters;
-use crate::mutation::UnderWay;
+use crate::mutation::{self, UnderWay};
 use crate::openapi;
 use crate::people::People;
 use crate::problem::Problem;
@@ -55,6 +55,7 @@ struct Inner {
     fingerprint_key: Zeroizing<Vec<u8>>,
     secret_names: BTreeSet<String>,
     keeper: OnceLock<Arc<dyn Keeper>>,
+    tried: routes::Tried,
 }
 
 impl std::fmt::Debug for App {
@@ -88,6 +89,7 @@ impl App {
                 fingerprint_key,
                 secret_names: openapi::secret_names(),
                 keeper: OnceLock::new(),
+                tried: routes::Tried::default(),
             }),
         })
     }
@@ -107,6 +109,13 @@ impl App {
     #[must_use]
     pub fn fleet(&self) -> &Fleet {
         &self.inner.fleet
+    }
+
+    /// The fleet, to be asked for the one change that the request under way makes: that it made it is committed
+    /// with the change.
+    #[must_use]
+    pub(crate) fn changing(&self) -> Fleet {
+        self.fleet().with(fleet::Receipt::new(mutation::receipt_of_this_request()))
     }
 
     /// The store.
@@ -150,6 +159,11 @@ impl App {
         &self.inner.onboardings
     }
 
+    /// Whether the store takes what is written.
+    pub(crate) fn tried(&self) -> &routes::Tried {
+        &self.inner.tried
+    }
+
     pub(crate) fn counters(&self) -> &Counters {
         &self.inner.counters
     }
@@ -182,6 +196,12 @@ impl App {
     #[must_use]
     pub fn needs_setup(&self) -> bool {
         self.people().needs_setup()
+    }
+
+    /// Whether somebody can govern this installation; tells when that changes.
+    #[must_use]
+    pub fn governed(&self) -> tokio::sync::watch::Receiver<bool> {
+        self.people().governed()
     }
 
     /// A new link with which the first administrator is made; the one before ends. `None` once there is one.

@@ -36,7 +36,7 @@ pub(crate) struct Body {
 }
 
 /// A line that waits for its outcome.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Line {
     pub(crate) at: Timestamp,
     pub(crate) action: String,
@@ -71,6 +71,19 @@ impl Line {
 
     /// The line with its outcome. `answer` is looked at for the operation it became.
     pub(crate) fn record(self, status: StatusCode, code: Option<&str>, answer: &[u8]) -> AuditRecord {
+        let operation = (status == StatusCode::ACCEPTED)
+            .then(|| serde_json::from_slice::<Value>(answer).ok())
+            .flatten()
+            .and_then(|answer| answer.get("id")?.as_str()?.parse::<OperationId>().ok());
+        self.ended(status, code, operation)
+    }
+
+    /// The line of what is done by the very commit that this line goes into.
+    pub(crate) fn done(self, operation: Option<OperationId>) -> AuditRecord {
+        self.ended(if operation.is_some() { StatusCode::ACCEPTED } else { StatusCode::OK }, None, operation)
+    }
+
+    fn ended(self, status: StatusCode, code: Option<&str>, operation: Option<OperationId>) -> AuditRecord {
         let claimed = self.parameters.get("user").and_then(Value::as_str);
         let (who, source) = match (self.author, claimed) {
             (Some(author), _) => (author.name, author.from),
@@ -84,10 +97,6 @@ impl Line {
             None if status.is_success() => "ok".to_owned(),
             None => status.as_u16().to_string(),
         };
-        let operation = (status == StatusCode::ACCEPTED)
-            .then(|| serde_json::from_slice::<Value>(answer).ok())
-            .flatten()
-            .and_then(|answer| answer.get("id")?.as_str()?.parse::<OperationId>().ok());
         let target = Some(self.target).filter(|target| !target.is_empty());
         let body = Body { target, parameters: self.parameters, status: status.as_u16(), outcome };
         AuditRecord {

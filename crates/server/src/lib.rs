@@ -4,6 +4,7 @@
 //! request meets first), [`guard`] (the one place that decides who may), [`caller`], [`problem`], then
 //! [`routes`]. [`listen`] accepts connections.
 
+mod again;
 pub mod app;
 mod audit;
 pub mod caller;

@@ -2,18 +2,22 @@
 //! most once for an `Idempotency-Key`, and it leaves a line in the audit log.
 
 use std::collections::HashSet;
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{FromRequestParts, RawPathParams, Request};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use http::request::Parts;
 use http::{HeaderValue, StatusCode, header};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
+use model::OperationId;
 use sha2::{Digest, Sha256};
-use store::{IdempotencyRecord, Write};
+use store::{IdempotencyRecord, Stage, Write};
 use zeroize::Zeroizing;
 
+use crate::again;
 use crate::app::App;
 use crate::audit;
 use crate::caller::Caller;
@@ -23,6 +27,9 @@ use crate::problem::{Outcome, Problem};
 
 /// The largest answer that is kept for a repetition.
 const KEPT_ANSWER: usize = 1024 * 1024;
+
+/// Says that an answer is to a request that was carried out before.
+const REPLAYED: &str = "idempotency-replayed";
 
 /// The longest key.
 const KEY_LENGTH: usize = 200;
@@ -49,6 +56,48 @@ impl Drop for Place<'_> {
     fn drop(&mut self) {
         self.of.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.key);
     }
+}
+
+/// What is committed together with the change that a request makes: that it was made, for whoever asks again with the
+/// same key after a crash, and by whom.
+#[derive(Debug)]
+struct Ticket {
+    record: Option<IdempotencyRecord>,
+    line: Option<audit::Line>,
+    /// It goes with the first change; most requests make one.
+    used: AtomicBool,
+}
+
+tokio::task_local! {
+    /// Of the request that this task carries out.
+    static TICKET: Arc<Ticket>;
+}
+
+impl Ticket {
+    fn writes(&self, operation: Option<OperationId>) -> Vec<Write> {
+        if self.used.swap(true, Ordering::Relaxed) {
+            return Vec::new();
+        }
+        let done = self.record.as_ref().map(|record| Write::IdempotencyDone {
+            principal: record.principal.clone(),
+            key: record.key.clone(),
+            operation,
+        });
+        let line = self.line.clone().map(|line| Write::Audit(line.done(operation)));
+        done.into_iter().chain(line).collect()
+    }
+}
+
+/// What goes into the commit of what the request under way changes; nothing outside of a request, or when a commit of
+/// it has it already.
+pub(crate) fn receipt(operation: Option<OperationId>) -> Vec<Write> {
+    TICKET.try_with(|ticket| ticket.writes(operation)).unwrap_or_default()
+}
+
+/// The same for a commit that another task makes.
+pub(crate) fn receipt_of_this_request() -> impl Fn(Option<OperationId>) -> Vec<Write> + Send + Sync + use<> {
+    let ticket = TICKET.try_with(Arc::clone).ok();
+    move |operation| ticket.as_ref().map(|ticket| ticket.writes(operation)).unwrap_or_default()
 }
 
 /// Runs a mutation that was allowed. `action` is the operation's id. Once begun it is brought to its end, also
@@ -96,11 +145,15 @@ async fn carry_out(
                 digest.update(part);
             }
         });
-        if let Some(known) = app.store().idempotency(&principal, &key).await? {
-            return repeat(known, &fingerprint, gate);
+        let begun =
+            IdempotencyRecord { principal, key, fingerprint, at: app.now().wall, stage: Stage::Begun };
+        match app.store().idempotency(&begun.principal, &begun.key).await? {
+            Some(known) if known.fingerprint != begun.fingerprint => return Err(reused()),
+            // Muster was stopped before anything was recorded, and nothing else was done: it is done now.
+            Some(known) if known.stage == Stage::Begun && again::is_one_commit(action) => {}
+            Some(known) => return repeat(app, gate, action, known, &mut parts, &body).await,
+            None => drop(app.store().write(vec![Write::Idempotency(begun.clone())]).await?),
         }
-        let begun = IdempotencyRecord { principal, key, fingerprint, at: app.now().wall, reply: None };
-        app.store().write(vec![Write::Idempotency(begun.clone())]).await?;
         record = Some(begun);
     }
     let line = gate.audited.then(|| audit::Line {
@@ -119,8 +172,22 @@ async fn carry_out(
             Some(line.named(app, params.as_ref()))
         }
     };
-    let response = next.run(Request::from_parts(parts, Body::from(body))).await;
-    let response = record_it(app, gate, record, line, response).await;
+    let ticket = Arc::new(Ticket { record, line, used: AtomicBool::new(false) });
+    let mut kept = Request::from_parts(parts, ()).into_parts().0;
+    let request = Request::from_parts(kept.clone(), Body::from(body.clone()));
+    let response = TICKET.scope(ticket.clone(), next.run(request)).await;
+    let failed = !response.status().is_success();
+    if failed
+        && ticket.used.load(Ordering::Relaxed)
+        && let Some(record) = &ticket.record
+        && let Ok(Some(known)) = app.store().idempotency(&record.principal, &record.key).await
+        && known.stage != Stage::Begun
+    {
+        // It is recorded as done all the same: by another server that had the same request at the same time, or by this
+        // one before something went wrong.
+        return repeat(app, gate, action, known, &mut kept, &body).await;
+    }
+    let response = record_it(app, gate, &ticket, response).await;
     drop(place);
     Ok(response)
 }
@@ -154,43 +221,53 @@ fn key_of(headers: &http::HeaderMap) -> Result<Option<String>, Problem> {
     }
 }
 
+fn reused() -> Problem {
+    Problem::new(
+        StatusCode::UNPROCESSABLE_ENTITY,
+        "idempotency_key_reused",
+        "This Idempotency-Key came with another request before.",
+    )
+    .remedy("Use a new key for each thing wanted.")
+}
+
 /// The answer to a request that was made before.
-fn repeat(known: IdempotencyRecord, fingerprint: &str, gate: Gate) -> Result<Response, Problem> {
-    if known.fingerprint != fingerprint {
-        return Err(Problem::new(
-            StatusCode::UNPROCESSABLE_ENTITY,
-            "idempotency_key_reused",
-            "This Idempotency-Key came with another request before.",
-        )
-        .remedy("Use a new key for each thing wanted."));
-    }
-    let Some((status, body)) = known.reply else {
-        return Err(Problem::conflict(
-            "outcome_unknown",
-            "This was begun, and Muster was stopped before it had an answer.",
-        )
-        .remedy("Look how things stand before you ask for it with a new key."));
+async fn repeat(
+    app: &App,
+    gate: Gate,
+    action: &str,
+    known: IdempotencyRecord,
+    parts: &mut Parts,
+    body: &[u8],
+) -> Result<Response, Problem> {
+    let (status, body) = match known.stage {
+        Stage::Begun => {
+            return Err(Problem::conflict(
+                "outcome_unknown",
+                "This was begun, and Muster was stopped before it had an answer.",
+            )
+            .remedy("Look how things stand before you ask for it with a new key."));
+        }
+        Stage::Done { operation } => {
+            let mut response = again::as_it_stands(app, action, operation, parts, body).await?;
+            response.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
+            return Ok(response);
+        }
+        Stage::Answered { .. } if gate.replay == Replay::Withheld => {
+            return Err(Problem::conflict("already_done", "This was done already; its answer is not kept."));
+        }
+        Stage::Answered { status, body } => (status, body),
     };
-    if gate.replay == Replay::Withheld {
-        return Err(Problem::conflict("already_done", "This was done already; its answer is not kept."));
-    }
     let status = StatusCode::from_u16(status).map_err(|_| Problem::internal())?;
     let failed = status.is_client_error() || status.is_server_error();
     let kind = if failed { api::PROBLEM_JSON } else { "application/json" };
     let mut response = (status, Bytes::from(body.to_vec())).into_response();
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
-    response.headers_mut().insert("idempotency-replayed", HeaderValue::from_static("true"));
+    response.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
     Ok(response)
 }
 
 /// Writes down what came of it, in one commit, before the caller is told.
-async fn record_it(
-    app: &App,
-    gate: Gate,
-    record: Option<IdempotencyRecord>,
-    line: Option<audit::Line>,
-    response: Response,
-) -> Response {
+async fn record_it(app: &App, gate: Gate, ticket: &Ticket, response: Response) -> Response {
     let (parts, body) = response.into_parts();
     let code = parts.extensions.get::<Outcome>().map(|outcome| outcome.code);
     let whole = gate.replay != Replay::Withheld || parts.status.is_client_error();
@@ -203,16 +280,19 @@ async fn record_it(
         (Bytes::new(), body)
     };
     let mut batch = Vec::new();
-    if let Some(mut record) = record {
+    if let Some(mut record) = ticket.record.clone() {
         // What was refused for its pace may come again.
         if parts.status == StatusCode::TOO_MANY_REQUESTS {
             batch.push(Write::IdempotencyGone { principal: record.principal, key: record.key });
         } else {
-            record.reply = Some((parts.status.as_u16(), Zeroizing::new(kept.to_vec())));
+            let body = Zeroizing::new(kept.to_vec());
+            record.stage = Stage::Answered { status: parts.status.as_u16(), body };
             batch.push(Write::Idempotency(record));
         }
     }
-    if let Some(line) = line {
+    // What has succeeded is in the log since the commit that made it so.
+    let told = ticket.used.load(Ordering::Relaxed) && parts.status.is_success();
+    if let Some(line) = ticket.line.clone().filter(|_| !told) {
         batch.push(Write::Audit(line.record(parts.status, code, &kept)));
     }
     if !batch.is_empty()
@@ -229,4 +309,73 @@ async fn record_it(
         .into_response();
     }
     Response::from_parts(parts, body)
+}
+
+#[cfg(test)]
+mod tests {
+    use fleet::{Clock, Fleet, Timings};
+    use model::access::Grants;
+    use store::{Keys, Place, Store};
+
+    use super::*;
+    use crate::Settings;
+
+    async fn app(dir: &tempfile::TempDir) -> App {
+        let keys = Keys::new(Zeroizing::new([7; 32]), Vec::new());
+        let place = Place::Sqlite(dir.path().join("muster.db"));
+        let store = Store::open(place, keys, store::Timings::default()).await.unwrap();
+        let clock = Clock::new();
+        let fleet = Fleet::open(Timings::shrunk(), clock, 7, store.clone()).await.unwrap();
+        App::new(fleet, store, Settings::default(), clock).await.unwrap()
+    }
+
+    fn ticket(app: &App) -> Arc<Ticket> {
+        let record = IdempotencyRecord {
+            principal: "user:anna".to_owned(),
+            key: "k".to_owned(),
+            fingerprint: String::new(),
+            at: app.now().wall,
+            stage: Stage::Begun,
+        };
+        let line = audit::Line {
+            at: app.now().wall,
+            action: "users.create".to_owned(),
+            author: None,
+            from: "socket".to_owned(),
+            remote: None,
+            target: "ben".to_owned(),
+            parameters: serde_json::json!({}),
+        };
+        Arc::new(Ticket { record: Some(record), line: Some(line), used: AtomicBool::new(false) })
+    }
+
+    #[tokio::test]
+    async fn a_change_its_line_in_the_log_and_its_key_are_one_commit() {
+        let dir = tempfile::tempdir().unwrap();
+        let app = app(&dir).await;
+        let add = async |name: &str| {
+            TICKET
+                .scope(ticket(&app), app.add_user(name, &"long enough to do".into(), Grants::default()))
+                .await
+        };
+        let stage =
+            async || app.store().idempotency("user:anna", "k").await.unwrap().map(|known| known.stage);
+        // Nobody has begun with it: then nothing of it is written.
+        assert!(add("ben").await.is_err());
+        assert_eq!(app.store().user("ben").await.unwrap(), None);
+        assert_eq!(app.store().audit(None, 9).await.unwrap(), []);
+
+        let begun = ticket(&app).record.clone().unwrap();
+        app.store().write(vec![Write::Idempotency(begun)]).await.unwrap();
+        let commits = app.store().figures().commits;
+        add("ben").await.unwrap();
+        assert_eq!(app.store().figures().commits, commits + 1);
+        assert_eq!(stage().await, Some(Stage::Done { operation: None }));
+        assert_eq!(app.store().audit(None, 9).await.unwrap().len(), 1);
+        // Whoever comes second with the same key changes nothing.
+        assert!(add("eve").await.is_err());
+        assert_eq!(app.store().user("eve").await.unwrap(), None);
+        assert_eq!(app.store().audit(None, 9).await.unwrap().len(), 1);
+        app.store().close().await;
+    }
 }

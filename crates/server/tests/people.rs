@@ -14,7 +14,7 @@ use model::access::{Grant, Grants, Role};
 use serde_json::{Value, json};
 use server::settings::{Passwords, Sessions};
 use server::{App, Caller, Settings, Via};
-use store::{IdempotencyRecord, Write};
+use store::{IdempotencyRecord, Stage, Write};
 
 async fn with_anna(settings: Settings) -> (tempfile::TempDir, App, Router) {
     let (dir, app) = bare(settings).await;
@@ -239,16 +239,70 @@ async fn a_repeated_request_is_done_once() {
     assert_eq!(named, 1);
 }
 
+/// Leaves the request that `key` came with as a crash does that comes at this stage.
+async fn crash(app: &App, key: &str, stage: Stage) {
+    let known = app.store().idempotency("user:anna", key).await.unwrap().unwrap();
+    app.store().write(vec![Write::Idempotency(IdempotencyRecord { stage, ..known })]).await.unwrap();
+}
+
 #[tokio::test]
-async fn what_was_begun_before_a_crash_is_not_begun_again() {
+async fn what_a_crash_cut_short_is_done_once_and_told_when_it_is_asked_for_again() {
     let (_dir, app, router) = with_anna(settings()).await;
     let anna = sign_in(&router, "anna", PASSWORD).await;
-    let make = || Ask::post("/api/v1/tokens", json!({"name": "ci"})).header("idempotency-key", "k").by(&anna);
-    make().of(&router).await.is(201, "");
-    // As a crash between the two records leaves it.
-    let kept = app.store().idempotency("user:anna", "k").await.unwrap().unwrap();
-    app.store().write(vec![Write::Idempotency(IdempotencyRecord { reply: None, ..kept })]).await.unwrap();
-    make().of(&router).await.is(409, "outcome_unknown");
+    let keyed = |ask: Ask, key: &str| ask.header("idempotency-key", key).by(&anna);
+    let done = || Stage::Done { operation: None };
+
+    // What was recorded is not done again. The answer is how things stand, where that can be told.
+    let add = || Ask::post("/api/v1/users", json!({"name": "ben", "password": PASSWORD}));
+    let first = keyed(add(), "u").of(&router).await;
+    first.is(201, "");
+    crash(&app, "u", done()).await;
+    let again = keyed(add(), "u").of(&router).await;
+    again.is(201, "");
+    assert_eq!(again.json["name"], "ben");
+    assert_eq!(again.headers["idempotency-replayed"], "true");
+    let grants = || {
+        let body = json!({"grants": [{"role": "viewer", "scope": {"kind": "all"}}]});
+        Ask::new(Method::PUT, "/api/v1/users/ben/grants").json(&body)
+    };
+    keyed(grants(), "g").of(&router).await.is(200, "");
+    crash(&app, "g", done()).await;
+    let again = keyed(grants(), "g").of(&router).await;
+    again.is(200, "");
+    assert_eq!(again.json["grants"][0]["role"], "viewer");
+    let make = || Ask::post("/api/v1/tokens", json!({"name": "ci"}));
+    keyed(make(), "t").of(&router).await.is(201, "");
+    crash(&app, "t", done()).await;
+    keyed(make(), "t").of(&router).await.is(409, "already_done");
+    let tokens = Ask::get("/api/v1/tokens").by(&anna).of(&router).await.json["total"].clone();
+    assert_eq!(tokens, 1);
+    // Another request is still another request.
+    let other = Ask::post("/api/v1/tokens", json!({"name": "other"}));
+    keyed(other, "t").of(&router).await.is(422, "idempotency_key_reused");
+    let remove = || Ask::new(Method::DELETE, "/api/v1/users/ben");
+    keyed(remove(), "r").of(&router).await.is(204, "");
+    crash(&app, "r", done()).await;
+    keyed(remove(), "r").of(&router).await.is(204, "");
+
+    // What was not recorded was not done, and is done now.
+    keyed(add(), "u2").of(&router).await.is(201, "");
+    keyed(remove(), "r2").of(&router).await.is(204, "");
+    crash(&app, "u2", Stage::Begun).await;
+    let now = keyed(add(), "u2").of(&router).await;
+    now.is(201, "");
+    assert!(!now.headers.contains_key("idempotency-replayed"));
+    keyed(add(), "u2").of(&router).await.is(201, "");
+    // What does more than one commit may have been done in part: nobody but a person can tell.
+    let rotate = || Ask::new(Method::POST, "/api/v1/system/rotate-key");
+    keyed(rotate(), "k").of(&router).await.is(409, "no_keeper");
+    crash(&app, "k", Stage::Begun).await;
+    keyed(rotate(), "k").of(&router).await.is(409, "outcome_unknown");
+
+    // Each change stands in the log once, whatever was asked again.
+    let rows = app.store().audit(None, 100).await.unwrap();
+    let lines = |action: &str| rows.iter().filter(|row| row.record.action == action).count();
+    assert_eq!((lines("users.create"), lines("users.grants"), lines("tokens.create")), (3, 1, 1));
+    assert_eq!(app.store().verify_audit().await.unwrap(), rows.len());
 }
 
 #[tokio::test]

@@ -7,7 +7,7 @@ use sqlx::{AnyConnection, Row};
 
 use crate::audit;
 use crate::error::StoreError;
-use crate::record::{GrantRecord, SecretId, Write};
+use crate::record::{GrantRecord, SecretId, Stage, Write};
 use crate::seal::Keys;
 
 /// What a transaction hands out and needs while it runs.
@@ -39,6 +39,9 @@ pub(crate) fn reply_id(principal: &str, key: &str) -> SecretId {
 
 /// Purpose of sealed answers.
 pub(crate) const REPLY: &str = "idempotency";
+
+/// In the place of an answer's status: what was asked for is recorded, the answer is not.
+pub(crate) const DONE: i64 = 0;
 
 /// Text as both engines take it. PostgreSQL's knows no NUL; a name from outside that holds one must not make a
 /// whole batch fail for ever, and means the same on both.
@@ -312,9 +315,17 @@ async fn people(c: &mut AnyConnection, hand: &mut Hand<'_>, write: &Write) -> Re
         }
         Write::Idempotency(it) => {
             let sealed = reply_id(&it.principal, &it.key);
-            match &it.reply {
-                Some((_, body)) => put_secret(c, hand.keys, &sealed, body).await?,
-                None => drop_secret(c, &sealed).await?,
+            let status = match &it.stage {
+                Stage::Begun => None,
+                Stage::Done { .. } => Some(DONE),
+                Stage::Answered { status, .. } => Some(i64::from(*status)),
+            };
+            match &it.stage {
+                Stage::Begun => drop_secret(c, &sealed).await?,
+                Stage::Done { operation } => {
+                    put_secret(c, hand.keys, &sealed, operation_text(*operation).as_bytes()).await?;
+                }
+                Stage::Answered { body, .. } => put_secret(c, hand.keys, &sealed, body).await?,
             }
             sqlx::query(
                 "INSERT INTO idempotency (principal, key, fingerprint, at, status) VALUES ($1, $2, $3, $4, $5) \
@@ -325,9 +336,24 @@ async fn people(c: &mut AnyConnection, hand: &mut Hand<'_>, write: &Write) -> Re
             .bind(&*text(&it.key))
             .bind(&*text(&it.fingerprint))
             .bind(ms(it.at))
-            .bind(it.reply.as_ref().map(|(status, _)| i64::from(*status)))
+            .bind(status)
             .execute(c)
             .await?;
+        }
+        Write::IdempotencyDone { principal, key, operation } => {
+            let begun = sqlx::query(
+                "UPDATE idempotency SET status = $3 WHERE principal = $1 AND key = $2 AND status IS NULL",
+            )
+            .bind(&*text(principal))
+            .bind(&*text(key))
+            .bind(DONE)
+            .execute(&mut *c)
+            .await?;
+            if begun.rows_affected() != 1 {
+                return Err(StoreError::AlreadyDone);
+            }
+            let sealed = reply_id(principal, key);
+            put_secret(c, hand.keys, &sealed, operation_text(*operation).as_bytes()).await?;
         }
         Write::IdempotencyGone { principal, key } => {
             drop_secret(c, &reply_id(principal, key)).await?;
@@ -354,6 +380,11 @@ async fn people(c: &mut AnyConnection, hand: &mut Hand<'_>, write: &Write) -> Re
         _ => {}
     }
     Ok(())
+}
+
+/// The operation that a request became, as it is kept in the place of the answer.
+fn operation_text(operation: Option<model::OperationId>) -> String {
+    operation.map(|id| id.0.to_string()).unwrap_or_default()
 }
 
 /// Seals and keeps.

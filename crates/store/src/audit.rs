@@ -24,6 +24,50 @@ pub enum BrokenAt {
     Store(#[from] StoreError),
 }
 
+/// How far the chain reaches.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct AuditExtent {
+    /// Number of the last row that was deleted after it was exported; 0: none was. Its hash is kept: the first row that
+    /// is still there follows from it.
+    pub expired: i64,
+    /// Number of the last row that was exported; 0: none was.
+    pub exported: i64,
+    /// Number of the last row; 0 before the first.
+    pub last: i64,
+}
+
+/// The chain, followed row by row, wherever the rows come from: the database, or a file that was exported.
+#[derive(Debug, Clone, Default)]
+pub struct AuditChain {
+    /// What the next row must follow from; before the first one anything it says.
+    tail: Option<Tail>,
+    /// How many rows held.
+    rows: u64,
+}
+
+impl AuditChain {
+    /// Takes the next row. The first may be any: one that is not number 1 follows from a row that is not here.
+    ///
+    /// # Errors
+    /// It is not what was written, or not what comes next; [`BrokenAt`] names it.
+    pub fn take(&mut self, row: &AuditRow) -> Result<(), BrokenAt> {
+        let mut tail = self.tail.unwrap_or(match row.seq {
+            1 => Tail { next: 1, before: [0; 32] },
+            seq => Tail { next: seq, before: row.before },
+        });
+        follow(&mut tail, std::slice::from_ref(row))?;
+        self.tail = Some(tail);
+        self.rows += 1;
+        Ok(())
+    }
+
+    /// How many rows have held so far.
+    #[must_use]
+    pub fn rows(&self) -> u64 {
+        self.rows
+    }
+}
+
 /// Where the chain goes on.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Tail {
@@ -139,6 +183,12 @@ pub(crate) fn hash_of(row: &AnyRow, column: usize) -> Result<[u8; 32], StoreErro
     bytes.try_into().map_err(|_| StoreError::Damaged("a hash has not 32 bytes".into()))
 }
 
+/// The same, where a hash that is none breaks the chain at its row instead of everything that is read with it.
+fn hash_or_none(row: &AnyRow, column: usize) -> Result<[u8; 32], StoreError> {
+    let bytes: Vec<u8> = row.try_get(column)?;
+    Ok(bytes.try_into().unwrap_or([0; 32]))
+}
+
 /// Follows the chain over `rows`, which come in order after `tail`.
 pub(crate) fn follow(tail: &mut Tail, rows: &[AuditRow]) -> Result<(), BrokenAt> {
     for row in rows {
@@ -166,8 +216,8 @@ pub(crate) fn row(row: &AnyRow) -> Result<AuditRow, StoreError> {
             operation: read::operation(row.try_get(6)?),
             body: row.try_get(7)?,
         },
-        before: hash_of(row, 8)?,
-        hash: hash_of(row, 9)?,
+        before: hash_or_none(row, 8)?,
+        hash: hash_or_none(row, 9)?,
     })
 }
 

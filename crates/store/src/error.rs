@@ -26,6 +26,9 @@ pub enum StoreError {
     /// A record that must be unique is there already.
     #[error("a record of that name is there already: {0}")]
     Conflict(String),
+    /// The request that this belongs to was carried out already, by another who had the same key.
+    #[error("this was carried out already, for the same request")]
+    AlreadyDone,
     /// The store has been closed.
     #[error("the store is closed")]
     Closed,

@@ -24,7 +24,7 @@ mod seal;
 mod store;
 mod writer;
 
-pub use audit::BrokenAt;
+pub use audit::{AuditChain, AuditExtent, BrokenAt};
 pub use backup::BackedUp;
 pub use error::{OpenError, ReadError, StoreError, WriteError};
 pub use figures::Figures;
@@ -33,7 +33,7 @@ pub use place::{Place, Timings};
 pub use read::{EventFilter, OperationFilter};
 pub use record::{
     AuditRecord, AuditRow, Batch, DriftRecord, EventRecord, GaugesRecord, GrantRecord, IdempotencyRecord,
-    ObservedKind, ObservedRecord, OperationRecord, RemoteRecord, SecretId, SessionRecord, TokenRecord,
+    ObservedKind, ObservedRecord, OperationRecord, RemoteRecord, SecretId, SessionRecord, Stage, TokenRecord,
     UserRecord, Write, Written,
 };
 pub use retention::{Expired, Retention, Size, Sizes};

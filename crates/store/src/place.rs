@@ -141,6 +141,25 @@ impl Route {
         Ok(Self { engine: Engine::Sqlite, options, patience: String::new() })
     }
 
+    /// A SQLite file that is looked at and left exactly as it is: no log is begun, folded in or removed.
+    pub(crate) fn looking(path: &Path) -> Result<Self, StoreError> {
+        sqlx::any::install_default_drivers();
+        let holds = |ending| {
+            std::fs::metadata(crate::store::beside(path, ending)).is_ok_and(|beside| beside.len() > 0)
+        };
+        // What stands in a log belongs to the file. A rollback journal can only be read by undoing what it is about.
+        let mode = match (holds("-journal"), holds("-wal")) {
+            (true, _) => "?mode=rw",
+            (false, true) => "?mode=ro",
+            (false, false) => "?mode=ro&immutable=true",
+        };
+        let url = sqlite_url(path)?.replace("?mode=rwc", mode);
+        let options = AnyConnectOptions::from_str(&url)
+            .map_err(|_| StoreError::Other(format!("{} cannot be named", path.display())))?
+            .disable_statement_logging();
+        Ok(Self { engine: Engine::Sqlite, options, patience: String::new() })
+    }
+
     /// A connection that writes.
     pub(crate) async fn connect(&self) -> Result<AnyConnection, StoreError> {
         let mut connection = self.connect_plain().await?;

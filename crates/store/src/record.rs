@@ -312,8 +312,38 @@ pub struct IdempotencyRecord {
     pub fingerprint: String,
     /// When it was first asked.
     pub at: Timestamp,
-    /// The answer, once there is one: status and body. Sealed at rest, since it may hold a fresh secret.
-    pub reply: Option<(u16, Zeroizing<Vec<u8>>)>,
+    /// How far it has come.
+    pub stage: Stage,
+}
+
+/// How far a request with an idempotency key has come.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Stage {
+    /// Somebody has begun with it; nothing that it changes is recorded.
+    Begun,
+    /// What it changes is recorded, in the same transaction as this; its answer is not.
+    Done {
+        /// The operation that it became.
+        operation: Option<OperationId>,
+    },
+    /// The answer, sealed at rest, since it may hold a fresh secret.
+    Answered {
+        /// Its HTTP status.
+        status: u16,
+        /// Its body.
+        body: Zeroizing<Vec<u8>>,
+    },
+}
+
+impl std::fmt::Debug for Stage {
+    /// Never the body.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Begun => f.write_str("Begun"),
+            Self::Done { operation } => write!(f, "Done({operation:?})"),
+            Self::Answered { status, .. } => write!(f, "Answered({status})"),
+        }
+    }
 }
 
 impl std::fmt::Debug for IdempotencyRecord {
@@ -321,7 +351,7 @@ impl std::fmt::Debug for IdempotencyRecord {
         f.debug_struct("IdempotencyRecord")
             .field("principal", &self.principal)
             .field("key", &self.key)
-            .field("status", &self.reply.as_ref().map(|(status, _)| status))
+            .field("stage", &self.stage)
             .finish_non_exhaustive()
     }
 }
@@ -426,6 +456,17 @@ pub enum Write {
     },
     /// Remembers a request and what it came to.
     Idempotency(IdempotencyRecord),
+    /// Remembers, with what a request changes, that it does. The whole batch fails with
+    /// [`crate::StoreError::AlreadyDone`] unless the request stands as begun: of two that carry the same key, at
+    /// the same time or after a crash, one changes something.
+    IdempotencyDone {
+        /// Who asked.
+        principal: String,
+        /// The key sent.
+        key: String,
+        /// The operation that it becomes.
+        operation: Option<OperationId>,
+    },
     /// Forgets a request that came to nothing.
     IdempotencyGone {
         /// Who asked.
@@ -505,6 +546,7 @@ impl std::fmt::Debug for Write {
             Self::TokenSeen { id, .. } => write!(f, "TokenSeen({id})"),
             Self::TokenGone { id } => write!(f, "TokenGone({id})"),
             Self::Idempotency(record) => write!(f, "Idempotency({})", record.key),
+            Self::IdempotencyDone { key, .. } => write!(f, "IdempotencyDone({key})"),
             Self::IdempotencyGone { key, .. } => write!(f, "IdempotencyGone({key})"),
             Self::Setting { key, .. } => write!(f, "Setting({key})"),
         }

@@ -89,52 +89,73 @@ impl Store {
         {
             return Ok(None);
         }
-        let route = Route::to(place)?;
-        let mut connection = route.connect_plain().await?;
-        let found = schema::look(&mut connection, route.engine).await?;
-        let Found::Ours(schema) = found else { return Ok(None) };
-        refuse_newer(schema)?;
-        let looked = Looked {
-            schema,
-            instance: instance_of(&mut connection).await?,
-            keys: keys_needed(&mut connection).await?,
+        let route = match place {
+            Place::Sqlite(path) => Route::looking(path)?,
+            Place::Postgres(_) => Route::to(place)?,
         };
+        let mut connection = route.connect_plain().await?;
+        let looked = async {
+            let Found::Ours(schema) = schema::look(&mut connection, route.engine).await? else {
+                return Ok(None);
+            };
+            refuse_newer(schema)?;
+            let instance = instance_of(&mut connection).await?;
+            Ok(Some(Looked { schema, instance, keys: keys_needed(&mut connection).await? }))
+        }
+        .await;
         let _ = connection.close().await;
-        Ok(Some(looked))
+        looked
     }
 
     async fn open_with(
         place: Place,
         keys: Keys,
         timings: Timings,
-        lock: Option<DirLock>,
+        mut lock: Option<DirLock>,
+    ) -> Result<Self, OpenError> {
+        let missing = match &place {
+            Place::Sqlite(path) if !path.try_exists()? => Some(path.clone()),
+            _ => None,
+        };
+        let opened = Self::open_at(place, keys, timings, &mut lock).await;
+        // Still under the lock: what a refusal has begun is nobody else's.
+        if let (Err(_), Some(path)) = (&opened, missing) {
+            for ending in ["", "-journal", "-wal", "-shm"] {
+                let _ = std::fs::remove_file(beside(&path, ending));
+            }
+        }
+        opened
+    }
+
+    async fn open_at(
+        place: Place,
+        keys: Keys,
+        timings: Timings,
+        lock: &mut Option<DirLock>,
     ) -> Result<Self, OpenError> {
         let route = Route::with(&place, &timings)?;
         let mut late_check = false;
-        if let Place::Sqlite(path) = &place {
-            if check_header(path)? {
+        let look = match &place {
+            Place::Sqlite(path) if check_header(path)? => {
                 late_check = std::fs::metadata(path)?.len() > timings.check_at_open;
-            } else {
-                if keys.current().is_none() {
-                    return Err(OpenError::KeyMissing);
-                }
+                Some(Route::looking(path)?)
+            }
+            Place::Sqlite(path) if keys.current().is_some() => {
                 make_private(path)?;
+                None
             }
-        }
-        let mut connection = route.connect_plain().await?;
-        let found = schema::look(&mut connection, route.engine).await?;
-        if found != Found::Empty {
-            if let Found::Ours(schema) = found {
-                refuse_newer(schema)?;
+            Place::Sqlite(_) => return Err(OpenError::KeyMissing),
+            Place::Postgres(_) => Some(Route::to(&place)?),
+        };
+        let found = match look {
+            None => Found::Empty,
+            Some(look) => {
+                let mut connection = look.connect_plain().await?;
+                let found = fit(&mut connection, route.engine, &keys, !late_check).await;
+                let _ = connection.close().await;
+                found?
             }
-            if route.engine == Engine::Sqlite && !late_check {
-                quick_check(&mut connection).await?;
-            }
-            check_keys(&mut connection, &keys).await?;
-        } else if keys.current().is_none() {
-            return Err(OpenError::KeyMissing);
-        }
-        let _ = connection.close().await;
+        };
 
         let mut connection = route.connect().await?;
         let from = if let Found::Ours(schema) = found { schema } else { 0 };
@@ -165,7 +186,7 @@ impl Store {
             },
             sync: timings.sync,
             group: timings.group.max(1),
-            lock,
+            lock: lock.take(),
             mode: crate::writer::Mode::default(),
             unsynced: Some(Instant::now()),
         };
@@ -326,6 +347,26 @@ async fn check_meanwhile(pool: AnyPool, counters: Arc<Counters>) {
         Counters::add(&counters.damaged, 1);
         tracing::error!(damage = text, "the database is damaged; restore the last backup");
     }
+}
+
+/// Whether what is at a place may be opened: ours, of a schema that we know, whole, and sealed with keys we have.
+async fn fit(
+    connection: &mut AnyConnection,
+    engine: Engine,
+    keys: &Keys,
+    check: bool,
+) -> Result<Found, OpenError> {
+    let found = schema::look(connection, engine).await?;
+    if let Found::Ours(schema) = found {
+        refuse_newer(schema)?;
+        if engine == Engine::Sqlite && check {
+            quick_check(connection).await?;
+        }
+        check_keys(connection, keys).await?;
+    } else if keys.current().is_none() {
+        return Err(OpenError::KeyMissing);
+    }
+    Ok(found)
 }
 
 /// The record that tells whether a key is the right one, before anything depends on it.

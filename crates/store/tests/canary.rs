@@ -52,7 +52,10 @@ async fn no_page_no_log_no_backup_holds_a_secret_in_the_open() {
         key: "k".into(),
         fingerprint: "f".into(),
         at: at(0),
-        reply: Some((200, Zeroizing::new(format!("{{\"secret\":\"{CANARY}\"}}").into_bytes()))),
+        stage: Stage::Answered {
+            status: 200,
+            body: Zeroizing::new(format!("{{\"secret\":\"{CANARY}\"}}").into_bytes()),
+        },
     };
     let long = CANARY.repeat(1000);
     let batch = vec![

@@ -83,6 +83,8 @@ impl StoreJournal {
                 }
                 Ok(())
             }
+            // Nothing is wrong with the store.
+            Err(error @ store::StoreError::AlreadyDone) => Err(JournalError(error.to_string())),
             Err(error) => {
                 let text = error.to_string();
                 health.failures = health.failures.saturating_add(1);

@@ -18,7 +18,7 @@ use tokio::sync::watch;
 use super::schedule::Part;
 use super::{OperateError, Remote, Resolution, ResolveError};
 use crate::durable::is_open;
-use crate::journal::{Fact, Recorded};
+use crate::journal::{Fact, Receipt, Recorded};
 
 /// Ended operations kept for readers.
 const KEPT: usize = 200;
@@ -73,6 +73,7 @@ impl Remote {
         action: Action,
         options: PowerOptions,
         author: Author,
+        receipt: Option<&Receipt>,
         now: Now,
     ) -> Result<OperationId, OperateError> {
         let known = self.inventory.guests.get(&vmid).ok_or(OperateError::NoSuchGuest(vmid))?;
@@ -92,7 +93,8 @@ impl Remote {
         let incarnation = known.incarnation;
         let recorded = Recorded { operation: operation.clone(), incarnation, before: Vec::new() };
         let line = self.line_of(&operation, incarnation, now);
-        let record = vec![Fact::Operation(Box::new(recorded)), line];
+        let mut record = vec![Fact::Operation(Box::new(recorded)), line];
+        record.extend(Receipt::facts(receipt, Some(id)));
         if let Err(error) = self.common.journal.commit(self.id, record).await {
             return Err(OperateError::NotRecorded(error.to_string()));
         }

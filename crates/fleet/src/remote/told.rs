@@ -18,7 +18,7 @@ use tokio::sync::oneshot;
 use super::schedule::Part;
 use super::{Done, Errand, Remote};
 use crate::inventory::{Glimpse, Reading};
-use crate::journal::{Fact, Recorded};
+use crate::journal::{Fact, Receipt, Recorded};
 use crate::lines::retrust;
 use crate::onboard::MintedToken;
 use crate::spec::{LOST_CREDENTIAL, RemoteEdit, RemoteSpec};
@@ -162,7 +162,14 @@ fn trust_words(trust: &TrustPolicy) -> String {
     if trust.system {
         kinds.push("whatever the system trusts".to_owned());
     }
-    if kinds.is_empty() { "nothing".to_owned() } else { kinds.join(", ") }
+    if kinds.is_empty() { "nothing".to_owned() } else { kinds.join(", or ") }
+}
+
+/// Who wants a change, and what is to be recorded with it.
+#[derive(Clone, Copy)]
+struct By<'a> {
+    author: &'a Author,
+    receipt: Option<&'a Receipt>,
 }
 
 /// What is to be changed about a remote itself.
@@ -179,15 +186,18 @@ pub(crate) enum Message {
     Disconnect {
         author: Author,
         even_with_open: bool,
+        receipt: Option<Receipt>,
         reply: oneshot::Sender<Result<(), DisconnectError>>,
     },
     Connect {
         author: Author,
+        receipt: Option<Receipt>,
         reply: oneshot::Sender<Result<(), EditError>>,
     },
     Edit {
         edit: Box<Edit>,
         author: Author,
+        receipt: Option<Receipt>,
         reply: oneshot::Sender<Result<(), EditError>>,
     },
     /// It is to be removed: the reply tells its open operations; it goes when told so, and else goes on.
@@ -212,6 +222,7 @@ pub(crate) enum Message {
         action: Action,
         options: PowerOptions,
         author: Author,
+        receipt: Option<Receipt>,
         reply: oneshot::Sender<Result<OperationId, OperateError>>,
     },
     /// Somebody asks for a task to end; it may be that of an operation. The reply says whether that is recorded.
@@ -262,14 +273,16 @@ impl Remote {
         let now = self.now();
         self.dirty = true;
         match message {
-            Message::Disconnect { author, even_with_open, reply } => {
-                let _ = reply.send(self.disconnect_asked(&author, even_with_open, now).await);
+            Message::Disconnect { author, even_with_open, receipt, reply } => {
+                let done = self.disconnect_asked(&author, even_with_open, receipt.as_ref(), now).await;
+                let _ = reply.send(done);
             }
-            Message::Connect { author, reply } => {
-                let _ = reply.send(self.connect_asked(&author, now).await);
+            Message::Connect { author, receipt, reply } => {
+                let _ = reply.send(self.connect_asked(&author, receipt.as_ref(), now).await);
             }
-            Message::Edit { edit, author, reply } => {
-                let _ = reply.send(self.edit(*edit, &author, now).await);
+            Message::Edit { edit, author, receipt, reply } => {
+                let _ = reply
+                    .send(self.edit(*edit, By { author: &author, receipt: receipt.as_ref() }, now).await);
             }
             Message::Spec { reply } => {
                 let _ = reply.send(Box::new(self.spec.clone()));
@@ -279,8 +292,8 @@ impl Remote {
             }
             Message::TryNow => self.step(Event::TryNow, now),
             Message::Pace(pace) => self.step(Event::Pace(pace), now),
-            Message::Operate { vmid, action, options, author, reply } => {
-                let answer = self.take_on(vmid, action, options, author, now).await;
+            Message::Operate { vmid, action, options, author, receipt, reply } => {
+                let answer = self.take_on(vmid, action, options, author, receipt.as_ref(), now).await;
                 let _ = reply.send(answer);
             }
             Message::CancelAsked { task, author, reply } => {
@@ -315,6 +328,7 @@ impl Remote {
         &mut self,
         author: &Author,
         even_with_open: bool,
+        receipt: Option<&Receipt>,
         now: Now,
     ) -> Result<(), DisconnectError> {
         let open = self.open_rides();
@@ -324,7 +338,7 @@ impl Remote {
         if !matches!(self.link.state(), LinkState::Disconnected { .. }) {
             let mut spec = self.spec.clone();
             spec.disconnected = Some((author.name.clone(), now.wall));
-            self.respec(spec, false, vec![Happening::RemoteDisconnected], author, now)
+            self.respec(spec, false, vec![Happening::RemoteDisconnected], By { author, receipt }, now)
                 .await
                 .map_err(|error| DisconnectError::NotRecorded(error.0))?;
             self.disconnect(author.name.clone(), now);
@@ -333,26 +347,31 @@ impl Remote {
         Ok(())
     }
 
-    async fn connect_asked(&mut self, author: &Author, now: Now) -> Result<(), EditError> {
+    async fn connect_asked(
+        &mut self,
+        author: &Author,
+        receipt: Option<&Receipt>,
+        now: Now,
+    ) -> Result<(), EditError> {
         if !matches!(self.link.state(), LinkState::Disconnected { .. }) {
             return Ok(());
         }
         let mut spec = self.spec.clone();
         spec.disconnected = None;
-        self.respec(spec, false, vec![Happening::RemoteConnected], author, now).await?;
+        self.respec(spec, false, vec![Happening::RemoteConnected], By { author, receipt }, now).await?;
         self.step(Event::Connect, now);
         self.follow_rides(now);
         self.publish().await;
         Ok(())
     }
 
-    async fn edit(&mut self, edit: Edit, author: &Author, now: Now) -> Result<(), EditError> {
+    async fn edit(&mut self, edit: Edit, by: By<'_>, now: Now) -> Result<(), EditError> {
         let mut spec = self.spec.clone();
         match edit {
             Edit::Facts(edit) => {
                 let changes = apply(&mut spec, edit);
                 if !changes.is_empty() {
-                    self.respec(spec, false, vec![Happening::RemoteEdited { changes }], author, now).await?;
+                    self.respec(spec, false, vec![Happening::RemoteEdited { changes }], by, now).await?;
                     self.schedule.set_interval(self.spec.interval);
                     let interval = self.schedule.interval(&Part::Resources);
                     self.step(Event::Interval(interval), now);
@@ -364,7 +383,7 @@ impl Remote {
                     return Err(EditError::Endpoint(format!("it has no endpoint {endpoint}")));
                 }
                 let what = Happening::RemoteTrusted { endpoint, trust: told };
-                self.respec(spec, false, vec![what], author, now).await?;
+                self.respec(spec, false, vec![what], by, now).await?;
                 self.reopen(now);
             }
             Edit::Credential { credential, rights, minted } => {
@@ -375,7 +394,7 @@ impl Remote {
                     spec.disconnected = None;
                 }
                 let connects = self.spec.disconnected.is_some() && spec.disconnected.is_none();
-                self.respec(spec, true, vec![what], author, now).await?;
+                self.respec(spec, true, vec![what], by, now).await?;
                 self.link.signs_in_with(self.spec.login());
                 if connects {
                     self.step(Event::Connect, now);
@@ -398,7 +417,7 @@ impl Remote {
                     Happening::RemoteEdited { changes: vec![added] },
                     Happening::RemoteTrusted { endpoint, trust: told },
                 ];
-                self.respec(spec, false, lines, author, now).await?;
+                self.respec(spec, false, lines, by, now).await?;
                 self.other_endpoints(now);
             }
             Edit::Remove { endpoint } => {
@@ -416,7 +435,7 @@ impl Remote {
                     from: Some(endpoint.as_str().to_owned()),
                     to: None,
                 };
-                self.respec(spec, false, vec![Happening::RemoteEdited { changes: vec![gone] }], author, now)
+                self.respec(spec, false, vec![Happening::RemoteEdited { changes: vec![gone] }], by, now)
                     .await?;
                 self.versions.remove(&endpoint);
                 self.other_endpoints(now);
@@ -432,7 +451,7 @@ impl Remote {
         spec: RemoteSpec,
         credential: bool,
         lines: Vec<Happening>,
-        author: &Author,
+        by: By<'_>,
         now: Now,
     ) -> Result<(), Unrecorded> {
         let kept = |write| Fact::Kept(Box::new(write));
@@ -441,8 +460,9 @@ impl Remote {
             facts.push(kept(spec.sealed(self.id)));
         }
         for what in lines {
-            facts.push(Fact::Event(Box::new(Line::of(self.id, now.wall, what).by(author))));
+            facts.push(Fact::Event(Box::new(Line::of(self.id, now.wall, what).by(by.author))));
         }
+        facts.extend(Receipt::facts(by.receipt, None));
         self.common.journal.commit(self.id, facts).await.map_err(|error| Unrecorded(error.to_string()))?;
         self.spec = spec;
         Ok(())

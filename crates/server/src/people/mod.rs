@@ -18,11 +18,13 @@ use fleet::Clock;
 use jiff::Timestamp;
 use model::access::Grants;
 use store::{Store, StoreError, Write};
+use tokio::sync::watch;
 
 use self::book::{Book, Session, Token, User};
 use self::password::Hasher;
 use self::storm::Buckets;
 use crate::caller::{Caller, Via};
+use crate::mutation;
 use crate::problem::Problem;
 use crate::settings::{Sessions, Settings};
 
@@ -39,6 +41,8 @@ pub struct People {
     cookie: String,
     hasher: Hasher,
     book: RwLock<Book>,
+    /// Whether there is an administrator.
+    governed: watch::Sender<bool>,
     /// Changes one after the other: what each decides by must still hold when it is written.
     changes: tokio::sync::Mutex<()>,
     by_address: Mutex<Buckets<IpAddr>>,
@@ -62,6 +66,7 @@ impl People {
             sessions: settings.sessions.clone(),
             setup_life: settings.setup_life,
             hasher: Hasher::new(&settings.passwords)?,
+            governed: watch::Sender::new(book.has_administrator()),
             book: RwLock::new(book),
             changes: tokio::sync::Mutex::default(),
             by_address: Mutex::new(Buckets::new(storms.per_address, storms.remembered)),
@@ -76,10 +81,20 @@ impl People {
     }
 
     fn turn(&self, page: impl FnOnce(&mut Book)) {
-        page(&mut self.book.write().unwrap_or_else(PoisonError::into_inner));
+        let mut book = self.book.write().unwrap_or_else(PoisonError::into_inner);
+        page(&mut book);
+        let governed = book.has_administrator();
+        self.governed.send_if_modified(|known| std::mem::replace(known, governed) != governed);
     }
 
-    async fn write(&self, batch: Vec<Write>) -> Result<(), StoreError> {
+    /// Whether somebody can govern this installation; tells when that changes.
+    pub(crate) fn governed(&self) -> watch::Receiver<bool> {
+        self.governed.subscribe()
+    }
+
+    /// Commits a change, and with it that the request under way has made it.
+    async fn write(&self, mut batch: Vec<Write>) -> Result<(), StoreError> {
+        batch.extend(mutation::receipt(None));
         self.store.write(batch).await.map(drop)
     }
 

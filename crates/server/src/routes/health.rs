@@ -1,5 +1,7 @@
 //! `/healthz`, `/readyz`, `/metrics`, and the API's own description. None of them names anything.
 
+use std::time::Duration;
+
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -12,6 +14,8 @@ use utoipa_axum::routes;
 use axum::Extension;
 use model::access::{Act, Visible};
 use sha2::{Digest, Sha256};
+use store::{StoreError, Write};
+use tokio::sync::Mutex;
 
 use crate::app::App;
 use crate::caller::Caller;
@@ -36,6 +40,54 @@ pub(super) fn routes() -> OpenApiRouter<App> {
 struct Health {
     /// `ok`, or what is wrong.
     status: &'static str,
+    /// Why, in one word.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cause: Option<&'static str>,
+}
+
+/// For so long it is believed that the store takes what is written, or that it does not.
+const TRIED: Duration = Duration::from_secs(1);
+
+/// Whether the store takes what is written, as was last tried.
+#[derive(Debug, Default)]
+pub(crate) struct Tried(Mutex<Option<(Duration, Option<&'static str>)>>);
+
+impl Tried {
+    /// Why the store does not take or give what it should. However many ask, it is tried once in a while.
+    async fn trouble(&self, app: &App) -> Option<&'static str> {
+        let mut last = self.0.lock().await;
+        let now = app.now();
+        match *last {
+            Some((at, known)) if now.since(at) < TRIED => known,
+            _ => {
+                let written = app.store().write(vec![Write::Setting {
+                    key: "ready".to_owned(),
+                    value: Some(now.wall.to_string()),
+                }]);
+                let found = match written.await {
+                    Ok(_) => app.store().setting("ready").await.err(),
+                    Err(error) => Some(error),
+                };
+                let found = found.as_ref().map(cause);
+                *last = Some((app.now().mono, found));
+                found
+            }
+        }
+    }
+}
+
+/// A store's trouble in one word that names nothing.
+fn cause(error: &StoreError) -> &'static str {
+    match error {
+        StoreError::NoSpace => "disk_full",
+        StoreError::Disk(_) => "disk_failing",
+        StoreError::ReadOnly(_) => "disk_read_only",
+        StoreError::Damaged(_) => "database_damaged",
+        StoreError::Busy => "database_locked",
+        StoreError::Unreachable(_) => "database_unreachable",
+        StoreError::Closed => "closed",
+        _ => "database",
+    }
 }
 
 /// Whether the process answers.
@@ -44,7 +96,7 @@ struct Health {
     responses((status = 200, description = "It does.", body = Health, example = json!({"status": "ok"}))),
 )]
 async fn alive() -> Json<Health> {
-    Json(Health { status: "ok" })
+    Json(Health { status: "ok", cause: None })
 }
 
 /// Whether it can do its work: the store takes what is written.
@@ -53,15 +105,13 @@ async fn alive() -> Json<Health> {
     responses(
         (status = 200, description = "It can.", body = Health, example = json!({"status": "ok"})),
         (status = 503, description = "It cannot, and why in one word.", body = Health,
-            example = json!({"status": "store"})),
+            example = json!({"status": "store", "cause": "disk_full"})),
     ),
 )]
 async fn ready(State(app): State<App>) -> (StatusCode, Json<Health>) {
-    let read = app.store().setting("ready").await.is_ok();
-    if read && app.fleet().health().failing.is_none() {
-        (StatusCode::OK, Json(Health { status: "ok" }))
-    } else {
-        (StatusCode::SERVICE_UNAVAILABLE, Json(Health { status: "store" }))
+    match app.tried().trouble(&app).await {
+        None => (StatusCode::OK, Json(Health { status: "ok", cause: None })),
+        cause => (StatusCode::SERVICE_UNAVAILABLE, Json(Health { status: "store", cause })),
     }
 }
 

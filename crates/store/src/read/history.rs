@@ -9,7 +9,7 @@ use sqlx::{AssertSqlSafe, Row};
 
 use super::{bound, operation, remote, small, time};
 use crate::apply::{bits, ms};
-use crate::audit::{self, BrokenAt, Tail};
+use crate::audit::{self, AuditExtent, BrokenAt, Tail};
 use crate::error::{ReadError, StoreError};
 use crate::record::{AuditRow, EventRecord, OperationRecord};
 use crate::store::Store;
@@ -219,21 +219,46 @@ impl Store {
         select.run(self).await?.iter().map(audit::row).collect()
     }
 
+    /// How far the audit reaches, and how much of it was exported.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn audit_extent(&self) -> Result<AuditExtent, ReadError> {
+        let mut reader = self.reader().await?;
+        let expired = audit::kept(&mut reader).await?.0;
+        let mut extent = AuditExtent { expired, ..AuditExtent::default() };
+        let rows =
+            sqlx::query("SELECT name, value FROM counters WHERE name = 'audit' OR name = 'audit_exported'")
+                .fetch_all(&mut *reader)
+                .await?;
+        for row in rows {
+            let (name, value): (String, i64) = (row.try_get(0)?, row.try_get(1)?);
+            if name == "audit" {
+                extent.last = value;
+            } else {
+                extent.exported = value;
+            }
+        }
+        Ok(extent)
+    }
+
     /// Follows the whole chain and returns how many rows hold.
     ///
     /// # Errors
     /// Where it is broken.
     pub async fn verify_audit(&self) -> Result<usize, BrokenAt> {
-        let (last, before) = {
-            let mut reader = self.reader().await?;
-            let last: i64 = sqlx::query("SELECT value FROM counters WHERE name = 'audit'")
-                .fetch_one(&mut *reader)
-                .await
-                .map_err(StoreError::from)?
-                .try_get(0)
-                .map_err(StoreError::from)?;
-            (last, audit::kept(&mut reader).await?)
-        };
+        loop {
+            let from = audit::kept(&mut *self.reader().await?).await?;
+            let found = self.verify_audit_from(from).await;
+            // Rows may have expired meanwhile; those that follow are looked at again from there.
+            if found.is_ok() || audit::kept(&mut *self.reader().await?).await? == from {
+                return found;
+            }
+        }
+    }
+
+    async fn verify_audit_from(&self, before: (i64, [u8; 32])) -> Result<usize, BrokenAt> {
+        let last = self.audit_extent().await?.last;
         let mut tail = Tail { next: before.0 + 1, before: before.1 };
         let mut count = 0;
         while tail.next <= last {

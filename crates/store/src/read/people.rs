@@ -1,13 +1,14 @@
 //! Users, grants, sessions, tokens; requests remembered; settings.
 
+use model::OperationId;
 use sqlx::Row;
 use sqlx::any::AnyRow;
 
 use super::{maybe_time, time};
-use crate::apply::{reply_id, sealed_row};
+use crate::apply::{DONE, reply_id, sealed_row};
 use crate::audit::hash_of;
 use crate::error::{ReadError, StoreError};
-use crate::record::{GrantRecord, IdempotencyRecord, SessionRecord, TokenRecord, UserRecord};
+use crate::record::{GrantRecord, IdempotencyRecord, SessionRecord, Stage, TokenRecord, UserRecord};
 use crate::store::Store;
 use crate::writer::keys_now;
 
@@ -122,14 +123,16 @@ impl Store {
                 .await?;
         let Some(row) = row else { return Ok(None) };
         let status: Option<i64> = row.try_get(2)?;
-        let reply = match status.and_then(|status| u16::try_from(status).ok()) {
-            None => None,
+        let stage = match status {
+            None => Stage::Begun,
             Some(status) => {
                 let id = reply_id(principal, key);
                 // Row and secret are written together; between two reads they may have been cleared away.
-                match sealed_row(&mut reader, &id).await? {
-                    Some((name, body)) => Some((status, keys_now(&self.inner.keys).open(&id, &name, &body)?)),
-                    None => return Ok(None),
+                let Some((name, body)) = sealed_row(&mut reader, &id).await? else { return Ok(None) };
+                let body = keys_now(&self.inner.keys).open(&id, &name, &body)?;
+                match u16::try_from(status) {
+                    Ok(status) if i64::from(status) != DONE => Stage::Answered { status, body },
+                    _ => Stage::Done { operation: operation_of(&body)? },
                 }
             }
         };
@@ -138,7 +141,7 @@ impl Store {
             key: key.to_owned(),
             fingerprint: row.try_get(0)?,
             at: time(row.try_get(1)?)?,
-            reply,
+            stage,
         }))
     }
 
@@ -153,6 +156,16 @@ impl Store {
             .await?;
         Ok(row.map(|row| row.try_get(0)).transpose()?)
     }
+}
+
+/// The operation that a request became, from what is kept in the place of its answer.
+fn operation_of(body: &[u8]) -> Result<Option<OperationId>, StoreError> {
+    if body.is_empty() {
+        return Ok(None);
+    }
+    let id = std::str::from_utf8(body).ok().and_then(|text| text.parse().ok());
+    let id = id.ok_or_else(|| StoreError::Damaged("a request's operation has no readable number".into()))?;
+    Ok(Some(OperationId(id)))
 }
 
 fn user_row(row: &AnyRow) -> Result<UserRecord, StoreError> {

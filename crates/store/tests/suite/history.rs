@@ -140,7 +140,7 @@ pub async fn what_is_old_expires_in_small_steps(ground: &Ground<'_>) {
             key: n.to_string(),
             fingerprint: String::new(),
             at: at(n * day / 10),
-            reply: Some((200, Zeroizing::new(vec![1]))),
+            stage: Stage::Answered { status: 200, body: Zeroizing::new(vec![1]) },
         };
         idempotent.at = at(198 * day + n * day / 10);
         let mut ending = session(&n.to_string(), "anna", [u8::try_from(n).unwrap(); 32]);

@@ -59,6 +59,7 @@ suite! {
     a_remotes_number_is_never_given_twice
     removing_a_remote_takes_with_it_what_was_seen
     people_come_and_go_with_all_they_had
+    a_request_changes_something_once
     remembered_requests_keep_their_answer_sealed
     gauges_that_wait_are_replaced
     the_audit_chain_tells_what_was_done_to_it

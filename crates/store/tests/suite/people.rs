@@ -2,19 +2,24 @@
 
 use crate::common::*;
 use crate::writing::session;
+use model::OperationId;
 use sqlx::{Connection, Row};
 use store::*;
 use zeroize::Zeroizing;
 
-pub async fn people_come_and_go_with_all_they_had(ground: &Ground<'_>) {
-    let (store, _) = ground.store().await;
-    let user = |name: &str| UserRecord {
+fn user(name: &str, second: i64) -> UserRecord {
+    UserRecord {
         name: name.into(),
         password: Some("$argon2id$…".into()),
-        created: at(0),
-        updated: at(0),
+        created: at(second),
+        updated: at(second),
         body: "{}".into(),
-    };
+    }
+}
+
+pub async fn people_come_and_go_with_all_they_had(ground: &Ground<'_>) {
+    let (store, _) = ground.store().await;
+    let user = |name| user(name, 0);
     let token = |id: &str, user: &str| TokenRecord {
         id: id.into(),
         hash: [3; 32],
@@ -84,6 +89,62 @@ pub async fn people_come_and_go_with_all_they_had(ground: &Ground<'_>) {
     store.close().await;
 }
 
+/// Of two batches that carry the same key one is written, whole, and the other is not, in no part.
+pub async fn a_request_changes_something_once(ground: &Ground<'_>) {
+    let (store, place) = ground.store().await;
+    let begun = |key: &str| {
+        Write::Idempotency(IdempotencyRecord {
+            principal: "anna".into(),
+            key: key.into(),
+            fingerprint: "f".into(),
+            at: at(0),
+            stage: Stage::Begun,
+        })
+    };
+    let done = |key: &str, operation: Option<u64>| Write::IdempotencyDone {
+        principal: "anna".into(),
+        key: key.into(),
+        operation: operation.map(OperationId),
+    };
+    let stage = async |store: &Store, key: &str| {
+        store.idempotency("anna", key).await.unwrap().map(|record| record.stage)
+    };
+    // What was never begun with, or carried out already, is not carried out.
+    store.write(vec![begun("k1"), begun("k2")]).await.unwrap();
+    let never = store.write(vec![Write::User(user("x", 0)), done("k9", None)]).await;
+    assert_eq!(never, Err(StoreError::AlreadyDone));
+    assert_eq!(store.user("x").await.unwrap(), None);
+    let batch = |id| vec![Write::Operation(operation(id, 1, true, 0)), done("k1", Some(id))];
+    let (one, other) = tokio::join!(store.write(batch(7)), store.write(batch(8)));
+    assert_eq!((one.is_ok(), other), (true, Err(StoreError::AlreadyDone)));
+    assert_eq!(stage(&store, "k1").await, Some(Stage::Done { operation: Some(OperationId(7)) }));
+    assert!(store.operation(OperationId(7)).await.unwrap().is_some());
+    assert_eq!(store.operation(OperationId(8)).await.unwrap(), None, "nothing of a refused batch stays");
+    // Nor is it remembered that something was done when it was not.
+    let refused = store.write(vec![done("k2", None), done("k9", None)]).await;
+    assert_eq!(refused, Err(StoreError::AlreadyDone));
+    assert_eq!(stage(&store, "k2").await, Some(Stage::Begun));
+    store.write(vec![Write::User(user("x", 0)), done("k2", None)]).await.unwrap();
+    assert_eq!(stage(&store, "k2").await, Some(Stage::Done { operation: None }));
+    store.close().await;
+    // And after a restart as well.
+    let store = Store::open(place, keys(), timings()).await.unwrap();
+    assert_eq!(stage(&store, "k1").await, Some(Stage::Done { operation: Some(OperationId(7)) }));
+    let again = store.write(batch(9)).await;
+    assert_eq!(again, Err(StoreError::AlreadyDone));
+    let body = Zeroizing::new(b"{}".to_vec());
+    let answered = IdempotencyRecord {
+        principal: "anna".into(),
+        key: "k1".into(),
+        fingerprint: "f".into(),
+        at: at(0),
+        stage: Stage::Answered { status: 202, body },
+    };
+    store.write(vec![Write::Idempotency(answered.clone())]).await.unwrap();
+    assert_eq!(stage(&store, "k1").await, Some(answered.stage));
+    store.close().await;
+}
+
 pub async fn remembered_requests_keep_their_answer_sealed(ground: &Ground<'_>) {
     let (store, place) = ground.store().await;
     let asked = IdempotencyRecord {
@@ -91,12 +152,12 @@ pub async fn remembered_requests_keep_their_answer_sealed(ground: &Ground<'_>) {
         key: "k1".into(),
         fingerprint: "f".into(),
         at: at(0),
-        reply: None,
+        stage: Stage::Begun,
     };
     store.write(vec![Write::Idempotency(asked.clone())]).await.unwrap();
     assert_eq!(store.idempotency("anna", "k1").await.unwrap(), Some(asked.clone()));
-    let reply = Zeroizing::new(b"{\"secret\":\"mst_x_canary\"}".to_vec());
-    let answered = IdempotencyRecord { reply: Some((201, reply)), ..asked };
+    let body = Zeroizing::new(b"{\"secret\":\"mst_x_canary\"}".to_vec());
+    let answered = IdempotencyRecord { stage: Stage::Answered { status: 201, body }, ..asked };
     store.write(vec![Write::Idempotency(answered.clone())]).await.unwrap();
     assert_eq!(store.idempotency("anna", "k1").await.unwrap(), Some(answered));
     assert_eq!(store.idempotency("bert", "k1").await.unwrap(), None);

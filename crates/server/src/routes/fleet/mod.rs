@@ -8,7 +8,7 @@ mod events;
 mod guests;
 mod nodes;
 mod onboardings;
-mod operations;
+pub(crate) mod operations;
 mod refuse;
 mod remotes;
 mod storages;
@@ -18,11 +18,13 @@ pub(crate) mod view;
 
 use std::sync::Arc;
 
+use api::remote::Remote;
 use fleet::RemoteSnapshot;
 use model::RemoteId;
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::app::App;
+use crate::caller::Caller;
 use crate::problem::Problem;
 
 pub use desk::{Bounds, Desk};
@@ -44,6 +46,13 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
 /// A remote as it stands. It may have been removed since the request was let in.
 fn remote(app: &App, id: RemoteId) -> Result<Arc<RemoteSnapshot>, Problem> {
     app.fleet().remote(id).ok_or_else(|| Problem::not_found("remote"))
+}
+
+/// A remote in full, as the caller may see it.
+pub(crate) fn told(app: &App, caller: &Caller, id: RemoteId) -> Result<Remote, Problem> {
+    let remote = remote(app, id)?;
+    let twin = view::twin(&remote, &app.fleet().snapshot(), &caller.visible());
+    Ok(view::remote(&remote, twin))
 }
 
 /// Refuses what would send something to a remote that somebody disconnected.

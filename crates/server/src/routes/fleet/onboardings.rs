@@ -12,7 +12,7 @@ use axum::response::{IntoResponse as _, Response};
 use fleet::onboard::{self, Begin, Given, Grounds, Onboarding, Purpose, Step};
 use http::{HeaderValue, StatusCode, header};
 use model::access::Act;
-use model::{Author, EndpointId, LinkState, RemoteId, Text};
+use model::{Author, EndpointId, RemoteId, Text};
 use pve::Secret;
 use pve::address::Address;
 use utoipa_axum::router::OpenApiRouter;
@@ -253,7 +253,7 @@ async fn finish(
     Json(wanted): Json<Finish>,
 ) -> Result<Json<Finished>, Problem> {
     let (place, held) = in_hand(&app, &caller, &id)?;
-    settle(&app, &place, held, wanted, &caller.author()).await.map(Json)
+    settle(&app, &place, held, wanted, &caller).await.map(Json)
 }
 
 /// Runs to its end whether or not somebody still waits for the answer, as every mutation does: between the saving of a
@@ -263,12 +263,18 @@ async fn settle(
     place: &Place,
     mut held: Held,
     wanted: Finish,
-    author: &Author,
+    caller: &Caller,
 ) -> Result<Finished, Problem> {
     let onboarding = held.as_mut().ok_or_else(|| Problem::not_found("onboarding"))?;
     let Step::SignedIn(signed_in) = onboarding.step() else {
         return Err(Problem::conflict("wrong_step", "Nobody has signed in yet."));
     };
+    // From here until it is saved nobody else makes anything on this cluster: of two at once, one hears of the other.
+    let identity = signed_in.identity.to_string();
+    let _claim = app.fleet().claim(&identity).await;
+    if let (None, Some((id, name))) = (place.again, app.fleet().managed_as(&identity)) {
+        return Err(fleet::AddError::AlreadyManaged { id, name }.into());
+    }
     let name = match (place.again, wanted.name.as_deref().map(str::trim).filter(|name| !name.is_empty())) {
         (Some(id), _) => super::remote(app, id)?.name.to_string(),
         (None, Some(name)) => name.to_owned(),
@@ -299,23 +305,27 @@ async fn settle(
             ends: None,
         },
     };
-    let at = app.now().wall;
+    let (at, author) = (app.now().wall, caller.author());
     let confirmed = onboarding.grounds() == Some(Grounds::Confirmed);
     let address = onboarding.address().clone();
     let wish = onboard::Finish { name, keep, trust_cluster: true, at };
     let mut finished = onboarding.finish(wish).await.map_err(|error| refuse::onboard(&error))?;
     let mut done = finished.printed.clone();
+    let mut older = None;
     let saved = match place.again {
         None => {
             let mut spec = finished.spec.clone();
             if !wanted.connect {
                 spec.disconnected = Some((author.name.clone(), at));
             }
-            app.fleet().add(spec, author).await.map_err(Problem::from)
+            app.changing().add(spec, &author).await.map_err(Problem::from)
         }
         Some(id) => {
-            let anew = Anew { id, confirmed, address, connect: wanted.connect };
-            again(app, anew, &finished, author, &mut done).await.map(|()| id)
+            let anew = Anew { id, confirmed, address };
+            again(app, anew, &mut finished, &author).await.map(|before| {
+                older = before;
+                id
+            })
         }
     };
     let id = match saved {
@@ -333,8 +343,14 @@ async fn settle(
     };
     finished.saved();
     app.onboardings().end_held(place, held);
+    if place.again.is_some() && wanted.connect {
+        app.fleet().connect(id, &author).await?;
+    }
+    if let Some(older) = older {
+        done.extend(gone(&finished.remove_older(&older).await));
+    }
     Ok(Finished {
-        remote: view::remote(&*super::remote(app, id)?),
+        remote: super::told(app, caller, id)?,
         minted: finished.minted.as_ref().map(view::minted),
         done,
     })
@@ -346,19 +362,24 @@ struct Anew {
     /// A person confirmed its certificate.
     confirmed: bool,
     address: Address,
-    connect: bool,
 }
 
-/// Takes over what was signed in with for a remote that is there already.
+/// Takes over what was signed in with for a remote that is there already. The answer is the token that Muster made for it
+/// before, when that is not used any more.
 async fn again(
     app: &App,
     anew: Anew,
-    finished: &onboard::Finished,
+    finished: &mut onboard::Finished,
     author: &Author,
-    done: &mut Vec<String>,
-) -> Result<(), Problem> {
-    let (fleet, id) = (app.fleet(), anew.id);
+) -> Result<Option<onboard::MintedToken>, Problem> {
+    let id = anew.id;
     let before = super::remote(app, id)?;
+    let older = before.minted.clone();
+    if let Some(same) = older.as_ref().filter(|older| older.id == finished.spec.credential.authid()) {
+        // Its token was pasted anew: it is still the one that Muster made.
+        finished.spec.rights = Some(same.rights);
+        finished.spec.minted = Some(same.clone());
+    }
     let spec = &finished.spec;
     let endpoint = EndpointId::from(anew.address.to_string());
     let known = before.link.endpoints.iter().any(|one| one.endpoint == endpoint);
@@ -366,20 +387,22 @@ async fn again(
         && known
         && let Some((_, trust)) = spec.endpoints.first()
     {
-        fleet.trust(id, endpoint, trust.clone(), author).await?;
+        app.fleet().trust(id, endpoint, trust.clone(), author).await?;
     }
-    fleet.reauthenticate(id, spec.credential.clone(), spec.rights, finished.minted.clone(), author).await?;
-    if anew.connect && matches!(before.link.state, LinkState::Disconnected { .. }) {
-        fleet.connect(id, author).await?;
-    }
-    if let Some(old) = &before.minted {
-        let (user, name) = old.parts();
-        done.push(format!(
-            "the older token {} is still there: pveum user token remove '{user}' '{name}'",
-            old.id
-        ));
-    }
-    Ok(())
+    // Of what is changed here, that Muster signs in anew is what was asked for.
+    app.changing()
+        .reauthenticate(id, spec.credential.clone(), spec.rights, spec.minted.clone(), author)
+        .await?;
+    Ok(older.filter(|older| older.id != spec.credential.authid()))
+}
+
+/// What became of what was made for a remote earlier, one line each.
+fn gone(undone: &onboard::Undone) -> Vec<String> {
+    let removed = undone.removed.iter().map(|thing| format!("removed, as it is not used any more: {thing}"));
+    let left = undone.left.iter().map(|left| {
+        format!("not used any more, but still there: {} ({}): {}", left.thing, left.why, left.command)
+    });
+    removed.chain(left).collect()
 }
 
 /// Where an onboarding stands.
@@ -430,10 +453,11 @@ fn told_signed_in(facts: &onboard::SignedIn) -> SignedIn {
             rights,
             sentence: match (&offer.refused, &offer.note) {
                 (Some(why), _) => refuse::sentence(why),
-                (None, Some(note)) => {
+                // Where there is nothing to add, the note is the purpose itself.
+                (None, Some(note)) if note != onboard::rights::purpose(rights) => {
                     format!("{}. {}", onboard::rights::purpose(rights), refuse::sentence(note))
                 }
-                (None, None) => onboard::rights::purpose(rights).to_owned(),
+                (None, _) => onboard::rights::purpose(rights).to_owned(),
             },
             privileges: offer.role.as_ref().map(|role| role.privileges.clone()).unwrap_or_default(),
             lacking: offer.lacking.clone(),

@@ -64,18 +64,28 @@ async fn create(
     let id = app.remote_called(&wanted.remote).ok_or_else(|| Problem::not_found("remote"))?;
     caller.needs(Act::Power, Some(id))?;
     let remote = super::remote(&app, id)?;
-    let asked = app.fleet().operate(id, wanted.vmid, wanted.action, wanted.options, caller.author()).await;
+    let asked = app.changing().operate(id, wanted.vmid, wanted.action, wanted.options, caller.author()).await;
     let operation = match asked {
         Ok(operation) => operation,
         Err(error) => return Err(refuse::operate(&error, &*super::remote(&app, id)?)),
     };
-    let told = app.fleet().operation_now(operation).await.ok_or_else(Problem::internal)?;
-    let body = Json(Operation::of(&told, &remote.name));
-    let mut response = (StatusCode::ACCEPTED, body).into_response();
-    if let Ok(at) = HeaderValue::from_str(&format!("{}/operations/{operation}", api::BASE)) {
+    let now = app.fleet().operation_now(operation).await.ok_or_else(Problem::internal)?;
+    Ok(accepted(&Operation::of(&now, &remote.name), operation))
+}
+
+fn accepted(operation: &Operation, id: OperationId) -> Response {
+    let mut response = (StatusCode::ACCEPTED, Json(operation)).into_response();
+    if let Ok(at) = HeaderValue::from_str(&format!("{}/operations/{id}", api::BASE)) {
         response.headers_mut().insert(header::LOCATION, at);
     }
-    Ok(response)
+    response
+}
+
+/// What [`create`] answers to a request that became this operation before, as it stands now; `None` when the caller
+/// may not see it any more, or it is so old that it is gone.
+pub(crate) async fn taken_on(app: &App, caller: &Caller, id: OperationId) -> Option<Response> {
+    let operation = app.fleet().operation_now(id).await?;
+    caller.grants.sees(operation.guest.remote).then(|| accepted(&told(app, &operation), id))
 }
 
 /// Lists operations, newest first: those that have not ended, and the newest two thousand that have.
@@ -94,8 +104,13 @@ async fn list(
 ) -> Result<Json<Page<Operation>>, Problem> {
     let request = rows::request(Vocabulary::Operations, &query)?;
     let visible = caller.visible();
-    let snapshot = with_ended(&app, &visible).await?;
-    Ok(Json(rows::operations(lists::operations(&snapshot, &visible, &request, app.now().wall))))
+    let (now, at) = (app.fleet().snapshot(), app.now().wall);
+    let whole = with_ended(&app, &now, &visible).await?;
+    let mut page = lists::operations(&whole, &visible, &request, at);
+    // Of the remotes there are: those that are gone stand in `whole` for their operations only.
+    page.counts.remotes = lists::operations(&now, &visible, &request, at).counts.remotes;
+    page.revision = now.revision_for(&visible);
+    Ok(Json(rows::operations(page)))
 }
 
 /// The body of an operation's record, as far as it is looked at here.
@@ -106,8 +121,7 @@ struct Kept {
 }
 
 /// The fleet with nothing but its operations, those among them that have ended long ago.
-async fn with_ended(app: &App, visible: &Visible) -> Result<FleetSnapshot, Problem> {
-    let now = app.fleet().snapshot();
+async fn with_ended(app: &App, now: &FleetSnapshot, visible: &Visible) -> Result<FleetSnapshot, Problem> {
     let mut remotes: Vec<RemoteSnapshot> = now
         .remotes
         .iter()

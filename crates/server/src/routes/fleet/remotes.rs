@@ -1,13 +1,14 @@
 //! `/remotes`: listed, shown, edited, connected, disconnected, removed.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use api::onboarding::SecondFactor;
-use api::remote::{Disconnect, MintedFate, MintedLeft, Remote, RemoteEdit, RemoteRow, RemoveQuery, Removed};
+use api::remote::{Disconnect, MintedFate, Remote, RemoteEdit, RemoteRow, RemoveQuery, Removed};
 use api::{ListQuery, Page};
 use axum::extract::State;
-use fleet::lists;
-use fleet::onboard::Undone;
+use fleet::onboard::{self, Undone};
+use fleet::{RemoteSnapshot, lists};
 use http::StatusCode;
 use model::access::Act;
 use model::query::Vocabulary;
@@ -15,7 +16,7 @@ use pve::{Factor, Secret};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::{connected, refuse, view};
+use super::{connected, refuse, told, view};
 use crate::app::App;
 use crate::caller::Caller;
 use crate::extract::{Json, Query};
@@ -55,8 +56,11 @@ async fn list(
 ) -> Result<Json<Page<RemoteRow>>, Problem> {
     let request = rows::request(Vocabulary::Remotes, &query)?;
     let snapshot = app.fleet().snapshot();
-    let page = lists::remotes(&snapshot, &caller.visible(), &request, app.now().wall);
-    Ok(Json(rows::page(page, |remote| Some(view::remote_row(&remote)))))
+    let visible = caller.visible();
+    let page = lists::remotes(&snapshot, &visible, &request, app.now().wall);
+    let row =
+        |remote: Arc<RemoteSnapshot>| view::remote_row(&remote, view::twin(&remote, &snapshot, &visible));
+    Ok(Json(rows::page(page, |remote| Some(row(remote)))))
 }
 
 /// Shows one remote.
@@ -69,12 +73,8 @@ async fn list(
     params(("remote" = String, Path, description = "Its id or name.", example = "home")),
     responses((status = 200, description = "The remote.", body = Remote)),
 )]
-async fn show(State(app): State<App>, Here(id): Here) -> Result<Json<Remote>, Problem> {
-    told(&app, id)
-}
-
-fn told(app: &App, id: model::RemoteId) -> Result<Json<Remote>, Problem> {
-    Ok(Json(view::remote(&*super::remote(app, id)?)))
+async fn show(State(app): State<App>, caller: Caller, Here(id): Here) -> Result<Json<Remote>, Problem> {
+    told(&app, &caller, id).map(Json)
 }
 
 /// Changes name, poll interval or web address of a remote.
@@ -106,8 +106,8 @@ async fn edit(
         }
     }
     let edit = fleet::RemoteEdit { name: wanted.name, interval, web_url: wanted.web_url };
-    app.fleet().edit(id, edit, &caller.author()).await?;
-    told(&app, id)
+    app.changing().edit(id, edit, &caller.author()).await?;
+    told(&app, &caller, id).map(Json)
 }
 
 fn interval(seconds: f64) -> Result<Duration, Problem> {
@@ -120,9 +120,10 @@ fn interval(seconds: f64) -> Result<Duration, Problem> {
 
 /// Removes a remote.
 ///
-/// Its name has to be typed (`confirm`). What Muster made on it to sign in can be removed with it (`minted`); where
-/// that does not work the answer says so, and the remote is removed all the same. A token with rights of its own may not
-/// remove itself: sign in anew first, and say in which onboarding (`signed_in`). Nothing happens to its guests.
+/// Its name has to be typed (`confirm`). What Muster made on it to sign in can be removed with it (`minted`): token, line
+/// of the access list, role. What could not be removed within some seconds is named with the reason and the command that
+/// does it, and the remote is removed all the same. A token with rights of its own may not remove itself: sign in anew
+/// first, and say in which onboarding (`signed_in`). Nothing happens to its guests.
 #[utoipa::path(
     delete,
     path = "/remotes/{remote}",
@@ -152,9 +153,9 @@ async fn remove(
         // Before anything is taken from the host.
         return Err(fleet::RemoveError::OpenOperations(open).into());
     }
-    let token = remote.minted.as_ref().map(|minted| minted.id.clone());
-    let undone = match (&remote.minted, query.minted.unwrap_or_default(), &query.signed_in) {
-        (Some(minted), MintedFate::Remove, Some(signed_in)) => {
+    let (minted, wanted) = (remote.minted.clone(), query.minted.unwrap_or_default() == MintedFate::Remove);
+    let undone = match (&minted, wanted, &query.signed_in) {
+        (Some(minted), true, Some(signed_in)) => {
             let place = app.onboardings().find(signed_in, &caller.principal())?;
             if place.again != Some(id) {
                 return Err(Problem::not_found("onboarding").detail("That is no onboarding of this remote."));
@@ -163,36 +164,20 @@ async fn remove(
             let onboarding = held.as_ref().ok_or_else(|| Problem::not_found("onboarding"))?;
             let undone = onboarding.remove_minted(minted).await.map_err(|error| refuse::onboard(&error))?;
             app.onboardings().end_held(&place, held);
-            Some(left(&undone))
+            undone
         }
-        (Some(_), MintedFate::Remove, None) => Some(remove_minted(&app, id).await),
-        _ => None,
+        (Some(minted), true, None) => {
+            let timings = app.onboardings().timings(&app);
+            match app.fleet().remove_minted(id, &timings).await {
+                Ok(undone) => undone.unwrap_or_default(),
+                Err(error) => onboard::left_alone(minted, &error.to_string()),
+            }
+        }
+        (Some(minted), false, _) => onboard::left_alone(minted, ""),
+        (None, _, _) => Undone::default(),
     };
-    app.fleet().remove(id, &caller.author(), query.even_with_open).await?;
-    Ok(Json(match (token, undone) {
-        (None, _) => Removed::default(),
-        (Some(id), None) => Removed { minted_left: Some(MintedLeft { id, why: None }), ..Removed::default() },
-        (Some(id), Some(Ok(()))) => Removed { minted_removed: Some(id), ..Removed::default() },
-        (Some(id), Some(Err(why))) => {
-            Removed { minted_left: Some(MintedLeft { id, why: Some(why) }), ..Removed::default() }
-        }
-    }))
-}
-
-/// Removes what Muster made on a remote, as whom Muster is signed in; the error says what is left and why.
-async fn remove_minted(app: &App, id: model::RemoteId) -> Result<(), String> {
-    let timings = app.onboardings().timings(app);
-    match app.fleet().remove_minted(id, &timings).await {
-        Ok(Some(undone)) => left(&undone),
-        Ok(None) => Ok(()),
-        Err(error) => Err(error.to_string()),
-    }
-}
-
-/// The error says what is left and why.
-fn left(undone: &Undone) -> Result<(), String> {
-    let each: Vec<String> = undone.left.iter().map(|one| format!("{} ({})", one.thing, one.why)).collect();
-    if each.is_empty() { Ok(()) } else { Err(each.join(", ")) }
+    app.changing().remove(id, &caller.author(), query.even_with_open).await?;
+    Ok(Json(minted.map_or_else(Removed::default, |minted| view::removed(&minted, &undone, wanted))))
 }
 
 /// Connects a remote that was disconnected.
@@ -206,8 +191,8 @@ fn left(undone: &Undone) -> Result<(), String> {
     responses((status = 200, description = "The remote; its link is being made.", body = Remote)),
 )]
 async fn connect(State(app): State<App>, caller: Caller, Here(id): Here) -> Result<Json<Remote>, Problem> {
-    app.fleet().connect(id, &caller.author()).await?;
-    told(&app, id)
+    app.changing().connect(id, &caller.author()).await?;
+    told(&app, &caller, id).map(Json)
 }
 
 /// Disconnects a remote until somebody connects it again, be it after a restart.
@@ -232,8 +217,8 @@ async fn disconnect(
     Here(id): Here,
     Json(wanted): Json<Disconnect>,
 ) -> Result<Json<Remote>, Problem> {
-    app.fleet().disconnect(id, &caller.author(), wanted.even_with_open).await?;
-    told(&app, id)
+    app.changing().disconnect(id, &caller.author(), wanted.even_with_open).await?;
+    told(&app, &caller, id).map(Json)
 }
 
 /// Tries the link now instead of when its back-off says.
@@ -248,10 +233,10 @@ async fn disconnect(
             content_type = "application/problem+json"),
     ),
 )]
-async fn try_now(State(app): State<App>, Here(id): Here) -> Result<Json<Remote>, Problem> {
+async fn try_now(State(app): State<App>, caller: Caller, Here(id): Here) -> Result<Json<Remote>, Problem> {
     connected(&*super::remote(&app, id)?)?;
     app.fleet().try_now(id).await?;
-    told(&app, id)
+    told(&app, &caller, id).map(Json)
 }
 
 /// Answers a sign-in that waits for its second factor.
@@ -265,6 +250,7 @@ async fn try_now(State(app): State<App>, Here(id): Here) -> Result<Json<Remote>,
 )]
 async fn second_factor(
     State(app): State<App>,
+    caller: Caller,
     Here(id): Here,
     Json(answer): Json<SecondFactor>,
 ) -> Result<Json<Remote>, Problem> {
@@ -281,5 +267,5 @@ async fn second_factor(
         Some(why) => refuse::failure(&why),
         None => Problem::not_found("remote"),
     })?;
-    told(&app, id)
+    told(&app, &caller, id).map(Json)
 }

@@ -15,7 +15,7 @@ use pve::{Fingerprint, TrustPolicy};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::{connected, refuse, view};
+use super::{connected, refuse, told, view};
 use crate::app::App;
 use crate::caller::Caller;
 use crate::extract::{Json, Path};
@@ -124,9 +124,9 @@ async fn trust(
     if shown.judge(&policy).is_err() {
         let accepted = TrustPolicy { system: policy.system, ..TrustPolicy::leaf(given) };
         let endpoint = EndpointId::from(address.to_string());
-        app.fleet().trust(id, endpoint, accepted, &caller.author()).await?;
+        app.changing().trust(id, endpoint, accepted, &caller.author()).await?;
     }
-    told(&app, id)
+    told(&app, &caller, id).map(Json)
 }
 
 /// Whether what is shown is what a person confirmed.
@@ -136,10 +136,6 @@ fn confirmed(shown: &Presented, given: Fingerprint) -> Result<(), Problem> {
         return Ok(());
     }
     Err(refuse::onboard(&OnboardError::OtherCertificate { shown: leaf, given }))
-}
-
-fn told(app: &App, id: RemoteId) -> Result<Json<Remote>, Problem> {
-    Ok(Json(view::remote(&*super::remote(app, id)?)))
 }
 
 /// Lists further endpoints that the cluster's own membership names.
@@ -203,8 +199,8 @@ async fn add_endpoint(
         }
         (Err(Doubt::Other(problem)), _) => return Err(problem),
     };
-    app.fleet().add_endpoint(id, address, policy, &caller.author()).await?;
-    told(&app, id)
+    app.changing().add_endpoint(id, address, policy, &caller.author()).await?;
+    told(&app, &caller, id).map(Json)
 }
 
 fn known(remote: &RemoteSnapshot, address: &Address) -> bool {
@@ -270,6 +266,6 @@ async fn remove_endpoint(
     let Path((_, named)) = path;
     let (address, _) = endpoint(&app, id, &named).await?;
     let endpoint = EndpointId::from(address.to_string());
-    app.fleet().remove_endpoint(id, &endpoint, &caller.author()).await?;
-    told(&app, id)
+    app.changing().remove_endpoint(id, &endpoint, &caller.author()).await?;
+    told(&app, &caller, id).map(Json)
 }
