@@ -88,7 +88,7 @@ pub struct StoreSize {
 pub struct Retention {
     /// Which kind.
     pub name: String,
-    /// Days; `null`: until exported.
+    /// Days; `null`: for ever. Of the audit log only what was exported is ever deleted.
     pub days: Option<u64>,
 }
 

@@ -121,7 +121,11 @@ impl Gathered {
                 .collect::<Vec<_>>()
         };
         to.gauges("links", "Remotes, by the state of their link.", by("state", states))?;
-        to.gauges("operations", "Recent operations, by state.", by("state", operations))?;
+        to.gauges(
+            "operations",
+            "Operations that have not ended, and of each remote the latest that have; older ones are not counted.",
+            by("state", operations),
+        )?;
         let up = remotes.iter().map(|one| (label(one), if one.link.state.is_up() { 1.0 } else { 0.0 }));
         to.gauges("remote_up", "1 while a remote's link is up.", up)?;
         let seen =
@@ -176,7 +180,7 @@ impl Gathered {
         )?;
         let mut metric = to.begin("poll_seconds", "How long the answers took.", MetricType::Histogram)?;
         for (labels, figures) in each() {
-            let bounds = LATENCY_BOUNDS.into_iter().chain([f64::MAX]);
+            let bounds = LATENCY_BOUNDS.into_iter().chain([f64::INFINITY]);
             let buckets: Vec<(f64, u64)> = bounds.zip(figures.buckets).collect();
             let count = figures.buckets.iter().sum();
             metric.encode_family(&labels)?.encode_histogram::<NoLabelSet>(

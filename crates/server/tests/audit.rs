@@ -1,0 +1,165 @@
+//! The audit log: exported with its chain, verified, marked as exported; and what is shown of a row that nobody can read.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+
+mod common;
+
+use std::time::Duration;
+
+use api::audit::AuditLine;
+use axum::Router;
+use common::{Ask, PASSWORD, Who, bare, settings, sign_in};
+use model::access::{Grant, Grants, Role};
+use serde_json::{Value, json};
+use server::App;
+use sha2::{Digest, Sha256};
+use store::{AuditRecord, Retention, Write};
+
+async fn house() -> (tempfile::TempDir, App, Router, Who) {
+    let (dir, app) = bare(settings()).await;
+    app.add_user("anna", &PASSWORD.into(), Grants::administrator()).await.unwrap();
+    let router = app.router();
+    let anna = sign_in(&router, "anna", PASSWORD).await;
+    (dir, app, router, anna)
+}
+
+async fn lines(router: &Router, who: &Who, query: &str) -> Vec<Value> {
+    let answer = Ask::get(format!("/api/v1/audit/export{query}")).by(who).of(router).await;
+    answer.is(200, "");
+    assert_eq!(answer.headers["content-type"], "application/x-ndjson");
+    answer.text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+/// The hash of a row, from what docs/security.md says and nothing else.
+fn hash(line: &Value) -> String {
+    let unhex = |text: &str| -> Vec<u8> {
+        (0..text.len()).step_by(2).map(|at| u8::from_str_radix(&text[at..at + 2], 16).unwrap()).collect()
+    };
+    let mut bytes = unhex(line["before"].as_str().unwrap());
+    bytes.extend(line["seq"].as_i64().unwrap().to_be_bytes());
+    let at: jiff::Timestamp = line["at"].as_str().unwrap().parse().unwrap();
+    bytes.extend(at.as_millisecond().to_be_bytes());
+    for name in ["who", "source", "action", "body"] {
+        let text = line[name].as_str().unwrap().as_bytes();
+        bytes.extend(u64::try_from(text.len()).unwrap().to_be_bytes());
+        bytes.extend(text);
+    }
+    for name in ["remote", "operation"] {
+        let number: Option<u64> = line[name].as_str().map(|digits| digits.parse().unwrap());
+        bytes.push(u8::from(number.is_some()));
+        bytes.extend(number.unwrap_or(0).to_be_bytes());
+    }
+    Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[tokio::test]
+async fn an_export_holds_all_that_it_takes_to_follow_the_chain() {
+    let (_dir, app, router, anna) = house().await;
+    for name in ["ben", "eve", "Zoë \"ß\""] {
+        Ask::post("/api/v1/users", json!({"name": name, "password": PASSWORD})).by(&anna).of(&router).await;
+    }
+    // More than are read at once, with numbers beyond what a float holds.
+    let many = (0..1200).map(|n: u64| {
+        Write::Audit(AuditRecord {
+            at: app.now().wall,
+            who: format!("script {n}"),
+            source: "192.0.2.7".to_owned(),
+            action: "x".to_owned(),
+            remote: n.is_multiple_of(2).then_some(model::RemoteId(u64::MAX - n)),
+            operation: n.is_multiple_of(3).then_some(model::OperationId(n)),
+            body: "{}".to_owned(),
+        })
+    });
+    app.store().write(many.collect()).await.unwrap();
+    let all = lines(&router, &anna, "").await;
+    let total = app.store().audit_extent().await.unwrap().last;
+    assert_eq!(i64::try_from(all.len()).unwrap(), total);
+    let mut before = "0".repeat(64);
+    for (line, number) in all.iter().zip(1..) {
+        assert_eq!(line["seq"], number);
+        assert_eq!(line["before"], before);
+        assert_eq!(hash(line), line["hash"].as_str().unwrap(), "{line}");
+        before = line["hash"].as_str().unwrap().to_owned();
+        serde_json::from_value::<AuditLine>(line.clone()).unwrap();
+    }
+    assert!(!all.iter().any(|line| line.to_string().contains(PASSWORD)));
+    let later = lines(&router, &anna, "?after=1200").await;
+    assert_eq!(later[0]["seq"], 1201);
+    assert_eq!(later.last(), all.last());
+
+    let verified = Ask::get("/api/v1/audit/verify").by(&anna).of(&router).await.json;
+    assert_eq!(verified["holds"], true);
+    assert_eq!((&verified["rows"], &verified["last"]), (&json!(total), &json!(total)));
+    assert_eq!(verified["hash"], before);
+}
+
+#[tokio::test]
+async fn only_what_is_said_to_be_exported_is_ever_deleted_and_the_chain_holds_on() {
+    let (_dir, app, router, anna) = house().await;
+    for name in ["ben", "eve", "kim"] {
+        Ask::post("/api/v1/users", json!({"name": name, "password": PASSWORD})).by(&anna).of(&router).await;
+    }
+    let all = lines(&router, &anna, "").await;
+    let kept = Retention { audit: Some(Duration::from_secs(1)), ..Retention::default() };
+    let later = app.now().wall.checked_add(Duration::from_secs(600)).unwrap();
+    let expire = async || app.store().expire(&kept, later, 10).await.unwrap().audit;
+    let verified = async || Ask::get("/api/v1/audit/verify").by(&anna).of(&router).await.json;
+    assert_eq!(expire().await, 0, "nothing was exported");
+
+    let mark = |through: &Value, hash: &Value| {
+        Ask::post("/api/v1/audit/exported", json!({"through": through, "hash": hash})).by(&anna)
+    };
+    let third = &all[2];
+    mark(&third["seq"], &all[1]["hash"]).of(&router).await.is(409, "not_this_log");
+    mark(&json!(999), &third["hash"]).of(&router).await.is(409, "not_this_log");
+    assert_eq!(expire().await, 0);
+    let told = mark(&third["seq"], &third["hash"]).of(&router).await;
+    told.is(200, "");
+    assert_eq!((&told.json["exported"], &told.json["expired"]), (&json!(3), &json!(0)));
+    assert_eq!(lines(&router, &anna, "").await.len(), all.len() + 3, "saying so deletes nothing; each try is a row");
+
+    assert_eq!(expire().await, 3);
+    let now = verified().await;
+    assert_eq!((&now["holds"], &now["expired"], &now["exported"]), (&json!(true), &json!(3), &json!(3)));
+    let left = lines(&router, &anna, "").await;
+    assert_eq!((&left[0]["seq"], &left[0]["before"]), (&json!(4), &third["hash"]));
+    assert_eq!(expire().await, 0, "the others were not exported");
+    assert_eq!(Ask::get("/api/v1/audit").by(&anna).of(&router).await.json["exported"], 3);
+}
+
+#[tokio::test]
+async fn nobody_but_an_administrator_sees_or_marks_it() {
+    let (_dir, app, router, _) = house().await;
+    for role in [Role::Viewer, Role::Operator, Role::Provisioner] {
+        let name = format!("{role:?}").to_lowercase();
+        let grants = Grants(vec![Grant { role, scope: model::access::Scope::All }]);
+        app.add_user(&name, &PASSWORD.into(), grants).await.unwrap();
+        let who = sign_in(&router, &name, PASSWORD).await;
+        for path in ["/api/v1/audit", "/api/v1/audit/export", "/api/v1/audit/verify"] {
+            Ask::get(path).by(&who).of(&router).await.is(403, "not_allowed");
+        }
+        let body = json!({"through": 1, "hash": "00"});
+        Ask::post("/api/v1/audit/exported", body).by(&who).of(&router).await.is(403, "not_allowed");
+    }
+}
+
+#[tokio::test]
+async fn a_row_that_cannot_be_read_says_so_and_is_shown_as_it_is() {
+    let (_dir, app, router, anna) = house().await;
+    let odd = AuditRecord {
+        at: app.now().wall,
+        who: "anna".to_owned(),
+        source: "socket".to_owned(),
+        action: "users.create".to_owned(),
+        remote: None,
+        operation: None,
+        body: "{\"target\":\u{7}\"be".to_owned(),
+    };
+    app.store().write(vec![Write::Audit(odd)]).await.unwrap();
+    let page = Ask::get("/api/v1/audit?limit=2").by(&anna).of(&router).await.json;
+    let row = &page["items"][0];
+    assert_eq!(row["unreadable"]["raw"], "{\"target\": \"be");
+    assert!(row["unreadable"]["why"].as_str().unwrap().contains("not in the form"), "{row}");
+    assert_eq!(row["outcome"], "");
+    assert_eq!(page["items"][1]["outcome"], "ok");
+    assert!(page["items"][1].get("unreadable").is_none());
+}
