@@ -82,7 +82,7 @@ impl Event {
             id: event.seq.0,
             name: event.what.word().to_owned(),
             at: event.at,
-            sentence: event.what.sentence(),
+            sentence: event.sentence(),
             remote_id: event.remote,
             remote: remote.cloned(),
             vmid: event.vmid,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use model::access::Visible;
 use model::capability::{Availability, Situation};
 use model::facet::Coverage;
 use model::guest::{GuestState, NodeState};
@@ -29,6 +30,20 @@ pub struct FleetSnapshot {
     pub remotes: Vec<Arc<RemoteSnapshot>>,
 }
 
+impl FleetSnapshot {
+    /// A number that grows with every change of what may be seen, and does not move with what may not: of a part of
+    /// the fleet, the time (µs) of its newest snapshot.
+    #[must_use]
+    pub fn revision_for(&self, visible: &Visible) -> u64 {
+        if *visible == Visible::All {
+            return self.revision;
+        }
+        let seen = self.remotes.iter().filter(|remote| visible.sees(remote.id));
+        let newest = seen.map(|remote| remote.at.as_microsecond()).max();
+        newest.and_then(|at| u64::try_from(at).ok()).unwrap_or_default()
+    }
+}
+
 /// One remote at one instant.
 #[derive(Debug, Clone, Serialize)]
 pub struct RemoteSnapshot {
@@ -44,6 +59,8 @@ pub struct RemoteSnapshot {
     pub versions: BTreeMap<EndpointId, Text>,
     /// The cluster, once its status was read.
     pub cluster: Option<Observed<Cluster>>,
+    /// How many further endpoints its membership proposes ([`crate::Fleet::proposed_endpoints`] names them).
+    pub proposed: usize,
     /// Another remote that turned out to be the same cluster or host (the same root certificate).
     pub same_as: Option<Text>,
     /// SHA-256 of its own root certificate, which is its identity, once read.

@@ -111,8 +111,11 @@ pub struct Limits {
     pub body: usize,
     /// Bytes of a request's head.
     pub head: usize,
-    /// For sending the head of a request, and for staying idle between two.
+    /// For sending the head of a request: from the connection's beginning, or from the head's first byte.
     pub head_time: Duration,
+    /// For staying idle between two requests; longer than proxies keep their connections, whose next request would
+    /// else run into the close.
+    pub idle_time: Duration,
     /// For sending the body of a request.
     pub body_time: Duration,
     /// For the TLS handshake.
@@ -184,6 +187,7 @@ impl Default for Limits {
             body: 1024 * 1024,
             head: 32 * 1024,
             head_time: Duration::from_secs(15),
+            idle_time: Duration::from_secs(75),
             body_time: Duration::from_secs(30),
             handshake_time: Duration::from_secs(10),
             connections: 2048,

@@ -1,205 +1,530 @@
-//! Who may what: every route of the API, by every kind of caller, as the routes themselves declare it.
+//! Who may what: every route of the API, by callers with any grants. What is expected stands here as a table of its
+//! own and follows from the roles' table alone: what the routes declare is held against it, and so is what they do.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
 mod common;
 
-use common::{Ask, Site, THERE, Who};
+use std::collections::BTreeSet;
+
+use common::{Answer, Ask, PASSWORD, Site, THERE, Who, cases};
 use http::{Method, StatusCode};
 use model::RemoteId;
-use model::access::{Act, Grant, Grants, Role};
+use model::access::{Act, Grant, Grants, Role, Scope, TABLE};
 use proptest::prelude::*;
+use serde_json::{Value, json};
 use server::openapi::{Declared, declared};
 
-/// A path with its parameters filled in.
-fn filled(declared: &Declared, remote: &str) -> String {
-    let filled = declared.path.replace("{remote}", remote).replace("{vmid}", "101").replace("{node}", "pve1");
-    let mut path = String::new();
-    let mut rest = filled.as_str();
-    while let Some((before, after)) = rest.split_once('{') {
-        path.push_str(before);
-        path.push_str("nothing-of-this-name");
-        rest = after.split_once('}').unwrap().1;
+/// What a route takes.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Takes {
+    /// Nothing.
+    Nothing,
+    /// To see everything, or a key of its own; else 401, since a key is what it asks for.
+    Figures,
+    /// To be signed in.
+    SignIn,
+    /// The act, on the remote in the path.
+    Here(Act),
+    /// The act, on the remote of the thing that is asked for; on any at all to get that far.
+    There(Act),
+    /// Nothing more than to be signed in: it shows what may be seen.
+    Seen,
+    /// The act, on any remote.
+    Anywhere(Act),
+    /// The act, on Muster itself.
+    Muster(Act),
+}
+
+use Takes::{Anywhere, Figures, Here, Muster, Nothing, Seen, SignIn, There};
+
+/// Every route there is.
+const ROUTES: [(&str, &str, Takes); 68] = [
+    ("GET", "/healthz", Nothing),
+    ("GET", "/readyz", Nothing),
+    ("GET", "/metrics", Figures),
+    ("GET", "/api/v1/openapi.json", Nothing),
+    ("GET", "/api/v1/setup", Nothing),
+    ("POST", "/api/v1/setup", Nothing),
+    ("POST", "/api/v1/setup/link", Muster(Act::Users)),
+    ("POST", "/api/v1/session", Nothing),
+    ("GET", "/api/v1/session", SignIn),
+    ("DELETE", "/api/v1/session", SignIn),
+    ("GET", "/api/v1/sessions", SignIn),
+    ("DELETE", "/api/v1/sessions/{id}", SignIn),
+    ("GET", "/api/v1/tokens", SignIn),
+    ("POST", "/api/v1/tokens", SignIn),
+    ("DELETE", "/api/v1/tokens/{id}", SignIn),
+    ("GET", "/api/v1/users", Muster(Act::Users)),
+    ("POST", "/api/v1/users", Muster(Act::Users)),
+    ("GET", "/api/v1/users/{user}", Muster(Act::Users)),
+    ("DELETE", "/api/v1/users/{user}", Muster(Act::Users)),
+    ("PUT", "/api/v1/users/{user}/password", SignIn),
+    ("PUT", "/api/v1/users/{user}/grants", Muster(Act::Users)),
+    ("GET", "/api/v1/audit", Muster(Act::Users)),
+    ("GET", "/api/v1/audit/export", Muster(Act::Users)),
+    ("GET", "/api/v1/audit/verify", Muster(Act::Users)),
+    ("POST", "/api/v1/audit/exported", Muster(Act::Users)),
+    ("GET", "/api/v1/system", Muster(Act::Users)),
+    ("POST", "/api/v1/system/backup", Muster(Act::Users)),
+    ("POST", "/api/v1/system/rotate-key", Muster(Act::Users)),
+    ("GET", "/api/v1/remotes", Seen),
+    ("GET", "/api/v1/remotes/{remote}", Here(Act::Read)),
+    ("PATCH", "/api/v1/remotes/{remote}", Here(Act::Remotes)),
+    ("DELETE", "/api/v1/remotes/{remote}", Here(Act::Remotes)),
+    ("POST", "/api/v1/remotes/{remote}/connect", Here(Act::Remotes)),
+    ("POST", "/api/v1/remotes/{remote}/disconnect", Here(Act::Remotes)),
+    ("POST", "/api/v1/remotes/{remote}/try", Here(Act::Read)),
+    ("POST", "/api/v1/remotes/{remote}/second-factor", Here(Act::Remotes)),
+    ("GET", "/api/v1/remotes/{remote}/endpoints/{endpoint}/certificate", Here(Act::Trust)),
+    ("POST", "/api/v1/remotes/{remote}/trust", Here(Act::Trust)),
+    ("GET", "/api/v1/remotes/{remote}/proposed", Here(Act::Remotes)),
+    ("POST", "/api/v1/remotes/{remote}/endpoints", Here(Act::Remotes)),
+    ("DELETE", "/api/v1/remotes/{remote}/endpoints/{endpoint}", Here(Act::Remotes)),
+    ("POST", "/api/v1/onboardings", There(Act::Remotes)),
+    ("GET", "/api/v1/onboardings/{id}", Anywhere(Act::Remotes)),
+    ("DELETE", "/api/v1/onboardings/{id}", Anywhere(Act::Remotes)),
+    ("POST", "/api/v1/onboardings/{id}/trust", Anywhere(Act::Remotes)),
+    ("POST", "/api/v1/onboardings/{id}/sign-in", Anywhere(Act::Remotes)),
+    ("POST", "/api/v1/onboardings/{id}/second-factor", Anywhere(Act::Remotes)),
+    ("POST", "/api/v1/onboardings/{id}/finish", Anywhere(Act::Remotes)),
+    ("GET", "/api/v1/guests", Seen),
+    ("GET", "/api/v1/guests/{remote}/{vmid}", Here(Act::Read)),
+    ("GET", "/api/v1/guests/{remote}/{vmid}/events", Here(Act::Read)),
+    ("GET", "/api/v1/guests/{remote}/{vmid}/tasks", Here(Act::Read)),
+    ("GET", "/api/v1/guests/{remote}/{vmid}/past", Here(Act::Read)),
+    ("GET", "/api/v1/nodes", Seen),
+    ("GET", "/api/v1/nodes/{remote}/{node}", Here(Act::Read)),
+    ("GET", "/api/v1/storages", Seen),
+    ("GET", "/api/v1/storages/{remote}/{storage}", Here(Act::Read)),
+    ("GET", "/api/v1/tasks", Seen),
+    ("GET", "/api/v1/tasks/{remote}/{upid}", Here(Act::Read)),
+    ("DELETE", "/api/v1/tasks/{remote}/{upid}", Here(Act::TaskStop)),
+    ("GET", "/api/v1/tasks/{remote}/{upid}/log", Here(Act::Read)),
+    ("GET", "/api/v1/operations", Seen),
+    ("POST", "/api/v1/operations", There(Act::Power)),
+    ("GET", "/api/v1/operations/{id}", There(Act::Read)),
+    ("POST", "/api/v1/operations/{id}/resolve", There(Act::Power)),
+    ("GET", "/api/v1/events", Seen),
+    ("GET", "/api/v1/stream", SignIn),
+    ("PUT", "/api/v1/stream/{id}/subscriptions", SignIn),
+];
+
+/// What somebody was granted, as the roles' table has it and nothing else.
+#[derive(Debug, Clone)]
+struct Rights(Vec<(Role, Option<RemoteId>)>);
+
+impl Rights {
+    fn of(grants: &Grants) -> Self {
+        let place = |scope: &Scope| match scope {
+            Scope::All => None,
+            Scope::Remote(id) => Some(*id),
+        };
+        Self(grants.0.iter().map(|grant| (grant.role, place(&grant.scope))).collect())
     }
-    path + rest
-}
 
-/// A request that is understood as little as can be: who may passes the gate, and nothing is changed by it.
-fn ask(declared: &Declared, path: String, who: &Who) -> Ask {
-    let ask = Ask::new(declared.method.clone(), path).by(who);
-    if declared.method == Method::GET { ask } else { ask.json(&serde_json::json!("no such thing")) }
-}
-
-fn act(declared: &Declared) -> Option<Act> {
-    declared.needs["act"].as_str().map(|act| act.parse().unwrap())
-}
-
-/// What the declaration promises: 401, 403, 404, or (`None`) that the gate lets it pass.
-fn promised(declared: &Declared, grants: &Grants, remote: RemoteId) -> Option<StatusCode> {
-    let place = declared.needs["where"].as_str().unwrap();
-    let names_remote = declared.path.contains("{remote}");
-    if place != "open" && names_remote && !grants.sees(remote) {
-        return Some(StatusCode::NOT_FOUND);
+    /// Where the act is allowed: everywhere (`None`), and on these remotes.
+    fn places(&self, act: Act) -> BTreeSet<Option<RemoteId>> {
+        let rank = |role: Role| {
+            [Role::Viewer, Role::Operator, Role::Provisioner, Role::Administrator]
+                .iter()
+                .position(|one| *one == role)
+                .unwrap()
+        };
+        let least = TABLE.iter().find(|(one, _)| *one == act).unwrap().1;
+        self.0.iter().filter(|(role, _)| rank(*role) >= rank(least)).map(|(_, place)| *place).collect()
     }
-    let allowed = match (place, act(declared)) {
-        ("open" | "signed_in", _) => true,
-        ("remote", Some(act)) => grants.may(act, Some(remote)),
-        ("somewhere", Some(Act::Read)) => true,
-        ("somewhere", Some(act)) => grants.may_somewhere(act),
-        ("everywhere", Some(act)) => grants.may(act, None),
-        other => panic!("{}: {other:?}", declared.id),
+
+    fn on(&self, act: Act, remote: RemoteId) -> bool {
+        let places = self.places(act);
+        places.contains(&None) || places.contains(&Some(remote))
+    }
+}
+
+/// A caller's rights: those of a user, or what a token of theirs has of them.
+struct Judge {
+    user: Rights,
+    token: Option<Rights>,
+}
+
+impl Judge {
+    fn all(&self) -> impl Iterator<Item = &Rights> {
+        [&self.user].into_iter().chain(&self.token)
+    }
+
+    fn on(&self, act: Act, remote: RemoteId) -> bool {
+        self.all().all(|one| one.on(act, remote))
+    }
+
+    fn on_muster(&self, act: Act) -> bool {
+        self.all().all(|one| one.places(act).contains(&None))
+    }
+
+    fn anywhere(&self, act: Act, remotes: &[RemoteId]) -> bool {
+        self.on_muster(act) || remotes.iter().any(|id| self.on(act, *id))
+    }
+
+    /// What has to come of it.
+    fn expects(&self, takes: Takes, remote: RemoteId, remotes: &[RemoteId]) -> Expected {
+        let (seen, unseen) = (self.on(Act::Read, remote), Expected::NotThere);
+        let if_allowed = |allowed: bool| if allowed { Expected::Passes } else { Expected::NotAllowed };
+        match takes {
+            Nothing | SignIn | Seen => Expected::Passes,
+            Figures if self.on_muster(Act::Read) => Expected::Passes,
+            Figures => Expected::NoKey,
+            Muster(act) => if_allowed(self.on_muster(act)),
+            Anywhere(act) => if_allowed(self.anywhere(act, remotes)),
+            Here(_) if !seen => unseen,
+            Here(act) => if_allowed(self.on(act, remote)),
+            There(act) if act != Act::Read && !self.anywhere(act, remotes) => Expected::NotAllowed,
+            There(_) if !seen => unseen,
+            There(act) => if_allowed(self.on(act, remote)),
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Expected {
+    Passes,
+    NotAllowed,
+    NotThere,
+    NoKey,
+}
+
+/// Things of one remote that can be asked for.
+#[derive(Debug, Clone)]
+struct Things {
+    id: RemoteId,
+    name: String,
+    vmids: Vec<u32>,
+    nodes: Vec<String>,
+    storages: Vec<String>,
+    endpoint: String,
+    operation: String,
+    upid: String,
+}
+
+async fn things(site: &Site) -> Vec<Things> {
+    let operated = site.operated().await;
+    let of = |(id, operation, upid): (RemoteId, String, String)| {
+        let remote = site.fleet.remote(id).unwrap();
+        Things {
+            id,
+            name: remote.name.to_string(),
+            vmids: remote.guests.iter().map(|row| row.guest.vmid.0).collect(),
+            nodes: remote.nodes.iter().map(|row| row.node.name.to_string()).collect(),
+            storages: remote.storages.iter().map(|row| row.storage.storage.to_string()).collect(),
+            endpoint: remote.link.endpoints[0].endpoint.to_string(),
+            operation,
+            upid,
+        }
     };
-    (!allowed).then_some(StatusCode::FORBIDDEN)
+    operated.into_iter().map(of).collect()
 }
 
-/// What would disturb the site for those who come after.
-fn spared(declared: &Declared) -> bool {
-    let heavy = ["system.backup", "system.rotate_key"];
-    let changing = declared.method != Method::GET && declared.path.contains("/remotes/{remote}");
-    heavy.contains(&declared.id.as_str()) || changing || declared.path.ends_with("/stream")
+/// One request of the many that can be made of a route.
+#[derive(Debug, Clone)]
+struct Draw {
+    route: usize,
+    remote: usize,
+    by_name: bool,
+    /// Which thing of that remote; beyond the last: one that is not there.
+    thing: usize,
+}
+
+/// Where a request goes, and what is in it.
+fn request(draw: &Draw, things: &Things, remote: &str, operation: &str) -> Ask {
+    let (method, path, takes) = ROUTES[draw.route];
+    fn pick(all: &[String], at: usize) -> String {
+        all.get(at % (all.len() + 1)).cloned().unwrap_or_else(|| "nothing-of-this-name".to_owned())
+    }
+    let vmids: Vec<String> = things.vmids.iter().map(u32::to_string).collect();
+    let vmid = vmids.get(draw.thing % (vmids.len() + 1)).cloned().unwrap_or_else(|| "99999".into());
+    let id = if path.starts_with("/api/v1/operations") { operation } else { "nothing-of-this-name" };
+    let path = path
+        .replace("{remote}", remote)
+        .replace("{vmid}", &vmid)
+        .replace("{node}", &pick(&things.nodes, draw.thing))
+        .replace("{storage}", &pick(&things.storages, draw.thing))
+        .replace("{endpoint}", &if method == "GET" { things.endpoint.clone() } else { "192.0.2.1:1".into() })
+        .replace("{upid}", &things.upid)
+        .replace("{user}", "nobody-of-this-name")
+        .replace("{id}", id);
+    let ask = Ask::new(method.parse().unwrap(), path);
+    if method == "GET" {
+        return ask;
+    }
+    // As much of a body as the decision takes, and not enough for anything to be done.
+    let body = match (takes, ask.path.as_str()) {
+        (There(Act::Power), "/api/v1/operations") => {
+            json!({"remote": remote, "vmid": 99999, "action": "start"})
+        }
+        (There(Act::Power), _) => json!({"as": "not_sent"}),
+        (There(Act::Remotes), _) => json!({"remote": remote}),
+        _ => json!("no such thing"),
+    };
+    ask.json(&body)
+}
+
+fn same(a: &Answer, b: &Answer) -> bool {
+    (a.status, &a.text, &a.headers) == (b.status, &b.text, &b.headers)
+}
+
+fn grants(remotes: [RemoteId; 3]) -> impl Strategy<Value = Grants> {
+    let grant = (0..4usize, 0..4usize).prop_map(move |(role, place)| match place {
+        0 => Grant::everywhere(Role::ALL[role]),
+        n => Grant::on(Role::ALL[role], remotes[n - 1]),
+    });
+    prop::collection::vec(grant, 0..4).prop_map(Grants)
+}
+
+fn draws() -> impl Strategy<Value = Vec<Draw>> {
+    let one = (0..ROUTES.len(), 0..3usize, any::<bool>(), 0..8usize)
+        .prop_map(|(route, remote, by_name, thing)| Draw { route, remote, by_name, thing });
+    prop::collection::vec(one, 24)
+}
+
+/// Things of a site, and somebody whose rights are changed as a test likes.
+struct Scene {
+    runtime: tokio::runtime::Runtime,
+    site: Site,
+    session: Who,
+    all: Vec<Things>,
+}
+
+impl Scene {
+    fn new() -> Self {
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+        let (site, session, all) = runtime.block_on(async {
+            let site = Site::new().await;
+            site.user("governor", [Grant::everywhere(Role::Administrator)]).await;
+            site.user("somebody", []).await;
+            let session = common::sign_in(&site.router, "somebody", PASSWORD).await;
+            let all = things(&site).await;
+            (site, session, all)
+        });
+        Self { runtime, site, session, all }
+    }
+
+    fn remotes(&self) -> [RemoteId; 3] {
+        self.site.remotes().map(|(id, _)| id)
+    }
+
+    async fn grant(&self, grants: &Grants) {
+        let body = json!({"grants": grants});
+        let set = Ask::new(Method::PUT, "/api/v1/users/somebody/grants").json(&body).by(&Who::Socket);
+        assert_eq!(set.of(&self.site.router).await.status, StatusCode::OK);
+    }
+
+    /// A caller of these rights; cut down by a token's where there is one.
+    async fn caller(&self, user: &Grants, token: Option<&Grants>) -> (Who, Judge) {
+        let who = match token {
+            None => self.session.clone(),
+            Some(token) => {
+                // Made while its owner may everything: what the owner loses, the token loses.
+                self.grant(&Grants::administrator()).await;
+                let body = json!({"name": "test", "grants": token});
+                let made = Ask::post("/api/v1/tokens", body).by(&self.session).of(&self.site.router).await;
+                assert_eq!(made.status, StatusCode::CREATED, "{made:?}");
+                Who::Token(made.json["secret"].as_str().unwrap().to_owned())
+            }
+        };
+        self.grant(user).await;
+        (who, Judge { user: Rights::of(user), token: token.map(Rights::of) })
+    }
+
+    async fn end(&self, who: &Who) {
+        if let Who::Token(token) = who {
+            let path = format!("/api/v1/tokens/{}", token.split('_').nth(1).unwrap());
+            Ask::new(Method::DELETE, path).by(&Who::Socket).of(&self.site.router).await.is(204, "");
+        }
+    }
+
+    async fn check(&self, draw: &Draw, who: &Who, judge: &Judge) {
+        let router = &self.site.router;
+        let remotes = self.remotes();
+        let things = &self.all[draw.remote];
+        let called = if draw.by_name { things.name.clone() } else { things.id.to_string() };
+        let (method, path, takes) = ROUTES[draw.route];
+        // One's own session and those of others go on.
+        if (method, path) == ("DELETE", "/api/v1/session") {
+            return;
+        }
+        let answer = request(draw, things, &called, &things.operation).by(who).of(router).await;
+        let what = format!("{method} {path} ({draw:?}) by {:?}, {:?}: {answer:?}", judge.user, judge.token);
+        match judge.expects(takes, things.id, &remotes) {
+            Expected::NotAllowed => {
+                assert_eq!((answer.status, answer.code()), (StatusCode::FORBIDDEN, "not_allowed"), "{what}");
+                // Nor does that tell whether it is there.
+                if matches!(takes, There(_)) {
+                    let nowhere = request(draw, things, "nowhere", "1").by(who).of(router).await;
+                    assert!(judge.on(Act::Read, things.id) || same(&answer, &nowhere), "{what}\n{nowhere:?}");
+                }
+            }
+            Expected::NoKey => {
+                let stranger = request(draw, things, &called, "1").of(router).await;
+                assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "{what}");
+                assert!(same(&answer, &stranger), "{what}");
+            }
+            Expected::NotThere => {
+                let nowhere = request(draw, things, "nowhere", "1").by(who).of(router).await;
+                assert_eq!(answer.status, StatusCode::NOT_FOUND, "{what}");
+                assert!(same(&answer, &nowhere), "unseen differs from absent: {what}\n{nowhere:?}");
+            }
+            Expected::Passes => {
+                assert_ne!(answer.status, StatusCode::UNAUTHORIZED, "{what}");
+                if takes == Nothing {
+                    return;
+                }
+                assert!(!matches!(answer.code(), "not_allowed" | "not_signed_in" | "csrf"), "{what}");
+                if answer.status == StatusCode::NOT_FOUND {
+                    let missing = answer.json["title"].as_str().unwrap();
+                    let own = matches!(takes, SignIn | Anywhere(_) | Muster(_));
+                    assert!(own || !missing.contains("remote"), "{what}");
+                }
+            }
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(cases(24, 8))]
+
+    /// Any roles in any places, by a session or a token that has less than its owner, at any route about any thing.
+    #[test]
+    fn routes_keep_what_the_roles_promise(
+        user in grants(scene().remotes()),
+        token in prop::option::of(grants(scene().remotes())),
+        draws in draws(),
+    ) {
+        let scene = scene();
+        scene.runtime.block_on(async {
+            let (who, judge) = scene.caller(&user, token.as_ref()).await;
+            for draw in &draws {
+                scene.check(draw, &who, &judge).await;
+            }
+            scene.end(&who).await;
+        });
+    }
+}
+
+/// The scene of the property: made once.
+fn scene() -> &'static Scene {
+    static SCENE: std::sync::OnceLock<Scene> = std::sync::OnceLock::new();
+    SCENE.get_or_init(Scene::new)
+}
+
+/// Not left to chance: each role alone, in each place, at every route.
+#[test]
+fn every_route_takes_what_the_table_says_for_each_role_alone() {
+    let scene = Scene::new();
+    let here = scene.site.here;
+    scene.runtime.block_on(async {
+        for role in Role::ALL {
+            for grant in [Grant::everywhere(role), Grant::on(role, here)] {
+                let (who, judge) = scene.caller(&Grants(vec![grant]), None).await;
+                for route in 0..ROUTES.len() {
+                    let draw = Draw { route, remote: 0, by_name: true, thing: 0 };
+                    scene.check(&draw, &who, &judge).await;
+                }
+            }
+        }
+    });
 }
 
 #[test]
-fn every_route_says_what_it_takes() {
+fn every_route_declares_what_the_table_says() {
     let all = declared();
-    assert!(all.len() > 20, "{} operations", all.len());
+    let mut table = ROUTES.to_vec();
     for one in &all {
-        assert!(one.needs["where"].is_string(), "{} {} has no gate", one.method, one.path);
-        let open =
-            ["/healthz", "/readyz", "/metrics", "/api/v1/openapi.json", "/api/v1/setup", "/api/v1/session"];
-        assert_eq!(
-            one.needs["where"] == "open",
-            open.contains(&one.path.as_str())
-                && !(one.path.ends_with("/session") && one.method != Method::POST),
-            "{} {}",
-            one.method,
-            one.path
-        );
-    }
-    for (at, one) in all.iter().enumerate() {
-        assert!(all[..at].iter().all(|other| other.id != one.id), "{} is there twice", one.id);
+        let method = one.method.as_str();
+        let at = table.iter().position(|(a, b, _)| (*a, *b) == (method, one.path.as_str()));
+        let (_, _, takes) =
+            table.remove(at.unwrap_or_else(|| panic!("{method} {} is not in the table", one.path)));
+        let act = one.needs["act"].as_str().map(|act| act.parse::<Act>().unwrap());
+        let declared = (one.needs["where"].as_str().unwrap(), act);
+        let expected = match takes {
+            Nothing | Figures => ("open", None),
+            SignIn => ("signed_in", None),
+            Here(act) => ("remote", Some(act)),
+            There(act) | Anywhere(act) => ("somewhere", Some(act)),
+            Seen => ("somewhere", Some(Act::Read)),
+            Muster(act) => ("everywhere", Some(act)),
+        };
+        assert_eq!(declared, expected, "{method} {}", one.path);
         assert!(one.id.contains('.'), "{} has no noun", one.id);
     }
+    assert!(table.is_empty(), "these are in the table alone: {table:?}");
+    let ids: BTreeSet<&str> = all.iter().map(|one| one.id.as_str()).collect();
+    assert_eq!(ids.len(), all.len(), "an id is there twice");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nobody_passes_who_does_not_say_who_they_are() {
     let (_dir, app) = common::bare(common::settings()).await;
     let router = app.router();
+    let filled = |one: &Declared| {
+        let mut path = String::new();
+        let mut rest = one.path.as_str();
+        while let Some((before, after)) = rest.split_once('{') {
+            path.push_str(before);
+            path.push('1');
+            rest = after.split_once('}').unwrap().1;
+        }
+        path + rest
+    };
     for one in declared().iter().filter(|one| one.needs["where"] != "open") {
         for who in [Who::Nobody, Who::Token("mst_abc_def".into()), Who::Token("nonsense".into())] {
-            let answer = ask(one, filled(one, "1"), &who).of(&router).await;
+            let ask = Ask::new(one.method.clone(), filled(one)).json(&json!("no such thing")).by(&who);
+            let answer = ask.of(&router).await;
             assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "{} {}: {answer:?}", one.method, one.path);
         }
     }
 }
 
-/// Roles × scopes × routes, drawn at random; the expectation comes from the declaration and the table of roles.
-#[test]
-fn routes_keep_what_they_declare_for_any_grants() {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-    let site = runtime.block_on(Site::new());
-    let (here, there) = (site.here, site.there);
-    let who = runtime.block_on(site.user("somebody", []));
-    runtime.block_on(site.user("governor", [Grant::everywhere(Role::Administrator)]));
-    let all = declared();
-    let grants = prop::collection::vec((0..4usize, 0..3usize), 0..3).prop_map(move |drawn| {
-        let grant = |(role, place): (usize, usize)| match place {
-            0 => Grant::everywhere(Role::ALL[role]),
-            1 => Grant::on(Role::ALL[role], here),
-            _ => Grant::on(Role::ALL[role], there),
-        };
-        drawn.into_iter().map(grant).collect::<Grants>()
-    });
-    let mut runner = proptest::test_runner::TestRunner::new(ProptestConfig {
-        cases: 24,
-        failure_persistence: None,
-        ..ProptestConfig::default()
-    });
-    let result = runner.run(&grants, |grants| {
-        runtime.block_on(async {
-            let body = serde_json::json!({"grants": grants});
-            let set = Ask::new(Method::PUT, "/api/v1/users/somebody/grants").json(&body).by(&Who::Socket);
-            assert_eq!(set.of(&site.router).await.status, StatusCode::OK);
-            for one in &all {
-                for (id, name) in [(here, "home"), (there, THERE)] {
-                    let promised = promised(one, &grants, id);
-                    if promised.is_none() && spared(one) {
-                        continue;
-                    }
-                    for called in [id.to_string(), name.to_owned()] {
-                        let answer = ask(one, filled(one, &called), &who).of(&site.router).await;
-                        let what = format!("{} {} as {grants:?}: {answer:?}", one.method, one.path);
-                        match promised {
-                            Some(StatusCode::NOT_FOUND) => {
-                                let nowhere = ask(one, filled(one, "nowhere"), &who).of(&site.router).await;
-                                assert_eq!(answer.status, StatusCode::NOT_FOUND, "{what}");
-                                assert_eq!(answer.text, nowhere.text, "unseen differs from absent: {what}");
-                            }
-                            Some(status) => {
-                                assert_eq!((answer.status, answer.code()), (status, "not_allowed"), "{what}");
-                            }
-                            None => {
-                                let by_gate = matches!(answer.code(), "not_allowed" | "not_signed_in");
-                                // What is open may ask for more itself (`/metrics`).
-                                assert!(!by_gate || one.needs["where"] == "open", "{what}");
-                            }
-                        }
-                        if !one.path.contains("{remote}") {
-                            break;
-                        }
-                    }
-                }
-            }
-        });
-        Ok(())
-    });
-    if let Err(error) = result {
-        panic!("{error}");
-    }
-}
-
+/// What an administrator of one remote may do there is done, and nobody with less does it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_may_not_be_seen_is_not_listed_counted_or_found() {
+async fn who_governs_one_remote_changes_that_one_alone() {
     let site = Site::new().await;
-    let here = site.user("anna", [Grant::on(Role::Administrator, site.here)]).await;
-    let nowhere = site.user("nobody", []).await;
-    let all = site.user("root", [Grant::everywhere(Role::Administrator)]).await;
-    let lists: Vec<Declared> = declared()
-        .into_iter()
-        .filter(|one| one.method == Method::GET && !one.path.contains('{') && one.needs["where"] != "open")
-        .filter(|one| !one.path.ends_with("/stream"))
-        .collect();
-    let mut told_to_root = 0;
-    for one in &lists {
-        for query in ["".to_owned(), format!("?q={THERE}"), format!("?q=remote:{THERE}")] {
-            let path = format!("{}{query}", one.path);
-            let full = Ask::get(path.as_str()).by(&all).of(&site.router).await;
-            told_to_root += usize::from(full.text.contains(THERE));
-            for who in [&here, &nowhere] {
-                let answer = Ask::get(path.as_str()).by(who).of(&site.router).await;
-                // An error may repeat what was searched for; rows and counts may not know of it.
-                let shown = match answer.status.is_success() {
-                    true => answer.text.clone(),
-                    false => answer.text.replace(&query, "").replace(THERE, ""),
-                };
-                assert!(!shown.contains(THERE), "{path}: {answer:?}");
-                if answer.status.is_success()
-                    && !query.is_empty()
-                    && full.json["total"] != serde_json::Value::Null
-                    && answer.json["counts"].is_object()
-                    && full.text.contains(THERE)
-                {
-                    assert_eq!(answer.json["total"], 0, "{path}: {answer:?}");
-                }
-                if answer.status.is_success() && answer.json["counts"]["remotes"].is_object() {
-                    let most = usize::from(who == &here);
-                    let counted = answer.json["counts"]["remotes"]["total"].as_u64().unwrap();
-                    assert!(counted <= most as u64, "{path}: {answer:?}");
-                }
-            }
+    let kim = site.user("kim", [Grant::on(Role::Administrator, site.here)]).await;
+    let pia = site
+        .user("pia", [Grant::on(Role::Provisioner, site.here), Grant::on(Role::Administrator, site.there)])
+        .await;
+    let endpoint = site.fleet.remote(site.here).unwrap().link.endpoints[0].endpoint.to_string();
+    let shown = Ask::get(format!("/api/v1/remotes/home/endpoints/{endpoint}/certificate")).by(&kim);
+    let shown = shown.of(&site.router).await;
+    shown.is(200, "");
+    let print = shown.json["presented"]["fingerprint"].clone();
+    let steps: [(Method, &str, Value, u16, &str); 8] = [
+        (Method::PATCH, "", json!({"interval_seconds": 30}), 200, ""),
+        (Method::POST, "/trust", json!({"endpoint": endpoint, "fingerprint": print}), 200, ""),
+        (Method::POST, "/disconnect", json!({}), 200, ""),
+        (Method::POST, "/second-factor", json!({"code": "123456"}), 409, "disconnected"),
+        (Method::POST, "/connect", json!({}), 200, ""),
+        (Method::POST, "/try", json!({}), 200, ""),
+        // The only one there is.
+        (Method::DELETE, "/endpoints/it", json!({}), 409, "endpoint"),
+        (Method::DELETE, "?confirm=home", json!({}), 200, ""),
+    ];
+    for (method, step, body, status, code) in steps {
+        let path = format!("/api/v1/remotes/home{}", step.replace("/it", &format!("/{endpoint}")));
+        let ask = |who: &Who| Ask::new(method.clone(), path.as_str()).json(&body).by(who);
+        let before = Ask::get("/api/v1/remotes/home").by(&kim).of(&site.router).await;
+        if step != "/try" {
+            ask(&pia).of(&site.router).await.is(403, "not_allowed");
+            let after = Ask::get("/api/v1/remotes/home").by(&kim).of(&site.router).await;
+            let kept = |answer: &Answer| {
+                (answer.json["interval_seconds"].clone(), answer.json["link"]["state"] == "disconnected")
+            };
+            assert_eq!(kept(&before), kept(&after), "{step}");
         }
+        let elsewhere = Ask::new(method.clone(), path.replace("home", THERE)).json(&body).by(&kim);
+        elsewhere.of(&site.router).await.is(404, "not_found");
+        ask(&kim).of(&site.router).await.is(status, code);
     }
-    if lists.iter().any(|one| one.path == "/api/v1/guests") {
-        assert!(told_to_root > 3, "the test looks at nothing: {told_to_root}");
-    }
+    assert!(site.fleet.remote(site.here).is_none(), "it is removed");
+    assert!(site.fleet.remote(site.there).is_some());
+    // Further addresses are dialled for who governs everything alone.
+    let far = Ask::post(format!("/api/v1/remotes/{THERE}/endpoints"), json!({"address": "192.0.2.9"}));
+    far.by(&pia).of(&site.router).await.is(403, "not_allowed");
 }

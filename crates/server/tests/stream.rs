@@ -1,6 +1,8 @@
 //! The live stream through the whole of the server, over a simulated remote.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
+mod common;
+
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -21,7 +23,7 @@ use server::{App, Peer, Settings};
 use store::{EventFilter, Keys, Place, Store};
 use tower::ServiceExt;
 
-const PATIENCE: Duration = Duration::from_secs(30);
+use crate::common::{PATIENCE, Reader};
 
 struct House {
     _sim: Sim,
@@ -138,41 +140,7 @@ impl House {
             let header = answer.headers()[name].to_str().unwrap();
             assert!(header.starts_with(value), "{name}: {header}");
         }
-        Reader { body: answer.into_body(), text: String::new(), last_id: None }
-    }
-}
-
-/// Reads events off a body, however they are cut.
-struct Reader {
-    body: Body,
-    text: String,
-    last_id: Option<String>,
-}
-
-impl Reader {
-    async fn next(&mut self) -> StreamMessage {
-        loop {
-            if let Some((event, rest)) = self.text.split_once("\n\n") {
-                let field = |name: &str| event.lines().find_map(|line| line.strip_prefix(name));
-                let message = serde_json::from_str(field("data: ").unwrap()).unwrap();
-                self.last_id = field("id: ").map(str::to_owned).or(self.last_id.take());
-                self.text = rest.to_owned();
-                return message;
-            }
-            let frame =
-                tokio::time::timeout(PATIENCE, self.body.frame()).await.expect("something to be told");
-            let data = frame.expect("not the end").unwrap().into_data().unwrap();
-            self.text.push_str(std::str::from_utf8(&data).unwrap());
-        }
-    }
-
-    async fn until(&mut self, fits: impl Fn(&StreamMessage) -> bool) -> StreamMessage {
-        loop {
-            let message = self.next().await;
-            if fits(&message) {
-                return message;
-            }
-        }
+        Reader::of(answer)
     }
 }
 
@@ -311,8 +279,7 @@ async fn what_is_no_longer_granted_is_no_longer_told() {
     let query: String = url::form_urlencoded::byte_serialize(wanted.as_bytes()).collect();
     let path = format!("/stream?subscribe={query}");
     let answer = house.knock(Method::GET, &path, Some(&cookie), Value::Null).await;
-    assert_eq!(answer.status(), StatusCode::OK);
-    let mut stream = Reader { body: answer.into_body(), text: String::new(), last_id: None };
+    let mut stream = Reader::of(answer);
     let list = stream.until(|message| matches!(message, StreamMessage::List(_))).await;
     assert!(matches!(list, StreamMessage::List(list) if list.total > 0));
 

@@ -48,7 +48,7 @@ pub fn guests(
         .into_iter()
         .filter_map(|(at, row)| Some(GuestAt { remote: remote_at(snapshot, at)?, guest: row.guest.clone() }))
         .collect();
-    Page { items, total, counts, revision: snapshot.revision }
+    Page { items, total, counts, revision: snapshot.revision_for(visible) }
 }
 
 fn all<'a>(remote: &'a RemoteSnapshot, now: Timestamp, take: &mut dyn FnMut(Row<'a>)) {

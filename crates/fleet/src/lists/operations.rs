@@ -48,7 +48,7 @@ pub fn operations(
             Some(OperationAt { remote: remote_at(snapshot, at)?, operation: row.operation.clone() })
         })
         .collect();
-    Page { items, total, counts, revision: snapshot.revision }
+    Page { items, total, counts, revision: snapshot.revision_for(visible) }
 }
 
 fn all<'a>(remote: &'a RemoteSnapshot, now: Timestamp, take: &mut dyn FnMut(Row<'a>)) {

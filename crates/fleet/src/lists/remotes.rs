@@ -29,7 +29,7 @@ pub fn remotes(
         },
     });
     let items = rows.into_iter().filter_map(|(at, _)| remote_at(snapshot, at)).collect();
-    Page { items, total, counts, revision: snapshot.revision }
+    Page { items, total, counts, revision: snapshot.revision_for(visible) }
 }
 
 fn itself<'a>(remote: &'a RemoteSnapshot, now: Timestamp, take: &mut dyn FnMut(Row<'a>)) {

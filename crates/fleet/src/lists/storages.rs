@@ -71,7 +71,7 @@ pub fn storages(
             })
         })
         .collect();
-    Page { items, total, counts, revision: snapshot.revision }
+    Page { items, total, counts, revision: snapshot.revision_for(visible) }
 }
 
 /// Gives each storage once: of those that are shared, the row that tells most.

@@ -51,7 +51,7 @@ pub fn tasks(snapshot: &FleetSnapshot, visible: &Visible, request: &Request, now
         .into_iter()
         .filter_map(|(at, row)| Some(TaskAt { remote: remote_at(snapshot, at)?, index: row.index }))
         .collect();
-    Page { items, total, counts, revision: snapshot.revision }
+    Page { items, total, counts, revision: snapshot.revision_for(visible) }
 }
 
 fn all<'a>(remote: &'a RemoteSnapshot, now: Timestamp, take: &mut dyn FnMut(Row<'a>)) {

@@ -38,6 +38,8 @@ struct Connection<W> {
     ended: bool,
     /// Of which revision all was told.
     told: Option<u64>,
+    /// That revision as its caller may know it.
+    shown: u64,
     /// When the next look is made at the earliest.
     look_at: Duration,
     /// When the last was made.
@@ -96,6 +98,7 @@ pub(super) fn body<W: World>(
         first,
         ended: false,
         told: None,
+        shown: 0,
         expected: None,
     };
     futures_util::stream::unfold(connection, |mut connection| async move {
@@ -151,8 +154,7 @@ impl<W: World> Connection<W> {
             if now.mono >= self.beat_at {
                 self.beat_at = now.after(self.timings.heartbeat);
                 self.expected = Some(now.mono);
-                let revision = self.told.unwrap_or_default();
-                return Some(frame_of_heartbeat(now, revision));
+                return Some(frame_of_heartbeat(now, self.shown));
             }
             self.wait(now).await;
         }
@@ -179,7 +181,7 @@ impl<W: World> Connection<W> {
         let Some(grants) = self.world.grants(&self.caller).await else { return false };
         let changed = self.machine().is_some_and(|mut machine| machine.sees(&grants.visible()));
         if changed {
-            self.told = None;
+            (self.told, self.shown) = (None, 0);
         }
         self.caller.grants = grants;
         true
@@ -200,10 +202,13 @@ impl<W: World> Connection<W> {
         }
         self.changed.borrow_and_update();
         let snapshot = self.world.snapshot();
-        match self.machine() {
-            Some(mut machine) => machine.tick(&snapshot, now.wall),
+        let shown = match self.machine() {
+            Some(mut machine) => {
+                machine.tick(&snapshot, now.wall);
+                snapshot.revision_for(machine.visible())
+            }
             None => return false,
-        }
+        };
         let after = self.world.now();
         // All streams together take a bounded share of one processor, however many they are.
         let open = u32::try_from(self.hub.open()).unwrap_or(u32::MAX);
@@ -212,6 +217,7 @@ impl<W: World> Connection<W> {
         self.look_at = after.after(self.timings.tick.max(cost.saturating_mul(share)));
         self.looked_at = now.mono;
         self.told = Some(snapshot.revision);
+        self.shown = shown;
         true
     }
 
@@ -228,7 +234,8 @@ impl<W: World> Connection<W> {
         match self.world.events(after, &visible, self.timings.events).await {
             Ok((events, up_to)) => {
                 let snapshot = self.world.snapshot();
-                let told: Vec<Event> = events.iter().map(|event| rows::event(event, &snapshot)).collect();
+                let told: Vec<Event> =
+                    events.iter().map(|event| rows::event(event, &snapshot, &visible)).collect();
                 // What was read for other eyes is not told.
                 if let Some(mut machine) = self.machine().filter(|machine| *machine.visible() == visible) {
                     machine.happened(after, told, up_to);

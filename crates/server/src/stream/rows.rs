@@ -14,6 +14,8 @@ use fleet::lists::{
 };
 use fleet::{FleetSnapshot, RemoteSnapshot};
 use http::StatusCode;
+use model::access::Visible;
+use model::event::Happening;
 use model::query::{QueryError, Vocabulary};
 use store::EventRecord;
 
@@ -121,11 +123,21 @@ pub fn kept_event(seq: i64, record: &EventRecord) -> Option<model::Event> {
     Some(event)
 }
 
-/// An event with the name of its remote.
+/// An event with the name of its remote, for somebody who may see `visible`: another remote that it speaks of is
+/// named only if it is among these.
 #[must_use]
-pub fn event(event: &model::Event, snapshot: &FleetSnapshot) -> Event {
+pub fn event(event: &model::Event, snapshot: &FleetSnapshot, visible: &Visible) -> Event {
     let remote = event.remote.and_then(|id| snapshot.remote(id));
-    Event::of(event, remote.map(|remote| &remote.name))
+    let name = remote.map(|remote| &remote.name);
+    match &event.what {
+        Happening::RemoteSameAs { other } if *visible != Visible::All => {
+            let seen = snapshot.remote_named(other).is_some_and(|other| visible.sees(other.id));
+            let what =
+                Happening::RemoteSameAs { other: if seen { other.clone() } else { "another remote".into() } };
+            Event::of(&model::Event { what, ..event.clone() }, name)
+        }
+        _ => Event::of(event, name),
+    }
 }
 
 /// The counts of a list.

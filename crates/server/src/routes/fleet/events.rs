@@ -65,8 +65,9 @@ pub(super) async fn page(
     };
     let kinds = query.kind.as_deref().unwrap_or_default().split(',').map(str::trim);
     let limit = limit(query.limit);
+    let visible = caller.visible();
     let filter = EventFilter {
-        remotes: remotes_of(&caller.visible()),
+        remotes: remotes_of(&visible),
         remote,
         vmid,
         kinds: kinds.filter(|kind| !kind.is_empty()).map(str::to_owned).collect(),
@@ -80,7 +81,7 @@ pub(super) async fn page(
     let items: Vec<Event> = records
         .iter()
         .map(|(seq, record)| match rows::kept_event(*seq, record) {
-            Some(event) => rows::event(&event, &snapshot),
+            Some(event) => rows::event(&event, &snapshot, &visible),
             None => {
                 unknown(*seq, record, record.remote.and_then(|id| snapshot.remote(id)).map(|one| &one.name))
             }

@@ -3,12 +3,13 @@
 
 use api::guest::{ActionAvailability, Guest, GuestDetail, Object, Part, PastGuest};
 use api::remote::{
-    Certificate, CoverageRow, CredentialFacts, Drift, Link, MintedToken, Proposed, Remote, RemoteFigures,
-    RemoteRow,
+    Certificate, CoverageRow, CredentialFacts, Drift, Link, MintedLeft, MintedThing, MintedToken, Proposed,
+    Remote, RemoteFigures, RemoteRow, Removed,
 };
-use fleet::onboard::{self, Verdict};
-use fleet::{DetailPart, GuestRow, RemoteSnapshot, Standing};
+use fleet::onboard::{self, Thing, Verdict};
+use fleet::{DetailPart, FleetSnapshot, GuestRow, RemoteSnapshot, Standing};
 use jiff::Timestamp;
+use model::access::Visible;
 use model::{
     Action, Cause, EndpointId, Freshness, Guest as GuestFacts, GuestState, Incarnation, NodeState, Now,
     Observed, OperationState, Presence, StaleWhy, Text,
@@ -17,8 +18,17 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use store::ObservedRecord;
 
-/// A remote in a list.
-pub(crate) fn remote_row(remote: &RemoteSnapshot) -> RemoteRow {
+/// The other remote that is the same cluster or host, if whoever asks may see it.
+pub(crate) fn twin(remote: &RemoteSnapshot, all: &FleetSnapshot, visible: &Visible) -> Option<Text> {
+    remote.same_as.as_ref()?;
+    let same = |other: &&std::sync::Arc<RemoteSnapshot>| {
+        other.id != remote.id && other.identity == remote.identity && visible.sees(other.id)
+    };
+    all.remotes.iter().find(same).map(|other| other.name.clone())
+}
+
+/// A remote in a list; `same_as` as [`twin`] says.
+pub(crate) fn remote_row(remote: &RemoteSnapshot, same_as: Option<Text>) -> RemoteRow {
     RemoteRow {
         id: remote.id,
         name: remote.name.clone(),
@@ -29,7 +39,7 @@ pub(crate) fn remote_row(remote: &RemoteSnapshot) -> RemoteRow {
         traffic: remote.traffic,
         created: Some(remote.created),
         web_url: web_url(remote),
-        same_as: remote.same_as.clone(),
+        same_as,
     }
 }
 
@@ -68,11 +78,10 @@ fn figures(remote: &RemoteSnapshot) -> RemoteFigures {
     counts
 }
 
-/// One remote in full.
-pub(crate) fn remote(remote: &RemoteSnapshot) -> Remote {
-    let members = remote.cluster.as_ref().filter(|cluster| cluster.value.name.is_some());
+/// One remote in full; `same_as` as [`twin`] says.
+pub(crate) fn remote(remote: &RemoteSnapshot, same_as: Option<Text>) -> Remote {
     Remote {
-        row: remote_row(remote),
+        row: remote_row(remote, same_as),
         identity: remote.identity.clone(),
         credential: credential(remote),
         interval_seconds: remote.interval.map(|interval| interval.as_secs_f64()),
@@ -80,7 +89,7 @@ pub(crate) fn remote(remote: &RemoteSnapshot) -> Remote {
         drift: remote.drift.iter().map(drift).collect(),
         unreadable: remote.unreadable.clone(),
         ha: remote.ha.clone(),
-        proposed: members.map_or(0, |all| all.value.nodes.saturating_sub(remote.link.endpoints.len())),
+        proposed: remote.proposed,
         faults: remote.faults,
         last_fault: remote.last_fault.clone(),
     }
@@ -104,6 +113,39 @@ pub(crate) fn minted(token: &onboard::MintedToken) -> MintedToken {
         role: token.role.as_ref().map(|role| role.name.clone()),
         privileges: token.role.as_ref().map(|role| role.privileges.clone()).unwrap_or_default(),
         created: Some(token.created),
+    }
+}
+
+/// What became of a token that Muster made, and of what belongs to it; `wanted`: that it be removed.
+pub(crate) fn removed(token: &onboard::MintedToken, undone: &onboard::Undone, wanted: bool) -> Removed {
+    let is_token = |thing: &Thing| matches!(thing, Thing::Token { .. });
+    let thing = |fits: fn(&Thing) -> bool| {
+        undone.left.iter().find(|left| fits(&left.thing)).map(|left| MintedThing {
+            what: left.thing.to_string(),
+            why: Some(left.why.clone()).filter(|why| wanted && !why.is_empty()),
+            command: left.command.clone(),
+        })
+    };
+    let whys = || {
+        let mut whys: Vec<&str> = undone.left.iter().map(|left| left.why.as_str()).collect();
+        whys.dedup();
+        whys.join("; ")
+    };
+    let kept = undone.kept.iter().find_map(|thing| match thing {
+        Thing::Role { name } => Some(name.clone()),
+        _ => None,
+    });
+    Removed {
+        minted_removed: undone.removed.iter().any(is_token).then(|| token.id.clone()),
+        minted_left: (!undone.left.is_empty()).then(|| MintedLeft {
+            id: token.id.clone(),
+            why: wanted.then(whys),
+            acl: thing(|thing| matches!(thing, Thing::Acl { .. })),
+            token: thing(|thing| matches!(thing, Thing::Token { .. })),
+            role: thing(|thing| matches!(thing, Thing::Role { .. })),
+            commands: undone.left.iter().map(|left| left.command.clone()).collect(),
+        }),
+        role_kept: kept,
     }
 }
 

@@ -56,7 +56,10 @@ impl Play {
         self.machine.tick(&self.fleet.snapshot, at(0));
         if let Some(after) = self.machine.events_after() {
             let (page, up_to) = self.fleet.page(after, &self.visible, 4);
-            let told = page.iter().map(|one| crate::stream::rows::event(one, &self.fleet.snapshot)).collect();
+            let told = page
+                .iter()
+                .map(|one| crate::stream::rows::event(one, &self.fleet.snapshot, &self.visible))
+                .collect();
             self.machine.happened(after, told, up_to);
         }
     }
