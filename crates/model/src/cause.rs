@@ -344,7 +344,7 @@ impl Cause {
                 "Check address and port; a reverse proxy must pass /api2/ through unchanged.".to_owned()
             }
             Self::CredentialsRejected { .. } => {
-                "Enter the password or token again; check that the account is enabled and not expired.".to_owned()
+                "Give the right password or token; check that the account is enabled and not expired.".to_owned()
             }
             Self::SecondFactorNeeded { .. } => {
                 "Sign in again with the code of the second factor, or use an API token.".to_owned()

@@ -144,7 +144,7 @@ pub(crate) fn memory(guest: &Guest) -> Option<String> {
 pub(crate) fn verb(action: Action) -> &'static str {
     match action {
         Action::Shutdown => "shut down",
-        Action::Hibernate => "suspend to disk",
+        Action::Hibernate => "suspend",
         other => other.as_str(),
     }
 }
@@ -270,6 +270,14 @@ pub(crate) fn took(task: &Task, now: Timestamp) -> String {
     };
     let seconds = crate::term::text::seconds_between(task.started, end);
     u64::try_from(seconds).map(span).unwrap_or_default()
+}
+
+/// `9.2.3` of a node's `pve-manager/9.2.3/3d1e0a8c9b5f7246`; what looks otherwise as it is.
+pub(crate) fn node_version(text: &str) -> &str {
+    match text.strip_prefix("pve-manager/") {
+        Some(rest) => rest.split('/').next().unwrap_or(rest),
+        None => text,
+    }
 }
 
 /// The versions that a remote's endpoints told, without repeats: `9.2.3`.

@@ -195,7 +195,7 @@ async fn refusals_end_with_their_codes_and_say_what_to_do() {
         "/api/v1/remotes/web" => Reply::Text(200, "<html>hello</html>"),
         "/api/v1/guests" => Reply::Problem(
             400,
-            json!({
+            json!({ "type": "urn:muster:query",
                 "detail": "no key is called “stat”", "remedy": "Did you mean “status”?",
                 "at": { "start": 8, "end": 12 },
             }),
@@ -252,6 +252,42 @@ async fn a_remote_goes_only_by_its_name() {
     assert_eq!(fake.mutations()[1].query, "confirm=home&minted=keep");
 }
 
+/// Line, token and role: what is still on the host, why, and what removes it.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_removed_remote_leaves_on_its_host_is_said() {
+    let fake = Fake::start(|asked, _| match asked.method.as_str() {
+        "GET" => Reply::Json(
+            200,
+            json!({
+                "id": 7, "name": "home",
+                "credential": {
+                    "kind": "token", "user": "root@pam!muster-1", "rights": "look",
+                    "minted": { "id": "root@pam!muster-1", "role": "MusterLook" },
+                },
+            }),
+        ),
+        _ => Reply::Json(
+            200,
+            json!({ "minted_left": {
+                "id": "root@pam!muster-1",
+                "why": "privilege missing: Permissions.Modify on /",
+                "acl": { "what": "the role MusterLook of root@pam!muster-1 on /", "why": "not allowed", "command": "remove 1" },
+                "token": { "what": "the token root@pam!muster-1", "why": "not allowed either", "command": "remove 2" },
+                "role": { "what": "the role MusterLook", "why": "nor this", "command": "remove 3" },
+                "commands": ["remove 1", "remove 2", "remove 3"],
+            } }),
+        ),
+    });
+    let run = fake.muster(&["remote", "rm", "home", "--yes", "home"]).await;
+    assert_eq!(run.code, 3, "{run:?}");
+    assert_eq!(fake.mutations()[0].query, "confirm=home&minted=remove", "it is tried");
+    for words in ["on / (not allowed)", "the token root@pam!muster-1 (not allowed either)", "(nor this)"] {
+        assert!(run.err.contains(words), "{words}: {}", run.err);
+    }
+    let at = |n: u8| run.err.find(&format!("  remove {n}\n")).unwrap_or_else(|| panic!("{}", run.err));
+    assert!(at(1) < at(2) && at(2) < at(3), "{}", run.err);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_list_that_is_not_whole_says_so() {
     let fake = Fake::start(|_, _| {
@@ -291,10 +327,15 @@ async fn what_waits_says_that_it_goes_on() {
         fake.muster(&["guest", "shutdown", "db", "--wait", "1", "--timeout", "3m", "--force-stop"]).await;
     assert_eq!(run.code, 7, "{run:?}");
     assert!(
-        run.err.contains("muster operation follow 42") && run.err.contains("--wait has passed"),
-        "{run:?}"
+        run.err.contains("muster operation follow 42")
+            && run.err.contains("its task still runs; the 1 s given with --wait have passed"),
+        "what is known to run is not called unknown: {run:?}"
     );
+    let run = fake.muster(&["guest", "shutdown", "db", "--wait", "1", "-o", "json"]).await;
+    assert_eq!((run.code, &run.json()["state"]), (7, &json!("running")), "a script can tell: {run:?}");
+    let sent = fake.mutations().len();
     assert_eq!(fake.mutations()[0].body["options"], json!({ "timeout_seconds": 180, "force_stop": true }));
+    assert_eq!(sent, 2);
     let run = fake.muster(&["guest", "shutdown", "db", "--no-wait"]).await;
     assert_eq!(run.code, 0, "{run:?}");
     assert!(run.out.contains("muster operation follow 42"), "{run:?}");
@@ -404,12 +445,16 @@ async fn answering(fake: &Fake, args: &[&str], ask: &mut Scripted) -> (u8, Strin
     (exit.code(), String::from_utf8(out).unwrap(), String::from_utf8(err).unwrap())
 }
 
+/// The fingerprint of the certificate that is shown.
+const SHOWN: &str =
+    "AA:BB:CC:DD:EE:FF:00:11:22:33:44:55:66:77:88:99:AA:BB:CC:DD:EE:FF:00:11:22:33:44:55:66:77:88:99";
+
 /// Onboarding as the server plays it, for an account with a second factor.
 fn onboarding(asked: &Asked) -> Reply {
     let state = |step: &str| {
         json!({
             "id": "o1", "name": "https://pve.example:8006", "step": step, "endpoint": "pve.example:8006",
-            "certificate": { "fingerprint": "AA:BB", "subject": "CN=pve", "issuer": "CN=ca" },
+            "certificate": { "fingerprint": SHOWN, "subject": "CN=pve", "issuer": "CN=ca" },
             "trusted": step != "trust", "untrusted_why": "nobody vouches for it",
             "realms": [{ "name": "pam", "default": true }, { "name": "pve" }], "factors": ["totp", "recovery"],
             "signed_in": if step == "finish" { json!({
@@ -484,7 +529,7 @@ async fn adding_a_remote_is_a_conversation() {
         rest = &rest[at + words.len()..];
     }
     let sent = fake.mutations();
-    assert_eq!(sent[1].body, json!({ "fingerprint": "AA:BB" }));
+    assert_eq!(sent[1].body, json!({ "fingerprint": SHOWN }));
     assert_eq!(sent[3].body, json!({ "user": "root@pam", "password": "right" }));
     assert_eq!(sent[4].body, json!({ "code": "123456", "kind": "totp" }));
     assert_eq!(sent[5].body, json!({ "name": "cellar", "keep": "token", "rights": "look", "connect": true }));
@@ -554,6 +599,9 @@ fn people(asked: &Asked) -> Reply {
         })
     };
     match (asked.method.as_str(), asked.path.as_str()) {
+        ("GET", "/api/v1/setup") => {
+            Reply::Json(200, json!({ "needed": false, "instance": "0badcafe", "version": "1" }))
+        }
         ("POST", "/api/v1/session") if asked.body["password"] == "c4nary-password" => {
             Reply::Json(201, session("session"))
         }
@@ -619,6 +667,53 @@ async fn a_server_elsewhere_is_believed_by_the_certificate_that_was_confirmed() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn no_password_goes_to_what_is_no_muster() {
+    let fake = Fake::tls(None, |asked, _| match asked.path.as_str() {
+        "/api/v1/setup" => Reply::Text(200, "another program"),
+        "/ui/api/v1/setup" => Reply::Problem(404, json!({ "detail": "There is no such page." })),
+        _ => people(asked),
+    })
+    .await;
+    let held = common::secret("c4nary-password");
+    let password = common::path(&held);
+    let home = tempfile::tempdir().unwrap();
+    let env = [("HOME", home.path().to_str().unwrap())];
+    let pin = ["--user", "alice", "--password-file", &password, "--fingerprint", &fake.fingerprint];
+    let deep = format!("{}/ui/", fake.url);
+    for (url, words) in
+        [(&fake.url, "is not Muster"), (&deep, "without what a browser shows behind it: https://127.")]
+    {
+        let run = common::run(&[&["login", url.as_str()][..], &pin].concat(), None, &env).await;
+        assert_eq!((run.code == 1 || run.code == 2, run.out.as_str()), (true, ""), "{url}: {run:?}");
+        assert!(run.err.contains(words) && run.err.contains("No password was sent"), "{url}: {run:?}");
+    }
+    assert!(fake.mutations().is_empty(), "{:?}", fake.mutations());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_operation_is_named_by_the_end_of_its_id() {
+    let ids = ["7353666445783041", "7353666445783042", "7353666444783042"];
+    let done = |id: &str| operation(id, 201, "db", "start", json!({ "state": "succeeded", "success": true }));
+    let fake = Fake::start(move |asked, _| match asked.path.as_str() {
+        "/api/v1/operations" => Reply::Json(200, page(&ids.map(done))),
+        path => match ids.iter().find(|id| path == format!("/api/v1/operations/{id}")) {
+            Some(id) => Reply::Json(200, done(id)),
+            None => Reply::Problem(404, json!({ "title": "There is no such operation." })),
+        },
+    });
+    for text in ["783041", "…783041", "41", ids[0]] {
+        let run = fake.muster(&["operation", "show", text]).await;
+        assert_eq!(run.code, 0, "{text}: {run:?}");
+        assert!(run.out.contains(ids[0]), "{text}: {run:?}");
+    }
+    let run = fake.muster(&["operation", "follow", "783042"]).await;
+    assert_eq!(run.code, 2, "{run:?}");
+    assert!(run.err.contains(ids[1]) && run.err.contains(ids[2]), "both are named: {run:?}");
+    let run = fake.muster(&["operation", "show", "9"]).await;
+    assert_eq!(run.code, 2, "{run:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_long_list_is_read_to_its_end_and_each_row_once() {
     let fake = Fake::start(|asked, _| {
         let number = |name: &str| -> usize {
@@ -651,7 +746,7 @@ async fn what_is_managed_already_gets_one_more_address() {
         let state = |step: &str| {
             json!({
                 "id": "o1", "name": "https://192.0.2.8:8006", "step": step, "endpoint": "192.0.2.8:8006",
-                "certificate": { "fingerprint": "AA:BB", "subject": "CN=pve", "issuer": "CN=ca" }, "trusted": step != "trust",
+                "certificate": { "fingerprint": SHOWN, "subject": "CN=pve", "issuer": "CN=ca" }, "trusted": step != "trust",
                     "expires": "2099-01-01T00:00:00Z",
             })
         };
@@ -680,6 +775,6 @@ async fn what_is_managed_already_gets_one_more_address() {
     assert_eq!((code, out.as_str()), (0, "cellar: connected\n"), "{err}");
     let sent = fake.mutations();
     let joined = sent.iter().find(|m| m.path.ends_with("/endpoints")).unwrap();
-    assert_eq!(joined.body, json!({ "address": "192.0.2.8:8006", "fingerprint": "AA:BB" }));
+    assert_eq!(joined.body, json!({ "address": "192.0.2.8:8006", "fingerprint": SHOWN }));
     assert_eq!(sent.last().unwrap().method, "DELETE", "what was begun is forgotten");
 }

@@ -57,6 +57,8 @@ async fn every_noun_is_listed_and_shown() {
     let upid = tasks["items"][0]["upid"].as_str().unwrap().to_owned();
     let operations = only_json(&server.muster(&["operation", "ls", "-o", "json"]).await);
     let operation = operations["items"][0]["id"].as_str().unwrap().to_owned();
+    let end = operation[operation.len() - 6..].to_owned();
+    let begins = upid.split(':').skip(1).take(2).collect::<Vec<_>>().join(":");
     let storages = only_json(&server.muster(&["storage", "ls", "-o", "json"]).await);
     let storage = storages["items"][0]["name"].as_str().unwrap().to_owned();
     let there = format!("home/{upid}");
@@ -75,6 +77,11 @@ async fn every_noun_is_listed_and_shown() {
         (vec!["storage", "show", &storage], "home/"),
         (vec!["task", "ls"], "vzstart 102"),
         (vec!["task", "show", &upid], "UPID:pve1"),
+        (vec!["task", "show", &begins], upid.as_str()),
+        (vec!["task", "log", &format!("home/{begins}")], ""),
+        (vec!["operation", "show", &end], operation.as_str()),
+        (vec!["guest", "ls", "home/101"], "home/101"),
+        (vec!["guest", "ls", "home/101", "type:ct"], "home/101"),
         (vec!["task", "log", &there], ""),
         (vec!["task", "follow", &there], ""),
         (vec!["operation", "ls"], "start"),
@@ -128,8 +135,38 @@ async fn what_is_not_there_or_wrong_is_a_usage_error() {
     let run = server.muster(&["guest", "ls", "type:ct", "stat:running"]).await;
     assert_eq!(run.code, 2, "{run:?}");
     assert!(run.err.contains("\n  type:ct stat:running\n          ^^^^"), "{}", run.err);
+    // What the documents show is what is said.
+    let said = include_str!("../../../docs/cli.md");
+    for line in run.err.lines().filter(|line| !line.trim().is_empty()) {
+        assert!(said.contains(line), "docs/cli.md does not say: {line}");
+    }
+    for (line, words) in [
+        (vec!["guest", "ls", "--sort", "foo"], "There are name, remote, link, type"),
+        (vec!["guest", "ls", "--sort", "cpu,,name"], "A key is missing"),
+        (vec!["guest", "ls", "status:runnning"], "Did you mean running?"),
+        (vec!["guest", "ls", "fresh:old"], "is nothing that fresh can be"),
+        (vec!["event", "ls", "--kind", "nonsense"], "There are guest_appeared, guest_state"),
+        (vec!["event", "ls", "--kind", "guest_stat"], "Did you mean guest_state?"),
+        (vec!["event", "ls", "--remote", "nope"], "no remote “nope”"),
+        (vec!["operation", "ls", "status:succeded"], "Did you mean succeeded?"),
+    ] {
+        let run = server.muster(&line).await;
+        assert_eq!((run.code, run.out.as_str()), (2, ""), "{line:?}: {run:?}");
+        assert!(run.err.contains(words), "{line:?}: {words:?} in {run:?}");
+    }
+    for noun in ["guest", "node", "storage", "task", "operation"] {
+        let run = server.muster(&[noun, "ls", "remote:nope"]).await;
+        assert_eq!(run.code, 0, "{noun}: {run:?}");
+        assert!(run.err.contains("No remote is called “nope”; there are home."), "{noun}: {run:?}");
+    }
+    let run = server.muster(&["guest", "ls", "remote:home", "name:nobody"]).await;
+    assert!(!run.err.contains("is called"), "{run:?}");
+
     let run = server.muster(&["guest", "reset", "101"]).await;
     assert_eq!(run.code, 1, "containers have no reset button: {run:?}");
+    let run = server.muster(&["guest", "suspend", "101", "--to-disk"]).await;
+    assert_eq!(run.code, 1, "{run:?}");
+    assert!(run.err.contains("containers cannot be suspended to disk"), "{run:?}");
     let run = server.muster(&["guest", "start", "101"]).await;
     assert_eq!(run.code, 0, "{run:?}");
     assert!(run.err.contains("Nothing to do"), "{run:?}");
@@ -182,7 +219,12 @@ async fn each_way_of_signing_in_adds_a_remote() {
         if name == "looks" {
             let run = server.muster(&["remote", "rm", name, "--yes", name]).await;
             assert_eq!(run.code, 3, "{name}: {run:?}");
-            assert!(run.err.contains("pveum user token remove root@pam muster-"), "{name}: {run:?}");
+            for command in
+                ["pveum acl delete / ", "pveum user token remove 'root@pam' 'muster-", "pveum role delete "]
+            {
+                assert!(run.err.contains(command), "{name}: {command}: {run:?}");
+            }
+            assert!(run.err.contains("With --user root@pam"), "{name}: {run:?}");
             continue;
         }
         let mut line = vec!["remote", "rm", name, "--yes", name];
@@ -285,8 +327,24 @@ async fn a_remote_is_changed_left_alone_and_taken_up_again() {
     let (server, host) = home("9.2").await;
     let run = server.muster(&["remote", "edit", "home", "--name", "cellar", "--interval", "30s"]).await;
     assert_eq!(run.code, 0, "{run:?}");
+    let run = server.muster(&["remote", "connect", "cellar"]).await;
+    assert_eq!((run.code, run.out.as_str()), (0, ""), "{run:?}");
+    assert!(run.err.contains("cellar is connected already. Nothing to do."), "{run:?}");
     let run = server.muster(&["remote", "disconnect", "cellar"]).await;
     assert_eq!(run.code, 0, "{run:?}");
+    let run = server.muster(&["remote", "disconnect", "cellar"]).await;
+    assert_eq!((run.code, run.out.as_str()), (0, ""), "{run:?}");
+    assert!(run.err.contains("cellar is disconnected already. Nothing to do."), "{run:?}");
+    let shown = server.muster(&["guest", "show", "101"]).await;
+    assert!(
+        !shown.out.contains("disconnected: disconnected") && !shown.out.contains("not read now"),
+        "{shown:?}"
+    );
+    assert_eq!(
+        shown.out.matches("disconnected by").count(),
+        2,
+        "the link, and all of the actions: {shown:?}"
+    );
     let listed = server.muster(&["remote", "ls"]).await;
     assert!(listed.out.contains("disconnected"), "{listed:?}");
     let run = server.muster(&["guest", "ls"]).await;
@@ -294,8 +352,13 @@ async fn a_remote_is_changed_left_alone_and_taken_up_again() {
     host.remote.clear_journal();
     let run = server.muster(&["guest", "start", "102"]).await;
     assert_eq!(run.code, 6, "{run:?}");
-    assert!(run.err.contains("disconnected"), "{run:?}");
+    assert!(run.err.contains("the remote was disconnected by"), "{run:?}");
+    assert!(run.err.contains("hint: To connect it: muster remote connect cellar"), "{run:?}");
     assert!(host.remote.journal().is_empty(), "nothing was sent");
+    let run = server.muster(&["remote", "try", "cellar"]).await;
+    assert_eq!(run.code, 6, "{run:?}");
+    assert!(run.err.starts_with("muster: The remote cellar was disconnected by "), "{run:?}");
+    assert!(run.err.contains("hint: To connect it: muster remote connect cellar"), "{run:?}");
     let run = server.muster(&["remote", "connect", "cellar"]).await;
     assert_eq!((run.code, run.out.as_str()), (0, "cellar: connected\n"), "{run:?}");
     let run = server.muster(&["remote", "try", "cellar"]).await;
@@ -357,6 +420,8 @@ async fn guests_are_switched_and_tasks_stopped() {
 #[tokio::test(flavor = "multi_thread")]
 async fn people_and_tokens() {
     let server = Server::fresh().await;
+    let link = std::fs::read_to_string(server.dir().join("setup-link")).unwrap();
+    let url = link.trim().split("/setup").next().unwrap().to_owned();
     let held = secret("correct horse battery staple");
     let password = path(&held);
     let add = ["user", "add", "alice", "--role", "administrator", "--password-file", &password];
@@ -374,12 +439,24 @@ async fn people_and_tokens() {
     assert_eq!(run.code, 0, "{run:?}");
     let run = server.muster(&["user", "add", "eve", "--role", "viewer"]).await;
     assert_eq!(run.code, 2, "nobody to ask for a password: {run:?}");
+    let run = server.muster(&["user", "add", "bob", "--role", "viewer", "--password-file", &password]).await;
+    assert_eq!(run.code, 2, "the name is taken: {run:?}");
+    let short = secret("x");
+    let run =
+        server.muster(&["user", "add", "eve", "--role", "viewer", "--password-file", &path(&short)]).await;
+    assert_eq!(run.code, 2, "{run:?}");
+    assert!(run.err.contains("The password has 1 letter; it takes at least"), "{run:?}");
+    std::fs::set_permissions(short.path(), std::os::unix::fs::PermissionsExt::from_mode(0o644)).unwrap();
+    let run =
+        server.muster(&["user", "add", "eve", "--role", "viewer", "--password-file", &path(&short)]).await;
+    assert!(run.code == 1 && run.err.contains("chmod 600"), "{run:?}");
     let run = server.muster(&["user", "rm", "bob", "--yes", "bob"]).await;
     assert_eq!(run.code, 0, "{run:?}");
 
     // Elsewhere: over HTTP on this machine.
-    let link = std::fs::read_to_string(server.dir().join("setup-link")).unwrap();
-    let url = link.trim().split("/setup").next().unwrap().to_owned();
+    let run = server.muster(&["token", "add", "nightly"]).await;
+    assert_eq!(run.code, 2, "{run:?}");
+    assert!(run.err.contains(&format!("muster login {url}\n")), "the address it really has: {url} {run:?}");
     let home = tempfile::tempdir().unwrap();
     let env = [("HOME", home.path().to_str().unwrap())];
     let elsewhere = async |args: &[&str]| common::run(args, None, &env).await;
@@ -447,11 +524,26 @@ async fn people_and_tokens() {
     let run = common::run(&["user", "ls"], None, &script).await;
     assert_eq!(run.code, 4, "{run:?}");
 
+    let run =
+        elsewhere(&["login", &url, "--name", "spare", "--user", "alice", "--password-file", &password]).await;
+    assert_eq!(run.code, 0, "{run:?}");
+    let run = elsewhere(&["context", "rm", "spare"]).await;
+    assert_eq!(run.code, 0, "{run:?}");
+    assert!(
+        run.err.contains(&format!("muster login {url}")) && run.err.contains("muster token rm "),
+        "{run:?}"
+    );
+    let run = elsewhere(&["context", "use", "work"]).await;
+    assert_eq!(run.code, 0, "{run:?}");
     let run = elsewhere(&["logout"]).await;
     assert_eq!(run.code, 0, "{run:?}");
     assert!(!std::fs::read_to_string(&kept).unwrap().contains("mst_"));
     let tokens = server.get("/tokens").await;
-    assert!(!tokens.to_string().contains("muster on"), "the token of the login was taken back: {tokens}");
+    let kept = tokens.to_string().matches("muster on").count();
+    assert_eq!(
+        kept, 1,
+        "the token of the login was taken back, that of what was only forgotten not: {tokens}"
+    );
     let run = elsewhere(&["context", "use", "work"]).await;
     assert_eq!(run.code, 2, "{run:?}");
     let run =
@@ -521,6 +613,24 @@ async fn names_are_completed_live() {
     assert!(found.contains("home/pve1"), "{found}");
     let found = complete(&["gue"], &dir).await;
     assert!(found.contains("guest"), "{found}");
+    let found = complete(&["event", "ls", "--kind", "guest_st"], &dir).await;
+    assert!(found.contains("guest_state"), "{found}");
+    // Each shell has its own way of asking.
+    let asked = async |shell: &str, words: &[&str], env: &[(&str, &str)]| {
+        let mut args = vec!["--", "muster"];
+        args.extend(words);
+        let mut all = vec![("COMPLETE", shell), ("MUSTER_DATA_DIR", dir.as_str())];
+        all.extend(env);
+        let run = common::run(&args, None, &all).await;
+        assert_eq!((run.code, run.err.as_str()), (0, ""), "{shell}: {run:?}");
+        run.out
+    };
+    let zsh =
+        asked("zsh", &["guest", "start", "home/"], &[("_CLAP_COMPLETE_INDEX", "3"), ("_CLAP_IFS", "\n")])
+            .await;
+    assert!(zsh.lines().any(|line| line.starts_with("home/101")), "{zsh}");
+    let fish = asked("fish", &["guest", "start", "home/"], &[]).await;
+    assert!(fish.lines().any(|line| line.starts_with("home/101")), "{fish}");
     let nowhere = tempfile::tempdir().unwrap();
     let found = complete(&["remote", "show", ""], nowhere.path().to_str().unwrap()).await;
     assert!(!found.contains("home"), "{found}");
@@ -568,6 +678,159 @@ async fn no_secret_is_in_what_the_command_line_says_at_trace() {
         assert!(!said.contains(hidden), "{hidden}");
     }
     assert!(said.len() > 1_000);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_asked_and_answered_is_shown_on_request() {
+    let (server, _host) = home("9.2").await;
+    let dir = server.dir_text();
+    let env = [("MUSTER_LOG", "debug"), ("MUSTER_DATA_DIR", dir.as_str())];
+    let run = common::run(&["guest", "ls", "--limit", "1"], None, &env).await;
+    assert_eq!(run.code, 0, "{run:?}");
+    assert!(run.err.contains("GET /api/v1/guests?limit=1") && run.err.contains("muster.sock"), "{run:?}");
+    assert!(run.err.contains("answered GET /api/v1/guests") && run.err.contains(": 200 after "), "{run:?}");
+    let run = common::run(&["guest", "ls", "stat:on"], None, &env).await;
+    assert!(run.err.contains("refused: query: "), "{run:?}");
+    let run = common::run(&["guest", "start", "101"], None, &env).await;
+    assert!(run.err.contains("POST /api/v1/operations, with "), "{run:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_name_with_a_blank_is_quoted_wherever_it_is_to_be_typed() {
+    let (server, host) = (Server::fresh().await, Host::start("9.2").await);
+    let token = path(&host.token);
+    let run = add(&server, &host, "at tic", &["--token-file", &token]).await;
+    assert_eq!(run.code, 0, "{run:?}");
+    server.until("/guests", |page| page["total"] == 4).await;
+    let hint = run.err.lines().find_map(|line| line.strip_prefix("Look at it: muster ")).unwrap().to_owned();
+    // As a shell reads it.
+    let line = format!("{} {hint}", env!("CARGO_BIN_EXE_muster"));
+    let out = tokio::process::Command::new("sh")
+        .args(["-c", &line])
+        .env("MUSTER_DATA_DIR", server.dir())
+        .output()
+        .await
+        .unwrap();
+    assert!(String::from_utf8_lossy(&out.stdout).contains("at tic/101"), "{line}: {out:?}");
+    let run = add(&server, &host, "again", &["--token-file", &token]).await;
+    assert!(run.err.contains("muster remote reauth 'at tic'"), "{run:?}");
+    let run = server.muster(&["remote", "rm", "at tic"]).await;
+    assert!(run.err.contains("--yes 'at tic'"), "{run:?}");
+    let run = server.muster(&["remote", "edit", "at tic", "--name", "a/b"]).await;
+    assert_eq!(run.code, 2, "a name that cannot be: {run:?}");
+}
+
+/// `muster task follow …` as a process, with its lines.
+fn following(
+    server: &Server,
+    task: &str,
+    more: &[&str],
+) -> (tokio::process::Child, tokio::io::Lines<impl tokio::io::AsyncBufRead>) {
+    let mut child = tokio::process::Command::new(env!("CARGO_BIN_EXE_muster"))
+        .args(["task", "follow", task, "--data-dir", &server.dir_text()])
+        .args(more)
+        .stdin(std::process::Stdio::null())
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    let out = tokio::io::BufReader::new(child.stdout.take().unwrap());
+    (child, tokio::io::AsyncBufReadExt::lines(out))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_is_followed_line_by_line_while_the_task_runs() {
+    let (server, host) = home("9.2").await;
+    host.remote.with_world(|world, _| world.hang_next_task("vzshutdown"));
+    let run = server.muster(&["guest", "shutdown", "101", "--no-wait"]).await;
+    assert_eq!(run.code, 0, "{run:?}");
+    let page = server.until("/tasks?q=status:running", |page| page["total"] == 1).await;
+    let upid = page["items"][0]["upid"].as_str().unwrap().to_owned();
+    let running = async || {
+        let shown = server.muster(&["task", "show", &upid, "-o", "json"]).await;
+        assert_eq!(shown.json()["outcome"], "running", "{shown:?}");
+    };
+    let (mut child, mut lines) = following(&server, &upid, &[]);
+    let mut next = async || {
+        let line = tokio::time::timeout(std::time::Duration::from_secs(30), lines.next_line()).await;
+        line.expect("no line comes").unwrap()
+    };
+    for words in ["asking the guest to shut down", "waiting for it"] {
+        // The log is looked at while it is still empty, too: what Proxmox VE says of that is no line of it.
+        tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+        host.remote.with_world(|world, _| world.log_line("vzshutdown", words));
+        assert_eq!(next().await.as_deref(), Some(words));
+        running().await;
+    }
+    let run = server.muster(&["task", "stop", &upid, "--yes"]).await;
+    assert_eq!(run.code, 0, "{run:?}");
+    assert_eq!(next().await.as_deref(), Some("TASK ERROR: interrupted by signal"));
+    assert_eq!(next().await, None);
+    assert_eq!(child.wait().await.unwrap().code(), Some(1), "it ends as the task did");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_first_page_and_the_settings_say_how_to_go_on() {
+    let server = Server::fresh().await;
+    for at in ["/", "/setup"] {
+        let page =
+            server.try_call(http::Method::GET, at, None, &[("accept", "text/html,*/*")]).await.unwrap();
+        assert_eq!(page.status, 200, "{page:?}");
+        for words in ["<h1>Muster</h1>", "muster user add NAME --role administrator", "/api/v1/setup"] {
+            assert!(page.text.contains(words), "{at}: {words} in {page:?}");
+        }
+        let plain = server.try_call(http::Method::GET, at, None, &[]).await.unwrap();
+        assert_eq!(plain.status, 404, "{plain:?}");
+        assert!(plain.body["remedy"].as_str().unwrap().contains("muster user add NAME"), "{plain:?}");
+    }
+    // The way that the first start names works as it is printed.
+    let log = server.log();
+    let line =
+        log.lines().find_map(|line| line.strip_prefix("or on this machine: muster ")).expect("the way");
+    let password = secret("correct horse battery staple");
+    let line = line.replace("NAME", "anna");
+    let mut words: Vec<&str> = line.split(' ').collect();
+    let password = path(&password);
+    words.extend(["--password-file", &password]);
+    let bare = tempfile::tempdir().unwrap();
+    let run = common::run(&words, None, &[("HOME", bare.path().to_str().unwrap())]).await;
+    assert_eq!((run.code, run.out.as_str()), (0, "anna: added\n"), "{words:?}: {run:?}");
+    let page = server.try_call(http::Method::GET, "/", None, &[("accept", "text/html")]).await.unwrap();
+    assert!(page.text.contains("muster login") && !page.text.contains("user add"), "{page:?}");
+
+    // What a server started here would do is not what the one that runs does, and it says so.
+    let shown = server.muster(&["config", "show"]).await;
+    assert_eq!(shown.code, 0, "{shown:?}");
+    for words in ["is started here now", "A server runs on ", "reached at http://127.0.0.1:"] {
+        assert!(shown.err.contains(words), "{words} in {shown:?}");
+    }
+    assert!(!shown.out.contains('$'), "no name of a variable stands for a value: {shown:?}");
+    let checked = server.muster(&["config", "check", "--session-idle", "40d"]).await;
+    assert_eq!(checked.code, 0, "{checked:?}");
+    assert!(checked.out.contains("sessions.idle (40 d) comes to nothing"), "{checked:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_machine_is_suspended_to_disk_and_taken_up_again() {
+    let (server, host) = home("9.2").await;
+    let vms = server.get("/guests?q=type:vm").await;
+    let vmid = vms["items"][0]["vmid"].to_string();
+    let run = server.muster(&["guest", "start", &vmid]).await;
+    assert_eq!(run.code, 0, "{run:?}");
+    let run = server.muster(&["guest", "suspend", &vmid, "--to-disk"]).await;
+    assert_eq!(run.code, 0, "{run:?}");
+    let sent = host
+        .remote
+        .journal()
+        .iter()
+        .any(|e| e.path.ends_with("/status/suspend") && format!("{e:?}").contains("todisk"));
+    assert!(sent, "suspended to disk, not only to memory");
+    let shown = server.muster(&["guest", "show", &vmid]).await;
+    assert!(shown.out.contains("suspend --to-disk"), "{shown:?}");
+    let run = server.muster(&["guest", "resume", &vmid]).await;
+    assert_eq!(run.code, 0, "{run:?}");
+    server.until(&format!("/guests?q=vmid:{vmid}"), |page| page["items"][0]["state"] == "running").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -74,6 +74,74 @@ async fn list(dir: &Path, what: &[&str]) -> Value {
     run.json()
 }
 
+/// What is printed is typed as it stands: the three commands, the sign-in, and one site's own sign-in.
+async fn what_it_says_to_try_works(demo: &Demo, password: &str, home: &Path) {
+    let said = &demo.said;
+    let lines: Vec<&str> =
+        said.lines().filter_map(|l| l.strip_prefix("  ")).filter(|l| l.contains("--data-dir")).collect();
+    for (line, words) in lines.iter().zip(["running", "done", "rack"]) {
+        let mut child = Command::new("sh")
+            .args(["-c", &format!("exec {line}")])
+            .env("HOME", home)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap();
+        let mut out = BufReader::new(child.stdout.take().unwrap()).lines();
+        let mut seen = String::new();
+        let found = async {
+            while let Some(line) = out.next_line().await.unwrap() {
+                seen.push_str(&line);
+                seen.push('\n');
+                if line.contains(words) {
+                    return true;
+                }
+            }
+            false
+        };
+        let found = tokio::time::timeout(Duration::from_secs(60), found).await.expect("it says nothing");
+        assert!(found, "{line}: {seen}");
+        if line.contains("--watch") {
+            let pid = Pid::from_raw(i32::try_from(child.id().unwrap()).unwrap()).unwrap();
+            kill_process(pid, Signal::INT).unwrap();
+        }
+        drop(out);
+        assert_eq!(child.wait().await.unwrap().code(), Some(0), "{line}: {seen}");
+    }
+    let held = common::secret(password);
+    let url = demo.after("served at");
+    let env = [("HOME", home.to_str().unwrap())];
+    let sign_in =
+        ["login", &url, "--name", "demo", "--user", "admin", "--password-file", &common::path(&held)];
+    let run = common::run(&sign_in, None, &env).await;
+    assert_eq!(run.code, 0, "{run:?}");
+    let run = common::run(&["remote", "ls", "-o", "json"], None, &env).await;
+    assert_eq!(run.json()["total"], 5, "{run:?}");
+    let run = common::run(&["context", "use", "local"], None, &env).await;
+    assert_eq!(run.code, 0, "{run:?}");
+
+    let site: Vec<&str> =
+        said.lines().find(|l| l.starts_with("  attic ")).expect(said).split_whitespace().collect();
+    let [_, user, password, address] = site[..] else { panic!("{site:?}") };
+    let held = common::secret(password);
+    let look = [
+        "at",
+        address,
+        "--user",
+        user,
+        "--password-file",
+        &common::path(&held),
+        "--accept-new",
+        "ls",
+        "-o",
+        "json",
+    ];
+    let run = common::run(&look, None, &env).await;
+    assert_eq!(run.code, 0, "{run:?}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn it_is_ready_with_five_sites_and_is_there_again_after_a_restart() {
     let base = tempfile::tempdir().unwrap();
@@ -89,6 +157,7 @@ async fn it_is_ready_with_five_sites_and_is_there_again_after_a_restart() {
     let sign_in = first.after("sign-in");
     let password = sign_in.split_whitespace().nth(1).unwrap().to_owned();
     assert!(password.len() >= 20, "{sign_in}");
+    what_it_says_to_try_works(&first, &password, base.path()).await;
     let ids: Vec<_> = remotes["items"].as_array().unwrap().iter().map(|r| r["id"].clone()).collect();
     let (code, took) = first.end().await;
     assert_eq!(code, Some(0));

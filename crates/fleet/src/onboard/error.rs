@@ -11,7 +11,7 @@ use crate::errors;
 #[non_exhaustive]
 pub enum OnboardError {
     /// A call failed.
-    #[error("{during}: {} ({endpoint})", cause.sentence())]
+    #[error("{} ({endpoint}, {during})", cause.sentence())]
     Failed {
         /// What was being done, e.g. `the sign-in`.
         during: &'static str,

@@ -52,8 +52,12 @@ pub(super) async fn log(
     loop {
         // Read before the lines: what is written up to its end is then surely among them.
         let ended = outcome(fleet, remote, &upid).is_none_or(|o| o.has_ended());
-        let page =
+        let mut page =
             fleet.task_log(remote.id, upid.as_str(), next, PAGE).await.map_err(|e| unread(e, &upid))?;
+        // Proxmox VE says so of a log that is still empty. Counted as a line it would hide the first real one.
+        if !ended && next == 0 && page.lines.iter().map(|line| line.as_str()).eq(["no content"]) {
+            page.lines.clear();
+        }
         let count = u64::try_from(page.lines.len()).unwrap_or(PAGE);
         next += count;
         if json {

@@ -53,7 +53,9 @@ Examples:
   muster guest suspend win11 --to-disk         write the memory to disk and switch off
   muster guest resume web win11
 
-Suspending containers is experimental in Proxmox VE, and never to disk.";
+Suspending containers is experimental in Proxmox VE, and --to-disk is for virtual
+machines. It takes the privileges VM.Config.Disk and Datastore.AllocateSpace, which a
+token of the rights \"operate\" does not have.";
 
 const SHUTDOWN_EXAMPLES: &str = "\
 Examples:

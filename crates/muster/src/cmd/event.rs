@@ -107,7 +107,10 @@ async fn list(
         known(kind)?;
     }
     let interrupt = wanted.follow.then(Interrupt::heed);
-    let (items, more) = read(client, &which, wanted.limit).await?;
+    let (items, more) = read(client, &which, wanted.limit).await.map_err(|failure| match &wanted.remote {
+        Some(name) => super::no_such(failure, "remote", name),
+        None => failure,
+    })?;
     let last = items.first().and_then(|e| e.get("id")).and_then(Value::as_i64).unwrap_or(0);
     if !wanted.follow {
         return show(items, more, common, context);

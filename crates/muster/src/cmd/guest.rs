@@ -166,7 +166,11 @@ fn lines(detail: &GuestDetail, now: Timestamp, paper: Paper) -> Vec<String> {
         },
     );
     add(&mut facts, "not live", guest.stale_why.clone().unwrap_or_default());
-    add(&mut facts, "link", super::remote::broken(&detail.link));
+    // Once is enough where the link is the very reason.
+    let broken = super::remote::broken(&detail.link);
+    if guest.stale_why.as_deref() != Some(broken.as_str()) {
+        add(&mut facts, "link", broken);
+    }
     add(&mut facts, "node", known.node.to_string());
     add(&mut facts, "processors", words::processors(known));
     add(&mut facts, "memory", words::memory(known).unwrap_or_default());

@@ -102,7 +102,7 @@ fn table(nodes: &[Node], now: Timestamp) -> Table {
                 plain(words::size(facts.memory)),
                 plain(words::size(facts.memory_max)),
                 plain(words::uptime(facts.uptime)),
-                maybe(facts.version.as_ref()),
+                maybe(facts.version.as_ref().map(|version| words::node_version(version.as_str()))),
                 plain(seen(&node.row.freshness, now)),
                 maybe(node.stale_why.as_ref()),
             ],

@@ -239,7 +239,12 @@ async fn log(
     let mut all: Vec<String> = Vec::new();
     let outcome = loop {
         let query = [("start", Some(next.to_string())), ("limit", Some(PAGE.to_string()))];
-        let page: LogPage = client.get(&with_query(&place.path(&["log"]), &query)).await?;
+        let mut page: LogPage = client.get(&with_query(&place.path(&["log"]), &query)).await?;
+        let runs = page.outcome.as_ref().is_some_and(|outcome| !outcome.has_ended());
+        // Proxmox VE says so of a log that is still empty. Counted as a line it would hide the first real one.
+        if runs && next == 0 && page.lines.iter().map(|line| line.as_str()).eq(["no content"]) {
+            page.lines.clear();
+        }
         let count = u64::try_from(page.lines.len()).unwrap_or(PAGE);
         next += count;
         if common.json() && !follow {

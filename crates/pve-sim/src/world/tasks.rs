@@ -280,6 +280,13 @@ impl Cluster {
         self.twist_next_task(kind, Twist::Hang);
     }
 
+    /// Writes a line into the logs of the running tasks of a type, as a task that is at work does.
+    pub fn log_line(&mut self, kind: &str, line: &str) {
+        for task in self.tasks.all.iter_mut().filter(|task| task.outcome.is_none() && task.kind == kind) {
+            task.log.push(line.to_owned());
+        }
+    }
+
     fn twist_next_task(&mut self, kind: &str, twist: Twist) {
         self.tasks.twists.entry(kind.to_owned()).or_default().push_back(twist);
     }
