@@ -115,7 +115,11 @@ async fn only_what_is_said_to_be_exported_is_ever_deleted_and_the_chain_holds_on
     let told = mark(&third["seq"], &third["hash"]).of(&router).await;
     told.is(200, "");
     assert_eq!((&told.json["exported"], &told.json["expired"]), (&json!(3), &json!(0)));
-    assert_eq!(lines(&router, &anna, "").await.len(), all.len() + 3, "saying so deletes nothing; each try is a row");
+    assert_eq!(
+        lines(&router, &anna, "").await.len(),
+        all.len() + 3,
+        "saying so deletes nothing; each try is a row"
+    );
 
     assert_eq!(expire().await, 3);
     let now = verified().await;
@@ -162,4 +166,32 @@ async fn a_row_that_cannot_be_read_says_so_and_is_shown_as_it_is() {
     assert_eq!(row["outcome"], "");
     assert_eq!(page["items"][1]["outcome"], "ok");
     assert!(page["items"][1].get("unreadable").is_none());
+}
+
+/// The whole of what is told when nothing can be recorded: nobody is told that something was done.
+#[tokio::test]
+async fn a_store_that_takes_nothing_is_told_and_nothing_is_said_to_be_done() {
+    let (_dir, app, router, anna) = house().await;
+    let ready = Ask::get("/readyz").of(&router).await;
+    assert_eq!((ready.status.as_u16(), &ready.json), (200, &json!({"status": "ok"})));
+    app.store().close().await;
+    // It is believed for a second that the store takes what is written.
+    let until = std::time::Instant::now() + Duration::from_secs(10);
+    let told = loop {
+        let told = Ask::get("/readyz").of(&router).await;
+        if told.status.as_u16() != 200 {
+            break told;
+        }
+        assert!(std::time::Instant::now() < until);
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    };
+    assert_eq!((told.status.as_u16(), &told.json), (503, &json!({"status": "store", "cause": "closed"})));
+    Ask::get("/healthz").of(&router).await.is(200, "");
+    for key in ["", "k"] {
+        let ask = Ask::post("/api/v1/users", json!({"name": "ben", "password": PASSWORD})).by(&anna);
+        let ask = if key.is_empty() { ask } else { ask.header("idempotency-key", key) };
+        let refused = ask.of(&router).await;
+        assert_eq!(refused.code(), "store", "{refused:?}");
+        assert!(refused.text.contains("closed"), "{refused:?}");
+    }
 }

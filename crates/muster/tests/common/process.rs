@@ -41,6 +41,8 @@ pub struct Server {
     base: TempDir,
     more: Vec<String>,
     env: Vec<(String, String)>,
+    /// Its files may be forbidden to grow while it runs.
+    bounded: bool,
     child: Option<Child>,
 }
 
@@ -57,7 +59,13 @@ impl Drop for Server {
 impl Server {
     /// An empty place for one.
     pub fn nowhere() -> Self {
-        Self { base: tempfile::tempdir().unwrap(), more: Vec::new(), env: Vec::new(), child: None }
+        Self {
+            base: tempfile::tempdir().unwrap(),
+            more: Vec::new(),
+            env: Vec::new(),
+            bounded: false,
+            child: None,
+        }
     }
 
     /// A server on an empty data directory, on any port, at the pace of tests.
@@ -70,6 +78,12 @@ impl Server {
     /// More arguments for every start.
     pub fn with(mut self, more: &[&str]) -> Self {
         self.more.extend(more.iter().map(|arg| (*arg).to_owned()));
+        self
+    }
+
+    /// With a disk that can be filled: [`Server::fill_disk`].
+    pub fn bounded(mut self) -> Self {
+        self.bounded = true;
         self
     }
 
@@ -104,7 +118,17 @@ impl Server {
     }
 
     fn command(&self, log: File) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_muster"));
+        let mut command = match self.bounded {
+            false => Command::new(env!("CARGO_BIN_EXE_muster")),
+            true => {
+                // The signal that comes with the limit is ignored, as on a full disk there is none; its log goes through
+                // a pipe, so that the limit concerns what it keeps alone.
+                let mut shell = Command::new("bash");
+                let script = "trap '' XFSZ; exec \"$@\" > >(exec cat) 2>&1";
+                shell.args(["-c", script, "bash", env!("CARGO_BIN_EXE_muster")]);
+                shell
+            }
+        };
         command.args(["serve", "--data-dir"]).arg(self.dir()).args(&self.more);
         command.env_clear().env("HOME", self.base.path()).env("PATH", std::env::var_os("PATH").unwrap());
         command.envs(self.env.iter().map(|(name, value)| (name, value)));
@@ -148,6 +172,15 @@ impl Server {
 
     pub fn signal(&self, signal: Signal) {
         kill_process(Pid::from_raw(i32::try_from(self.pid()).unwrap()).unwrap(), signal).unwrap();
+    }
+
+    /// From now on nothing that it writes to a file gets there, as on a disk without room.
+    pub fn fill_disk(&self, full: bool) {
+        use rustix::process::{Resource, Rlimit, getrlimit, prlimit};
+        let pid = Pid::from_raw(i32::try_from(self.pid()).unwrap());
+        let maximum = getrlimit(Resource::Fsize).maximum;
+        let limit = Rlimit { current: if full { Some(0) } else { maximum }, maximum };
+        prlimit(pid, Resource::Fsize, limit).unwrap();
     }
 
     /// As a power failure would end the process: at once, and without a word.
