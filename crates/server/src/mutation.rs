@@ -298,7 +298,11 @@ async fn record_it(app: &App, gate: Gate, ticket: &Ticket, response: Response) -
     if !batch.is_empty()
         && let Err(error) = app.store().write(batch).await
     {
-        tracing::error!(%error, status = parts.status.as_u16(), "what was done could not be recorded");
+        tracing::error!(%error, status = parts.status.as_u16(), "how a request ended could not be recorded");
+        // What was refused was not done; and what the commit of the change has recorded is recorded.
+        if told || !parts.status.is_success() {
+            return Response::from_parts(parts, body);
+        }
         return Problem::new(
             StatusCode::INTERNAL_SERVER_ERROR,
             "not_recorded",
