@@ -364,25 +364,52 @@ pub enum MintedFate {
     Remove,
 }
 
-/// What became of a removal.
+/// What became of a removal. What Muster made on the remote to sign in with is removed with it, or told of here.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Removed {
     /// The token that was removed there.
     #[serde(default)]
     pub minted_removed: Option<String>,
-    /// The token that is still there, with why it could not be removed.
+    /// What is still there, with why, and what removes it.
     #[serde(default)]
     pub minted_left: Option<MintedLeft>,
+    /// The role that was made for the token, when it stays because something else uses it by now.
+    #[serde(default)]
+    pub role_kept: Option<String>,
 }
 
-/// A token that is still there.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+/// What Muster made on a remote, and is still there.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct MintedLeft {
-    /// Which.
+    /// The token that it is about.
     pub id: String,
-    /// Why; `null` when nobody wanted it removed.
+    /// Why it is still there; `null` when nobody wanted it removed.
     #[serde(default)]
     pub why: Option<String>,
+    /// The line that gives the token its role on `/`.
+    #[serde(default)]
+    pub acl: Option<MintedThing>,
+    /// The token itself.
+    #[serde(default)]
+    pub token: Option<MintedThing>,
+    /// The role, where Muster made it.
+    #[serde(default)]
+    pub role: Option<MintedThing>,
+    /// What removes all of it, in a root shell on any node, in this order.
+    #[serde(default)]
+    pub commands: Vec<String>,
+}
+
+/// One thing that Muster made on a remote.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct MintedThing {
+    /// What it is, in words.
+    pub what: String,
+    /// Why it is still there; `null` when nobody wanted it removed.
+    #[serde(default)]
+    pub why: Option<String>,
+    /// What removes it, in a root shell on any node.
+    pub command: String,
 }
 
 /// `POST /remotes/{remote}/disconnect`.

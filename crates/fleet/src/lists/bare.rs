@@ -26,6 +26,7 @@ impl RemoteSnapshot {
             },
             versions: BTreeMap::new(),
             cluster: None,
+            proposed: 0,
             same_as: None,
             identity: None,
             user: None,

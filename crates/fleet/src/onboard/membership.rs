@@ -79,35 +79,37 @@ pub async fn membership(
     store: &SystemStore,
 ) -> Result<Vec<Proposed>, Error> {
     let rows = client.cluster_status().await?.value.rows;
-    let nodes: Vec<_> = rows
-        .into_iter()
-        .filter_map(|row| match row {
-            ClusterStatus::Node(node) => Some(node),
-            _ => None,
-        })
-        .collect();
-    let own = |id: &EndpointId| id.as_str() == client.endpoint();
-    let port =
-        client.endpoint().parse::<Address>().map_or(pve::address::DEFAULT_PORT, |address| address.port);
-    let names: Vec<String> =
-        nodes.iter().flat_map(|node| [Some(node.name.clone()), node.ip.clone()]).flatten().collect();
-    let taken: BTreeSet<&str> =
-        known.iter().filter_map(|(_, node)| node.as_ref()).map(NodeName::as_str).collect();
-    let candidates =
-        nodes.iter().filter(|node| node.local != Some(true) && !taken.contains(node.name.as_str()));
-    let candidates = candidates.filter_map(|node| {
-        let ip: std::net::IpAddr = node.ip.as_deref()?.parse().ok()?;
-        let address: Address = std::net::SocketAddr::new(ip, port).to_string().parse().ok()?;
-        let id = EndpointId::from(address.to_string());
-        let there = own(&id) || known.iter().any(|(one, _)| *one == id);
-        (!there).then(|| (NodeName::from(node.name.as_str()), address))
+    let nodes = rows.iter().filter_map(|row| match row {
+        ClusterStatus::Node(node) => Some([Some(node.name.clone()), node.ip.clone()]),
+        _ => None,
     });
-    let candidates: Vec<(NodeName, Address)> = candidates.collect();
-    let tried = stream::iter(candidates.into_iter().map(|(node, address)| {
+    let names: Vec<String> = nodes.flatten().flatten().collect();
+    let taken: BTreeSet<&NodeName> = known.iter().filter_map(|(_, node)| node.as_ref()).collect();
+    let candidates = candidates(&rows, client.endpoint()).into_iter().filter(|(node, address)| {
+        let id = EndpointId::from(address.to_string());
+        !taken.contains(node) && !known.iter().any(|(one, _)| *one == id)
+    });
+    let tried = stream::iter(candidates.map(|(node, address)| {
         let names = &names;
         async move { propose(client, node, address, names, timings, store).await }
     }));
     Ok(tried.buffered(AT_ONCE).collect().await)
+}
+
+/// The nodes beside the one at `endpoint`, out of `GET /cluster/status`, each with the address at which its API should
+/// answer: what may be proposed. Nothing is asked for here.
+pub(crate) fn candidates(rows: &[ClusterStatus], endpoint: &str) -> Vec<(NodeName, Address)> {
+    let port = endpoint.parse::<Address>().map_or(pve::address::DEFAULT_PORT, |address| address.port);
+    let others = rows.iter().filter_map(|row| match row {
+        ClusterStatus::Node(node) if node.local != Some(true) => Some(node),
+        _ => None,
+    });
+    let addressed = others.filter_map(|node| {
+        let ip: std::net::IpAddr = node.ip.as_deref()?.parse().ok()?;
+        let address: Address = std::net::SocketAddr::new(ip, port).to_string().parse().ok()?;
+        (address.to_string() != endpoint).then(|| (NodeName::from(node.name.as_str()), address))
+    });
+    addressed.collect()
 }
 
 async fn propose(

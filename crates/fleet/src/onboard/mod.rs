@@ -7,6 +7,7 @@
 //! An onboarding moves on only when a step is complete: a call of it that fails, or whose future is dropped, leaves it
 //! where it was.
 
+mod claims;
 mod error;
 mod look;
 mod membership;
@@ -26,7 +27,9 @@ use pve::{
 };
 use tokio::sync::{Mutex, watch};
 
+pub use claims::{Claim, Claims};
 pub use error::OnboardError;
+pub(crate) use membership::candidates;
 pub use membership::{Proposed, Verdict, membership, vouch};
 pub use rights::{Major, Rights};
 pub use undo::{Leftover, Thing, Undone};
@@ -335,6 +338,7 @@ impl Onboarding {
             return Err(OnboardError::WrongStep { is, wanted: "signed_in" });
         };
         let client = entered.client.clone();
+        let signed_in = client.clone();
         let trust = match &seen.authority {
             Some(authority) if finish.trust_cluster => authority.clone(),
             _ => shown.clone(),
@@ -379,7 +383,8 @@ impl Onboarding {
         let printed = minted.as_ref().map(printed).unwrap_or_default();
         self.step = Step::Finished;
         self.entered = None;
-        Ok(Finished { spec, identity, minted, printed, hold })
+        let timings = self.timings.clone();
+        Ok(Finished { spec, identity, minted, printed, hold, client: signed_in, timings })
     }
 
     /// Removes a token that Muster made earlier, its role too unless something else uses it, with the account that is
@@ -407,16 +412,28 @@ impl Onboarding {
 ///
 /// A token with rights of its own may not remove itself: `client` signs in as somebody who may, its user for one. What
 /// could not be removed is told with the command that does it.
+///
+/// It is tried for as long as [`Timings::removal`].
 pub async fn remove_minted(client: &Client, minted: &MintedToken, timings: &Timings) -> Undone {
+    deeds(minted).undo(client.clone(), timings.clone()).await
+}
+
+/// What Muster made for a token, when nothing was tried to remove it: all of it is left, for this reason.
+#[must_use]
+pub fn left_alone(minted: &MintedToken, why: &str) -> Undone {
+    deeds(minted).left_alone(why)
+}
+
+/// What Muster made on a host for a token.
+fn deeds(minted: &MintedToken) -> Deeds {
     let (user, name) = minted.parts();
     let made = minted.role.as_ref().filter(|role| role.made);
-    let deeds = Deeds {
+    Deeds {
         role: made.map(|role| (role.name.clone(), role.privileges.clone(), Made::Surely)),
         token: Some((user.to_owned(), name.to_owned(), String::new(), Made::Surely)),
         acl: minted.role.as_ref().map(|role| role.name.clone()),
         old: true,
-    };
-    deeds.undo(client.clone(), timings.clone()).await
+    }
 }
 
 /// What was made on the host, one line each.

@@ -79,7 +79,7 @@ pub struct Leftover {
     pub command: String,
 }
 
-/// What became of the things that were made.
+/// What became of the things that were made; of what is left, in the order in which it has to be removed.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 pub struct Undone {
     /// What is gone again.
@@ -139,6 +139,8 @@ enum Try {
     Failed(Error),
     /// It makes no sense to try again.
     Refused(Error),
+    /// It may be in use by somebody else, which this account may not see.
+    Unseen,
 }
 
 /// What an error of looking at or removing a thing comes to.
@@ -159,6 +161,8 @@ fn judged(error: Error, made: Made) -> Try {
 struct Pending {
     thing: Thing,
     why: String,
+    /// It was refused by itself, and may still go with something else.
+    refused: bool,
 }
 
 impl Deeds {
@@ -181,18 +185,36 @@ impl Deeds {
         acl.chain(tokens).chain(roles).collect()
     }
 
+    /// All of it is left, for this reason.
+    pub(super) fn left_alone(&self, why: &str) -> Undone {
+        let left = |thing| match &thing {
+            Thing::Role { .. } => {
+                let why = format!("{why}; whether something else uses it was not looked at");
+                leftover(thing, why)
+            }
+            _ => leftover(thing, why.to_owned()),
+        };
+        Undone { left: self.things().into_iter().map(left).collect(), ..Undone::default() }
+    }
+
     /// Takes everything back, trying for as long as the timings allow.
     pub(super) async fn undo(self, client: Client, timings: Timings) -> Undone {
         let began = Instant::now();
+        let patience = if self.old { timings.removal } else { timings.undo };
         let mut undone = Undone::default();
-        let mut pending: Vec<Pending> =
-            self.things().into_iter().map(|thing| Pending { thing, why: "not tried".to_owned() }).collect();
+        let pending = |thing| Pending { thing, why: "it did not answer in time".to_owned(), refused: false };
+        let mut pending: Vec<Pending> = self.things().into_iter().map(pending).collect();
         let mut tries = 0;
-        while !pending.is_empty() {
+        let mut hopeless = None;
+        while !pending.is_empty() && hopeless.is_none() {
             tries += 1;
             let mut still = Vec::new();
             for mut one in pending {
-                let remaining = timings.undo.saturating_sub(began.elapsed());
+                if hopeless.is_some() {
+                    still.push(one);
+                    continue;
+                }
+                let remaining = patience.saturating_sub(began.elapsed());
                 let outcome =
                     tokio::time::timeout(remaining, self.remove(&one.thing, &undone, &client)).await;
                 match outcome {
@@ -203,25 +225,53 @@ impl Deeds {
                     Ok(Try::NotYet(since)) if since.elapsed() >= timings.settle => {}
                     Ok(Try::NotYet(_)) => still.push(one),
                     Ok(Try::Failed(error)) => {
-                        one.why = error.to_string();
+                        one.why = words(&error);
+                        // A credential that is not accepted any more is not presented again and again.
+                        if self.old && matches!(error.kind(), ErrorKind::CredentialsRejected { .. }) {
+                            hopeless = Some(one.why.clone());
+                        }
                         still.push(one);
                     }
                     // A line without its token is worth nothing, and goes with it.
-                    Ok(Try::Refused(_)) if matches!(one.thing, Thing::Acl { .. }) => still.push(one),
-                    Ok(Try::Refused(error)) => undone.left.push(leftover(one.thing, error.to_string())),
+                    Ok(Try::Refused(error)) if matches!(one.thing, Thing::Acl { .. }) => {
+                        one.why = words(&error);
+                        one.refused = true;
+                        still.push(one);
+                    }
+                    Ok(Try::Refused(error)) => undone.left.push(leftover(one.thing, words(&error))),
+                    Ok(Try::Unseen) => {
+                        let why = format!(
+                            "{} may not see whether something else uses it",
+                            client.credential().authid()
+                        );
+                        undone.left.push(leftover(one.thing, why));
+                    }
                     Err(_) => still.push(one),
                 }
             }
             pending = still;
+            // With a token that stays, its line stays as well; with one that went, it is gone.
+            if !pending.iter().any(|one| matches!(one.thing, Thing::Token { .. })) {
+                let went = undone.removed.iter().any(|thing| matches!(thing, Thing::Token { .. }));
+                for one in pending.extract_if(.., |one| one.refused) {
+                    match went {
+                        true => undone.removed.push(one.thing),
+                        false => undone.left.push(leftover(one.thing, one.why)),
+                    }
+                }
+            }
             let pause = timings.undo_pause.wait(tries, 0.0);
-            if began.elapsed() + pause >= timings.undo {
+            if began.elapsed() + pause >= patience {
                 break;
             }
-            if !pending.is_empty() {
+            if !pending.is_empty() && hopeless.is_none() {
                 tokio::time::sleep(pause).await;
             }
         }
-        undone.left.extend(pending.into_iter().map(|one| leftover(one.thing, one.why)));
+        let last = |one: Pending| leftover(one.thing, hopeless.clone().unwrap_or(one.why));
+        undone.left.extend(pending.into_iter().map(last));
+        let order = self.things();
+        undone.left.sort_by_key(|left| order.iter().position(|thing| *thing == left.thing));
         for left in &undone.left {
             tracing::warn!(
                 endpoint = client.endpoint(), thing = %left.thing, why = %left.why,
@@ -290,7 +340,7 @@ impl Deeds {
                 Ok(held) => {
                     let sees = |name: &str| held.value.holds("/access", name);
                     if !sees("Sys.Audit") && !sees("Permissions.Modify") {
-                        return Try::Stays;
+                        return Try::Unseen;
                     }
                 }
                 Err(error) => return judged(error, Made::Surely),
@@ -310,6 +360,11 @@ impl Deeds {
             Err(error) => judged(error, Made::Surely),
         }
     }
+}
+
+/// Why a thing is still there, as such causes are said everywhere.
+fn words(error: &Error) -> String {
+    crate::errors::cause(error).sentence()
 }
 
 fn leftover(thing: Thing, why: String) -> Leftover {

@@ -80,6 +80,8 @@ pub struct Timings {
     pub undo_pause: Backoff,
     /// How long something whose making was asked for, and not answered, is looked for before it counts as not made.
     pub settle: Duration,
+    /// How long it is tried to remove what was made earlier: somebody waits for the answer, and can do it by hand.
+    pub removal: Duration,
 }
 
 impl Default for Timings {
@@ -89,6 +91,7 @@ impl Default for Timings {
             undo: Duration::from_secs(120),
             undo_pause: Backoff { first: Duration::from_secs(1), most: Duration::from_secs(10) },
             settle: Duration::from_secs(5),
+            removal: Duration::from_secs(10),
         }
     }
 }
@@ -108,6 +111,7 @@ impl Timings {
             undo: Duration::from_secs(4),
             undo_pause: Backoff { first: Duration::from_millis(40), most: Duration::from_millis(300) },
             settle: Duration::from_millis(200),
+            removal: Duration::from_secs(2),
         }
     }
 }
@@ -331,12 +335,21 @@ pub struct Finished {
     /// What was made on the host, one line each, to be shown.
     pub printed: Vec<String>,
     pub(super) hold: Hold,
+    /// Who signed in, to take away what an earlier onboarding has made.
+    pub(super) client: pve::Client,
+    pub(super) timings: Timings,
 }
 
 impl Finished {
     /// The remote is saved: what was made on the host stays. Until this is called, dropping takes it back.
     pub fn saved(&mut self) {
         self.hold.release();
+    }
+
+    /// Removes a token that an earlier onboarding of the same remote has made, now that another one is in use, with the
+    /// account that signed in: its line and its role too, unless something else uses that.
+    pub async fn remove_older(&self, older: &MintedToken) -> super::Undone {
+        super::remove_minted(&self.client, older, &self.timings).await
     }
 
     /// Takes back what was made on the host.

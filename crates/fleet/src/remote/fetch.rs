@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use model::presence::{Inquiry, PermissionsMark, Traits};
-use model::{GuestKind, GuestState, NodeName, Observed, Task, TaskId, TaskOutcome, Text, Vmid};
+use model::{EndpointId, GuestKind, GuestState, NodeName, Observed, Task, TaskId, TaskOutcome, Text, Vmid};
 use pve::call::Call;
 use pve::call::task::{TaskQuery, TaskSource};
 use pve::drift::Drift;
@@ -17,6 +17,7 @@ use pve::{Answer, Client, Error, ErrorKind, call};
 use crate::clock::Clock;
 use crate::detail::Flown;
 use crate::inventory::{Glimpse, Listing};
+use crate::onboard;
 use crate::rows;
 use model::rows::Interface;
 use model::rows::{Cluster, HaRow};
@@ -95,12 +96,19 @@ pub(crate) struct Place {
 pub(crate) enum Payload {
     Version(Option<Text>),
     Permissions(PermissionsMark),
-    Cluster(Cluster),
-    Resources { listing: Box<Listing>, after: Option<PermissionsMark> },
+    /// With where its other nodes should answer.
+    Cluster(Cluster, Vec<EndpointId>),
+    Resources {
+        listing: Box<Listing>,
+        after: Option<PermissionsMark>,
+    },
     Tasks(Vec<Task>),
     HaStatus(Vec<HaRow>),
     NodeStatus(NodeFacts),
-    Certificates { ends: Option<Timestamp>, authority: Option<Text> },
+    Certificates {
+        ends: Option<Timestamp>,
+        authority: Option<Text>,
+    },
     Config(Arc<Answer<GuestConfig>>),
     Addresses(Vec<Interface>),
     Glimpse(Glimpse),
@@ -125,11 +133,14 @@ pub(crate) async fn fetch(job: Job, client: &Client, flown: &Flown, ear: &mut Ea
             Payload::Permissions(rows::mark(&ear.run(client, call::access::permissions()).await?))
         }
         Job::Cluster => {
-            let (cluster, own) = rows::cluster(ear.run(client, call::cluster::status()).await?);
+            let rows = ear.run(client, call::cluster::status()).await?;
+            let others = onboard::candidates(&rows.rows, client.endpoint());
+            let others = others.into_iter().map(|(_, address)| address.to_string().into()).collect();
+            let (cluster, own) = rows::cluster(rows);
             if let Some(node) = own {
                 client.is_node(&node);
             }
-            Payload::Cluster(cluster)
+            Payload::Cluster(cluster, others)
         }
         Job::Resources { expected } => resources(expected, client, ear).await?,
         Job::Tasks => {
@@ -307,7 +318,7 @@ pub(crate) fn is_ha(task: &TaskId) -> bool {
 }
 
 /// A value with its observation.
-pub(crate) fn observed<T>(value: T, at: Timestamp, through: &model::EndpointId) -> Observed<T> {
+pub(crate) fn observed<T>(value: T, at: Timestamp, through: &EndpointId) -> Observed<T> {
     Observed { value, at, through: through.clone() }
 }
 

@@ -176,7 +176,10 @@ impl Remote {
                 }
             }
             Payload::Permissions(mark) => self.take_mark(mark),
-            Payload::Cluster(cluster) => self.take_cluster(cluster, through, now),
+            Payload::Cluster(cluster, others) => {
+                self.others = others;
+                self.take_cluster(cluster, through, now);
+            }
             Payload::Resources { listing, after } => {
                 let before = self.mark;
                 let changes = self.inventory.reconcile(*listing, reading, before, after, now);

@@ -27,6 +27,8 @@ pub struct Bounds {
     pub undo: Duration,
     /// How long something of which nobody knows whether it was made is looked for.
     pub settle: Duration,
+    /// How long it is tried to remove what was made earlier, while somebody waits.
+    pub removal: Duration,
 }
 
 impl Default for Bounds {
@@ -38,6 +40,7 @@ impl Default for Bounds {
             per_caller: 8,
             undo: usual.undo,
             settle: usual.settle,
+            removal: usual.removal,
         }
     }
 }
@@ -76,6 +79,7 @@ impl Desk {
         onboard::Timings {
             undo: bounds.undo,
             settle: bounds.settle,
+            removal: bounds.removal,
             ..onboard::Timings::of(app.fleet().timings().pve.clone())
         }
     }
