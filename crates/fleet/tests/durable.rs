@@ -358,16 +358,17 @@ async fn killed_while_a_first_sweep_writes_nothing_is_lost_or_told_twice() {
     let rounds: u32 = std::env::var("MUSTER_KILLS").ok().and_then(|n| n.parse().ok()).unwrap_or(20);
     let mut topology = Topology::single("9.2");
     topology.remotes[0].fill = serde_json::from_value(serde_json::json!({ "count": 56 })).unwrap();
-    let (mut bench, lasting) = Bench::lasting(topology, 1, quick()).await;
+    let timings = || Timings { config_step: Duration::from_millis(4), background_calls: 2, ..quick() };
+    let (mut bench, lasting) = Bench::lasting(topology, 1, timings()).await;
     let kept = async |kind| lasting.store.observed_kind(bench_id(&lasting).await, kind).await.unwrap().len();
     let mut seed = 0x9E37_79B9_u64;
     let mut moments = std::collections::BTreeSet::new();
     for round in 0..rounds {
         seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        tokio::time::sleep(Duration::from_micros((seed >> 33) % 90_000)).await;
+        tokio::time::sleep(Duration::from_micros((seed >> 33) % 160_000)).await;
         let (guests, configs) = (kept(ObservedKind::Guest).await, kept(ObservedKind::GuestConfig).await);
         moments.insert((guests, configs));
-        bench = bench.crash(&lasting, quick()).await;
+        bench = bench.crash(&lasting, timings()).await;
         let now = bench.now();
         assert!(now.guests.len() >= guests, "round {round}: {} of {guests}", now.guests.len());
         assert!(kept(ObservedKind::GuestConfig).await >= configs, "round {round}");

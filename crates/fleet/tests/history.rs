@@ -6,14 +6,14 @@ mod support;
 
 use std::time::Duration;
 
-use fleet::Timings;
+use fleet::{Clock, Fleet, Timings};
 use model::{Event, GuestState, Happening, Incarnation, NodeState, Presence, Vmid};
 use pve_sim::world::Kind;
 use pve_sim::world::spec::GuestInput;
-use pve_sim::{Fault, Topology};
+use pve_sim::{Fault, Sim, SimTimings, Topology};
 use serde_json::json;
 use store::{EventFilter, ObservedKind};
-use support::{Bench, alice};
+use support::{Bench, Lasting, alice};
 
 fn of(all: &[Event], vmid: u32) -> Vec<&Event> {
     all.iter().filter(|event| event.vmid == Some(Vmid(vmid))).collect()
@@ -182,6 +182,103 @@ async fn nodes_and_quorum_go_and_come_in_one_line_each() {
     bench.end().await;
 }
 
+/// A cluster of three whose nodes answer on the same port of different addresses, as real ones do, and whose third has
+/// not joined yet.
+async fn growing() -> (Bench, Lasting) {
+    for _ in 0..20 {
+        let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = free.local_addr().unwrap().port();
+        drop(free);
+        let mut topology = Topology::cluster(3, "9.2");
+        for (node, last) in topology.remotes[0].nodes.iter_mut().zip(1..) {
+            node.listen = Some(std::net::SocketAddr::from(([127, 0, 0, last], port)));
+        }
+        let Ok(sim) = Sim::start(topology, SimTimings::fast()).await else { continue };
+        let remote = sim.first().unwrap();
+        remote.with_world(|world, _| world.set_joined("pve3", false));
+        let lasting = Lasting::new().await;
+        let fleet = Fleet::open(Timings::shrunk(), Clock::new(), 7, lasting.store.clone()).await.unwrap();
+        let id = fleet.add(support::spec(&remote, 1, support::root()), &support::ada()).await.unwrap();
+        return (Bench { sim, remote, fleet, id }, lasting);
+    }
+    panic!("no port was free on three addresses at once")
+}
+
+async fn proposed(bench: &Bench) -> Vec<String> {
+    let found = bench.fleet.proposed_endpoints(bench.id, &fleet::onboard::Timings::shrunk()).await.unwrap();
+    found.iter().map(|one| one.node.to_string()).collect()
+}
+
+#[tokio::test]
+async fn a_node_that_joins_appears_once_with_its_guests_and_is_proposed_as_an_endpoint() {
+    let (bench, lasting) = growing().await;
+    let before = bench.until("two nodes", |now| now.nodes.len() == 2 && now.proposed == 1).await;
+    assert_eq!(before.guests.len(), 6);
+    assert_eq!(before.cluster.as_ref().unwrap().value.nodes, 2);
+    assert_eq!(proposed(&bench).await, ["pve2"]);
+    let earlier = lasting.history().await.len();
+    bench.remote.with_world(|world, _| world.set_joined("pve3", true));
+    let now = bench
+        .until("the third", |now| {
+            let there = now.node(&"pve3".into()).is_some_and(|row| {
+                row.node.state == NodeState::Online
+                    && row.node.version.is_some()
+                    && row.node.certificate_ends.is_some()
+                    && row.freshness.is_live()
+            });
+            let parts = now.facet(model::FacetKind::GuestConfig).and_then(|one| one.parts);
+            there
+                && now.guests.len() == 9
+                && now.guests.iter().all(|row| row.freshness.is_live())
+                && parts.is_some_and(|parts| parts.known == 9)
+                && now.proposed == 2
+        })
+        .await;
+    assert_eq!(now.cluster.as_ref().unwrap().value.nodes, 3);
+    assert_eq!(proposed(&bench).await, ["pve2", "pve3"]);
+    let detail = bench.fleet.guest_detail(bench.id, Vmid(301)).await.unwrap();
+    assert!(detail.status.error.is_none() && detail.config.error.is_none());
+    several_listings().await;
+    let all = lasting.history().await;
+    let news: Vec<(&str, Option<u32>)> =
+        all[earlier..].iter().map(|event| (event.what.word(), event.vmid.map(|vmid| vmid.0))).collect();
+    let times = |what: &(&str, Option<u32>)| news.iter().filter(|one| *one == what).count();
+    assert_eq!(times(&("node_appeared", None)), 1, "{news:?}");
+    for vmid in [300, 301, 302] {
+        assert_eq!(times(&("guest_appeared", Some(vmid))), 1, "{news:?}");
+    }
+    let expected = ["node_appeared", "guest_appeared"];
+    assert!(news.iter().all(|(word, _)| expected.contains(word)), "and nothing else happened: {news:?}");
+    bench.end().await;
+}
+
+#[tokio::test]
+async fn a_node_of_a_cluster_that_is_renamed_keeps_its_guests_and_they_can_be_switched_there() {
+    let (bench, lasting) = Bench::lasting(Topology::cluster(3, "9.2"), 1, Timings::shrunk()).await;
+    let before = bench.until("three", |now| now.nodes.len() == 3 && now.guests.len() == 9).await;
+    let earlier = lasting.history().await.len();
+    bench.remote.with_world(|world, _| world.rename_node("pve3", "rack3"));
+    let now = bench
+        .until("renamed", |now| {
+            now.node(&"rack3".into()).is_some_and(|row| row.freshness.is_live())
+                && now.guests.iter().filter(|row| row.guest.node.as_str() == "rack3").count() == 3
+        })
+        .await;
+    assert_eq!(now.nodes.len(), 3, "{:?}", now.nodes);
+    assert_eq!(now.guests.len(), before.guests.len());
+    let id = bench.operate(302, model::Action::Start).await;
+    assert_eq!(bench.ended(id).await.state, model::OperationState::Succeeded);
+    assert_eq!(bench.mutations()[0].api_path(), "/nodes/rack3/lxc/302/status/start");
+    several_listings().await;
+    let all = lasting.history().await;
+    let words: Vec<&str> = all[earlier..].iter().map(|event| event.what.word()).collect();
+    assert_eq!(words.iter().filter(|word| **word == "node_renamed").count(), 1, "{words:?}");
+    for word in ["guest_moved", "node_appeared", "node_missing", "guest_presence", "guest_reborn"] {
+        assert!(!words.contains(&word), "{words:?}");
+    }
+    bench.end().await;
+}
+
 #[tokio::test]
 async fn a_host_that_goes_by_another_name_has_the_same_guests() {
     let (bench, lasting) = Bench::lasting(Topology::single("9.2"), 1, Timings::shrunk()).await;
@@ -245,6 +342,24 @@ async fn a_listing_cut_in_the_middle_or_with_a_row_missing_deletes_nothing() {
             || event.what == Happening::NodeMissing
     };
     assert_eq!(all.iter().filter(gone).count(), 0);
+
+    // A listing that is whole by itself, but lacks a guest and a node whose configuration and status are there.
+    bench.remote.with_world(|world, _| world.remove_field("/cluster/resources", "/id=lxc~1102"));
+    let lacking = bench.guest(102, "missing", |row| matches!(row.presence, Presence::Missing { .. })).await;
+    let name = lacking.guest(Vmid(102)).unwrap().guest.name.clone();
+    assert!(name.is_some() && lacking.guests.len() == 4, "it is still shown");
+    several_listings().await;
+    several_listings().await;
+    let now = bench.now();
+    let row = now.guest(Vmid(102)).unwrap();
+    assert!(matches!(row.presence, Presence::Missing { .. }), "not deleted: {:?}", row.presence);
+    assert!(now.guests.iter().all(|row| row.guest.vmid == Vmid(102) || row.freshness.is_live()));
+    bench.remote.with_world(|world, _| world.clear_overrides());
+    let back = bench.guest(102, "back", |row| row.presence.is_present() && row.freshness.is_live()).await;
+    assert_eq!(back.guest(Vmid(102)).unwrap().incarnation, Incarnation(0));
+    several_listings().await;
+    let told = lasting.words_of(102).await;
+    assert_eq!(told, ["guest_appeared", "guest_presence", "guest_presence"], "gone and back, and no more");
     bench.end().await;
 }
 

@@ -103,10 +103,18 @@ pub enum Power {
 const RUNNING_ALREADY: Rule = Rule::No("it is running already", "Nothing to do.");
 const OFF_ALREADY: Rule = Rule::No("it is stopped already", "Nothing to do.");
 const NOT_RUNNING: Rule = Rule::No("it is not running", "Start it.");
-const NOT_SUSPENDED: Rule = Rule::No("it is not suspended", "Nothing to do.");
-const SUSPENDED_ALREADY: Rule = Rule::No("it is suspended already", "Resume it to go on.");
+const NOT_SUSPENDED: Rule = Rule::No("it is not suspended", "Start it.");
+const SUSPENDED_ALREADY: Rule = Rule::No("it is suspended already", "Nothing to do.");
 const RESUME_FIRST: Rule = Rule::No("it is suspended", "Resume it first, or stop it.");
-const EXPERIMENTAL: Rule = Rule::Doubtful("suspending containers is experimental in Proxmox VE");
+/// `POST /nodes/{node}/lxc/{vmid}/status/suspend` makes a checkpoint (`lxc-checkpoint -s`), with which the container
+/// stops; nothing that Proxmox VE tells shows that there is one, and HA starts what it finds stopped.
+const CHECKPOINT: Rule = Rule::Doubtful(
+    "suspending containers is experimental in Proxmox VE: its processes are written to disk, and it is stopped then",
+);
+/// `…/resume` restores that checkpoint, and fails where there is none.
+const THAW: Rule = Rule::Doubtful(
+    "resuming containers is experimental in Proxmox VE, and whether this one was suspended cannot be seen",
+);
 const NO_RESET_CT: Rule = Rule::No("containers do not have this", "Use reboot, or shutdown.");
 const NO_HIBERNATE_CT: Rule =
     Rule::No("containers cannot be suspended to disk", "Suspend it to memory, or shut it down.");
@@ -136,12 +144,13 @@ pub fn rule(kind: GuestKind, action: Action, power: Power) -> Rule {
 
         (_, A::Suspend | A::Hibernate, P::Stopped) => NOT_RUNNING,
         (_, A::Suspend, P::Paused | P::Suspended) => SUSPENDED_ALREADY,
-        (Ct, A::Suspend, P::Running) => EXPERIMENTAL,
+        (Ct, A::Suspend, P::Running) => CHECKPOINT,
         (Vm, A::Suspend | A::Hibernate, P::Running) => Rule::Yes,
         (Vm, A::Hibernate, P::Paused | P::Suspended) => RESUME_FIRST,
 
-        (_, A::Resume, P::Running | P::Stopped) => NOT_SUSPENDED,
-        (Ct, A::Resume, _) => EXPERIMENTAL,
+        (_, A::Resume, P::Running) => RUNNING_ALREADY,
+        (Vm, A::Resume, P::Stopped) => NOT_SUSPENDED,
+        (Ct, A::Resume, _) => THAW,
         (Vm, A::Resume, _) => Rule::Yes,
     }
 }
@@ -173,9 +182,14 @@ pub fn capability(action: Action, at: &Situation<'_>, now: Now) -> Availability 
         }
     };
     let hibernated = at.kind == GuestKind::Vm && at.lock.is_some_and(|lock| &**lock == "suspended");
-    if hibernated && power == Power::Stopped && action == Action::Resume {
+    match action {
         // Off, but with its memory kept: resuming is starting it from there.
-        return Availability::Available;
+        Action::Resume if hibernated && power == Power::Stopped => return Availability::Available,
+        Action::Suspend | Action::Hibernate if hibernated && power == Power::Stopped => {
+            let Rule::No(reason, remedy) = SUSPENDED_ALREADY else { return Availability::Available };
+            return Availability::disabled(reason, remedy);
+        }
+        _ => {}
     }
     match rule(at.kind, action, power) {
         Rule::No(reason, remedy) => Availability::disabled(reason, remedy),

@@ -248,6 +248,52 @@ fn task(n: u32, started: i64) -> Task {
     }
 }
 
+/// Where two tasks fit, a person decides; that is the one way on from there.
+#[test]
+fn candidates_are_decided_by_a_person() {
+    use OperationState as S;
+    let several = || {
+        let lines = vec![
+            sending(0),
+            Event::Lost { cause: lost() },
+            listed(Found::Several(vec![upid(1), upid(2)]), true, 99),
+        ];
+        run(Action::Start, lines)
+    };
+    let resolved = |task| Event::Resolved { task, by: "bob".into() };
+    let rules = Rules::default();
+    assert!(several().state.is_final(), "nothing more is found out by itself");
+
+    let mut operation = several();
+    assert!(
+        !operation.step(listed(Found::One(upid(1)), true, 120), &rules, at(120)),
+        "a list decides nothing"
+    );
+    assert!(operation.step(resolved(Some(upid(2))), &rules, at(130)));
+    assert_eq!((&operation.state, &operation.task), (&S::Running, &Some(upid(2))));
+    assert!(operation.log.iter().any(|line| line.text.starts_with("bob decided")), "{:?}", operation.log);
+    assert!(!operation.step(resolved(None), &rules, at(131)), "once");
+    assert!(operation.step(seen(TaskOutcome::Ok), &rules, at(140)), "it is followed from there");
+    assert_eq!(operation.state, S::Succeeded);
+    assert!(!operation.step(resolved(None), &rules, at(150)), "its outcome is known");
+
+    let mut operation = several();
+    assert!(operation.step(resolved(None), &rules, at(130)));
+    let S::NotSent { cause: Cause::NotSendable { what } } = &operation.state else {
+        panic!("{:?}", operation.state)
+    };
+    assert!(what.contains("bob"), "{what}");
+    assert!(!operation.step(resolved(Some(upid(1))), &rules, at(131)), "it is decided");
+
+    // Before anything was lost there is nothing to decide.
+    for lines in [vec![], vec![sending(0)], vec![sending(0), Event::Accepted { task: upid(1) }]] {
+        let mut operation = run(Action::Start, lines);
+        let before = operation.clone();
+        assert!(!operation.step(resolved(None), &rules, at(130)));
+        assert_eq!(operation, before);
+    }
+}
+
 #[test]
 fn a_lost_answer_is_matched_by_node_type_id_user_and_time() {
     let node: NodeName = "pve1".into();

@@ -93,6 +93,7 @@ fn a_reused_number_is_told_by_kind_ctime_or_genid() {
     }
 }
 
+#[derive(Clone)]
 struct Case {
     kind: GuestKind,
     state: GuestState,
@@ -171,7 +172,7 @@ fn the_capability_table() {
         (Vm, "unknown", "mmmmmmmm"),
         (Vm, "internal-error", "mmmmmmmm"),
         (Ct, "running", "nyyynmnn"),
-        (Ct, "stopped", "ynnnnnnn"),
+        (Ct, "stopped", "ynnnnnnm"),
         (Ct, "paused", "nnynnnnm"),
         (Ct, "unknown", "mmmmnmnm"),
     ];
@@ -222,6 +223,27 @@ fn what_stands_in_the_way_beside_the_state() {
     }
     let hibernated = Case { lock: Some("suspended".into()), ..Case::default() };
     assert_eq!(hibernated.letters(), "ynnnnnny", "it may be resumed as well");
+    // What is so already is nothing to do, and said in these words.
+    let case = |kind, state: &str| Case { kind, state: GuestState::from_word(state), ..Case::default() };
+    let fulfilled = [
+        (case(GuestKind::Ct, "running"), Action::Start),
+        (case(GuestKind::Ct, "running"), Action::Resume),
+        (case(GuestKind::Vm, "running"), Action::Resume),
+        (case(GuestKind::Vm, "stopped"), Action::Stop),
+        (case(GuestKind::Ct, "stopped"), Action::Shutdown),
+        (case(GuestKind::Vm, "paused"), Action::Suspend),
+        (hibernated.clone(), Action::Hibernate),
+        (hibernated, Action::Suspend),
+    ];
+    for (case, action) in fulfilled {
+        let Availability::Disabled { reason, remedy } = case.ask(action) else { panic!("{action}") };
+        assert!(reason.ends_with(" already"), "{action}: {reason}");
+        assert_eq!(remedy, "Nothing to do.", "{action}");
+    }
+    let Availability::Disabled { remedy, .. } = case(GuestKind::Vm, "stopped").ask(Action::Resume) else {
+        panic!()
+    };
+    assert_eq!(remedy, "Start it.");
     let Availability::MayFail { why } = (Case {
         link: LinkState::BackingOff { cause: Cause::Refused, next_try: at(0).wall },
         ..Case::default()

@@ -55,11 +55,11 @@ impl Cluster {
         let mut rows = Vec::new();
         if let Some(name) = &self.cluster_name {
             rows.push(json!({
-                "id": "cluster", "type": "cluster", "name": name, "version": 3, "nodes": self.nodes.len(),
+                "id": "cluster", "type": "cluster", "name": name, "version": 3, "nodes": self.nodes.iter().filter(|node| node.joined).count(),
                 "quorate": u8::from(self.quorate),
             }));
         }
-        for (place, node) in self.nodes.iter().enumerate() {
+        for (place, node) in self.nodes.iter().enumerate().filter(|(_, node)| node.joined) {
             let mut row = json!({
                 "id": format!("node/{}", node.name), "type": "node", "name": node.name,
                 "local": u8::from(place == cx.local),

@@ -20,6 +20,12 @@ pub(crate) enum Deed {
     Reset(u32),
     Pause(u32),
     Resume(u32),
+    /// A container's processes are written to disk; it stops with that.
+    Checkpoint(u32),
+    /// A container is started from such a checkpoint.
+    Thaw(u32),
+    /// A machine's memory is written to disk; it stops with that, locked until its next start.
+    Hibernate(u32),
     /// The guest is there already, locked; it is unlocked, and started if so wished.
     Create {
         vmid: u32,
@@ -55,6 +61,9 @@ impl Deed {
             | Self::Reset(vmid)
             | Self::Pause(vmid)
             | Self::Resume(vmid)
+            | Self::Checkpoint(vmid)
+            | Self::Thaw(vmid)
+            | Self::Hibernate(vmid)
             | Self::Destroy(vmid)
             | Self::Shutdown { vmid, .. }
             | Self::Create { vmid, .. }
@@ -123,6 +132,27 @@ impl Cluster {
             Deed::Reset(_) => guest.started = at,
             Deed::Pause(_) => guest.run = Run::Paused,
             Deed::Resume(_) => guest.run = Run::Running,
+            Deed::Checkpoint(_) => {
+                guest.set_run(Run::Stopped, at);
+                guest.checkpointed = true;
+                if self.ha.manages(vmid) {
+                    // The manager finds it off and starts it anew.
+                    self.agenda.add(at.plus(ha_wait), super::agenda::Event::HaActs(vmid));
+                }
+            }
+            Deed::Thaw(_) if guest.run != Run::Stopped => {
+                return Err(format!("{} {vmid} already running", guest.title()));
+            }
+            Deed::Thaw(_) if !guest.checkpointed => {
+                let command = format!("lxc-checkpoint -n {vmid} -r --foreground -D /var/lib/vz/dump");
+                return Err(format!("command '{command}' failed: exit code 1"));
+            }
+            Deed::Thaw(_) => guest.set_run(Run::Running, at),
+            Deed::Hibernate(_) => {
+                guest.set_run(Run::Stopped, at);
+                guest.set_lock(Some("suspended"));
+                guest.set_config("vmstate", Some(&format!("local:{vmid}/vm-{vmid}-state-suspend.raw")));
+            }
             Deed::Create { start: run, .. } => {
                 guest.set_lock(None);
                 if *run {
@@ -167,7 +197,7 @@ impl Cluster {
             Deed::Create { vmid, .. } => {
                 self.guests.remove(vmid);
             }
-            Deed::Migrate { vmid, .. } => {
+            Deed::Migrate { vmid, .. } | Deed::Hibernate(vmid) => {
                 if let Some(guest) = self.guests.get_mut(vmid) {
                     guest.set_lock(None);
                 }
@@ -184,12 +214,17 @@ fn start(guest: &mut Guest, at: SimTime) -> Result<(), String> {
             Kind::Vm => "you can't start a vm if it's a template".to_owned(),
         });
     }
-    if let Some(lock) = guest.lock() {
+    let hibernated = guest.is_hibernated();
+    if let Some(lock) = guest.lock().filter(|_| !hibernated) {
         return Err(format!("{} is locked ({lock})", guest.title()));
     }
     if guest.run != Run::Stopped {
         return Err(format!("{} {} already running", guest.title(), guest.vmid));
     }
     guest.set_run(Run::Running, at);
+    if hibernated {
+        guest.set_lock(None);
+        guest.set_config("vmstate", None);
+    }
     Ok(())
 }

@@ -80,7 +80,8 @@ pub(crate) fn glob(pattern: &str, text: &str) -> bool {
     }
 }
 
-/// Sets or removes what a JSON pointer points at; `*` in it stands for every row or key.
+/// Sets or removes what a JSON pointer points at; `*` in it stands for every row or key, `id=lxc~1101` for the rows whose
+/// `id` is that.
 fn put(value: &mut Value, parts: &[&str], new: Option<&Value>) {
     let Some((first, rest)) = parts.split_first() else {
         *value = new.cloned().unwrap_or_default();
@@ -89,6 +90,14 @@ fn put(value: &mut Value, parts: &[&str], new: Option<&Value>) {
     let first = first.replace("~1", "/").replace("~0", "~");
     match value {
         Value::Array(rows) if first == "*" => rows.iter_mut().for_each(|row| put(row, rest, new)),
+        Value::Array(rows) if first.contains('=') => {
+            let (key, wanted) = first.split_once('=').unwrap_or_default();
+            let fits = |row: &Value| row.get(key).and_then(Value::as_str) == Some(wanted);
+            match (rest, new) {
+                ([], None) => rows.retain(|row| !fits(row)),
+                _ => rows.iter_mut().filter(|row| fits(row)).for_each(|row| put(row, rest, new)),
+            }
+        }
         Value::Array(rows) => {
             if let Some(row) = first.parse::<usize>().ok().and_then(|place| rows.get_mut(place)) {
                 put(row, rest, new);
@@ -359,6 +368,32 @@ impl Cluster {
                 user.password = Some(password.to_owned());
             }
             user.enabled = enabled;
+        }
+    }
+
+    /// Gives a user a second factor, from the next sign-in on; the secret is base32.
+    pub fn set_totp(&mut self, userid: &str, secret: &str) {
+        self.touch();
+        let created = self.now.seconds();
+        let Some(secret) = super::users::decode_secret(secret) else { return };
+        if let Some(user) = self.users.by_id.get_mut(userid) {
+            user.factors.push(super::users::Factor {
+                id: "later".to_owned(),
+                kind: super::users::FactorKind::Totp(secret),
+                description: None,
+                created,
+                enabled: true,
+            });
+            user.fields.insert("keys".to_owned(), "x".to_owned());
+        }
+    }
+
+    /// Takes every second factor from a user.
+    pub fn clear_factors(&mut self, userid: &str) {
+        self.touch();
+        if let Some(user) = self.users.by_id.get_mut(userid) {
+            user.factors.clear();
+            user.fields.remove("keys");
         }
     }
 

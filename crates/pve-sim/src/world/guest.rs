@@ -51,6 +51,8 @@ pub struct Guest {
     pub(crate) pool: Option<Box<str>>,
     /// Whether the guest agent of a virtual machine answers while it runs.
     pub(crate) agent: bool,
+    /// Whether a checkpoint of a container lies on its node's disk. Nothing that may be read tells of it.
+    pub(crate) checkpointed: bool,
     pub(crate) seen: Option<Seen>,
     pub(crate) seed: u64,
 }
@@ -73,6 +75,7 @@ impl Guest {
             snapshots: Vec::new(),
             pool: input.pool.as_deref().map(Into::into),
             agent: input.agent,
+            checkpointed: false,
             seen: None,
             seed,
         }
@@ -161,6 +164,11 @@ impl Guest {
 
     pub(crate) fn lock(&self) -> Option<&str> {
         self.conf.get("lock")
+    }
+
+    /// Whether it is a machine whose memory lies on disk.
+    pub(crate) fn is_hibernated(&self) -> bool {
+        self.kind == Kind::Vm && self.lock() == Some("suspended")
     }
 
     /// `VM` or `CT`, as the server's words have it.

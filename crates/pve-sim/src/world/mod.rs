@@ -270,7 +270,24 @@ impl Cluster {
     }
 
     fn node_place(&self, name: &str) -> Option<usize> {
-        self.nodes.iter().position(|node| node.name == name)
+        self.nodes.iter().position(|node| node.joined && node.name == name)
+    }
+
+    /// Whether a node belongs to the cluster. One that does not is unknown there, with the guests on it; it joins with
+    /// them, as no real one may, which saves a test the making of some.
+    pub fn set_joined(&mut self, node: &str, joined: bool) {
+        if let Some(node) = self.nodes.iter_mut().find(|known| known.name == node) {
+            node.joined = joined;
+        }
+        self.touch();
+    }
+
+    /// Gives a node another name. Its own endpoint goes by the one before, and is of no use any more.
+    pub fn rename_node(&mut self, from: &str, to: &str) {
+        if let Some(node) = self.nodes.iter_mut().find(|known| known.name == from) {
+            to.clone_into(&mut node.name);
+        }
+        self.touch();
     }
 
     /// Tells the world which certificates a node has.

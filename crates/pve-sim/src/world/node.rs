@@ -26,6 +26,8 @@ pub(crate) struct Node {
     pub(crate) name: String,
     pub(crate) ip: IpAddr,
     pub(crate) health: Health,
+    /// Whether it belongs to the cluster yet.
+    pub(crate) joined: bool,
     pub(crate) booted: SimTime,
     /// When the status daemon last reported; nothing since it booted means nothing at all.
     pub(crate) reported: Option<SimTime>,
@@ -49,6 +51,7 @@ impl Node {
             name: name.to_owned(),
             ip,
             health: Health::Up,
+            joined: true,
             booted,
             reported: None,
             statd: true,
@@ -63,7 +66,7 @@ impl Node {
 
     /// Whether the other nodes see it.
     pub(crate) const fn is_member(&self) -> bool {
-        !matches!(self.health, Health::Down)
+        self.joined && !matches!(self.health, Health::Down)
     }
 
     /// Whether its status daemon reports.

@@ -14,7 +14,7 @@ use crate::seam::{Data, SimTime};
 impl Cluster {
     pub(crate) fn node_list(&self, cx: &Cx) -> Answer {
         let mut text = String::from("[");
-        for (place, node) in self.nodes.iter().enumerate() {
+        for (place, node) in self.nodes.iter().filter(|node| node.joined).enumerate() {
             if place > 0 {
                 text.push(',');
             }

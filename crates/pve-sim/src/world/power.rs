@@ -149,17 +149,47 @@ impl Cluster {
     pub(crate) fn power_suspend(&mut self, cx: &Cx) -> Answer {
         Self::root_only(cx)?;
         self.must_run(cx)?;
-        let takes = self.timings.other_task;
-        if cx.args.is_set("todisk") {
-            return self.fork_for(cx, "qmsuspend", Deed::Stop(cx.vmid()), takes);
+        let (vmid, takes) = (cx.vmid(), self.timings.other_task);
+        let locked = self.find_guest(cx)?;
+        let locked = locked.lock().map(|lock| Deed::Fail(format!("{} is locked ({lock})", locked.title())));
+        let deed = match (cx.kind(), cx.args.is_set("todisk")) {
+            (Kind::Vm, true) => return self.hibernate(cx, locked),
+            (Kind::Vm, false) => Deed::Pause(vmid),
+            (Kind::Ct, _) => Deed::Checkpoint(vmid),
+        };
+        self.power(cx, "suspend", locked.unwrap_or(deed), takes)
+    }
+
+    /// `suspend` with `todisk`: locked `suspending` while it lasts, and `suspended` then.
+    fn hibernate(&mut self, cx: &Cx, locked: Option<Deed>) -> Answer {
+        let vmid = cx.vmid();
+        if self.ha.manages(vmid) {
+            return Err(Failure::server("Cannot suspend HA managed VM to disk"));
         }
-        self.power(cx, "suspend", Deed::Pause(cx.vmid()), takes)
+        self.require(&cx.who, &format!("/vms/{vmid}"), "VM.Config.Disk")?;
+        let storage = Some(cx.args.text("statestorage")).filter(|name| !name.is_empty()).unwrap_or("local");
+        self.require(&cx.who, &format!("/storage/{storage}"), "Datastore.AllocateSpace")?;
+        if let (None, Some(guest)) = (&locked, self.guests.get_mut(&vmid)) {
+            guest.set_lock(Some("suspending"));
+        }
+        self.fork_for(cx, "qmsuspend", locked.unwrap_or(Deed::Hibernate(vmid)), self.timings.other_task)
     }
 
     pub(crate) fn power_resume(&mut self, cx: &Cx) -> Answer {
         Self::root_only(cx)?;
-        self.must_run(cx)?;
-        self.power(cx, "resume", Deed::Resume(cx.vmid()), self.timings.other_task)
+        let vmid = cx.vmid();
+        let deed = match cx.kind() {
+            Kind::Ct if self.run_of(cx) != Run::Stopped => {
+                return Err(Failure::server(format!("CT {vmid} already running")));
+            }
+            Kind::Ct => self.missing(cx).unwrap_or(Deed::Thaw(vmid)),
+            Kind::Vm if self.find_guest(cx)?.is_hibernated() => Deed::Start(vmid),
+            Kind::Vm => {
+                self.must_run(cx)?;
+                Deed::Resume(vmid)
+            }
+        };
+        self.power(cx, "resume", deed, self.timings.other_task)
     }
 
     // === migration ===

@@ -148,7 +148,8 @@ impl Cluster {
             // A line for the whole tree spares looking at each guest.
             let audit = bit("VM.Audit");
             let everywhere = who.user == "root@pam" && !who.separated && !self.edits.hides_anything();
-            for guest in self.guests.values() {
+            let joined = |node: usize| self.nodes.get(node).is_some_and(|node| node.joined);
+            for guest in self.guests.values().filter(|guest| joined(guest.node)) {
                 let path = || format!("/vms/{}", guest.vmid);
                 if everywhere || self.granted(who, &path()).mask & audit != 0 {
                     comma(&mut text);
@@ -157,7 +158,7 @@ impl Cluster {
             }
         }
         if wants("node") {
-            for node in &self.nodes {
+            for node in self.nodes.iter().filter(|node| node.joined) {
                 comma(&mut text);
                 let audited = self.may(who, &format!("/nodes/{}", node.name), "Sys.Audit");
                 self.node_row(Row::open(&mut text), node, local, audited).int("cgroup-mode", 2).close();
@@ -281,7 +282,7 @@ impl Cluster {
             if granted & (bit("Datastore.Audit") | bit("Datastore.AllocateSpace")) == 0 {
                 continue;
             }
-            for node in &self.nodes {
+            for node in self.nodes.iter().filter(|node| node.joined) {
                 comma(text);
                 let row = Row::open(text)
                     .text("id", &format!("storage/{}/{}", node.name, storage.name))

@@ -14,7 +14,7 @@ fn a_container_starts_and_stops_through_tasks() {
     assert_eq!((got.status, got.reason.as_str()), (500, "CT 102 already running"));
     let got = world.post("/nodes/pve1/lxc/102/status/shutdown", &[]);
     assert_eq!(world.finish(&got), "OK");
-    for verb in ["stop", "shutdown", "reboot", "suspend", "resume"] {
+    for verb in ["stop", "shutdown", "reboot", "suspend"] {
         let got = world.post(&format!("/nodes/pve1/lxc/102/status/{verb}"), &[]);
         assert_eq!((got.status, got.reason.as_str()), (500, "CT 102 not running"), "{verb}");
     }
@@ -39,6 +39,58 @@ fn a_machine_is_patient_where_a_container_is_not() {
     let got = world.post("/nodes/pve1/qemu/100/status/resume", &[]);
     assert_eq!(world.finish(&got), "OK");
     assert_eq!(world.get("/nodes/pve1/qemu/100/status/current").data["qmpstatus"], "running");
+}
+
+/// Suspending a container is a checkpoint: it is stopped then, and nothing tells it from any other that is.
+#[test]
+fn a_suspended_container_is_stopped_and_resumed_from_its_checkpoint() {
+    for version in ["7.4", "8.4", "9.2"] {
+        let mut world = World::new(version);
+        let path = "/nodes/pve1/lxc/101/status";
+        let resume = |world: &mut World| world.post(&format!("{path}/resume"), &[]);
+        assert_eq!(resume(&mut world).reason, "CT 101 already running");
+        let got = world.post(&format!("{path}/suspend"), &[]);
+        assert!(got.data.as_str().unwrap().contains(":vzsuspend:101:"), "{got:?}");
+        assert_eq!(world.finish(&got), "OK");
+        let now = world.get(&format!("{path}/current")).data;
+        assert_eq!((&now["status"], now.get("lock")), (&json!("stopped"), None), "{version}");
+        let got = resume(&mut world);
+        assert!(got.data.as_str().unwrap().contains(":vzresume:101:"), "{got:?}");
+        assert_eq!(world.finish(&got), "OK");
+        assert!(running(&world, 101));
+        // One that was merely off has none.
+        let got = world.post("/nodes/pve1/lxc/102/status/resume", &[]);
+        let end = world.finish(&got);
+        assert!(
+            end.starts_with("command 'lxc-checkpoint -n 102 -r") && end.ends_with("exit code 1"),
+            "{end}"
+        );
+        assert!(!running(&world, 102));
+    }
+}
+
+#[test]
+fn a_hibernated_machine_is_locked_and_its_start_is_its_waking() {
+    let mut world = World::new("9.2");
+    let suspend = "/nodes/pve1/qemu/100/status/suspend";
+    for verb in ["resume", "start"] {
+        let got = world.post(suspend, &[("todisk", "1")]);
+        assert!(got.data.as_str().unwrap().contains(":qmsuspend:100:"), "{got:?}");
+        assert_eq!(world.get("/nodes/pve1/qemu/100/status/current").data["lock"], "suspending");
+        assert_eq!(world.finish(&got), "OK");
+        let now = world.get("/nodes/pve1/qemu/100/status/current").data;
+        assert_eq!((&now["status"], &now["lock"]), (&json!("stopped"), &json!("suspended")));
+        assert!(world.get("/nodes/pve1/qemu/100/config").data["vmstate"].is_string());
+        let got = world.post(&format!("/nodes/pve1/qemu/100/status/{verb}"), &[]);
+        assert_eq!(world.finish(&got), "OK", "{verb}");
+        let now = world.get("/nodes/pve1/qemu/100/status/current").data;
+        assert_eq!((&now["status"], now.get("lock")), (&json!("running"), None), "{verb}");
+    }
+    assert_eq!(world.post("/nodes/pve1/qemu/103/status/resume", &[]).reason, "VM 103 not running");
+    world.cluster.guest_mut(100).unwrap().set_lock(Some("backup"));
+    let got = world.post(suspend, &[("todisk", "1")]);
+    assert_eq!(world.finish(&got), "VM is locked (backup)");
+    assert!(running(&world, 100));
 }
 
 #[test]
