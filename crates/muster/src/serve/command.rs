@@ -6,6 +6,7 @@ use fleet::{Clock, Timings};
 
 use super::config::{Config, Environment};
 use super::datadir::{self, DataDir};
+use super::limits;
 use super::log::Log;
 use super::notify::Notify;
 use super::running::{Link, Running, Start};
@@ -26,6 +27,7 @@ pub async fn serve(serve: Serve, context: &mut Context<'_>) -> Result<Exit, Fail
     let config = Config::read(&serve.given, &environment)?;
     let dir = DataDir::take(&datadir::place(&config, &environment)?)?;
     let log = Log::start(&config);
+    limits::raise_open_files();
     // Caught before anything is announced: whoever reads that may send one at once.
     let signals = Signals::catch()?;
     let test = config.text(&settings::PACE) == Some("test");

@@ -10,6 +10,7 @@ mod flags;
 pub mod housekeeping;
 pub mod keeper;
 pub mod key;
+pub mod limits;
 pub mod log;
 pub mod notify;
 pub mod refusal;
