@@ -49,12 +49,13 @@ Several guests end with 3 when it was done for some only.";
 
 const SUSPEND_EXAMPLES: &str = "\
 Examples:
-  muster guest suspend web                     stand still, memory kept where it is
+  muster guest suspend win11                   stand still, memory kept where it is
   muster guest suspend win11 --to-disk         write the memory to disk and switch off
   muster guest resume web win11
 
-Suspending containers is experimental in Proxmox VE, and --to-disk is for virtual
-machines. It takes the privileges VM.Config.Disk and Datastore.AllocateSpace, which a
+Suspending a container is experimental in Proxmox VE: its processes are written to
+disk and it is stopped; "resume" brings them back, "start" begins afresh. Nothing shows
+that it was suspended. --to-disk is for virtual machines; it takes the privileges VM.Config.Disk and Datastore.AllocateSpace, which a
 token of the rights \"operate\" does not have.";
 
 const SHUTDOWN_EXAMPLES: &str = "\
@@ -107,10 +108,10 @@ pub enum GuestCommand {
     /// Reset virtual machines at once, like their reset button
     #[command(after_help = ACTION_EXAMPLES)]
     Reset(Act),
-    /// Pause guests, keeping their memory
+    /// Let guests stand still, keeping their memory
     #[command(after_help = SUSPEND_EXAMPLES)]
     Suspend(Suspend),
-    /// Let paused guests go on
+    /// Let suspended guests go on
     #[command(after_help = ACTION_EXAMPLES)]
     Resume(Act),
     /// What happened to one guest, newest last
