@@ -54,9 +54,10 @@ Examples:
   muster guest resume web win11
 
 Suspending a container is experimental in Proxmox VE: its processes are written to
-disk and it is stopped; "resume" brings them back, "start" begins afresh. Nothing shows
-that it was suspended. --to-disk is for virtual machines; it takes the privileges VM.Config.Disk and Datastore.AllocateSpace, which a
-token of the rights \"operate\" does not have.";
+disk and it is stopped; \"resume\" brings them back, \"start\" begins afresh, and nothing
+shows that it was suspended. --to-disk is for virtual machines; it takes the
+privileges VM.Config.Disk and Datastore.AllocateSpace, which a token of the rights
+\"operate\" does not have.";
 
 const SHUTDOWN_EXAMPLES: &str = "\
 Examples:
