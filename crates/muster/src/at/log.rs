@@ -101,7 +101,9 @@ fn find<'a>(text: &str, fleet: &'a FleetSnapshot) -> Result<(&'a RemoteSnapshot,
         _ => (None, text),
     };
     let upid: Upid = upid.parse().map_err(|e| {
-        Failure::usage(format!("“{upid}” is no task: {e}."))
+        let why = format!("{e}");
+        let why = why.strip_prefix("not a task id: ").unwrap_or(&why);
+        Failure::usage(format!("“{upid}” is no task: {why}."))
             .hint("\"tasks\" lists the tasks; quote the UPID, it may hold a \"!\".")
     })?;
     let id = TaskId::from(upid.as_str());

@@ -172,7 +172,9 @@ async fn find(client: &Client, text: &str) -> Result<Place, Failure> {
         return begun(client, named, upid).await;
     }
     let read_upid: pve::upid::Upid = upid.parse().map_err(|e| {
-        Failure::usage(format!("“{upid}” is no task: {e}."))
+        let why = format!("{e}");
+        let why = why.strip_prefix("not a task id: ").unwrap_or(&why);
+        Failure::usage(format!("“{upid}” is no task: {why}."))
             .hint("\"muster task ls\" lists the tasks; quote the UPID, it may hold a \"!\".")
     })?;
     if let Some(remote) = named {
