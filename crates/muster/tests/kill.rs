@@ -48,38 +48,14 @@ impl Wish {
         Self { vmid, action, key: format!("{:032x}", rand::random::<u128>()) }
     }
 
-    /// The operation that it became; `None` without an answer, or when the server was stopped while it answered and
-    /// says so.
+    /// The operation that it became; `None` without an answer.
     async fn ask(&self, server: &Server) -> Option<String> {
         let body = json!({"remote": "lab", "vmid": self.vmid, "action": self.action});
         let key = [(api::IDEMPOTENCY_KEY, self.key.as_str())];
         let answer = server.try_call(Method::POST, "/api/v1/operations", Some(&body), &key).await?;
         match answer.status {
             202 => Some(answer.body["id"].as_str().unwrap().to_owned()),
-            409 if answer.body["type"] == "urn:muster:outcome_unknown" => None,
             status => panic!("{} {}: {status} {}", self.action, self.vmid, answer.text),
-        }
-    }
-
-    /// As a careful person goes on after a crash: asks again with the same key; when even the server does not know what
-    /// became of that, looks; and only when nothing is there asks anew.
-    async fn settle(&self, server: &Server, known: &BTreeMap<String, Wish>) -> String {
-        if let Some(id) = self.ask(server).await {
-            return id;
-        }
-        let list = server.get("/operations?limit=100").await;
-        let found: Vec<&str> = list["items"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .filter(|one| one["vmid"] == self.vmid && one["action"] == self.action)
-            .map(|one| one["id"].as_str().unwrap())
-            .filter(|id| !known.contains_key(*id))
-            .collect();
-        match found[..] {
-            [] => Self::new(self.vmid, self.action).ask(server).await.expect("an answer"),
-            [id] => id.to_owned(),
-            _ => panic!("one wish became several operations: {list:#}"),
         }
     }
 }
@@ -112,8 +88,10 @@ async fn killed(rounds: usize) {
         let before = mutations(&remote);
         let wishes: Vec<Wish> =
             vmids.iter().map(|vmid| Wish::new(*vmid, if running[vmid] { "stop" } else { "start" })).collect();
-        // Some kills come before the first wish has arrived, some while the tasks run, some after they have ended.
-        let moment = Duration::from_micros(rand::rng().random_range(0..150_000));
+        // Some kills come before the first wish has arrived, some while the tasks run, some after they have ended; every
+        // other one while answers are on their way.
+        let span = if round % 2 == 0 { 150_000 } else { 25_000 };
+        let moment = Duration::from_micros(rand::rng().random_range(0..span));
         let mut answers = Vec::new();
         {
             let asked = async {
@@ -129,7 +107,7 @@ async fn killed(rounds: usize) {
 
         // Whoever has had no answer asks again, with the same key: once is once.
         for (i, wish) in wishes.iter().enumerate() {
-            let id = wish.settle(&server, &known).await;
+            let id = wish.ask(&server).await.expect("an answer");
             if let Some(Some(first)) = answers.get(i) {
                 assert_eq!(*first, id, "the same wish became two operations");
             }

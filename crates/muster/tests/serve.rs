@@ -48,8 +48,6 @@ fn everything(dir: &Path) -> Vec<(String, Vec<u8>)> {
         // The lock says who took it last.
         .filter(|name| name != "lock")
         .map(|name| (name.clone(), fs::read(dir.join(&name)).unwrap_or_default()))
-        // SQLite's index of its log, and a log with nothing in it, come with looking and say nothing.
-        .filter(|(name, bytes)| !(name.ends_with("-shm") || name.ends_with("-wal") && bytes.is_empty()))
         .collect()
 }
 
@@ -71,6 +69,11 @@ async fn the_first_start_needs_nothing_and_leaves_nothing_open() {
     let wrong = server.call(Method::POST, "/api/v1/setup", Some(admin("nonsense"))).await;
     assert!((400..500).contains(&wrong.status), "{wrong:?}");
     server.post("/setup", admin(secret)).await;
+    let until = std::time::Instant::now() + Duration::from_secs(20);
+    while dir.join("setup-link").exists() {
+        assert!(std::time::Instant::now() < until, "the link has done its work, and is still there");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
     let again = server.call(Method::POST, "/api/v1/setup", Some(admin(secret))).await;
     assert!((400..500).contains(&again.status), "{again:?}");
     assert_eq!(server.get("/setup").await["needed"], false);
@@ -338,7 +341,26 @@ async fn a_backup_is_whole_and_comes_back() {
     let third = server.base().join("third");
     let run = server.muster(&["restore", &file_text, "--data-dir", third.to_str().unwrap()]).await;
     assert_eq!(run.code, 1, "{run:?}");
-    assert!(!third.join("muster.db").exists());
+    assert!(run.err.contains(&format!("{file_text} is no backup of Muster")), "{run:?}");
+    assert!(!third.exists());
+
+    // Nor does a key that does not fit; what was there before stays, and nothing else.
+    let deep = server.base().join("deep/er");
+    let wrong = server.base().join("wrong");
+    fs::write(&wrong, "0f".repeat(32)).unwrap();
+    fs::set_permissions(&wrong, fs::Permissions::from_mode(0o600)).unwrap();
+    let [deep_text, wrong_text, again_text] = [&deep, &wrong, &again].map(|path| path.to_str().unwrap());
+    let run =
+        server.muster(&["restore", again_text, "--data-dir", deep_text, "--key-file", wrong_text]).await;
+    assert_eq!(run.code, 1, "{run:?}");
+    assert!(run.err.contains("does not fit this backup"), "{run:?}");
+    assert!(!server.base().join("deep").exists());
+    fs::create_dir_all(&deep).unwrap();
+    fs::set_permissions(&deep, fs::Permissions::from_mode(0o700)).unwrap();
+    fs::copy(&wrong, deep.join("key")).unwrap();
+    let run = server.muster(&["restore", again_text, "--data-dir", deep_text]).await;
+    assert_eq!(run.code, 1, "{run:?}");
+    assert_eq!(names(&deep), ["key"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
