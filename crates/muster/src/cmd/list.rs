@@ -187,7 +187,9 @@ pub(super) async fn stranger(client: &Client, query: Option<&str>, about: Vocabu
     let name = |row: &Value| row.get("name").and_then(Value::as_str).map(str::to_owned);
     let names: Vec<String> = got.items.iter().filter_map(name).collect();
     let known = |text: &str| {
-        got.items.iter().any(|row| row.get("id").is_some_and(|id| id.to_string() == text))
+        got.items
+            .iter()
+            .any(|row| row.get("id").and_then(Value::as_u64).is_some_and(|id| text.parse() == Ok(id)))
             || names.iter().any(|name| name.to_lowercase() == text.to_lowercase())
     };
     let nope: Vec<String> = asked.into_iter().filter(|text| !known(text)).map(|n| format!("“{n}”")).collect();
