@@ -176,12 +176,32 @@ pub(crate) fn refusal(remote: &RemoteSnapshot, row: &GuestRow, reason: &str) -> 
 
 /// Is the reason of a refusal that the guest is, as just seen, in the state that the action would bring about?
 pub(crate) fn fulfilled(action: Action, kind: GuestKind, reason: &str) -> bool {
-    let power = match action.wanted() {
-        Some(GuestState::Running) => Power::Running,
-        Some(GuestState::Stopped) => Power::Stopped,
-        _ => return false,
+    let all = [Power::Running, Power::Stopped, Power::Paused, Power::Suspended];
+    let nothing =
+        |power| matches!(rule(kind, action, power), Rule::No(why, "Nothing to do.") if why == reason);
+    all.into_iter().any(nothing)
+}
+
+/// What a guest is already that an action would make it, by what its status says: `status`, a virtual machine's
+/// `qmpstatus`, and what holds its lock.
+pub(crate) fn already(
+    action: Action,
+    status: Option<&str>,
+    qmp: Option<&str>,
+    lock: Option<&str>,
+) -> Option<&'static str> {
+    let is = match (status?, qmp) {
+        ("running", Some("paused" | "suspended")) => GuestState::Suspended,
+        (word, _) => GuestState::from_word(word),
     };
-    matches!(rule(kind, action, power), Rule::No(why, _) if why == reason)
+    let hibernated = is == GuestState::Stopped && lock == Some("suspended");
+    match action {
+        Action::Start | Action::Resume => (is == GuestState::Running).then_some("running"),
+        Action::Shutdown | Action::Stop => (is == GuestState::Stopped).then_some("stopped"),
+        Action::Suspend => (is == GuestState::Suspended || hibernated).then_some("suspended"),
+        Action::Hibernate => hibernated.then_some("hibernated"),
+        Action::Reboot | Action::Reset => None,
+    }
 }
 
 /// How an operation stands. One that waits for a link says for how long: `patience` is what it has in all.
@@ -286,4 +306,35 @@ pub(crate) fn versions(remote: &RemoteSnapshot) -> String {
     versions.sort_unstable();
     versions.dedup();
     versions.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is so already is nothing to do, in the same words wherever it is found out.
+    #[test]
+    fn what_is_so_already() {
+        use Action::{Hibernate, Reboot, Resume, Shutdown, Start, Stop, Suspend};
+        let table = [
+            (Start, "running", Some("running"), None, Some("running")),
+            (Start, "running", Some("paused"), None, None),
+            (Resume, "running", None, None, Some("running")),
+            (Resume, "running", Some("paused"), None, None),
+            (Resume, "stopped", None, None, None),
+            (Stop, "stopped", None, None, Some("stopped")),
+            (Shutdown, "stopped", None, Some("suspended"), Some("stopped")),
+            (Suspend, "running", Some("paused"), None, Some("suspended")),
+            (Suspend, "running", Some("running"), None, None),
+            (Hibernate, "stopped", Some("stopped"), Some("suspended"), Some("hibernated")),
+            (Hibernate, "stopped", Some("stopped"), None, None),
+            (Reboot, "running", None, None, None),
+        ];
+        for (action, status, qmp, lock, expected) in table {
+            assert_eq!(already(action, Some(status), qmp, lock), expected, "{action} {status} {qmp:?}");
+        }
+        assert!(fulfilled(Resume, GuestKind::Ct, "it is running already"));
+        assert!(fulfilled(Suspend, GuestKind::Vm, "it is suspended already"));
+        assert!(!fulfilled(Resume, GuestKind::Vm, "it is not suspended"));
+    }
 }

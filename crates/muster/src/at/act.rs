@@ -266,13 +266,12 @@ async fn looked_at(
     action: Action,
     asked: Now,
 ) -> bool {
-    let wanted = action.wanted();
     match fleet.guest_detail(remote.id, row.guest.vmid).await {
-        Ok(detail) => detail
-            .status
-            .seen
-            .filter(|s| s.at >= asked.wall)
-            .is_some_and(|s| wanted.is_some_and(|state| s.value.status.as_deref() == Some(state.word()))),
+        Ok(detail) => detail.status.seen.filter(|s| s.at >= asked.wall).is_some_and(|seen| {
+            let status = &seen.value;
+            let (word, qmp) = (status.status.as_deref(), status.qmpstatus.as_deref());
+            words::already(action, word, qmp, status.lock.as_deref()).is_some()
+        }),
         Err(_) => false,
     }
 }

@@ -8,7 +8,7 @@ use api::operation::{Operation, OperationRequest};
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use model::operation::{FailedWhy, PowerOptions, UnknownWhy};
-use model::{Action, GuestState, OperationState};
+use model::{Action, OperationState};
 use serde_json::{Value, json};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
@@ -456,35 +456,13 @@ async fn refused(client: &Client, action: Action, guest: &Guest, failure: Failur
         if let Ok(detail) = detail(client, guest, true).await {
             let there = detail.status.seen.as_ref().filter(|seen| seen.at >= asked - Duration::from_secs(2));
             let fact = |key: &str| there.and_then(|seen| seen.value.0.get(key)).and_then(Value::as_str);
-            let already = fulfilled(action, fact("status"), fact("qmpstatus"), fact("lock"));
+            let already = words::already(action, fact("status"), fact("qmpstatus"), fact("lock"));
             if let (Some(word), None) = (already, &detail.operation) {
                 return Ended::Nothing(format!("it is {word} already"));
             }
         }
     }
     Ended::Refused(failure)
-}
-
-/// What a guest is already that an action would make it, by what its status says: `status`, a virtual machine's
-/// `qmpstatus`, and what holds its lock.
-fn fulfilled(
-    action: Action,
-    status: Option<&str>,
-    qmp: Option<&str>,
-    lock: Option<&str>,
-) -> Option<&'static str> {
-    let is = match (status?, qmp) {
-        ("running", Some("paused" | "suspended")) => GuestState::Suspended,
-        (word, _) => GuestState::from_word(word),
-    };
-    let hibernated = is == GuestState::Stopped && lock == Some("suspended");
-    match action {
-        Action::Start | Action::Resume => (is == GuestState::Running).then_some("running"),
-        Action::Shutdown | Action::Stop => (is == GuestState::Stopped).then_some("stopped"),
-        Action::Suspend => (is == GuestState::Suspended || hibernated).then_some("suspended"),
-        Action::Hibernate => hibernated.then_some("hibernated"),
-        Action::Reboot | Action::Reset => None,
-    }
 }
 
 /// One guest's result as an object.
