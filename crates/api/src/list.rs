@@ -42,7 +42,7 @@ pub struct Page<T> {
     /// What the matching rows are, and how complete the list can be.
     #[serde(default)]
     pub counts: Counts,
-    /// Of which state of the fleet this was true; grows with every change.
+    /// Of which state of what the caller may see this was true; grows with every change of it.
     #[serde(default)]
     pub revision: u64,
 }

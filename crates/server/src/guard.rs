@@ -12,9 +12,10 @@ use model::RemoteId;
 use model::access::Act;
 use serde_json::json;
 use utoipa::openapi::header::HeaderBuilder;
-use utoipa::openapi::path::{Operation, ParameterBuilder, ParameterIn, PathItem};
+use utoipa::openapi::path::{Operation, Parameter, ParameterBuilder, ParameterIn, PathItem};
 use utoipa::openapi::{
-    ContentBuilder, Ref, RefOr, Required, ResponseBuilder, SecurityRequirement, extensions::Extensions,
+    ContentBuilder, Ref, RefOr, Required, ResponseBuilder, Schema, SecurityRequirement,
+    extensions::Extensions,
 };
 use utoipa_axum::router::UtoipaMethodRouter;
 
@@ -191,21 +192,36 @@ fn declare(gate: Gate, path: &str, method: &Method, operation: &mut Operation) {
         Need::Everywhere(act) => json!({"act": act, "role": act.least(), "where": "everywhere"}),
     };
     operation.extensions.get_or_insert_with(Extensions::default).insert("x-muster-needs".to_owned(), needs);
-    let mut problems: Vec<(u16, &str)> = vec![(429, "Too many requests; `Retry-After` says when.")];
+    // A refusal is of the same type everywhere.
+    for response in operation.responses.responses.values_mut() {
+        let RefOr::T(response) = response else { continue };
+        let is_problem = matches!(response.content.get("application/json"),
+            Some(RefOr::T(content)) if content.schema == problem_schema());
+        if is_problem && let Some(content) = response.content.shift_remove("application/json") {
+            response.content.insert(api::PROBLEM_JSON.to_owned(), content);
+        }
+    }
+    let mut problems: Vec<(&str, &str)> = vec![
+        ("400", "The request cannot be read."),
+        ("429", "Too many requests; `Retry-After` says when."),
+        ("5XX", "A fault of Muster, or of a host that was asked: then `cause` says which."),
+    ];
     if gate.need == Need::Open {
         operation.security = Some(vec![SecurityRequirement::default()]);
     } else {
-        problems.push((401, "Nobody is signed in."));
+        problems.push(("401", "Nobody is signed in."));
     }
     if matches!(gate.need, Need::On(_) | Need::Everywhere(_)) {
-        problems.push((403, "The role does not allow it."));
+        problems.push(("403", "The role does not allow it."));
     }
     if path.contains('{') {
-        problems.push((404, "It is not there, or may not be seen."));
+        problems.push(("404", "It is not there, or may not be seen."));
     }
     if !is_safe(method) {
-        problems.push((413, "The body is larger than what is taken."));
-        problems.push((422, "It does not make sense; or its `Idempotency-Key` came with another request."));
+        problems.push(("408", "The body took too long to arrive."));
+        problems.push(("409", "It does not go with how things stand; `type` and `detail` say how they do."));
+        problems.push(("413", "The body is larger than what is taken."));
+        problems.push(("422", "It does not make sense; or its `Idempotency-Key` came with another request."));
         if gate.replay != Replay::Never {
             let key = ParameterBuilder::new()
                 .name("Idempotency-Key")
@@ -223,19 +239,31 @@ fn declare(gate: Gate, path: &str, method: &Method, operation: &mut Operation) {
             operation.parameters.get_or_insert_default().push(RefOr::T(key));
         }
     }
+    let asks = |name: &str| operation.parameters.iter().flatten().any(|one| named(one, name));
+    if asks("q") || asks("subscribe") {
+        problems.push(("422", "What is asked for cannot be read; `at` says where."));
+    }
     for (status, description) in problems {
         operation
             .responses
             .responses
-            .entry(status.to_string())
+            .entry(status.to_owned())
             .or_insert_with(|| RefOr::T(problem_response(status, description)));
     }
 }
 
-fn problem_response(status: u16, description: &str) -> utoipa::openapi::Response {
-    let content = ContentBuilder::new().schema(Some(Ref::from_schema_name("Problem"))).build();
+fn named(parameter: &RefOr<Parameter>, name: &str) -> bool {
+    matches!(parameter, RefOr::T(parameter) if parameter.name == name)
+}
+
+fn problem_schema() -> Option<RefOr<Schema>> {
+    Some(Ref::from_schema_name("Problem").into())
+}
+
+fn problem_response(status: &str, description: &str) -> utoipa::openapi::Response {
+    let content = ContentBuilder::new().schema(problem_schema()).build();
     let mut response = ResponseBuilder::new().description(description).content(api::PROBLEM_JSON, content);
-    if status == 429 {
+    if status == "429" {
         let header = HeaderBuilder::new()
             .description(Some("Seconds to wait."))
             .schema(Some(utoipa::schema!(u64)))

@@ -156,6 +156,7 @@ impl Doors {
         let router = self.router.clone();
         let limits = self.limits();
         let (stream, phase) = Watched::new(stream, limits);
+        let watched = phase.clone();
         let service = tower::service_fn(move |mut request: http::Request<hyper::body::Incoming>| {
             request.extensions_mut().insert(peer.clone());
             let (mut router, phase) = (router.clone(), phase.clone());
@@ -186,7 +187,10 @@ impl Doors {
                 connection.await
             }
         };
-        if let Err(error) = ended {
+        if watched.was_slow() {
+            // Told apart here: an end before the first byte is no error to whoever speaks HTTP.
+            self.app.counters().refused("too_slow");
+        } else if let Err(error) = ended {
             self.judge(&error);
         }
     }
@@ -194,25 +198,12 @@ impl Doors {
     /// Counts how a connection ended that did not end well.
     fn judge(&self, error: &hyper::Error) {
         let counters = self.app.counters();
-        if error.is_timeout() || is_stall(error) {
-            counters.refused("too_slow");
-        } else if error.is_parse_too_large() {
+        if error.is_parse_too_large() {
             counters.refused("head_too_large");
         } else if error.is_parse() {
             counters.refused("not_http");
         }
     }
-}
-
-fn is_stall(error: &hyper::Error) -> bool {
-    let mut source = std::error::Error::source(error);
-    while let Some(error) = source {
-        if error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::TimedOut) {
-            return true;
-        }
-        source = error.source();
-    }
-    false
 }
 
 /// The next connection; `None` once stopped.

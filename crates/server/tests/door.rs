@@ -222,6 +222,161 @@ async fn slow_callers_lose_their_own_connection_only() {
     eventually(&open.router, "too_slow").await;
 }
 
+/// What came until the other end closed, and how long that took.
+async fn until_closed(stream: &mut TcpStream) -> (String, Duration) {
+    let begun = Instant::now();
+    let mut all = Vec::new();
+    // A connection that is cut off ends with an error or without one.
+    let _ =
+        tokio::time::timeout(common::PATIENCE, stream.read_to_end(&mut all)).await.expect("it never closes");
+    (String::from_utf8_lossy(&all).into_owned(), begun.elapsed())
+}
+
+const ALIVE: &[u8] = b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n";
+
+/// Reads one answer of `/healthz`.
+async fn alive(stream: &mut TcpStream) {
+    let (mut answer, mut buffer) = (String::new(), [0; 1024]);
+    while !answer.ends_with("{\"status\":\"ok\"}") {
+        let n = tokio::time::timeout(common::PATIENCE, stream.read(&mut buffer)).await.unwrap().unwrap();
+        assert!(n > 0, "closed after {answer:?}");
+        answer.push_str(std::str::from_utf8(&buffer[..n]).unwrap());
+    }
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_head_has_its_time_and_a_kept_connection_another() {
+    let limits = Limits {
+        head_time: Duration::from_millis(400),
+        idle_time: Duration::from_millis(1600),
+        ..Limits::default()
+    };
+    let usual = Limits::default();
+    assert!(usual.idle_time > usual.head_time * 2, "a kept connection is not cut like a slow one");
+    let open = listening(limits).await;
+    // Nothing at all is as slow as half a head.
+    let mut silent = TcpStream::connect(open.address).await.unwrap();
+    // Byte by byte is slow as well.
+    let mut dribble = TcpStream::connect(open.address).await.unwrap();
+    let dribbling = tokio::spawn(async move {
+        let begun = Instant::now();
+        for byte in ALIVE.iter().cycle() {
+            if dribble.write_all(&[*byte]).await.is_err() {
+                break;
+            }
+            let mut nothing = [0];
+            let read = tokio::time::timeout(Duration::from_millis(60), dribble.read(&mut nothing)).await;
+            if matches!(read, Ok(Ok(0) | Err(_))) {
+                break;
+            }
+            assert!(begun.elapsed() < common::PATIENCE, "it goes on for ever");
+        }
+    });
+    // One that is kept: longer idle than a head may take, it is answered still, and then closed without a word.
+    let mut kept = TcpStream::connect(open.address).await.unwrap();
+    for _ in 0..2 {
+        kept.write_all(ALIVE).await.unwrap();
+        alive(&mut kept).await;
+        tokio::time::sleep(Duration::from_millis(700)).await;
+    }
+    let (rest, took) = until_closed(&mut kept).await;
+    assert_eq!(rest, "");
+    assert!(took >= Duration::from_millis(500), "closed after {took:?} more");
+    assert_eq!(until_closed(&mut silent).await.0, "");
+    dribbling.await.unwrap();
+    let begun = Instant::now();
+    while refusals(&open.router, "too_slow").await < 2 {
+        assert!(begun.elapsed() < common::PATIENCE, "they are never counted");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    // The idle one has done nothing wrong.
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    assert_eq!(refusals(&open.router, "too_slow").await, 2);
+
+    // A second request whose head does not end is cut like a first one.
+    let mut second = TcpStream::connect(open.address).await.unwrap();
+    second.write_all(ALIVE).await.unwrap();
+    alive(&mut second).await;
+    second.write_all(b"GET /hea").await.unwrap();
+    let (rest, took) = until_closed(&mut second).await;
+    assert!(!rest.contains("200"), "{rest}");
+    assert!(took < Duration::from_millis(1500), "it was taken for idle: {took:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_does_not_read_what_they_asked_for_is_cut_off() {
+    let limits = Limits { stall_time: Duration::from_millis(500), ..Limits::default() };
+    let open = listening(limits).await;
+    let mut greedy = TcpStream::connect(open.address).await.unwrap();
+    // More answers than all buffers on the way hold, and nobody who reads them.
+    let ask = b"GET /api/v1/openapi.json HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".repeat(200);
+    let (mut reading, mut writing) = greedy.split();
+    let _ = tokio::time::timeout(Duration::from_secs(3), writing.write_all(&ask)).await;
+    eventually(&open.router, "too_slow").await;
+    let mut all = Vec::new();
+    let _ =
+        tokio::time::timeout(common::PATIENCE, reading.read_to_end(&mut all)).await.expect("it never closes");
+    let answers = String::from_utf8_lossy(&all).matches("HTTP/1.1 200").count();
+    assert!((1..200).contains(&answers), "{answers} of 200 answers came");
+    // Somebody else meanwhile was served.
+    let mut other = TcpStream::connect(open.address).await.unwrap();
+    other.write_all(ALIVE).await.unwrap();
+    alive(&mut other).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_address_has_so_many_connections_and_others_have_theirs() {
+    // Neither loopback nor a trusted proxy is bounded by address: the machine's own address is needed.
+    let udp = std::net::UdpSocket::bind("0.0.0.0:0").unwrap();
+    let own = udp.connect("192.0.2.1:9").and_then(|()| udp.local_addr()).map(|address| address.ip());
+    let Some(own) = own.ok().filter(|own| !own.is_loopback() && !own.is_unspecified()) else {
+        println!("skipped: this machine has no address but loopback");
+        return;
+    };
+    let listener = TcpListener::bind("0.0.0.0:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let limits = Limits { connections_per_address: 3, ..Limits::default() };
+    let settings = Settings { limits, listen: vec![(own, port).into()], ..settings() };
+    let (_dir, app, router) = with_anna(settings).await;
+    let (stop, stopped) = watch::channel(false);
+    let served = tokio::spawn(Doors::new(&app, stopped).tcp(listener, None));
+    let ask = format!("GET /healthz HTTP/1.1\r\nHost: {own}\r\n\r\n");
+    let mut held = Vec::new();
+    for _ in 0..3 {
+        let mut one = TcpStream::connect((own, port)).await.unwrap();
+        one.write_all(ask.as_bytes()).await.unwrap();
+        alive(&mut one).await;
+        held.push(one);
+    }
+    let mut fourth = TcpStream::connect((own, port)).await.unwrap();
+    let _ = fourth.write_all(ask.as_bytes()).await;
+    assert_eq!(until_closed(&mut fourth).await.0, "");
+    assert_eq!(refusals(&router, "too_many_connections").await, 1);
+    // Others are served, as many as come.
+    for _ in 0..5 {
+        let mut other = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+        other.write_all(ALIVE).await.unwrap();
+        alive(&mut other).await;
+        held.push(other);
+    }
+    // One that ends makes room.
+    drop(held.remove(0));
+    let begun = Instant::now();
+    loop {
+        let mut again = TcpStream::connect((own, port)).await.unwrap();
+        let mut answer = [0; 12];
+        if again.write_all(ask.as_bytes()).await.is_ok() && again.read_exact(&mut answer).await.is_ok() {
+            assert_eq!(&answer, b"HTTP/1.1 200");
+            break;
+        }
+        assert!(begun.elapsed() < common::PATIENCE, "no room is made");
+    }
+    drop(held);
+    stop.send(true).unwrap();
+    tokio::time::timeout(common::PATIENCE, served).await.expect("it does not stop").unwrap();
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn connections_are_bounded_and_stopping_lets_requests_finish() {
     let open = listening(Limits { connections: 2, ..Limits::default() }).await;

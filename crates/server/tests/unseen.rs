@@ -57,7 +57,7 @@ const SORTS: [&str; 12] = [
     "type,-age",
     "-cpu",
     "link",
-    "used",
+    "-disk",
 ];
 
 /// A site in which nothing changes any more.

@@ -4,7 +4,7 @@
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -29,15 +29,31 @@ pub(super) enum Phase {
 
 /// The phase, shared by who reads and who answers.
 #[derive(Debug, Clone)]
-pub(super) struct SharedPhase(Arc<AtomicU8>);
+pub(super) struct SharedPhase(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    phase: AtomicU8,
+    slow: AtomicBool,
+}
 
 impl SharedPhase {
     pub(super) fn set(&self, phase: Phase) {
-        self.0.store(phase as u8, Ordering::Release);
+        self.0.phase.store(phase as u8, Ordering::Release);
+    }
+
+    /// Whether the connection was cut because the other end did not keep pace.
+    pub(super) fn was_slow(&self) -> bool {
+        self.0.slow.load(Ordering::Acquire)
+    }
+
+    fn too_slow(&self) -> io::Error {
+        self.0.slow.store(true, Ordering::Release);
+        io::ErrorKind::TimedOut.into()
     }
 
     fn get(&self) -> Phase {
-        match self.0.load(Ordering::Acquire) {
+        match self.0.phase.load(Ordering::Acquire) {
             0 => Phase::Head,
             1 => Phase::Answering,
             _ => Phase::Idle,
@@ -99,7 +115,8 @@ pub(super) struct Watched<S> {
 
 impl<S> Watched<S> {
     pub(super) fn new(stream: S, limits: &Limits) -> (Self, SharedPhase) {
-        let phase = SharedPhase(Arc::new(AtomicU8::new(Phase::Head as u8)));
+        let phase = AtomicU8::new(Phase::Head as u8);
+        let phase = SharedPhase(Arc::new(Shared { phase, slow: AtomicBool::new(false) }));
         let watched = Self {
             stream,
             phase: phase.clone(),
@@ -139,7 +156,7 @@ impl<S> Watched<S> {
         let until = Instant::now() + self.stall;
         let waiting = self.writing.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(until)));
         ready!(waiting.as_mut().poll(cx));
-        Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
+        Poll::Ready(Err(self.phase.too_slow()))
     }
 }
 
@@ -158,7 +175,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
         let phase = self.phase.get();
         // Asked also when something came: a head that comes byte by byte is slow all the same.
         match (self.over(phase, cx), phase) {
-            (Poll::Ready(()), Phase::Head) => Poll::Ready(Err(io::ErrorKind::TimedOut.into())),
+            (Poll::Ready(()), Phase::Head) => Poll::Ready(Err(self.phase.too_slow())),
             // As if the other end had closed: nothing was asked for that is not answered.
             (Poll::Ready(()), _) if !came => Poll::Ready(Ok(())),
             _ => read,

@@ -109,7 +109,7 @@ impl User {
             name: record.name,
             hash: record.password,
             created: record.created,
-            grants: grants.iter().filter_map(grant_of).collect(),
+            grants: in_order(grants.iter().filter_map(grant_of).collect()),
         }
     }
 
@@ -117,6 +117,11 @@ impl User {
     pub(crate) fn is_administrator(&self) -> bool {
         self.hash.is_some() && self.grants.is_administrator()
     }
+}
+
+/// Grants as they are shown and kept, before and after a restart: each once, the least role first.
+pub(crate) fn in_order(grants: Grants) -> Grants {
+    grants.0.into_iter().collect::<std::collections::BTreeSet<_>>().into_iter().collect()
 }
 
 /// A grant of a kind that this version does not know allows nothing.

@@ -7,7 +7,7 @@ use model::access::Grants;
 use model::{Now, RemoteId};
 use store::Write;
 
-use super::book::{Session, SessionMore, Token, TokenMore, User, UserMore, grant_records, sha256};
+use super::book::{Session, SessionMore, Token, TokenMore, User, UserMore, grant_records, in_order, sha256};
 use super::{People, random};
 use crate::caller::{Caller, Via};
 use crate::peer::Whence;
@@ -179,7 +179,7 @@ impl People {
             name: name.to_owned(),
             hash: Some(hash),
             created: now,
-            grants,
+            grants: in_order(grants),
             more: UserMore { password_set: Some(now), last_sign_in: None },
         };
         let mut batch = vec![
@@ -251,6 +251,7 @@ impl People {
 
     /// Replaces a user's grants. The last administrator stays one.
     pub(crate) async fn set_grants(&self, name: &str, grants: Grants) -> Result<(), Problem> {
+        let grants = in_order(grants);
         let _one = self.changes.lock().await;
         if !self.book().users.contains_key(name) {
             return Err(Problem::not_found("user"));

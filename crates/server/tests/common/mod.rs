@@ -49,7 +49,7 @@ pub struct Site {
     pub here: RemoteId,
     pub there: RemoteId,
     pub yonder: RemoteId,
-    _sims: Vec<Sim>,
+    pub sims: Vec<Sim>,
 }
 
 /// Hashing that takes no time.
@@ -133,7 +133,7 @@ impl Site {
         let app = App::new(fleet.clone(), store.clone(), settings, clock).await.unwrap();
         let router = app.router();
         let sims = vec![sim, other, third];
-        let site = Self { dir, store, fleet, app, router, here, there, yonder, _sims: sims };
+        let site = Self { dir, store, fleet, app, router, here, there, yonder, sims };
         site.until("the guests are listed", |site| site.fleet.snapshot().guests().count() >= 14).await;
         site
     }

@@ -70,7 +70,7 @@ async fn by_password_with_a_token_made_for_it() {
     // It has ended.
     house.get(&format!("/onboardings/{}", state["id"].as_str().unwrap())).await.refused(404, "not_found");
 
-    // The same host by any address is recognised.
+    // The same host by the same address is recognised before anything is dialled.
     let again = house.post("/onboardings", json!({"address": house.address("pve1")})).await;
     let problem = again.refused(409, "already_managed");
     assert_eq!(problem["candidates"][0]["name"], "home");
@@ -82,7 +82,7 @@ async fn by_password_kept_with_a_second_factor() {
     let mut topology = Topology::single("9.2");
     topology.remotes[0].users[0].totp_secret = Some("JBSWY3DPEHPK3PXP".into());
     topology.remotes[0].users[0].recovery = vec!["1111-2222-3333-4444".into(), "5555-6666-7777-8888".into()];
-    let house = House::new(topology).await;
+    let mut house = House::new(topology).await;
     let state = trusted(&house).await;
     let state = house.post(&at(&state, "sign-in"), root()).await.ok();
     assert_eq!(state["step"], "second_factor");
@@ -92,9 +92,63 @@ async fn by_password_kept_with_a_second_factor() {
     assert!(!problem["cause"]["remedy"].as_str().unwrap().is_empty());
     let state = house.post(&at(&state, "second-factor"), json!({"code": "1111-2222-3333-4444"})).await.ok();
     assert_eq!(state["step"], "finish");
-    let wish = json!({"name": "home", "keep": "token", "rights": "look"});
-    house.post(&at(&state, "finish"), wish).await.ok();
+    let finished = house.post(&at(&state, "finish"), json!({"name": "home", "keep": "password"})).await.ok();
+    assert_eq!((&finished["minted"], house.tokens().len()), (&Value::Null, 0));
+    let remote = house.listed("home").await;
+    assert_eq!(
+        (&remote["credential"]["kind"], &remote["credential"]["user"]),
+        (&json!("password"), &json!("root@pam"))
+    );
+    assert!(!remote.to_string().contains("secret-root"), "no secret is shown");
+
+    // A new sign-in waits for the factor, and a person gives it.
+    house.restart().await;
+    let waits = |remote: &Value| remote["link"]["cause"]["code"] == "second_factor_needed";
+    let remote = house.until("/remotes/home", "the second factor", waits).await;
+    assert_eq!((&remote["link"]["needs_person"], &remote["link"]["up"]), (&json!(true), &json!(false)));
+    let wrong = json!({"code": "1111-2222-3333-4444"});
+    house.post("/remotes/home/second-factor", wrong).await.refused(422, "credentials_rejected");
+    house.until("/remotes/home", "the second factor", waits).await;
+    house.post("/remotes/home/second-factor", json!({"code": "5555-6666-7777-8888"})).await.ok();
     house.listed("home").await;
+    house.end().await;
+}
+
+#[tokio::test]
+async fn by_another_address_the_same_cluster_is_recognised_and_takes_that_address() {
+    let house = House::managing_cluster().await;
+    let (first, second) = (house.address("pve1"), house.address("pve2"));
+    assert_ne!(first.split(':').next(), second.split(':').next(), "another address, not another port alone");
+    // What it is known by was read.
+    house.until("/remotes/home", "its identity", |remote| remote["identity"].is_string()).await;
+    let begun = house.post("/onboardings", json!({"address": second})).await.ok();
+    assert_eq!((&begun["step"], &begun["endpoint"]), (&json!("trust"), &json!(second)));
+    let shown = json!({"fingerprint": begun["certificate"]["fingerprint"]});
+    house.post(&at(&begun, "trust"), shown).await.ok();
+    let tokens = house.tokens();
+    let problem = house.post(&at(&begun, "sign-in"), root()).await.refused(409, "already_managed");
+    let home = house.get("/remotes/home").await.ok();
+    assert_eq!(
+        problem["candidates"],
+        json!([{"id": home["id"].to_string(), "name": "home", "type": "remote"}])
+    );
+    let words = problem["detail"].as_str().unwrap();
+    assert!(words.contains("home") && words.contains("as an endpoint"), "{problem}");
+    house
+        .post(&at(&begun, "finish"), json!({"name": "other", "rights": "look"}))
+        .await
+        .refused(409, "wrong_step");
+    assert_eq!(house.tokens(), tokens, "nothing was made");
+    assert_eq!(house.get("/remotes").await.ok()["total"], 1);
+
+    // What it proposes is what works.
+    house.post("/remotes/home/endpoints", json!({"address": second})).await.ok();
+    let both = |remote: &Value| remote["link"]["endpoints"].as_array().is_some_and(|all| all.len() == 2);
+    house.until("/remotes/home", "two endpoints", both).await;
+    // From now on that address is known, too: not even its certificate is asked about.
+    let problem =
+        house.post("/onboardings", json!({"address": second})).await.refused(409, "already_managed");
+    assert_eq!(problem["candidates"][0]["name"], "home");
     house.end().await;
 }
 

@@ -29,8 +29,11 @@ pub(super) fn routes() -> OpenApiRouter<App> {
     path = "/events",
     tag = "events",
     params(EventQuery),
-    responses((status = 200, description = "A page of the history.", body = EventPage,
-        example = json!({"items": [], "total": 0, "next": null}))),
+    responses(
+        (status = 200, description = "A page of the history.", body = EventPage,
+            example = json!({"items": [], "total": 0, "next": null})),
+        (status = 404, description = "There is no such remote, or it may not be seen.", body = api::Problem),
+    ),
 )]
 async fn list(
     State(app): State<App>,

@@ -46,8 +46,11 @@ pub(super) fn routes() -> OpenApiRouter<App> {
     path = "/onboardings",
     tag = "onboarding",
     request_body(content = OnboardingRequest, example = json!({"address": "pve.example"})),
-    responses((status = 201, description = "It has begun; `step` says what has to be done next.", body = Told,
-        headers(("Location" = String, description = "Where it is.")))),
+    responses(
+        (status = 201, description = "It has begun; `step` says what has to be done next.", body = Told,
+            headers(("Location" = String, description = "Where it is."))),
+        (status = 404, description = "There is no such remote, or it may not be seen.", body = api::Problem),
+    ),
 )]
 async fn begin(
     State(app): State<App>,

@@ -52,6 +52,8 @@ pub(super) fn routes() -> OpenApiRouter<App> {
     responses(
         (status = 202, description = "It is under way.", body = Operation,
             headers(("Location" = String, description = "Where it is."))),
+        (status = 404, description = "There is no such remote or guest, or it may not be seen.",
+            body = api::Problem),
         (status = 409, description = "It cannot be done now.", body = api::Problem,
             content_type = "application/problem+json"),
     ),

@@ -264,6 +264,11 @@ async fn second_factor(
         None => Factor::by_looks(code),
     };
     app.fleet().second_factor(id, factor).await.map_err(|why| match why {
+        // Nobody was asked: there was nothing to answer.
+        Some(why) if why.endpoint.is_none() => {
+            Problem::conflict("no_second_factor", "No sign-in waits for a second factor.")
+                .remedy("See how the link stands.")
+        }
         Some(why) => refuse::failure(&why),
         None => Problem::not_found("remote"),
     })?;

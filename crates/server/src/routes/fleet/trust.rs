@@ -57,7 +57,10 @@ async fn look(app: &App, address: &Address) -> Result<Presented, Problem> {
         ("remote" = String, Path, description = "Its id or name.", example = "home"),
         ("endpoint" = String, Path, description = "`host:port`.", example = "192.0.2.7:8006"),
     ),
-    responses((status = 200, description = "Both.", body = CertificatePair)),
+    responses(
+        (status = 200, description = "Both.", body = CertificatePair),
+        (status = 409, description = "The remote is disconnected.", body = api::Problem),
+    ),
 )]
 async fn certificate(
     State(app): State<App>,
@@ -146,8 +149,11 @@ fn confirmed(shown: &Presented, given: Fingerprint) -> Result<(), Problem> {
     path = "/remotes/{remote}/proposed",
     tag = "remotes",
     params(("remote" = String, Path, description = "Its id or name.", example = "home")),
-    responses((status = 200, description = "The endpoints.", body = Page<Proposed>,
-        example = json!({"items": [], "total": 0}))),
+    responses(
+        (status = 200, description = "The endpoints.", body = Page<Proposed>,
+            example = json!({"items": [], "total": 0})),
+        (status = 409, description = "The remote is disconnected.", body = api::Problem),
+    ),
 )]
 async fn proposed(State(app): State<App>, Here(id): Here) -> Result<Json<Page<Proposed>>, Problem> {
     let timings = app.onboardings().timings(&app);

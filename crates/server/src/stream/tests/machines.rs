@@ -7,7 +7,7 @@ use model::access::Visible;
 use model::*;
 use proptest::prelude::*;
 
-use super::{Client, Fleet, at, everything, guest, operation, parse, task};
+use super::{Client, Fleet, at, everything, guest, operation, parse, storage, task};
 use crate::stream::Timings;
 use crate::stream::machine::{Machine, Wanted};
 
@@ -250,6 +250,9 @@ enum Step {
     Operation(u64, u64),
     Task(u64, u32, bool),
     Happens(u64),
+    Storage(u64, u8, u64),
+    NoStorage(u64, u8),
+    Node(u64, bool),
     Tick,
     Reconnect(usize),
     Stranger,
@@ -269,6 +272,9 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (2u64..4).prop_map(Step::Remove),
         2 => (remote.clone(), 0u64..4).prop_map(|(r, id)| Step::Operation(r, id)),
         2 => (remote.clone(), 0u32..4, any::<bool>()).prop_map(|(r, id, ok)| Step::Task(r, id, ok)),
+        3 => (remote.clone(), 0u8..3, 0u64..9).prop_map(|(r, n, used)| Step::Storage(r, n, used)),
+        1 => (remote.clone(), 0u8..3).prop_map(|(r, n)| Step::NoStorage(r, n)),
+        1 => (remote.clone(), any::<bool>()).prop_map(|(r, up)| Step::Node(r, up)),
         4 => remote.prop_map(Step::Happens),
         8 => Just(Step::Tick),
         3 => (0usize..5).prop_map(Step::Reconnect),
@@ -280,7 +286,11 @@ fn step() -> impl Strategy<Value = Step> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(300))]
+    // So many in an ordinary run; as many as `PROPTEST_CASES` says where it does.
+    #![proptest_config(match std::env::var_os("PROPTEST_CASES") {
+        None => ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() },
+        Some(_) => ProptestConfig { failure_persistence: None, ..ProptestConfig::default() },
+    })]
 
     /// Whatever happens in whatever order: in the end the client holds what it would read, saw each event of the
     /// remote it always might see once and in order, and nothing that it might not.
@@ -320,6 +330,19 @@ proptest! {
                     let outcome = if ok { TaskOutcome::Ok } else { TaskOutcome::Running };
                     one.tasks.retain(|known| known.upid != task(id, TaskOutcome::Ok).upid);
                     one.tasks.push(task(id, outcome));
+                }),
+                Step::Storage(remote, n, used) => play.fleet.change(remote, |one| {
+                    let name = format!("store-{n}");
+                    one.storages.retain(|row| row.storage.storage.as_str() != name);
+                    one.storages.push(storage(&name, "pve1", used));
+                }),
+                Step::NoStorage(remote, n) => play.fleet.change(remote, |one| {
+                    let name = format!("store-{n}");
+                    one.storages.retain(|row| row.storage.storage.as_str() != name);
+                }),
+                Step::Node(remote, up) => play.fleet.change(remote, |one| {
+                    let state = if up { NodeState::Online } else { NodeState::Offline };
+                    one.nodes.iter_mut().for_each(|row| row.node.state = state.clone());
                 }),
                 Step::Happens(remote) => play.fleet.happens(remote),
                 Step::Tick => play.tick(),

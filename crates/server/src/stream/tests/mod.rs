@@ -13,7 +13,7 @@ use api::stream::{
 use fleet::{FleetSnapshot, RemoteSnapshot};
 use jiff::Timestamp;
 use model::access::Visible;
-use model::rows::{GuestRow, NodeRow, Standing};
+use model::rows::{GuestRow, NodeRow, Standing, StorageRow};
 use model::*;
 
 use super::rows;
@@ -54,6 +54,7 @@ impl Fleet {
                 through: None,
                 freshness: Freshness::Live,
             }];
+            one.storages = vec![storage("local", "pve1", 1)];
             self.snapshot.remotes.push(Arc::new(one));
             self.snapshot.remotes.sort_by_key(|one| one.id);
             self.snapshot.revision += 1;
@@ -116,6 +117,20 @@ pub(super) fn guest(vmid: u32, cpu: u32) -> GuestRow {
     }
 }
 
+pub(super) fn storage(name: &str, node: &str, used: u64) -> StorageRow {
+    let facts = Storage {
+        storage: name.into(),
+        node: node.into(),
+        status: Some("available".into()),
+        shared: Some(false),
+        plugin: Some("dir".into()),
+        used: Some(used),
+        size: Some(10),
+        content: Vec::new(),
+    };
+    StorageRow { storage: facts, observed_at: at(0), freshness: Freshness::Live }
+}
+
 pub(super) fn operation(remote: u64, id: u64) -> Arc<Operation> {
     let now = Now { wall: at(0), mono: std::time::Duration::ZERO };
     Arc::new(Operation::record(
@@ -158,6 +173,7 @@ pub(super) fn everything() -> Subscriptions {
             ("hot".to_owned(), list(ListOf::Guests, "status:running", "-cpu", 0, 3)),
             ("next".to_owned(), list(ListOf::Guests, "", "name", 2, 4)),
             ("nodes".to_owned(), list(ListOf::Nodes, "", "", 0, 100)),
+            ("storages".to_owned(), list(ListOf::Storages, "", "-disk,name", 0, 5)),
         ]
         .into(),
         events_after: Some(0),
