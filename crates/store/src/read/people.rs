@@ -5,7 +5,7 @@ use sqlx::Row;
 use sqlx::any::AnyRow;
 
 use super::{maybe_time, time};
-use crate::apply::{DONE, reply_id, sealed_row};
+use crate::apply::{DONE, reply_id};
 use crate::audit::hash_of;
 use crate::error::{ReadError, StoreError};
 use crate::record::{GrantRecord, IdempotencyRecord, SessionRecord, Stage, TokenRecord, UserRecord};
@@ -114,21 +114,26 @@ impl Store {
         principal: &str,
         key: &str,
     ) -> Result<Option<IdempotencyRecord>, ReadError> {
-        let mut reader = self.reader().await?;
-        let row =
-            sqlx::query("SELECT fingerprint, at, status FROM idempotency WHERE principal = $1 AND key = $2")
-                .bind(principal)
-                .bind(key)
-                .fetch_optional(&mut *reader)
-                .await?;
+        let id = reply_id(principal, key);
+        // In one statement: row and secret change together, and must be of one moment.
+        let row = sqlx::query(
+            "SELECT i.fingerprint, i.at, i.status, s.key_id, s.body FROM idempotency i \
+             LEFT JOIN secrets s ON s.purpose = $3 AND s.record = $4 WHERE i.principal = $1 AND i.key = $2",
+        )
+        .bind(principal)
+        .bind(key)
+        .bind(id.purpose.as_ref())
+        .bind(id.record.as_str())
+        .fetch_optional(&mut *self.reader().await?)
+        .await?;
         let Some(row) = row else { return Ok(None) };
-        let status: Option<i64> = row.try_get(2)?;
-        let stage = match status {
+        let stage = match row.try_get::<Option<i64>, _>(2)? {
             None => Stage::Begun,
             Some(status) => {
-                let id = reply_id(principal, key);
-                // Row and secret are written together; between two reads they may have been cleared away.
-                let Some((name, body)) = sealed_row(&mut reader, &id).await? else { return Ok(None) };
+                let sealed: (Option<String>, Option<Vec<u8>>) = (row.try_get(3)?, row.try_get(4)?);
+                let (Some(name), Some(body)) = sealed else {
+                    return Err(StoreError::Damaged("the answer to a request is missing".into()));
+                };
                 let body = keys_now(&self.inner.keys).open(&id, &name, &body)?;
                 match u16::try_from(status) {
                     Ok(status) if i64::from(status) != DONE => Stage::Answered { status, body },
