@@ -199,7 +199,8 @@ impl Watcher {
     }
 
     async fn next(&mut self) -> Watched {
-        tokio::time::timeout(PATIENCE * 2, self.told.recv()).await.unwrap().expect("its thread has ended")
+        // `None`: its thread has ended, and has said why.
+        tokio::time::timeout(PATIENCE * 2, self.told.recv()).await.unwrap().unwrap()
     }
 
     async fn end(self) {

@@ -16,7 +16,7 @@ mod common;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use common::cost::{Cost, percentile, raise_open_files};
+use common::cost::{Cost, is_overloaded, percentile, raise_open_files};
 use common::many::{self, Viewer, alike, all_live, counted, requests};
 use common::process::Server;
 use pve_sim::{BlackHoleAt, Fault, Remote, ResetAt, Sim, SimTimings};
@@ -44,9 +44,8 @@ async fn figures(server: &Server) -> BTreeMap<String, u64> {
     items.iter().map(|guest| (guest["id"].as_str().unwrap().to_owned(), figure(guest))).collect()
 }
 
-/// A thousand guests whose figures move all the time, and nothing else happens: less than a mebibyte a minute leaves the
-/// process by `write`, in each minute, that of the record of figures among them. Nothing is subtracted, although
-/// `wchar` counts the requests to the hosts as well (TLS goes out by `writev`).
+/// A thousand guests whose figures move all the time, and nothing else happens: less than a mebibyte a minute is handed
+/// to `write`, in each minute, that of the record of figures among them.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "takes six minutes of true time"]
 async fn an_idle_fleet_of_a_thousand_guests_writes_less_than_a_mebibyte_a_minute() {
@@ -103,14 +102,42 @@ async fn an_idle_fleet_of_a_thousand_guests_writes_less_than_a_mebibyte_a_minute
 
 // --- a crowd ---
 
-const REMOTES: usize = 100;
-const GUESTS: usize = 1_000;
-/// Of a hundred remotes: as of fifty ten hang, ten flap, five answer nonsense.
-const WELL: usize = 50;
-const HANGING: usize = 20;
-const FLAPPING: usize = 20;
-/// Listings of one remote in a minute: every 10 s, up to a twentieth late.
-const LISTINGS: f64 = 60.0 / 10.5;
+/// The crowd: of a hundred remotes as of fifty of which ten hang, ten flap and five answer nonsense.
+#[derive(Clone, Copy)]
+struct Size {
+    remotes: usize,
+    guests: usize,
+}
+
+impl Size {
+    /// 100 remotes of 1,000 guests; `MUSTER_SOAK_SIZE=20x100` for a look.
+    fn wanted() -> Self {
+        let size = std::env::var("MUSTER_SOAK_SIZE").unwrap_or_else(|_| "100x1000".to_owned());
+        let (remotes, guests) = size.split_once('x').unwrap();
+        Self { remotes: remotes.parse().unwrap(), guests: guests.parse().unwrap() }
+    }
+
+    fn all(self) -> usize {
+        self.remotes * self.guests
+    }
+
+    fn well(self) -> usize {
+        self.remotes / 2
+    }
+
+    fn hanging(self) -> usize {
+        self.remotes / 5
+    }
+
+    fn flapping(self) -> usize {
+        self.remotes / 5
+    }
+}
+
+/// Up to a twentieth late.
+const LATE: f64 = 1.05;
+/// The interval of listings while answers are not slow.
+const INTERVAL: f64 = 10.0;
 /// What memory may grow by once everything has been there for a while.
 const GROWTH: f64 = 1.10;
 /// Sockets to one remote: three calls and four that are kept.
@@ -123,14 +150,14 @@ fn minutes() -> u64 {
     std::env::var("MUSTER_SOAK_MINUTES").ok().and_then(|n| n.parse().ok()).unwrap_or(60)
 }
 
-/// Makes the remotes behind the first fifty ill; those that flap do so until the task is dropped.
-async fn fall_ill(remotes: &[Remote]) -> tokio::task::JoinSet<()> {
+/// Makes the remotes of the second half ill; those that flap do so until the task is dropped.
+async fn fall_ill(remotes: &[Remote], size: Size) -> tokio::task::JoinSet<()> {
     let mut flapping = tokio::task::JoinSet::new();
-    for (n, remote) in remotes.iter().enumerate().skip(WELL) {
-        if n < WELL + HANGING {
+    for (n, remote) in remotes.iter().enumerate().skip(size.well()) {
+        if n < size.well() + size.hanging() {
             let at = [BlackHoleAt::Answer, BlackHoleAt::Tls, BlackHoleAt::Syn][n % 3];
             remote.fault(None, Fault::BlackHole { at }).await;
-        } else if n < WELL + HANGING + FLAPPING {
+        } else if n < size.well() + size.hanging() + size.flapping() {
             let remote = remote.clone();
             let fault = [Fault::Refuse, Fault::Reset { at: ResetAt::Answer }][n % 2].clone();
             flapping.spawn(async move {
@@ -160,14 +187,29 @@ async fn fall_ill(remotes: &[Remote]) -> tokio::task::JoinSet<()> {
 /// What one minute told.
 struct Minute {
     cost: Cost,
-    /// Listings of those that are well, as a share of what the interval allows.
+    /// Listings of those that are well, as a share of what their intervals allow.
     pace: f64,
-    slowest: usize,
+    /// The mean of their intervals, seconds: more than ten where answers took long.
+    interval: f64,
+    overloaded: bool,
     live: u64,
     p99: Duration,
 }
 
-async fn minute(server: &Server, viewer: &mut Viewer, well: &[Remote]) -> Minute {
+/// The intervals at which remotes are listed at present, seconds.
+async fn intervals(server: &Server, remotes: &[Remote]) -> Vec<f64> {
+    let mut all = Vec::new();
+    for remote in remotes {
+        let told = server.get(&format!("/remotes/{}", remote.name())).await;
+        let coverage = told["coverage"].as_array().unwrap();
+        let listing = coverage.iter().find(|one| one["facet"] == "resources").unwrap();
+        all.push(listing["interval_seconds"].as_f64().unwrap());
+    }
+    all
+}
+
+async fn minute(server: &Server, viewer: &mut Viewer, well: &[Remote], size: Size) -> Minute {
+    let before = intervals(server, well).await;
     let began: Vec<u64> = well.iter().map(|remote| remote.now().millis()).collect();
     let since = Instant::now();
     let mut lists = Vec::new();
@@ -177,47 +219,47 @@ async fn minute(server: &Server, viewer: &mut Viewer, well: &[Remote]) -> Minute
         tokio::time::sleep(Duration::from_millis(400)).await;
     }
     lists.sort_unstable();
-    let elapsed = since.elapsed().as_secs_f64() / 60.0;
-    let listings: Vec<usize> = well
-        .iter()
-        .zip(&began)
-        .map(|(remote, began)| {
-            let journal = remote.journal();
-            let fits = |one: &&pve_sim::Exchange| {
-                one.at.millis() >= *began && one.api_path() == "/cluster/resources"
-            };
-            journal.iter().filter(fits).count()
-        })
-        .collect();
+    let elapsed = since.elapsed().as_secs_f64();
+    let listings = well.iter().zip(&began).map(|(remote, began)| {
+        let journal = remote.journal();
+        let fits =
+            |one: &&pve_sim::Exchange| one.at.millis() >= *began && one.api_path() == "/cluster/resources";
+        journal.iter().filter(fits).count()
+    });
+    let listings: usize = listings.sum();
+    let after = intervals(server, well).await;
+    let longest: Vec<f64> = before.iter().zip(&after).map(|(before, after)| before.max(*after)).collect();
+    let allowed: f64 = longest.iter().map(|interval| elapsed / (interval * LATE)).sum();
     let page = server.get("/guests?limit=1").await;
-    assert_eq!(page["total"], REMOTES * GUESTS, "what was known is shown, whoever is silent: {page:#}");
+    assert_eq!(page["total"], size.all(), "what was known is shown, whoever is silent: {page:#}");
     Minute {
         cost: Cost::of(server.pid()),
-        pace: listings.iter().sum::<usize>() as f64 / (LISTINGS * elapsed * well.len() as f64),
-        slowest: *listings.iter().min().unwrap(),
+        pace: listings as f64 / allowed,
+        interval: longest.iter().sum::<f64>() / longest.len() as f64,
+        overloaded: is_overloaded(),
         live: page["counts"]["freshness"]["live"].as_u64().unwrap(),
         p99: percentile(&lists, 99),
     }
 }
 
 /// 100,000 guests on a hundred remotes, of which twenty hang, twenty flap and ten answer nonsense, for an hour or
-/// `MUSTER_SOAK_MINUTES`.
+/// `MUSTER_SOAK_MINUTES`. What is timed is judged while the machine is not overloaded by others.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "takes an hour"]
 async fn among_ill_remotes_memory_and_sockets_stay_bounded() {
     raise_open_files();
-    let minutes = minutes();
-    let sim = Sim::start(alike(REMOTES, GUESTS), SimTimings::default()).await.unwrap();
+    let (minutes, size) = (minutes(), Size::wanted());
+    let sim = Sim::start(alike(size.remotes, size.guests), SimTimings::default()).await.unwrap();
     let remotes = sim.remotes();
-    let well = &remotes[..WELL];
+    let well = &remotes[..size.well()];
     let mut server = server();
-    let swept = many::observed(&server, &remotes, GUESTS).await;
+    let swept = many::observed(&server, &remotes, size.guests).await;
     server.start().await;
-    let live = all_live(&server, REMOTES * GUESTS, 5 * MINUTE).await;
+    let live = all_live(&server, size.all(), 5 * MINUTE).await;
     println!(
         "everything read once in {swept:.0?}, all live {live:.1?} after the start; now half of them fall ill"
     );
-    let flapping = fall_ill(&remotes).await;
+    let flapping = fall_ill(&remotes, size).await;
     let mut viewer = Viewer::sign_in(&server).await;
 
     // Until those that hang are known to, and the first sweep has taken its room.
@@ -226,13 +268,14 @@ async fn among_ill_remotes_memory_and_sockets_stay_bounded() {
     let mut worst = Duration::ZERO;
     let (mut paces, mut sockets) = (Vec::new(), 0);
     for n in 1..=minutes {
-        let told = minute(&server, &mut viewer, well).await;
-        let Minute { cost, pace, slowest, live, p99 } = &told;
+        let told = minute(&server, &mut viewer, well, size).await;
+        let Minute { cost, pace, interval, overloaded, live, p99 } = &told;
         println!(
-            "minute {n}: {:.1} MiB, {} sockets, {:.0} % of the pace (slowest {slowest}), {live} guests live, list {p99:.1?}",
+            "minute {n}: {:.1} MiB, {} sockets, {:.0} % of the pace of one listing in {interval:.1} s, {live} guests live, list {p99:.1?}{}",
             cost.resident as f64 / MIB as f64,
             cost.sockets,
-            pace * 100.0
+            pace * 100.0,
+            if *overloaded { " (the machine is overloaded)" } else { "" }
         );
         if n <= warm_up {
             settled = settled.max(cost.resident);
@@ -241,10 +284,12 @@ async fn among_ill_remotes_memory_and_sockets_stay_bounded() {
         paces.push(*pace);
         let bound = (settled as f64 * GROWTH) as u64;
         assert!(cost.resident <= bound, "memory grows: {} bytes, {settled} after the warm-up", cost.resident);
-        assert!(cost.sockets <= REMOTES * SOCKETS + 20, "{} sockets", cost.sockets);
-        assert!(*pace >= 0.8 && *slowest >= 3, "those that are well are read at {pace:.2} of their pace");
-        assert!(*live >= (WELL * GUESTS) as u64, "{live} guests are live");
-        assert!(*p99 <= LIST, "{p99:?} for a list");
+        assert!(cost.sockets <= size.remotes * SOCKETS + 20, "{} sockets", cost.sockets);
+        assert!(*pace >= 0.8, "those that are well are read at {pace:.2} of their pace");
+        assert!(*live >= (size.well() * size.guests) as u64, "{live} guests are live");
+        // Slow answers lengthen intervals: by right, when it is the host that is slow.
+        assert!(*overloaded || *interval < 1.5 * INTERVAL, "listings take long: one in {interval} s");
+        assert!(*overloaded || *p99 <= LIST, "{p99:?} for a list");
         let log = server.log();
         let error = log.lines().find(|line| line.contains(" ERROR "));
         assert!(error.is_none(), "{error:?}");
@@ -263,7 +308,7 @@ async fn among_ill_remotes_memory_and_sockets_stay_bounded() {
     for remote in &remotes {
         remote.clear_all().await;
     }
-    let back = all_live(&server, REMOTES * GUESTS, 5 * MINUTE).await;
+    let back = all_live(&server, size.all(), 5 * MINUTE).await;
     println!("all live {back:.1?} after the last fault was over");
     assert!(counted(&server).await.is_some());
     assert_eq!(server.end().await.0, 0);

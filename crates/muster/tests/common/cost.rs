@@ -10,8 +10,8 @@ pub struct Cost {
     pub resident: u64,
     /// Processor time since its start, seconds.
     pub processor: f64,
-    /// Bytes handed to `write` and its like since its start: files, but also sockets that were written to by `writev`
-    /// (as TLS is) and the few bytes by which threads wake each other. An upper bound of what went to files.
+    /// Bytes handed to `write` and its like since its start: to files, and the eight bytes by which threads wake each
+    /// other. What goes to sockets by `send`, as all of ours does, is not in it: polls alone make a KiB a minute.
     pub wchar: u64,
     /// Bytes that were or will be written to disks, page by page.
     pub to_disk: u64,
@@ -47,14 +47,20 @@ impl Cost {
 
     /// What was spent since an earlier reading, for a minute: processor seconds, `wchar`, bytes to disk.
     pub fn a_minute_since(&self, before: &Self) -> (f64, u64, u64) {
-        let minutes = (self.at - before.at).as_secs_f64() / 60.0;
-        let share = |n: u64| (n as f64 / minutes).round() as u64;
-        (
-            (self.processor - before.processor) / minutes,
-            share(self.wchar - before.wchar),
-            share(self.to_disk - before.to_disk),
-        )
+        let millis = u64::try_from((self.at - before.at).as_millis()).unwrap();
+        let share = |n: u64| n * 60_000 / millis;
+        let processor = (self.processor - before.processor) / (self.at - before.at).as_secs_f64() * 60.0;
+        (processor, share(self.wchar - before.wchar), share(self.to_disk - before.to_disk))
     }
+}
+
+/// Whether more wants to run on this machine than it has processors for, twice over: then nothing that is timed says
+/// anything.
+pub fn is_overloaded() -> bool {
+    let text = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    let load: f64 = text.split_whitespace().next().and_then(|load| load.parse().ok()).unwrap_or_default();
+    let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    load > 2.0 * processors as f64
 }
 
 /// As many open files as the system allows: thousands of simulated hosts listen.
