@@ -273,6 +273,14 @@ async fn a_head_has_its_time_and_a_kept_connection_another() {
             assert!(begun.elapsed() < common::PATIENCE, "it goes on for ever");
         }
     });
+    // One that asks again and again is never cut: each head has a time of its own.
+    let mut busy = TcpStream::connect(open.address).await.unwrap();
+    let begun = Instant::now();
+    while begun.elapsed() < Duration::from_millis(1200) {
+        busy.write_all(ALIVE).await.unwrap();
+        alive(&mut busy).await;
+    }
+    drop(busy);
     // One that is kept: longer idle than a head may take, it is answered still, and then closed without a word.
     let mut kept = TcpStream::connect(open.address).await.unwrap();
     for _ in 0..2 {
@@ -466,6 +474,70 @@ async fn tls_is_spoken_where_asked_for_and_cookies_are_secure_there() {
     let mut answer = vec![0; 15];
     stream.read_exact(&mut answer).await.unwrap();
     assert_eq!(answer, b"HTTP/1.1 200 OK");
+}
+
+/// Shows another certificate from one moment on.
+#[derive(Debug)]
+struct Changing(std::sync::RwLock<Arc<rustls::sign::CertifiedKey>>);
+
+impl rustls::server::ResolvesServerCert for Changing {
+    fn resolve(&self, _: rustls::server::ClientHello<'_>) -> Option<Arc<rustls::sign::CertifiedKey>> {
+        Some(self.0.read().unwrap().clone())
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_renewed_certificate_is_shown_to_who_comes_and_disturbs_nobody_who_is_there() {
+    let (_dir, app, _router) = with_anna(settings()).await;
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let make = || {
+        let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+        let key = rustls::pki_types::PrivateKeyDer::Pkcs8(made.signing_key.serialize_der().into());
+        let key = provider.key_provider.load_private_key(key).unwrap();
+        Arc::new(rustls::sign::CertifiedKey::new(vec![made.cert.der().clone()], key))
+    };
+    let (old, new) = (make(), make());
+    let shown = Arc::new(Changing(std::sync::RwLock::new(old.clone())));
+    let tls = rustls::ServerConfig::builder_with_provider(provider.clone())
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_cert_resolver(shown.clone());
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let (_stop, stopped) = watch::channel(false);
+    tokio::spawn(Doors::new(&app, stopped).tcp(listener, Some(Arc::new(tls))));
+    // One that trusts this certificate alone, and nothing of an earlier session.
+    let connect = async |trusted: &rustls::sign::CertifiedKey| {
+        let mut roots = rustls::RootCertStore::empty();
+        roots.add(trusted.cert[0].clone()).unwrap();
+        let config = rustls::ClientConfig::builder_with_provider(provider.clone())
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        let stream = TcpStream::connect(address).await.unwrap();
+        let connector = tokio_rustls::TlsConnector::from(Arc::new(config));
+        connector.connect("localhost".try_into().unwrap(), stream).await
+    };
+    let mut kept = connect(&old).await.unwrap();
+    for renewed in [false, true] {
+        if renewed {
+            *shown.0.write().unwrap() = new.clone();
+        }
+        assert_eq!(connect(&new).await.is_ok(), renewed);
+        assert_eq!(connect(&old).await.is_ok(), !renewed);
+        for stream in [&mut kept, &mut connect(if renewed { &new } else { &old }).await.unwrap()] {
+            stream.write_all(ALIVE).await.unwrap();
+            let (mut answer, mut buffer) = (String::new(), [0; 1024]);
+            while !answer.ends_with("{\"status\":\"ok\"}") {
+                let n = stream.read(&mut buffer).await.unwrap();
+                assert!(n > 0, "closed after {answer:?}");
+                answer.push_str(std::str::from_utf8(&buffer[..n]).unwrap());
+            }
+            assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+        }
+    }
 }
 
 #[tokio::test]

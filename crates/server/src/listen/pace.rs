@@ -4,7 +4,7 @@
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -33,13 +33,16 @@ pub(super) struct SharedPhase(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
-    phase: AtomicU8,
+    /// The phase in the lowest two bits; above them how many there were before: the times of one request are not
+    /// counted against the next.
+    phase: AtomicU64,
     slow: AtomicBool,
 }
 
 impl SharedPhase {
     pub(super) fn set(&self, phase: Phase) {
-        self.0.phase.store(phase as u8, Ordering::Release);
+        let next = |before: u64| Some((((before >> 2).wrapping_add(1)) << 2) | phase as u64);
+        let _ = self.0.phase.fetch_update(Ordering::AcqRel, Ordering::Acquire, next);
     }
 
     /// Whether the connection was cut because the other end did not keep pace.
@@ -52,12 +55,15 @@ impl SharedPhase {
         io::ErrorKind::TimedOut.into()
     }
 
-    fn get(&self) -> Phase {
-        match self.0.phase.load(Ordering::Acquire) {
+    /// The phase, and a number that no other phase of this connection has.
+    fn get(&self) -> (Phase, u64) {
+        let number = self.0.phase.load(Ordering::Acquire);
+        let phase = match number & 3 {
             0 => Phase::Head,
             1 => Phase::Answering,
             _ => Phase::Idle,
-        }
+        };
+        (phase, number)
     }
 }
 
@@ -109,13 +115,13 @@ pub(super) struct Watched<S> {
     idle: Duration,
     stall: Duration,
     /// Until when what is awaited may come, and in which phase that was set.
-    reading: Option<(Phase, Pin<Box<Sleep>>)>,
+    reading: Option<(u64, Pin<Box<Sleep>>)>,
     writing: Option<Pin<Box<Sleep>>>,
 }
 
 impl<S> Watched<S> {
     pub(super) fn new(stream: S, limits: &Limits) -> (Self, SharedPhase) {
-        let phase = AtomicU8::new(Phase::Head as u8);
+        let phase = AtomicU64::new(Phase::Head as u64);
         let phase = SharedPhase(Arc::new(Shared { phase, slow: AtomicBool::new(false) }));
         let watched = Self {
             stream,
@@ -130,7 +136,7 @@ impl<S> Watched<S> {
     }
 
     /// Ready once what is awaited in this phase has taken too long.
-    fn over(&mut self, phase: Phase, cx: &mut Context<'_>) -> Poll<()> {
+    fn over(&mut self, (phase, number): (Phase, u64), cx: &mut Context<'_>) -> Poll<()> {
         let time = match phase {
             Phase::Head => self.head,
             Phase::Idle => self.idle,
@@ -140,10 +146,10 @@ impl<S> Watched<S> {
             }
         };
         match &mut self.reading {
-            Some((since, sleep)) if *since == phase => sleep.as_mut().poll(cx),
+            Some((since, sleep)) if *since == number => sleep.as_mut().poll(cx),
             reading => {
                 let sleep = Box::pin(tokio::time::sleep_until(Instant::now() + time));
-                reading.insert((phase, sleep)).1.as_mut().poll(cx)
+                reading.insert((number, sleep)).1.as_mut().poll(cx)
             }
         }
     }
@@ -169,12 +175,12 @@ impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
         let before = buf.filled().len();
         let read = Pin::new(&mut self.stream).poll_read(cx, buf);
         let came = buf.filled().len() > before;
-        if self.phase.get() == Phase::Idle && came {
+        if self.phase.get().0 == Phase::Idle && came {
             self.phase.set(Phase::Head);
         }
         let phase = self.phase.get();
         // Asked also when something came: a head that comes byte by byte is slow all the same.
-        match (self.over(phase, cx), phase) {
+        match (self.over(phase, cx), phase.0) {
             (Poll::Ready(()), Phase::Head) => Poll::Ready(Err(self.phase.too_slow())),
             // As if the other end had closed: nothing was asked for that is not answered.
             (Poll::Ready(()), _) if !came => Poll::Ready(Ok(())),
