@@ -1,4 +1,5 @@
-//! The audit log: exported with its chain, verified, marked as exported; and what is shown of a row that nobody can read.
+//! The audit log: exported with its chain, verified, marked as exported; what is shown of a row that nobody can read; and
+//! that a change is never recorded without its row, whenever the end comes.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
 mod common;
@@ -194,4 +195,66 @@ async fn a_store_that_takes_nothing_is_told_and_nothing_is_said_to_be_done() {
         assert_eq!(refused.code(), "store", "{refused:?}");
         assert!(refused.text.contains("closed"), "{refused:?}");
     }
+}
+
+/// Another life of the server on the same data.
+async fn life(dir: &tempfile::TempDir) -> App {
+    let keys = store::Keys::new(zeroize::Zeroizing::new([7; 32]), Vec::new());
+    let place = store::Place::Sqlite(dir.path().join("muster.db"));
+    let store = store::Store::open(place, keys, store::Timings::default()).await.unwrap();
+    let clock = fleet::Clock::new();
+    let fleet = fleet::Fleet::open(fleet::Timings::shrunk(), clock, 7, store.clone()).await.unwrap();
+    App::new(fleet, store, settings(), clock).await.unwrap()
+}
+
+/// The store is closed the moment that it has recorded the change, before the answer can be: what is on the disk then is
+/// what a kill leaves there.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_end_between_the_record_and_the_answer_loses_and_doubles_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut caught = 0;
+    let mut users = 0;
+    for round in 0..40 {
+        let app = life(&dir).await;
+        let name = format!("user{round}");
+        let key = format!("k{round}");
+        let add = || {
+            let body = json!({"name": name, "password": PASSWORD});
+            Ask::post("/api/v1/users", body).header("idempotency-key", &key).by(&Who::Socket)
+        };
+        let router = app.router();
+        let (ask, again) = (add(), add());
+        let asked = tokio::spawn(async move { ask.of(&router).await });
+        let stage = async |app: &App| {
+            let known = app.store().idempotency("uid:1234", &key).await.unwrap();
+            known.map(|known| known.stage)
+        };
+        while !matches!(stage(&app).await, Some(store::Stage::Done { .. } | store::Stage::Answered { .. })) {
+            tokio::task::yield_now().await;
+        }
+        app.store().close().await;
+        asked.await.unwrap();
+        app.fleet().stop().await;
+
+        let app = life(&dir).await;
+        users += 1;
+        let lines = async || {
+            let rows = app.store().audit(None, 1000).await.unwrap();
+            rows.iter().filter(|row| row.record.action == "users.create").count()
+        };
+        assert_eq!(lines().await, users, "with its line in the log");
+        let is_caught = matches!(stage(&app).await, Some(store::Stage::Done { .. }));
+        let told = again.of(&app.router()).await;
+        told.is(201, "");
+        assert_eq!(told.json["name"], name);
+        assert_eq!(told.headers["idempotency-replayed"], "true");
+        assert_eq!((lines().await, app.store().users().await.unwrap().len()), (users, users));
+        app.store().close().await;
+        app.fleet().stop().await;
+        caught += usize::from(is_caught);
+        if caught == 3 {
+            return;
+        }
+    }
+    panic!("in forty rounds only {caught} ends came between the record and the answer");
 }

@@ -305,68 +305,6 @@ async fn what_a_crash_cut_short_is_done_once_and_told_when_it_is_asked_for_again
     assert_eq!(app.store().verify_audit().await.unwrap(), rows.len());
 }
 
-/// Another life of the server on the same data.
-async fn life(dir: &tempfile::TempDir) -> App {
-    let keys = store::Keys::new(zeroize::Zeroizing::new([7; 32]), Vec::new());
-    let place = store::Place::Sqlite(dir.path().join("muster.db"));
-    let store = store::Store::open(place, keys, store::Timings::default()).await.unwrap();
-    let clock = Clock::new();
-    let fleet = fleet::Fleet::open(fleet::Timings::shrunk(), clock, 7, store.clone()).await.unwrap();
-    App::new(fleet, store, settings(), clock).await.unwrap()
-}
-
-/// The store is closed the moment that it has recorded the change, before the answer can be: what is on the disk then is
-/// what a kill leaves there.
-#[tokio::test(flavor = "multi_thread")]
-async fn an_end_between_the_record_and_the_answer_loses_and_doubles_nothing() {
-    let dir = tempfile::tempdir().unwrap();
-    let mut caught = 0;
-    let mut users = 0;
-    for round in 0..40 {
-        let app = life(&dir).await;
-        let name = format!("user{round}");
-        let key = format!("k{round}");
-        let add = || {
-            let body = json!({"name": name, "password": PASSWORD});
-            Ask::post("/api/v1/users", body).header("idempotency-key", &key).by(&Who::Socket)
-        };
-        let router = app.router();
-        let (ask, again) = (add(), add());
-        let asked = tokio::spawn(async move { ask.of(&router).await });
-        let stage = async |app: &App| {
-            let known = app.store().idempotency("uid:1234", &key).await.unwrap();
-            known.map(|known| known.stage)
-        };
-        while !matches!(stage(&app).await, Some(Stage::Done { .. } | Stage::Answered { .. })) {
-            tokio::task::yield_now().await;
-        }
-        app.store().close().await;
-        asked.await.unwrap();
-        app.fleet().stop().await;
-
-        let app = life(&dir).await;
-        users += 1;
-        let lines = async || {
-            let rows = app.store().audit(None, 1000).await.unwrap();
-            rows.iter().filter(|row| row.record.action == "users.create").count()
-        };
-        assert_eq!(lines().await, users, "with its line in the log");
-        let is_caught = matches!(stage(&app).await, Some(Stage::Done { .. }));
-        let told = again.of(&app.router()).await;
-        told.is(201, "");
-        assert_eq!(told.json["name"], name);
-        assert_eq!(told.headers["idempotency-replayed"], "true");
-        assert_eq!((lines().await, app.store().users().await.unwrap().len()), (users, users));
-        app.store().close().await;
-        app.fleet().stop().await;
-        caught += usize::from(is_caught);
-        if caught == 3 {
-            return;
-        }
-    }
-    panic!("in forty rounds only {caught} ends came between the record and the answer");
-}
-
 #[tokio::test]
 async fn every_change_has_an_author() {
     let (_dir, app, router) = with_anna(settings()).await;
