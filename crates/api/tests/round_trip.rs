@@ -121,7 +121,7 @@ fn guest() -> Guest {
     let mut facts = model::Guest::bare(GuestKind::Ct, Vmid(101), "pve1".into());
     facts.name = Some("web".into());
     facts.state = GuestState::Other("prelaunch".into());
-    (facts.cpu, facts.memory, facts.tags) = (Some(0.25), Some(u64::MAX), vec!["prod".into()]);
+    (facts.cpu, facts.memory, facts.tags) = (Some(0.25), Some(u64::MAX), ["prod".into()].into());
     Guest {
         id: api::guest_id(RemoteId(7), Vmid(101)),
         remote_id: RemoteId(7),

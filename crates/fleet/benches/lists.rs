@@ -74,7 +74,7 @@ fn remote(id: u64, now: Timestamp) -> RemoteSnapshot {
             guest.state = state.clone();
             guest.cpu = Some(f64::from(u32::try_from(chance >> 40 & 0xffff).unwrap()) / 65536.0);
             guest.memory = Some(chance >> 20);
-            guest.tags = if n % 5 == 0 { vec!["prod".into()] } else { Vec::new() };
+            guest.tags = if n % 5 == 0 { ["prod".into()].into() } else { Arc::default() };
             Arc::new(GuestRow {
                 state: state.clone(),
                 guest,

@@ -1,5 +1,6 @@
 //! Where time and chance come in. Everything below takes them as arguments.
 
+use std::num::NonZeroU64;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -69,6 +70,22 @@ impl Clock {
 impl Default for Clock {
     fn default() -> Self {
         Self::new()
+    }
+}
+
+/// A moment on the monotonic clock, one since the epoch, or a span: to the microsecond, and no longer when it may be
+/// missing. There are several for every guest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Micros(NonZeroU64);
+
+impl Micros {
+    pub(crate) fn of(span: Duration) -> Self {
+        let micros = u64::try_from(span.as_micros()).unwrap_or(u64::MAX - 1);
+        Self(NonZeroU64::MIN.saturating_add(micros))
+    }
+
+    pub(crate) fn span(self) -> Duration {
+        Duration::from_micros(self.0.get() - 1)
     }
 }
 

@@ -21,6 +21,7 @@ use crate::inventory::Reading;
 use crate::remote::{Message, Place, Shared, Way};
 use crate::rows;
 use crate::snapshot::glimpsed;
+use model::interfaces::Interfaces;
 use model::rows::GuestRow;
 use model::rows::Interface;
 
@@ -190,7 +191,7 @@ impl Asker {
     pub(crate) async fn known(&self, vmid: Vmid) -> Result<GuestDetail, DetailError> {
         let row = self.shared.snapshot.load().guest(vmid).ok_or(DetailError::NoSuchGuest(vmid))?.clone();
         let config = self.shared.known_config(vmid).await;
-        let addresses = row.addresses.as_deref().cloned().map(|seen| seen.map(Arc::new));
+        let addresses = row.addresses.as_deref().map(listed);
         Ok(GuestDetail::as_last_seen(row, config, addresses, None))
     }
 
@@ -199,7 +200,7 @@ impl Asker {
         let snapshot = self.shared.snapshot.load_full();
         let mut row = snapshot.guest(vmid).ok_or(DetailError::NoSuchGuest(vmid))?.clone();
         let before = self.shared.known_config(vmid).await;
-        let known = row.addresses.as_deref().cloned().map(|seen| seen.map(Arc::new));
+        let known = row.addresses.as_deref().map(listed);
         let way = match self.way() {
             Ok(way) => way,
             Err(error) => return Ok(GuestDetail::as_last_seen(row, before, known, Some(&error))),
@@ -316,6 +317,11 @@ impl Asker {
         let arrived = result.as_ref().err().is_some_and(|error| error.outcome_unknown(Method::Delete));
         self.heard(&way, result, Drift::default()).map(|_| ()).map_err(|failure| (failure, arrived))
     }
+}
+
+/// The interfaces of a row as a list.
+fn listed(seen: &Observed<Interfaces>) -> Observed<Arc<Vec<Interface>>> {
+    Observed { value: Arc::new(seen.value.to_vec()), at: seen.at, through: seen.through.clone() }
 }
 
 impl GuestDetail {

@@ -32,7 +32,7 @@ pub(crate) fn pve_kind(kind: GuestKind) -> pve::GuestKind {
     }
 }
 
-fn texts(list: Option<Vec<String>>) -> Vec<Text> {
+fn texts<T: FromIterator<Text>>(list: Option<Vec<String>>) -> T {
     list.unwrap_or_default().into_iter().map(Text::from).collect()
 }
 

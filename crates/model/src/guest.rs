@@ -1,5 +1,7 @@
 //! What a remote has: guests, nodes, storages, tasks. Facts as last seen; what is not known is `None`.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -121,8 +123,9 @@ pub struct Guest {
     pub disk_max: Option<u64>,
     /// Seconds since it started.
     pub uptime: Option<u64>,
-    /// Tags.
-    pub tags: Vec<Text>,
+    /// Tags; shared by the guests that have the same.
+    #[cfg_attr(feature = "schema", schema(value_type = Vec<Text>))]
+    pub tags: Arc<[Text]>,
     /// Pool.
     pub pool: Option<Text>,
     /// What holds its lock (`backup`, `migrate`, …).
@@ -149,7 +152,7 @@ impl Guest {
             disk: None,
             disk_max: None,
             uptime: None,
-            tags: Vec::new(),
+            tags: Arc::default(),
             pool: None,
             lock: None,
             ha: None,

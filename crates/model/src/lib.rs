@@ -12,6 +12,7 @@ pub mod event;
 pub mod facet;
 pub mod guest;
 pub mod id;
+pub mod interfaces;
 pub mod link;
 pub mod matching;
 pub mod operation;

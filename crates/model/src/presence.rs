@@ -10,7 +10,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::id::GuestKind;
+use crate::id::{GuestKind, Text};
 use crate::time::Now;
 
 /// A digest of `GET /access/permissions`, to be compared and nothing else.
@@ -159,7 +159,7 @@ pub struct Traits {
     /// `ctime` out of the configuration's `meta`.
     pub ctime: Option<i64>,
     /// `vmgenid` of the configuration.
-    pub vmgenid: Option<String>,
+    pub vmgenid: Option<Text>,
 }
 
 impl Traits {

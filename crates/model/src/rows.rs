@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::guest::{Guest, GuestState, Node, Storage};
 use crate::id::{EndpointId, Incarnation, NodeName, OperationId, Text};
+use crate::interfaces::Interfaces;
 use crate::presence::Presence;
 use crate::time::{Freshness, Observed, StaleWhy};
 
@@ -132,7 +133,7 @@ pub struct GuestRow {
     pub standing: Standing,
     /// Its interfaces and addresses, once read; shared by all rows of a guest until they are read anew.
     #[cfg_attr(feature = "schema", schema(value_type = Option<Observed<Vec<Interface>>>))]
-    pub addresses: Option<Arc<Observed<Vec<Interface>>>>,
+    pub addresses: Option<Arc<Observed<Interfaces>>>,
     /// The operation on it that has not ended.
     pub busy: Option<OperationId>,
 }

@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::cause::Cause;
-use crate::id::{EndpointId, NodeName};
+use crate::id::{EndpointId, NodeName, Text};
 
 /// This instant, twice: `wall` is what people read and may jump; `mono` only grows and is what waits are
 /// measured by (since any fixed origin, the same for the whole process).
@@ -76,7 +76,7 @@ pub enum StaleWhy {
     /// Somebody disconnected the remote.
     Disconnected {
         /// Who.
-        by: String,
+        by: Text,
     },
     /// The link is being made; nothing is known to be wrong.
     Connecting,

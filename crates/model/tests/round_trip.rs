@@ -82,7 +82,7 @@ fn guest() -> Guest {
         cpu: Some(0.1),
         cpus: Some(2.0),
         memory: Some(u64::MAX),
-        tags: vec!["a".into(), "b".into()],
+        tags: ["a".into(), "b".into()].into(),
         lock: Some("backup".into()),
         ..Guest::bare(GuestKind::Ct, Vmid(101), "pve1".into())
     }
@@ -165,11 +165,13 @@ fn rows_of_every_standing_and_freshness() {
                     presence: presence.clone(),
                     standing: standing.clone(),
                     addresses: Some(Arc::new(Observed {
-                        value: vec![Interface {
+                        value: [Interface {
                             name: "eth0".into(),
                             mac: None,
                             addresses: vec!["10.0.0.5/24".into()],
-                        }],
+                        }]
+                        .as_slice()
+                        .into(),
                         at: at(0),
                         through: "a:8006".into(),
                     })),

@@ -11,6 +11,11 @@ use muster::term::table::Paper;
 use muster::{Context, run};
 use tracing_subscriber::EnvFilter;
 
+/// Gives back to the system what a fleet no longer needs, and packs closely what it does: with the C library's, each of
+/// 100,000 guests takes half as much again.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 fn main() -> ExitCode {
     // A shell that completes a command line asks through the environment.
     CompleteEnv::with_factory(Cli::command).complete();

@@ -30,7 +30,7 @@ pub use error::{OpenError, ReadError, StoreError, WriteError};
 pub use figures::Figures;
 pub use lock::DirLock;
 pub use place::{Place, Timings};
-pub use read::{EventFilter, OperationFilter};
+pub use read::{Bundle, Bundled, EventFilter, OperationFilter};
 pub use record::{
     AuditRecord, AuditRow, Batch, DriftRecord, EventRecord, GaugesRecord, GrantRecord, IdempotencyRecord,
     ObservedKind, ObservedRecord, OperationRecord, RemoteRecord, SecretId, SessionRecord, Stage, TokenRecord,

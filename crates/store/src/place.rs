@@ -73,6 +73,8 @@ pub struct Timings {
     /// A file of at most so many bytes is read through and checked before it is used; a larger one while it
     /// is used.
     pub check_at_open: u64,
+    /// How long after it was opened a larger one is read through: whoever opened it reads first.
+    pub check_after: Duration,
 }
 
 impl Default for Timings {
@@ -86,6 +88,7 @@ impl Default for Timings {
             busy: Duration::from_secs(5),
             lock_wait: Duration::from_secs(1),
             check_at_open: 64 << 20,
+            check_after: Duration::from_secs(10),
         }
     }
 }

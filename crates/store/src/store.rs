@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, RwLock};
+use std::time::Duration;
 
 use sqlx::{AnyConnection, AnyPool, Connection, Row};
 use tokio::sync::{mpsc, oneshot};
@@ -169,7 +170,7 @@ impl Store {
         let pool = route.pool(&timings);
         let counters = Arc::new(Counters::default());
         if late_check {
-            tokio::spawn(check_meanwhile(pool.clone(), counters.clone()));
+            tokio::spawn(check_meanwhile(pool.clone(), counters.clone(), timings.check_after));
         }
         let keys: SharedKeys = Arc::new(RwLock::new(Arc::new(keys)));
         let engine = route.engine;
@@ -288,7 +289,7 @@ pub(crate) async fn lock_for(path: &Path, timings: &Timings) -> Result<DirLock, 
     loop {
         match DirLock::take(dir) {
             Err(OpenError::Locked { .. }) if Instant::now() < until => {
-                tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+                tokio::time::sleep(Duration::from_millis(20)).await;
             }
             other => return other,
         }
@@ -341,7 +342,8 @@ pub(crate) async fn quick_check(connection: &mut AnyConnection) -> Result<(), St
     }
 }
 
-async fn check_meanwhile(pool: AnyPool, counters: Arc<Counters>) {
+async fn check_meanwhile(pool: AnyPool, counters: Arc<Counters>, after: Duration) {
+    tokio::time::sleep(after).await;
     let Ok(mut connection) = pool.acquire().await else { return };
     if let Err(StoreError::Damaged(text)) = quick_check(&mut connection).await {
         Counters::add(&counters.damaged, 1);

@@ -283,7 +283,7 @@ async fn a_large_database_is_checked_while_it_serves() {
         }
     }
     std::fs::write(&path, bytes).unwrap();
-    let timings = Timings { check_at_open: 0, ..timings() };
+    let timings = Timings { check_at_open: 0, check_after: Duration::ZERO, ..timings() };
     let store = Store::open(Place::Sqlite(path), keys(), timings).await.unwrap();
     assert_eq!(store.remotes().await.unwrap().len(), 1);
     let error = store.events(EventFilter { limit: 10, ..EventFilter::default() }).await.unwrap_err();

@@ -9,13 +9,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use jiff::Timestamp;
-use model::rows::Interface;
-use model::{Event, Observed, Operation, RemoteId, Task, TaskId, Vmid};
+use model::interfaces::Interfaces;
+use model::{EndpointId, Event, Observed, Operation, RemoteId, Task, TaskId, Vmid};
 use pve::reply::GuestConfig;
 use serde::de::DeserializeOwned;
 use store::{
-    EventRecord, ObservedKind, ObservedRecord, OperationFilter, OperationRecord, ReadError, RemoteRecord,
-    Store, Write,
+    Bundle, Bundled, EventRecord, ObservedKind, ObservedRecord, OperationFilter, OperationRecord, ReadError,
+    RemoteRecord, Store, Write,
 };
 use tokio::sync::watch;
 
@@ -184,7 +184,7 @@ pub(crate) struct Memory {
     pub(crate) state: StateDoc,
     pub(crate) facets: FacetsDoc,
     guests: Vec<(Option<Timestamp>, GuestDoc)>,
-    addresses: BTreeMap<Vmid, Observed<Vec<Interface>>>,
+    addresses: BTreeMap<Vmid, Observed<Interfaces>>,
     nodes: Vec<(Option<Timestamp>, NodeDoc)>,
     storages: Vec<StorageDoc>,
     tasks: BTreeMap<TaskId, Task>,
@@ -193,14 +193,11 @@ pub(crate) struct Memory {
 }
 
 /// Documents that cannot be read are left out and told about; the next listing brings them again.
-fn read<T: DeserializeOwned>(record: &ObservedRecord) -> Option<T> {
-    match serde_json::from_str(&record.body) {
+fn read<T: DeserializeOwned>((remote, kind, key, body): (RemoteId, ObservedKind, &str, &str)) -> Option<T> {
+    match serde_json::from_str(body) {
         Ok(doc) => Some(doc),
         Err(error) => {
-            tracing::warn!(
-                remote = %record.remote, kind = record.kind.as_str(), key = %record.key, %error,
-                "a document in the store could not be read"
-            );
+            tracing::warn!(%remote, kind = kind.as_str(), key, %error, "a document in the store could not be read");
             None
         }
     }
@@ -223,15 +220,18 @@ pub(crate) async fn restore(store: &Store, record: RemoteRecord) -> Result<Resto
     for kind in [
         ObservedKind::State,
         ObservedKind::Facets,
-        ObservedKind::Guest,
-        ObservedKind::GuestAddresses,
         ObservedKind::Node,
         ObservedKind::Storage,
         ObservedKind::Task,
     ] {
-        let rows = store.observed_kind(id, kind).await.map_err(says)?;
-        memory.take(&rows);
-        tokio::task::yield_now().await;
+        memory.take(&store.observed_kind(id, kind).await.map_err(says)?);
+    }
+    for kind in [ObservedKind::Guest, ObservedKind::GuestAddresses] {
+        let mut bundle = store.observed_bundle(id, kind, "").await.map_err(says)?;
+        while let Some(last) = bundle.last() {
+            memory.take_bundle(id, kind, &bundle).map_err(says)?;
+            bundle = store.observed_bundle(id, kind, last).await.map_err(says)?;
+        }
     }
     if let Some(gauges) = store.gauges(id).await.map_err(says)? {
         memory.gauges = serde_json::from_slice(&gauges.body)
@@ -262,26 +262,45 @@ pub(crate) async fn restore(store: &Store, record: RemoteRecord) -> Result<Resto
 impl Memory {
     fn take(&mut self, rows: &[ObservedRecord]) {
         for row in rows {
+            let body = (row.remote, row.kind, row.key.as_str(), row.body.as_str());
             match row.kind {
-                ObservedKind::State => self.state = read(row).unwrap_or_default(),
-                ObservedKind::Facets => self.facets = read(row).unwrap_or_default(),
-                ObservedKind::Guest => self.guests.extend(read(row).map(|doc| (row.at, doc))),
-                ObservedKind::GuestAddresses => {
-                    let found = row.key.parse().ok().zip(read(row)).zip(row.at.zip(row.through.clone()));
-                    if let Some(((vmid, value), (at, through))) = found {
-                        self.addresses.insert(vmid, Observed { value, at, through });
-                    }
-                }
-                ObservedKind::Node => self.nodes.extend(read(row).map(|doc| (row.at, doc))),
-                ObservedKind::Storage => self.storages.extend(read::<StorageDoc>(row)),
+                ObservedKind::State => self.state = read(body).unwrap_or_default(),
+                ObservedKind::Facets => self.facets = read(body).unwrap_or_default(),
+                ObservedKind::Node => self.nodes.extend(read(body).map(|doc| (row.at, doc))),
+                ObservedKind::Storage => self.storages.extend(read::<StorageDoc>(body)),
                 ObservedKind::Task => {
-                    if let Some(task) = read::<Task>(row) {
+                    if let Some(task) = read::<Task>(body) {
                         self.tasks.insert(task.upid.clone(), task);
                     }
                 }
-                ObservedKind::GuestConfig | ObservedKind::GuestPast => {}
+                // Of these there are many: they come in bundles, or are read when asked for.
+                ObservedKind::Guest
+                | ObservedKind::GuestAddresses
+                | ObservedKind::GuestConfig
+                | ObservedKind::GuestPast => {}
             }
         }
+    }
+
+    /// Takes in guests, or their addresses.
+    fn take_bundle(&mut self, id: RemoteId, kind: ObservedKind, bundle: &Bundle) -> Result<(), ReadError> {
+        // Nearly all of them came through the same endpoint.
+        let mut last: Option<EndpointId> = None;
+        for one in bundle.iter() {
+            let Bundled { key, body, at, through } = one?;
+            if kind == ObservedKind::Guest {
+                self.guests.extend(read((id, kind, key, body)).map(|doc| (at, doc)));
+                continue;
+            }
+            let (Ok(vmid), Some(at), Some(through)) = (key.parse(), at, through) else { continue };
+            let through = match &last {
+                Some(last) if last.as_str() == through => last.clone(),
+                _ => last.insert(through.into()).clone(),
+            };
+            let found = read((id, kind, key, body)).map(|value| Observed { value, at, through });
+            self.addresses.extend(found.map(|seen| (vmid, seen)));
+        }
+        Ok(())
     }
 
     /// Puts it into an inventory that knows nothing yet.
@@ -291,17 +310,15 @@ impl Memory {
             let known = doc.restored(written, facets);
             inventory.nodes.insert(known.node.name.clone(), known);
         }
-        for (written, doc) in self.guests.drain(..) {
+        let guests = std::mem::take(&mut self.guests).into_iter().map(|(written, doc)| {
             let mut known = doc.restored(written, facets, now);
-            inventory.share(&mut known.row_mut().guest);
-            let vmid = known.guest.vmid;
-            if let Some(seen) = self.addresses.remove(&vmid) {
-                let mut seen = seen;
-                inventory.share_addresses(&mut seen.value);
-                known.row_mut().addresses = Some(Arc::new(seen));
-            }
-            inventory.guests.insert(vmid, known);
-        }
+            let row = known.row_mut();
+            inventory.share(&mut row.guest);
+            row.addresses = self.addresses.remove(&row.guest.vmid).map(Arc::new);
+            (known.guest.vmid, known)
+        });
+        let guests = guests.collect();
+        inventory.guests = guests;
         for doc in self.storages.drain(..) {
             let (key, known) = storage_of(doc, facets);
             inventory.storages.insert(key, known);

@@ -1,7 +1,6 @@
 //! A guest as known, and what a listing changes about it.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use jiff::Timestamp;
 use model::guest::GuestState;
@@ -11,6 +10,7 @@ use model::{ConfigChange, EndpointId, Freshness, Guest, Incarnation, Now, Text};
 
 use super::{Doubt, Reading};
 use crate::change::Change;
+use crate::clock::Micros;
 
 /// A guest as known. Reads as its row; the row is shared with snapshots, and replaced when it changes.
 #[derive(Debug, Clone)]
@@ -25,11 +25,11 @@ pub(crate) struct Known {
     pub(crate) config: Option<(u64, Timestamp)>,
     /// A task destroyed it, as told then (monotonic): if a listing begun later has the number, it is another
     /// guest.
-    pub(super) ended: Option<Duration>,
+    pub(super) ended: Option<Micros>,
     /// Since when this life is known (monotonic).
-    pub(super) born: Duration,
+    pub(super) born: Micros,
     /// When it was last asked for its own state (monotonic): listings that may lag behind that do not count for it.
-    pub(super) glimpsed: Option<Duration>,
+    pub(super) glimpsed: Option<Micros>,
 }
 
 impl std::ops::Deref for Known {
@@ -72,7 +72,16 @@ impl Known {
         doubt: Option<Doubt>,
         now: Now,
     ) -> Self {
-        Self { row, traits, first_seen, doubt, config: None, ended: None, born: now.mono, glimpsed: None }
+        Self {
+            row,
+            traits,
+            first_seen,
+            doubt,
+            config: None,
+            ended: None,
+            born: Micros::of(now.mono),
+            glimpsed: None,
+        }
     }
 
     /// Its row, to be changed: a copy of its own while a snapshot holds the other.
@@ -86,7 +95,7 @@ impl Known {
     }
 
     pub(crate) fn end(&mut self, now: Now) {
-        self.ended = Some(now.mono);
+        self.ended = Some(Micros::of(now.mono));
     }
 
     /// The number is another guest's from here on: what the last one told of itself is not this one's.
@@ -98,7 +107,7 @@ impl Known {
         self.first_seen = now.wall;
         self.config = None;
         self.ended = None;
-        self.born = now.mono;
+        self.born = Micros::of(now.mono);
         self.glimpsed = None;
     }
 
@@ -125,22 +134,14 @@ impl Known {
         changes: &mut Vec<Change>,
     ) -> bool {
         let (vmid, before, old) = (fresh.vmid, changes.len(), &self.row.guest);
-        // A name is never lost to a row that happens to lack it; and what is the same is shared.
+        // A name is never lost to a row that happens to lack it; and the same name is kept once.
         if fresh.name.is_none() || fresh.name == old.name {
             fresh.name.clone_from(&old.name);
-        }
-        if fresh.pool == old.pool {
-            fresh.pool.clone_from(&old.pool);
-        }
-        if fresh.ha == old.ha {
-            fresh.ha.clone_from(&old.ha);
         }
         if old.state != fresh.state {
             changes.push(Change::GuestState { vmid, from: old.state.clone(), to: fresh.state.clone() });
         }
-        if old.node == fresh.node {
-            fresh.node.clone_from(&old.node);
-        } else {
+        if old.node != fresh.node {
             changes.push(Change::GuestMoved { vmid, from: old.node.clone(), to: fresh.node.clone() });
         }
         if old.name != fresh.name {

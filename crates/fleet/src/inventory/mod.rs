@@ -9,11 +9,13 @@ mod places;
 mod tasks;
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::hash::Hash;
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use model::guest::{GuestState, NodeState, Task};
+use model::interfaces::Interfaces;
 use model::presence::{Gate, Inquiry, PermissionsMark, Presence, Traits};
 use model::rows::Interface;
 use model::{EndpointId, Guest, GuestKind, Node, NodeName, Now, Observed, Storage, TaskId, Text, Vmid};
@@ -22,12 +24,13 @@ pub(crate) use known::Known;
 pub(crate) use places::{KnownNode, KnownStorage, storage_key};
 
 use crate::change::Change;
+use crate::clock::Micros;
 
 /// How many deleted guests of a remote are kept in memory; their history is the journal's.
 const DELETED_KEPT: usize = 1000;
 
-/// How many texts are kept to be shared.
-const TEXTS_SHARED: usize = 2000;
+/// How many values of a sort are kept to be shared.
+const SHARED: usize = 2000;
 
 /// Why a guest that is listed is not known for sure.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -98,8 +101,7 @@ pub(crate) struct Inventory {
     pub(crate) skew: SignedDuration,
     /// How far listings may lag behind what a guest says of itself.
     lag: Duration,
-    /// Texts that many rows share: one copy of each.
-    texts: HashSet<Text>,
+    shared: Shared,
     /// With more guests than this the map of them is built anew.
     compact_at: usize,
     contradicted: BTreeSet<Vmid>,
@@ -107,6 +109,13 @@ pub(crate) struct Inventory {
     lives_told: BTreeSet<TaskId>,
     /// What is different from what was last kept.
     pub(crate) touched: Touched,
+}
+
+/// What many rows say: one copy of each.
+#[derive(Debug, Default)]
+struct Shared {
+    texts: HashSet<Text>,
+    tags: HashSet<Arc<[Text]>>,
 }
 
 /// What is different from what was last kept, the moving figures apart.
@@ -255,7 +264,7 @@ impl Inventory {
             return;
         };
         let was_deleted = matches!(known.presence, Presence::Deleted { .. });
-        let ended = known.ended.is_some_and(|told| reading.begun >= told);
+        let ended = known.ended.is_some_and(|told| Micros::of(reading.begun) >= told);
         if ended || was_deleted || !known.traits.may_be(&traits) {
             let seen = doubt.is_none().then(|| (now.wall, reading.through.clone()));
             let incarnation = known.incarnation.next();
@@ -272,7 +281,7 @@ impl Inventory {
             changes.push(Change::GuestPresence { vmid, presence: Presence::Present });
             self.touched.guests.insert(vmid);
         }
-        let lags = known.glimpsed.is_some_and(|at| reading.begun < at.saturating_add(self.lag));
+        let lags = known.glimpsed.is_some_and(|at| reading.begun < at.span().saturating_add(self.lag));
         if lags && !matches!(doubt, Some(Doubt::NodeDown(_))) {
             if fresh.state != known.guest.state {
                 self.contradicted.insert(vmid);
@@ -315,24 +324,16 @@ impl Inventory {
     /// Has a row share what it says with others that say the same: of a hundred thousand guests, few have a node, a
     /// pool or tags of their own.
     pub(crate) fn share(&mut self, guest: &mut Guest) {
-        if let Some((name, _)) = self.nodes.get_key_value(&guest.node) {
-            guest.node = name.clone();
+        let before = self.guests.get(&guest.vmid).map(|known| &known.guest);
+        match before {
+            Some(before) if before.node == guest.node => guest.node = before.node.clone(),
+            _ => {
+                if let Some((name, _)) = self.nodes.get_key_value(&guest.node) {
+                    guest.node = name.clone();
+                }
+            }
         }
-        let Guest { tags, pool, lock, ha, .. } = guest;
-        for text in tags.iter_mut().chain(pool).chain(lock).chain(ha) {
-            *text = self.shared(text);
-        }
-    }
-
-    fn shared(&mut self, text: &Text) -> Text {
-        if let Some(known) = self.texts.get(text) {
-            return known.clone();
-        }
-        if self.texts.len() >= TEXTS_SHARED {
-            self.texts.clear();
-        }
-        self.texts.insert(text.clone());
-        text.clone()
+        self.shared.take_in(guest, before);
     }
 
     /// Takes in what a guest's own node said when asked whether it exists.
@@ -347,21 +348,9 @@ impl Inventory {
         vec![Change::GuestPresence { vmid, presence: known.presence.clone() }]
     }
 
-    /// The same for a guest's interfaces: every guest has a loopback.
-    pub(crate) fn share_addresses(&mut self, interfaces: &mut [Interface]) {
-        for interface in interfaces {
-            interface.name = self.shared(&interface.name);
-            if interface.addresses.iter().any(|one| is_loopback(one)) {
-                for text in interface.addresses.iter_mut().chain(&mut interface.mac) {
-                    *text = self.shared(text);
-                }
-            }
-        }
-    }
-
     /// Takes in a guest's addresses.
-    pub(crate) fn take_addresses(&mut self, vmid: Vmid, mut seen: Observed<Vec<Interface>>) {
-        self.share_addresses(&mut seen.value);
+    pub(crate) fn take_addresses(&mut self, vmid: Vmid, seen: Observed<Vec<Interface>>) {
+        let seen = seen.map(|list| Interfaces::from(list.as_slice()));
         let Some(known) = self.guests.get_mut(&vmid) else { return };
         if known.addresses.as_ref().is_none_or(|before| before.value != seen.value) {
             self.touched.addresses.insert(vmid);
@@ -384,7 +373,7 @@ impl Inventory {
 
     /// Whether an answer to a request begun then can be about the guest that has this number now.
     pub(crate) fn is_about(&self, vmid: Vmid, begun: Duration) -> bool {
-        self.guests.get(&vmid).is_some_and(|known| begun >= known.born)
+        self.guests.get(&vmid).is_some_and(|known| Micros::of(begun) >= known.born)
     }
 
     /// Takes in what a guest said of itself when asked then. An answer that a later one overtook is dropped.
@@ -396,10 +385,11 @@ impl Inventory {
         now: Now,
     ) -> Vec<Change> {
         let Some(known) = self.guests.get_mut(&vmid) else { return Vec::new() };
-        if !glimpse.state.is_known() || reading.begun < known.born || known.glimpsed > Some(reading.begun) {
+        let begun = Micros::of(reading.begun);
+        if !glimpse.state.is_known() || begun < known.born || known.glimpsed > Some(begun) {
             return Vec::new();
         }
-        known.glimpsed = Some(reading.begun);
+        known.glimpsed = Some(begun);
         let mut changes = Vec::new();
         if known.doubt.take().is_some() {
             changes.push(Change::GuestCertain { vmid });
@@ -445,9 +435,34 @@ impl Inventory {
     }
 }
 
-/// The addresses that every guest has.
-fn is_loopback(address: &str) -> bool {
-    address.starts_with("127.") || address.starts_with("::1")
+// === impl Shared ===
+
+impl Shared {
+    /// Has a guest's words be those that are known already, its own of before first.
+    fn take_in(&mut self, guest: &mut Guest, before: Option<&Guest>) {
+        share(&mut self.tags, &mut guest.tags, before.map(|before| &before.tags));
+        for (text, before) in [
+            (&mut guest.pool, before.map(|before| &before.pool)),
+            (&mut guest.lock, before.map(|before| &before.lock)),
+            (&mut guest.ha, before.map(|before| &before.ha)),
+        ] {
+            if let Some(text) = text {
+                share(&mut self.texts, text, before.and_then(Option::as_ref));
+            }
+        }
+    }
+}
+
+/// Puts what is known already in the place of what equals it.
+fn share<T: Clone + Eq + Hash>(known: &mut HashSet<T>, one: &mut T, before: Option<&T>) {
+    if let Some(same) = before.filter(|before| *before == one).or_else(|| known.get(one)) {
+        *one = same.clone();
+        return;
+    }
+    if known.len() >= SHARED {
+        known.clear();
+    }
+    known.insert(one.clone());
 }
 
 /// Whether two presences are of one kind; counts and times may differ.

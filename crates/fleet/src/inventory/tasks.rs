@@ -74,7 +74,7 @@ impl Inventory {
             return None;
         }
         if task.kind.ends_with("destroy") {
-            known.ended = Some(now.mono);
+            known.end(now);
             self.touched.guests.insert(vmid);
             return None;
         }

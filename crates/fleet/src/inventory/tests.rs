@@ -255,7 +255,7 @@ fn a_create_or_restore_begins_another_life_and_an_old_one_does_not() {
 #[test]
 fn another_life_shows_nothing_of_the_last_one_and_is_told_by_the_remotes_own_clock() {
     let mut inventory = seeded();
-    let addresses = Observed { value: Vec::new(), at: at(1).wall, through: "a:8006".into() };
+    let addresses = Observed { value: Interfaces::default(), at: at(1).wall, through: "a:8006".into() };
     inventory.guests.get_mut(&Vmid(101)).unwrap().row_mut().addresses = Some(Arc::new(addresses));
     // Three hours behind us: restored just now is long ago by our clock.
     inventory.skew = SignedDuration::from_hours(-3);

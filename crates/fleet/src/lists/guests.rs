@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use model::access::Visible;
+use model::interfaces::{Interfaces, Word};
 use model::query::{Key, Subject};
 use model::rows::GuestRow;
 use model::{GuestState, Vmid};
@@ -91,8 +92,8 @@ struct Row<'a> {
 
 impl Row<'_> {
     /// Its addresses, or its hardware addresses; `None` while they were not read.
-    fn interfaces(&self) -> Option<&[model::rows::Interface]> {
-        self.guest.addresses.as_ref().map(|seen| seen.value.as_slice())
+    fn interfaces(&self) -> Option<&Interfaces> {
+        self.guest.addresses.as_ref().map(|seen| &seen.value)
     }
 
     fn vmid(&self) -> Digits {
@@ -139,14 +140,8 @@ impl Subject for Row<'_> {
             Key::Ha => Some(or_none(facts.ha.as_deref(), test)),
             Key::Template => facts.template.map(|is| test(yes_no(is))),
             Key::Busy => Some(test(yes_no(self.guest.busy.is_some()))),
-            Key::Ip => {
-                let all = self.interfaces()?.iter().flat_map(|one| &one.addresses);
-                Some(each(all.map(|address| &**address), test))
-            }
-            Key::Mac => {
-                let all = self.interfaces()?.iter().filter_map(|one| one.mac.as_deref());
-                Some(each(all, test))
-            }
+            Key::Ip => Some(each(self.interfaces()?.addresses(), test)),
+            Key::Mac => Some(each(self.interfaces()?.macs(), test)),
             _ => None,
         }
     }
@@ -185,9 +180,11 @@ impl Subject for Row<'_> {
             || test(facts.node.as_str())
             || test(&self.remote.name)
             || facts.pool.as_deref().is_some_and(&mut *test)
-            || self.interfaces().unwrap_or_default().iter().any(|one| {
-                one.addresses.iter().any(|address| test(address))
-                    || one.mac.as_deref().is_some_and(&mut *test)
+            || self.interfaces().is_some_and(|all| {
+                all.words().any(|word| match word {
+                    Word::Address(text) | Word::Mac(text) => test(text),
+                    Word::Name(_) => false,
+                })
             })
     }
 }
@@ -209,8 +206,8 @@ impl Sortable for Row<'_> {
             Key::Fresh => Some(self.glance.fresh.word()),
             Key::Template => facts.template.map(yes_no),
             Key::Busy => Some(yes_no(self.guest.busy.is_some())),
-            Key::Ip => self.interfaces()?.iter().flat_map(|one| &one.addresses).next().map(|text| &**text),
-            Key::Mac => self.interfaces()?.iter().find_map(|one| one.mac.as_deref()),
+            Key::Ip => self.interfaces()?.addresses().next(),
+            Key::Mac => self.interfaces()?.macs().next(),
             _ => None,
         }
     }

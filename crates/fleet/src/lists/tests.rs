@@ -55,13 +55,15 @@ fn fleet() -> FleetSnapshot {
         }),
         guest(101, |row| {
             row.guest.cpu = Some(0.1);
-            row.guest.tags = vec!["prod".into(), "web".into()];
+            row.guest.tags = ["prod".into(), "web".into()].into();
             row.addresses = Some(Arc::new(Observed {
-                value: vec![Interface {
+                value: [Interface {
                     name: "eth0".into(),
                     mac: Some("AA:BB:CC:00:11:22".into()),
                     addresses: vec!["10.0.0.5/24".into()],
-                }],
+                }]
+                .as_slice()
+                .into(),
                 at: at(9),
                 through: "a:8006".into(),
             }));

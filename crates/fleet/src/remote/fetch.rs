@@ -228,7 +228,7 @@ fn denies(text: &str, vmid: Vmid) -> bool {
 
 /// What tells one life of a number from another, out of its configuration.
 pub(crate) fn traits(kind: GuestKind, config: &GuestConfig) -> Traits {
-    Traits { kind: Some(kind), ctime: config.ctime(), vmgenid: config.vmgenid() }
+    Traits { kind: Some(kind), ctime: config.ctime(), vmgenid: config.vmgenid().map(Text::from) }
 }
 
 /// How a task stands, with the last lines of its log if it did not end well.

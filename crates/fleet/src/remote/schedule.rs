@@ -1,7 +1,6 @@
 //! What is read of a remote, part by part, and when each part is due. Pure.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::num::NonZeroU64;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,6 +9,7 @@ use model::backoff::Backoff;
 use model::facet::{Coverage, Parts, interval};
 use model::{Cause, EndpointId, FacetKind, Failure, NodeName, Now, Vmid};
 
+use crate::clock::Micros;
 use crate::timings::Timings;
 
 /// One thing that is read by itself.
@@ -63,33 +63,32 @@ impl Part {
     }
 }
 
-/// A moment on the monotonic clock, or a span, in an eighth of the room: there are two slots for every guest.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Micros(NonZeroU64);
-
-impl Micros {
-    fn of(span: Duration) -> Self {
-        let micros = u64::try_from(span.as_micros()).unwrap_or(u64::MAX - 1);
-        Self(NonZeroU64::MIN.saturating_add(micros))
-    }
-
-    fn span(self) -> Duration {
-        Duration::from_micros(self.0.get() - 1)
-    }
-}
-
-/// How one part stands.
+/// How one part stands. There are two of these for every guest, so what is rarely there is apart.
 #[derive(Debug, Clone)]
 struct Slot {
     due: Micros,
+    /// By the wall, since the epoch, and by the clock that nobody sets.
+    succeeded: Option<Success>,
     running: bool,
+    /// What was wrong or odd about it last.
+    trouble: Option<Box<Trouble>>,
+}
+
+/// The last time that a part was read.
+#[derive(Debug, Clone, Copy)]
+struct Success {
+    /// By the wall, since the epoch.
+    wall: Option<Micros>,
+    /// By the clock that nobody sets.
+    mono: Micros,
+    /// How long the answer took.
+    took: Micros,
+}
+
+#[derive(Debug, Clone, Default)]
+struct Trouble {
+    /// In a row.
     failures: u32,
-    took: Option<Micros>,
-    /// Since the epoch, by the wall.
-    last_success: Option<Micros>,
-    /// The same on the clock that nobody sets.
-    succeeded: Option<Micros>,
-    /// Rarely there, and large.
     error: Option<Box<Failure>>,
     failed: Option<Micros>,
     drift: u32,
@@ -97,37 +96,99 @@ struct Slot {
 
 impl Slot {
     fn due(due: Duration) -> Self {
-        Self {
-            due: Micros::of(due),
-            running: false,
-            failures: 0,
-            took: None,
-            last_success: None,
-            succeeded: None,
-            error: None,
-            failed: None,
-            drift: 0,
-        }
+        Self { due: Micros::of(due), succeeded: None, running: false, trouble: None }
+    }
+
+    fn error(&self) -> Option<&Failure> {
+        self.trouble.as_ref()?.error.as_deref()
+    }
+
+    fn took(&self) -> Option<Duration> {
+        self.succeeded.map(|success| success.took.span())
     }
 
     /// When it was last read, by the wall.
     fn last_success(&self) -> Option<Timestamp> {
-        let since_epoch = SignedDuration::try_from(self.last_success?.span()).ok()?;
+        let since_epoch = SignedDuration::try_from(self.succeeded?.wall?.span()).ok()?;
         Timestamp::UNIX_EPOCH.checked_add(since_epoch).ok()
+    }
+}
+
+/// Slots by part. Those of guests, of which there are many, are kept by number: the name of a part takes half as much
+/// room as what is known of it.
+#[derive(Debug, Default)]
+struct Slots {
+    few: BTreeMap<Part, Slot>,
+    configs: BTreeMap<Vmid, Slot>,
+    addresses: BTreeMap<Vmid, Slot>,
+    /// With more than this the maps of guests are built anew.
+    compact_at: usize,
+}
+
+impl Slots {
+    fn get(&self, part: &Part) -> Option<&Slot> {
+        match part {
+            Part::Config(vmid) => self.configs.get(vmid),
+            Part::Addresses(vmid) => self.addresses.get(vmid),
+            part => self.few.get(part),
+        }
+    }
+
+    fn get_mut(&mut self, part: &Part) -> Option<&mut Slot> {
+        match part {
+            Part::Config(vmid) => self.configs.get_mut(vmid),
+            Part::Addresses(vmid) => self.addresses.get_mut(vmid),
+            part => self.few.get_mut(part),
+        }
+    }
+
+    fn or_insert(&mut self, part: Part, due: Duration) -> &mut Slot {
+        let slot = || Slot::due(due);
+        match part {
+            Part::Config(vmid) => self.configs.entry(vmid).or_insert_with(slot),
+            Part::Addresses(vmid) => self.addresses.entry(vmid).or_insert_with(slot),
+            part => self.few.entry(part).or_insert_with(slot),
+        }
+    }
+
+    fn iter(&self) -> impl Iterator<Item = (Part, &Slot)> {
+        let few = self.few.iter().map(|(part, slot)| (part.clone(), slot));
+        let configs = self.configs.iter().map(|(vmid, slot)| (Part::Config(*vmid), slot));
+        let addresses = self.addresses.iter().map(|(vmid, slot)| (Part::Addresses(*vmid), slot));
+        few.chain(configs).chain(addresses)
+    }
+
+    fn values_mut(&mut self) -> impl Iterator<Item = &mut Slot> {
+        self.few.values_mut().chain(self.configs.values_mut()).chain(self.addresses.values_mut())
+    }
+
+    fn retain(&mut self, mut keep: impl FnMut(&Part, &Slot) -> bool) {
+        self.few.retain(|part, slot| keep(part, slot));
+        self.configs.retain(|vmid, slot| keep(&Part::Config(*vmid), slot));
+        self.addresses.retain(|vmid, slot| keep(&Part::Addresses(*vmid), slot));
+    }
+
+    /// Makes the maps of guests as small as they can be: filled one by one in order, their nodes are half empty.
+    fn compact(&mut self) {
+        let count = self.configs.len() + self.addresses.len();
+        if count > self.compact_at {
+            for map in [&mut self.configs, &mut self.addresses] {
+                *map = std::mem::take(map).into_iter().collect();
+            }
+            self.compact_at = count + count / 8;
+        }
     }
 }
 
 /// All parts of one remote.
 #[derive(Debug)]
 pub(crate) struct Schedule {
-    slots: BTreeMap<Part, Slot>,
+    slots: Slots,
     timings: Arc<Timings>,
     /// Set for this remote by its owner.
     resources: Duration,
     /// When facets were last read by a process that is gone.
     remembered: BTreeMap<FacetKind, Timestamp>,
-    /// With more parts than this the map of them is built anew.
-    compact_at: usize,
     /// Nodes of which the last that was asked about them or their guests was not answered.
     silent: BTreeSet<NodeName>,
 }
@@ -145,11 +206,10 @@ impl Schedule {
     pub(crate) fn new(timings: Arc<Timings>, resources: Option<Duration>) -> Self {
         let resources = resources.unwrap_or(timings.resources);
         Self {
-            slots: BTreeMap::new(),
+            slots: Slots::default(),
             timings,
             resources,
             remembered: BTreeMap::new(),
-            compact_at: 0,
             silent: BTreeSet::new(),
         }
     }
@@ -182,26 +242,23 @@ impl Schedule {
 
     /// The interval of a part at present.
     pub(crate) fn interval(&self, part: &Part) -> Duration {
-        let took = self.slots.get(part).and_then(|slot| slot.took).map(Micros::span).unwrap_or_default();
+        let took = self.slots.get(part).and_then(Slot::took).unwrap_or_default();
         interval(self.least(part), took, self.timings.rest)
     }
 
-    /// Makes the map of parts as small as it can be: filled one by one in order, its nodes are half empty.
+    /// Makes it as small as it can be.
     pub(crate) fn compact(&mut self) {
-        if self.slots.len() > self.compact_at {
-            self.slots = std::mem::take(&mut self.slots).into_iter().collect();
-            self.compact_at = self.slots.len() + self.slots.len() / 8;
-        }
+        self.slots.compact();
     }
 
     /// Adds a part, due then, unless it is there.
     pub(crate) fn want(&mut self, part: Part, due: Duration) {
-        self.slots.entry(part).or_insert_with(|| Slot::due(due));
+        self.slots.or_insert(part, due);
     }
 
     /// Has a part read by then at the latest.
     pub(crate) fn hasten(&mut self, part: Part, due: Duration) {
-        let slot = self.slots.entry(part).or_insert_with(|| Slot::due(due));
+        let slot = self.slots.or_insert(part, due);
         slot.due = slot.due.min(Micros::of(due));
     }
 
@@ -211,7 +268,7 @@ impl Schedule {
     }
 
     pub(crate) fn contains(&self, part: &Part) -> bool {
-        self.slots.contains_key(part)
+        self.slots.get(part).is_some()
     }
 
     /// What to read now of what is due. `node_of` names the node that a part about one node or guest is asked of.
@@ -233,9 +290,9 @@ impl Schedule {
             }
             !full
         };
-        for (part, slot) in &self.slots {
+        for (part, slot) in self.slots.iter() {
             if slot.running && part.is_narrow() {
-                take(part, true);
+                take(&part, true);
             }
         }
         let mut due = self.due(now);
@@ -259,13 +316,13 @@ impl Schedule {
         let mut due: Vec<_> =
             self.slots.iter().filter(|(_, slot)| !slot.running && slot.due <= now).collect();
         due.sort_by_key(|(part, slot)| (part.is_narrow(), slot.due));
-        due.into_iter().map(|(part, _)| part.clone()).collect()
+        due.into_iter().map(|(part, _)| part).collect()
     }
 
     /// When the next part is due of those that are not yet.
     pub(crate) fn next_due(&self, now: Duration) -> Option<Duration> {
         let now = Micros::of(now);
-        let idle = self.slots.values().filter(|slot| !slot.running && slot.due > now);
+        let idle = self.slots.iter().map(|(_, slot)| slot).filter(|slot| !slot.running && slot.due > now);
         idle.map(|slot| slot.due).min().map(Micros::span)
     }
 
@@ -285,10 +342,8 @@ impl Schedule {
     /// Everything is due: the link has just come up. Guests' own parts keep their time, lest a flickering link
     /// turn the sweep into a storm.
     pub(crate) fn all_due(&mut self, now: Duration) {
-        for (part, slot) in &mut self.slots {
-            if !matches!(part, Part::Config(_) | Part::Addresses(_)) {
-                slot.due = slot.due.min(Micros::of(now));
-            }
+        for slot in self.slots.few.values_mut() {
+            slot.due = slot.due.min(Micros::of(now));
         }
     }
 
@@ -297,13 +352,15 @@ impl Schedule {
         let (least, rest) = (self.least(part), self.timings.rest);
         let Some(slot) = self.slots.get_mut(part) else { return };
         let wait = interval(least, took, rest);
+        let since_epoch = Duration::try_from(now.wall.duration_since(Timestamp::UNIX_EPOCH)).ok();
+        let drift = u32::try_from(drift).unwrap_or(u32::MAX);
         *slot = Slot {
-            took: Some(Micros::of(took)),
-            last_success: Duration::try_from(now.wall.duration_since(Timestamp::UNIX_EPOCH))
-                .ok()
-                .map(Micros::of),
-            succeeded: Some(Micros::of(now.mono)),
-            drift: u32::try_from(drift).unwrap_or(u32::MAX),
+            succeeded: Some(Success {
+                wall: since_epoch.map(Micros::of),
+                mono: Micros::of(now.mono),
+                took: Micros::of(took),
+            }),
+            trouble: (drift > 0).then(|| Box::new(Trouble { drift, ..Trouble::default() })),
             // Up to a twentieth late, never early.
             ..Slot::due(now.after(wait.mul_f64(1.0 + jitter / 20.0)))
         };
@@ -316,7 +373,8 @@ impl Schedule {
         let addresses_most = self.timings.addresses_most;
         let Some(slot) = self.slots.get_mut(part) else { return };
         slot.running = false;
-        slot.failures = slot.failures.saturating_add(1);
+        let trouble = slot.trouble.get_or_insert_default();
+        trouble.failures = trouble.failures.saturating_add(1);
         let backoff = match (&failure.cause, part) {
             // An agent that does not run, or a call that is not for us, is not there the sooner for being asked.
             (_, Part::Addresses(_)) => Backoff { first: full, most: addresses_most.max(full) },
@@ -325,17 +383,16 @@ impl Schedule {
             }
             _ => Backoff { first: retry, most: full.min(most).max(retry) },
         };
-        slot.due = Micros::of(now.after(backoff.wait(slot.failures, jitter)));
-        slot.error = Some(Box::new(failure));
-        slot.failed = Some(Micros::of(now.mono));
+        slot.due = Micros::of(now.after(backoff.wait(trouble.failures, jitter)));
+        (trouble.error, trouble.failed) = (Some(Box::new(failure)), Some(Micros::of(now.mono)));
     }
 
     /// A guest has no agent to tell its addresses. That is its own affair and no error of ours; it is asked ever
     /// more seldom.
     pub(crate) fn declined(&mut self, part: &Part, failure: Failure, now: Now, jitter: f64) {
         self.failed(part, failure, now, jitter);
-        if let Some(slot) = self.slots.get_mut(part) {
-            slot.error = None;
+        if let Some(trouble) = self.slots.get_mut(part).and_then(|slot| slot.trouble.as_mut()) {
+            trouble.error = None;
         }
     }
 
@@ -350,35 +407,36 @@ impl Schedule {
 
     /// The last error of a part, if its last reading failed.
     pub(crate) fn error(&self, part: &Part) -> Option<&Failure> {
-        self.slots.get(part)?.error.as_deref()
+        self.slots.get(part)?.error()
     }
 
     /// When a part was last read (monotonic).
     pub(crate) fn last_success(&self, part: &Part) -> Option<Duration> {
-        self.slots.get(part)?.succeeded.map(Micros::span)
+        self.slots.get(part)?.succeeded.map(|success| success.mono.span())
     }
 
     /// When a part last could not be read, if it could not be since (monotonic).
     pub(crate) fn last_failure(&self, part: &Part) -> Option<Duration> {
-        self.slots.get(part)?.failed.map(Micros::span)
+        self.slots.get(part)?.trouble.as_ref()?.failed.map(Micros::span)
     }
 
     /// How well each facet is known. One pass: there are two parts for every guest.
     pub(crate) fn coverage(&self) -> Vec<Coverage> {
         let mut all: BTreeMap<FacetKind, (Coverage, Parts)> = BTreeMap::new();
         let blank = |facet, interval| (Coverage::new(facet, interval), Parts { known: 0, due: 0 });
-        for (part, slot) in &self.slots {
+        for (part, slot) in self.slots.iter() {
             let Some(facet) = part.facet() else { continue };
-            let (one, parts) = all.entry(facet).or_insert_with(|| blank(facet, self.interval(part)));
+            let (one, parts) = all.entry(facet).or_insert_with(|| blank(facet, self.interval(&part)));
             parts.due += 1;
-            if slot.last_success.is_some() && slot.error.is_none() {
+            if slot.succeeded.is_some() && slot.error().is_none() {
                 parts.known += 1;
             }
-            one.took = one.took.max(slot.took.map(Micros::span));
+            one.took = one.took.max(slot.took());
             one.last_success = one.last_success.max(slot.last_success());
-            one.drift = one.drift.saturating_add(u64::from(slot.drift));
-            if slot.error.as_ref().map(|error| error.at) > one.last_error.as_ref().map(|error| error.at) {
-                one.last_error = slot.error.as_deref().cloned();
+            one.drift =
+                one.drift.saturating_add(slot.trouble.as_ref().map_or(0, |trouble| trouble.drift.into()));
+            if slot.error().map(|error| error.at) > one.last_error.as_ref().map(|error| error.at) {
+                one.last_error = slot.error().cloned();
             }
         }
         for (facet, at) in &self.remembered {

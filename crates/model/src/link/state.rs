@@ -117,7 +117,7 @@ impl LinkState {
     pub fn stale_why(&self) -> Option<StaleWhy> {
         match self {
             Self::Connected | Self::Degraded { .. } => None,
-            Self::Disconnected { by } => Some(StaleWhy::Disconnected { by: by.clone() }),
+            Self::Disconnected { by } => Some(StaleWhy::Disconnected { by: by.as_str().into() }),
             other => Some(match other.cause() {
                 Some(cause) => StaleWhy::Link { cause: Arc::new(cause.clone()) },
                 None => StaleWhy::Connecting,

@@ -253,10 +253,8 @@ fn guest_line(remote: &RemoteSnapshot, row: &GuestRow, now: Now, patience: Durat
 fn guest_facts(row: &GuestRow, stale: Option<String>, now: Now) -> Vec<Fact> {
     let guest = &row.guest;
     let through = row.through.as_ref().map(|t| format!(" through {t}")).unwrap_or_default();
-    let addresses = row.addresses.as_ref().map(|observed| {
-        let all = observed.value.iter().flat_map(|i| i.addresses.iter());
-        all.map(ToString::to_string).collect::<Vec<_>>().join(", ")
-    });
+    let addresses =
+        row.addresses.as_ref().map(|observed| observed.value.addresses().collect::<Vec<_>>().join(", "));
     [
         fact("seen", format!("{}{through}", words::seen(row, now.wall))),
         stale.and_then(|why| fact("not live", why)),

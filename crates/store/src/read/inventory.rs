@@ -1,5 +1,6 @@
 //! Remotes, secrets, and what was seen.
 
+use jiff::Timestamp;
 use model::{EndpointId, RemoteId};
 use sqlx::Row;
 use sqlx::any::AnyRow;
@@ -8,9 +9,62 @@ use zeroize::Zeroizing;
 use super::{maybe_time, time};
 use crate::apply::{bits, sealed_row};
 use crate::error::{ReadError, StoreError};
+use crate::place::Engine;
 use crate::record::{DriftRecord, GaugesRecord, ObservedKind, ObservedRecord, RemoteRecord, SecretId};
 use crate::store::Store;
 use crate::writer::keys_now;
+
+/// Between the documents of a bundle, and between the parts of each. No endpoint, no key and no document (they are
+/// JSON, which escapes them) holds either.
+const BETWEEN_ROWS: char = '\u{1e}';
+const BETWEEN_PARTS: char = '\u{1f}';
+
+/// Documents in a bundle: few enough that one is small, many enough that there are few.
+const BUNDLED: i64 = 250;
+
+/// Some of what was seen of one kind on a remote, in one piece.
+#[derive(Debug, Clone, Default)]
+pub struct Bundle {
+    last: Option<String>,
+    rows: String,
+}
+
+/// One thing out of a [`Bundle`]: as in [`ObservedRecord`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bundled<'a> {
+    /// Which.
+    pub key: &'a str,
+    /// The document, as JSON.
+    pub body: &'a str,
+    /// When it was observed, if it has a time of its own.
+    pub at: Option<Timestamp>,
+    /// Through which endpoint.
+    pub through: Option<&'a str>,
+}
+
+impl Bundle {
+    /// The last of its keys, after which the next bundle begins; `None`: it is empty.
+    #[must_use]
+    pub fn last(&self) -> Option<&str> {
+        self.last.as_deref()
+    }
+
+    /// One by one, in no order.
+    pub fn iter(&self) -> impl Iterator<Item = Result<Bundled<'_>, StoreError>> {
+        self.rows.split(BETWEEN_ROWS).filter(|row| !row.is_empty()).map(|row| {
+            let mut parts = row.splitn(4, BETWEEN_PARTS);
+            let mut part = || parts.next();
+            let (Some(at), Some(through), Some(key), Some(body)) = (part(), part(), part(), part()) else {
+                return Err(StoreError::Damaged(format!("{:?} is no document", crate::store::clip(row))));
+            };
+            let ms = (!at.is_empty()).then(|| at.parse()).transpose();
+            let ms =
+                ms.map_err(|_| StoreError::Damaged(format!("{:?} is no time", crate::store::clip(at))))?;
+            let through = Some(through).filter(|through| !through.is_empty());
+            Ok(Bundled { key, body, at: maybe_time(ms)?, through })
+        })
+    }
+}
 
 impl Store {
     /// Every remote, by id.
@@ -71,6 +125,41 @@ impl Store {
         rows.iter().map(observed_row).collect()
     }
 
+    /// The same a few hundred at a time, those whose keys come after `after` (in the database's order; empty: the
+    /// first). For kinds of which there are thousands: to hand them over row by row is most of the work.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn observed_bundle(
+        &self,
+        remote: RemoteId,
+        kind: ObservedKind,
+        after: &str,
+    ) -> Result<Bundle, ReadError> {
+        let sql = match self.inner.engine {
+            Engine::Sqlite => {
+                "SELECT max(key), group_concat(coalesce(CAST(at AS TEXT), '') || char(31) || \
+                 coalesce(through, '') || char(31) || key || char(31) || body, char(30)) FROM (SELECT key, at, \
+                 through, body FROM observed WHERE remote = $1 AND kind = $2 AND key > $3 ORDER BY key LIMIT $4)"
+            }
+            Engine::Postgres => {
+                "SELECT max(key), string_agg(coalesce(CAST(at AS TEXT), '') || chr(31) || \
+                 coalesce(through, '') || chr(31) || key || chr(31) || body, chr(30)) FROM (SELECT key, at, \
+                 through, body FROM observed WHERE remote = $1 AND kind = $2 AND key > $3 ORDER BY key LIMIT $4) \
+                 AS page"
+            }
+        };
+        let row = sqlx::query(sql)
+            .bind(bits(remote.0))
+            .bind(kind.as_str())
+            .bind(after)
+            .bind(BUNDLED)
+            .fetch_one(&mut *self.reader().await?)
+            .await?;
+        let rows: Option<String> = row.try_get(1)?;
+        Ok(Bundle { last: row.try_get(0)?, rows: rows.unwrap_or_default() })
+    }
+
     /// One thing seen on a remote.
     ///
     /// # Errors
@@ -114,7 +203,7 @@ impl Store {
         &self,
         remote: Option<RemoteId>,
         limit: usize,
-    ) -> Result<Vec<(jiff::Timestamp, DriftRecord)>, ReadError> {
+    ) -> Result<Vec<(Timestamp, DriftRecord)>, ReadError> {
         let rows = sqlx::query(
             "SELECT remote, key, first, at, body FROM drift WHERE $1 = 0 OR remote = $2 \
              ORDER BY at DESC, remote, key LIMIT $3",

@@ -5,6 +5,7 @@ mod inventory;
 mod people;
 
 pub use history::{EventFilter, OperationFilter};
+pub use inventory::{Bundle, Bundled};
 
 use jiff::Timestamp;
 use model::{OperationId, RemoteId};

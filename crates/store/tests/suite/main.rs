@@ -52,6 +52,7 @@ macro_rules! suite {
 suite! {
     what_was_written_is_there_after_opening_again
     a_batch_is_written_whole_or_not_at_all
+    a_bundle_holds_what_its_rows_do_and_the_next_one_goes_on
     waiting_batches_share_a_transaction_and_fail_alone
     events_are_numbered_without_gaps
     events_are_found_by_everything_that_may_be_asked

@@ -283,3 +283,39 @@ pub async fn odd_text_from_outside_is_kept_on_both_engines(ground: &Ground<'_>) 
     assert_eq!(store.observed(RemoteId(1)).await.unwrap(), []);
     store.close().await;
 }
+
+pub async fn a_bundle_holds_what_its_rows_do_and_the_next_one_goes_on(ground: &Ground<'_>) {
+    let (store, _) = ground.store().await;
+    let mut rows: Vec<ObservedRecord> = (100..800)
+        .map(|vmid| observed(7, ObservedKind::Guest, &vmid.to_string(), "{\"name\":\"\\u001f é \\u001e\"}"))
+        .collect();
+    (rows[3].at, rows[5].through) = (None, None);
+    let others = [
+        observed(7, ObservedKind::GuestAddresses, "100", "[]"),
+        observed(8, ObservedKind::Guest, "100", "{}"),
+    ];
+    store.write(rows.iter().chain(&others).cloned().map(Write::Observed).collect()).await.unwrap();
+    let (mut read, mut bundles) = (Vec::new(), 0);
+    let mut bundle = store.observed_bundle(RemoteId(7), ObservedKind::Guest, "").await.unwrap();
+    while let Some(last) = bundle.last() {
+        bundles += 1;
+        read.extend(bundle.iter().map(|one| {
+            let one = one.unwrap();
+            ObservedRecord {
+                remote: RemoteId(7),
+                kind: ObservedKind::Guest,
+                key: one.key.to_owned(),
+                body: one.body.to_owned(),
+                at: one.at,
+                through: one.through.map(Into::into),
+            }
+        }));
+        bundle = store.observed_bundle(RemoteId(7), ObservedKind::Guest, last).await.unwrap();
+    }
+    assert!(bundles > 1);
+    read.sort_by(|a, b| a.key.cmp(&b.key));
+    assert_eq!(read, rows);
+    let none = store.observed_bundle(RemoteId(9), ObservedKind::Guest, "").await.unwrap();
+    assert!(none.last().is_none() && none.iter().next().is_none());
+    store.close().await;
+}
