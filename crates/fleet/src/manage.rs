@@ -25,8 +25,8 @@ use crate::timings::Timings;
 
 /// Messages to one remote that may wait.
 const MAILBOX: usize = 64;
-/// Remotes read from the store at once.
-const RESTORED_AT_ONCE: usize = 2;
+/// Remotes read from the store at once: at any time about half of them wait for the database.
+const RESTORED_AT_ONCE: usize = 4;
 
 /// A remote was not added.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -123,7 +123,7 @@ pub struct Guest {
     pub disk_max: Option<u64>,
     /// Seconds since it started.
     pub uptime: Option<u64>,
-    /// Tags; shared by the guests that have the same.
+    /// Tags.
     #[cfg_attr(feature = "schema", schema(value_type = Vec<Text>))]
     pub tags: Arc<[Text]>,
     /// Pool.

@@ -76,6 +76,7 @@ pub enum StaleWhy {
     /// Somebody disconnected the remote.
     Disconnected {
         /// Who.
+        #[cfg_attr(feature = "schema", schema(value_type = String))]
         by: Text,
     },
     /// The link is being made; nothing is known to be wrong.
