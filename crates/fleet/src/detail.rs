@@ -162,6 +162,9 @@ impl Asker {
 
     /// The way in, if the link is up.
     fn way(&self) -> Result<Arc<Way>, Failure> {
+        if let Some(cause) = self.shared.not_ours() {
+            return Err(Failure { cause, endpoint: None, at: self.shared.clock.wall() });
+        }
         self.shared.way.load_full().ok_or_else(|| self.link_failure())
     }
 

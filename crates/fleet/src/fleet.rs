@@ -20,12 +20,16 @@ use crate::clock::{Clock, Dice};
 use crate::detail::{Asker, DetailError, GuestDetail, LogPage};
 use crate::durable::StoreJournal;
 use crate::journal::{Forgetful, Journal, Receipt};
+use crate::lease::Party;
 use crate::remote::{Board, Common, Message, OperateError, StopTaskError};
 use crate::snapshot::{FleetSnapshot, RemoteSnapshot};
 use crate::timings::Timings;
 
 /// Between two looks at all links together.
 const PACE_GAP: Duration = Duration::from_millis(50);
+
+/// How often a message is offered to a remote that changes hands.
+const HANDING_OVER: usize = 40;
 
 /// There is no such remote.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -52,6 +56,8 @@ pub(crate) struct Inner {
     pub(crate) changing: tokio::sync::Mutex<()>,
     pub(crate) claims: crate::onboard::Claims,
     pacer: Mutex<Option<JoinHandle<()>>>,
+    /// What divides the remotes between processes.
+    pub(crate) sharing: Mutex<Vec<JoinHandle<()>>>,
 }
 
 /// Where what is durable goes.
@@ -62,6 +68,8 @@ pub(crate) struct Keeping {
 
 pub(crate) struct Handle {
     pub(crate) name: String,
+    /// Whether this process looks after it.
+    pub(crate) runs: bool,
     pub(crate) asker: Asker,
     pub(crate) task: JoinHandle<()>,
 }
@@ -70,6 +78,9 @@ impl Drop for Inner {
     fn drop(&mut self) {
         for handle in self.remotes.get_mut().unwrap_or_else(PoisonError::into_inner).values() {
             handle.task.abort();
+        }
+        for task in self.sharing.get_mut().unwrap_or_else(PoisonError::into_inner) {
+            task.abort();
         }
         if let Some(pacer) = self.pacer.get_mut().unwrap_or_else(PoisonError::into_inner) {
             pacer.abort();
@@ -99,7 +110,7 @@ impl Fleet {
     /// An empty fleet whose durable facts go to `journal` before anybody is told.
     #[must_use]
     pub fn with_journal(timings: Timings, clock: Clock, seed: u64, journal: Arc<dyn Journal>) -> Self {
-        Self::begin(timings, clock, seed, journal, None)
+        Self::begin(timings, clock, seed, journal, None, None)
     }
 
     /// Begins with no remotes.
@@ -109,18 +120,25 @@ impl Fleet {
         seed: u64,
         journal: Arc<dyn Journal>,
         keeping: Option<Keeping>,
+        party: Option<Arc<Party>>,
     ) -> Self {
         // Ids grow over restarts as well: milliseconds in the upper bits, a counter below.
         let by_clock = u64::try_from(clock.now().wall.as_millisecond()).unwrap_or(1) << 12;
         let ids = Arc::new(AtomicU64::new(by_clock));
         let next_operation = ids.clone();
+        // Processes that share a store have every so many-th number each, so that no two give the same.
+        let (step, own) = party.as_ref().map_or((1, 0), |party| party.numbers());
         let common = Common {
             clock,
             dice: Dice::seeded(seed),
             timings: Arc::new(timings),
             journal,
             store: SystemStore::new(),
-            ids: Arc::new(move || OperationId(ids.fetch_add(1, Ordering::Relaxed))),
+            party,
+            ids: Arc::new(move || {
+                let next = ids.fetch_add(step, Ordering::Relaxed);
+                OperationId(next - next % step + own)
+            }),
         };
         let inner = Arc::new(Inner {
             common,
@@ -132,6 +150,7 @@ impl Fleet {
             changing: tokio::sync::Mutex::new(()),
             claims: crate::onboard::Claims::default(),
             pacer: Mutex::new(None),
+            sharing: Mutex::default(),
         });
         let pacer = tokio::spawn(pace(Arc::downgrade(&inner), inner.board.clone()));
         *lock(&inner.pacer) = Some(pacer);
@@ -153,12 +172,23 @@ impl Fleet {
     }
 
     pub(crate) async fn tell(&self, id: RemoteId, message: Message) -> Result<(), NoSuchRemote> {
-        let asker = self.asker(id).ok_or(NoSuchRemote)?;
-        asker.mailbox.send(message).await.map_err(|_| NoSuchRemote)
+        let mut message = message;
+        for _ in 0..HANDING_OVER {
+            let asker = self.asker(id).ok_or(NoSuchRemote)?;
+            match asker.mailbox.send(message).await {
+                Ok(()) => return Ok(()),
+                Err(_) if self.inner.common.party.is_none() => break,
+                // It is just being handed from one process to another: a moment later somebody answers for it.
+                Err(unsent) => message = unsent.0,
+            }
+            tokio::time::sleep(PACE_GAP).await;
+        }
+        Err(NoSuchRemote)
     }
 
     /// Ends every remote's task and closes its connections.
     pub async fn stop(&self) {
+        self.stop_settling();
         let handles = std::mem::take(&mut *self.remotes());
         for handle in handles.values() {
             let _ = handle.asker.mailbox.send(Message::Stop).await;
@@ -169,6 +199,7 @@ impl Fleet {
                 task.abort();
             }
         }
+        self.leave().await;
     }
 
     /// All remotes at this instant. Takes no lock that a poll would wait for.
@@ -316,6 +347,10 @@ impl Fleet {
         let task: Upid =
             upid.parse().map_err(|error: pve::upid::UpidError| StopTaskError::NotATask(error.to_string()))?;
         let asker = self.asker(id).ok_or(StopTaskError::NoSuchRemote)?;
+        if let Some(cause) = asker.shared.not_ours() {
+            let at = self.inner.common.clock.now().wall;
+            return Err(StopTaskError::Failed(Failure { cause, endpoint: None, at }));
+        }
         let (reply, recorded) = oneshot::channel();
         let cancel = Message::CancelAsked { task: TaskId::from(upid), author: author.clone(), reply };
         asker.mailbox.send(cancel).await.map_err(|_| StopTaskError::NoSuchRemote)?;

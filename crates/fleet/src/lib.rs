@@ -20,6 +20,7 @@ mod fleet;
 mod flight;
 mod inventory;
 mod journal;
+mod lease;
 mod lines;
 pub mod lists;
 mod manage;
@@ -37,6 +38,7 @@ pub use durable::Health;
 pub use figures::{FacetFigures, LATENCY_BOUNDS};
 pub use fleet::{Fleet, NoSuchRemote};
 pub use journal::{Fact, Forgetful, Journal, JournalError, Receipt, Recorded};
+pub use lease::{LeaseHealth, ProcessSeen, Who};
 pub use manage::{AddError, RemoveError, RestoreError};
 pub use model::rows::{
     Cluster, GuestRow, HaRow, Interface, NodeRow, Standing, StorageRow, Traffic, UnreadableRow,
@@ -44,4 +46,4 @@ pub use model::rows::{
 pub use remote::{DisconnectError, EditError, OperateError, Resolution, ResolveError, StopTaskError};
 pub use snapshot::{FleetSnapshot, RemoteSnapshot};
 pub use spec::{RemoteEdit, RemoteSpec};
-pub use timings::Timings;
+pub use timings::{Lease as LeaseTimings, Timings};

@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 
 use jiff::Timestamp;
 use model::{
-    Author, EndpointId, Event, Failure, Happening, NodeName, Operation, OperationId, RemoteId, Rights,
+    Author, Cause, EndpointId, Event, Failure, Happening, NodeName, Operation, OperationId, RemoteId, Rights,
 };
 use pve::address::Address;
 use pve::{Credential, TrustPolicy};
@@ -18,15 +18,16 @@ use crate::detail::{Asker, DetailError};
 use crate::durable::{Health, Memory, Restored, StoreJournal, docs, event_record, restore};
 use crate::fleet::{Fleet, Handle, Keeping, NoSuchRemote};
 use crate::journal::{Fact, Recorded};
+use crate::lease::{Party, Who};
 use crate::onboard::{self, Claim, MintedToken};
 use crate::remote::{DisconnectError, Edit, EditError, Message, Remote, Resolution, ResolveError};
 use crate::spec::{RemoteEdit, RemoteSpec, secret_id};
 use crate::timings::Timings;
 
 /// Messages to one remote that may wait.
-const MAILBOX: usize = 64;
+pub(crate) const MAILBOX: usize = 64;
 /// Remotes read from the store at once: at any time about half of them wait for the database.
-const RESTORED_AT_ONCE: usize = 4;
+pub(crate) const RESTORED_AT_ONCE: usize = 4;
 
 /// A remote was not added.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -51,7 +52,7 @@ pub enum AddError {
 }
 
 /// A remote was not removed.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum RemoveError {
     /// There is no such remote.
     #[error("there is no such remote")]
@@ -62,6 +63,9 @@ pub enum RemoveError {
     /// It could not be recorded, so it is still there.
     #[error("it was not removed: {0}")]
     NotRecorded(String),
+    /// Another process looks after it, or none does.
+    #[error("{0}")]
+    Elsewhere(Cause),
 }
 
 /// The remotes could not be had back from the store.
@@ -81,11 +85,13 @@ pub enum RestoreError {
 }
 
 /// A remote that is about to run.
-struct Ready {
-    id: RemoteId,
-    name: String,
-    asker: Asker,
-    remote: Box<Remote>,
+pub(crate) struct Ready {
+    pub(crate) id: RemoteId,
+    pub(crate) name: String,
+    /// Whether this process looks after it.
+    pub(crate) runs: bool,
+    pub(crate) asker: Asker,
+    pub(crate) remote: Box<Remote>,
 }
 
 fn check_name(name: &str) -> Result<(), String> {
@@ -97,7 +103,7 @@ fn check_name(name: &str) -> Result<(), String> {
 
 /// Carries something out even if whoever wanted it does not wait for its end: recorded in half, and running otherwise,
 /// is what no remote may be.
-async fn to_its_end<T: Send + 'static>(work: impl Future<Output = T> + Send + 'static) -> Result<T, String> {
+pub(crate) async fn to_its_end<T: Send + 'static>(work: impl Future<Output = T> + Send + 'static) -> Result<T, String> {
     tokio::spawn(work).await.map_err(|_| "a fault inside Muster; see its log".to_owned())
 }
 
@@ -110,15 +116,32 @@ impl Fleet {
     /// # Errors
     /// When the store does not tell, or what it kept of a remote cannot be read. Then nothing runs.
     pub async fn open(timings: Timings, clock: Clock, seed: u64, store: Store) -> Result<Self, RestoreError> {
+        Self::open_as(timings, clock, seed, store, Who::nameless()).await
+    }
+
+    /// The same, as one of several processes that may share the store: this one looks after its part of the remotes,
+    /// and shows of the others what the store has.
+    ///
+    /// # Errors
+    /// As [`Fleet::open`].
+    pub async fn open_as(
+        timings: Timings,
+        clock: Clock,
+        seed: u64,
+        store: Store,
+        who: Who,
+    ) -> Result<Self, RestoreError> {
         use futures_util::{StreamExt as _, TryStreamExt as _};
         let says = |error: store::StoreError| RestoreError::Store(error.to_string());
+        let party = Party::join(&store, who, &timings.lease, clock).await.map_err(says)?;
         let records = store.remotes().await.map_err(says)?;
         let last_event = store.last_event_seq().await.map_err(says)?;
         let newest = OperationFilter { limit: 1, ..OperationFilter::default() };
         let newest = store.operations(newest).await.map_err(says)?.first().map(|one| one.id);
-        let journal = Arc::new(StoreJournal::new(store.clone(), clock, last_event));
+        let journal = Arc::new(StoreJournal::new(store.clone(), clock, last_event, party.clone()));
         let keeping = Keeping { store: store.clone(), journal: journal.clone() };
-        let fleet = Self::begin(timings, clock, seed, journal, Some(keeping));
+        let fleet = Self::begin(timings, clock, seed, journal, Some(keeping), party.clone());
+        fleet.begin_renewing();
         fleet.number_after(newest);
         // A few at a time, each a task so that every processor reads, and each put into its place before the next: what
         // was read takes more room than what it says.
@@ -135,16 +158,22 @@ impl Fleet {
         while let Some(one) = restored.try_next().await? {
             let Restored { record, spec, memory } = one;
             fleet.number_after(memory.operations.iter().map(|recorded| recorded.operation.id).max());
-            ready.push(fleet.prepare(record.id, spec, record.created, memory));
+            ready.push(match &party {
+                Some(party) if party.term(record.id).is_none() => {
+                    fleet.prepare_to_follow(record.id, spec, record.created, memory)
+                }
+                _ => fleet.prepare(record.id, spec, record.created, memory),
+            });
         }
         for one in ready {
             fleet.set_going(one);
         }
+        fleet.begin_settling();
         Ok(fleet)
     }
 
     /// Operations are numbered after this one, even should the clock have been set back since.
-    fn number_after(&self, id: Option<OperationId>) {
+    pub(crate) fn number_after(&self, id: Option<OperationId>) {
         if let Some(id) = id {
             self.inner.next_operation.fetch_max(id.0.saturating_add(1), Ordering::Relaxed);
         }
@@ -237,20 +266,23 @@ impl Fleet {
     }
 
     /// A remote with all that is known of it, not running yet.
-    fn prepare(&self, id: RemoteId, spec: RemoteSpec, created: Timestamp, memory: Memory) -> Ready {
+    pub(crate) fn prepare(&self, id: RemoteId, spec: RemoteSpec, created: Timestamp, memory: Memory) -> Ready {
         let name = spec.name.clone();
         let (mailbox, inbox) = mpsc::channel(MAILBOX);
         let (common, board) = (self.inner.common.clone(), self.inner.board.clone());
         let remote = Remote::new(id, spec, created, memory, common, board, inbox);
         let asker = Asker::new(remote.shared(), mailbox);
-        Ready { id, name, asker, remote: Box::new(remote) }
+        Ready { id, name, runs: true, asker, remote: Box::new(remote) }
     }
 
     /// Starts a remote's task.
-    fn set_going(&self, ready: Ready) {
-        let Ready { id, name, asker, remote } = ready;
-        let task = tokio::spawn(remote.supervise());
-        self.remotes().insert(id, Handle { name, asker, task });
+    pub(crate) fn set_going(&self, ready: Ready) {
+        let Ready { id, name, runs, asker, remote } = ready;
+        let task = if runs { tokio::spawn(remote.supervise()) } else { tokio::spawn(remote.follow()) };
+        let before = self.remotes().insert(id, Handle { name, runs, asker, task });
+        if let Some(before) = before {
+            before.task.abort();
+        }
         self.inner.board.revision.send_modify(|revision| *revision += 1);
     }
 
@@ -296,7 +328,7 @@ impl Fleet {
         self.tell(id, Message::Leave { reply, go: told })
             .await
             .map_err(|NoSuchRemote| RemoveError::NoSuchRemote)?;
-        let open = answer.await.map_err(|_| RemoveError::NoSuchRemote)?;
+        let open = answer.await.map_err(|_| RemoveError::NoSuchRemote)?.map_err(RemoveError::Elsewhere)?;
         let unended: Vec<OperationId> = open
             .iter()
             .filter(|recorded| !recorded.operation.state.is_final())

@@ -11,7 +11,7 @@ use model::facet::Coverage;
 use model::guest::{GuestState, NodeState};
 use model::rows::{Cluster, GuestRow, HaRow, NodeRow, Standing, StorageRow, Traffic, UnreadableRow};
 use model::{
-    Action, EndpointId, Freshness, LinkView, NodeName, Now, Observed, Operation, RemoteId, Rights, Task,
+    Action, Cause, EndpointId, Freshness, LinkView, NodeName, Now, Observed, Operation, RemoteId, Rights, Task,
     Text, Vmid,
 };
 use serde::Serialize;
@@ -51,6 +51,9 @@ pub struct RemoteSnapshot {
     pub id: RemoteId,
     /// Its name.
     pub name: Text,
+    /// Why nothing can be done with it here: another process looks after it, or none does at present. All the rest
+    /// is then as the store has it.
+    pub elsewhere: Option<Cause>,
     /// When this snapshot was made.
     pub at: Timestamp,
     /// The link.
@@ -158,6 +161,9 @@ impl RemoteSnapshot {
     #[must_use]
     pub fn availability(&self, vmid: Vmid, action: Action, now: Now) -> Option<Availability> {
         let row = self.guest(vmid)?;
+        if let Some(cause) = &self.elsewhere {
+            return Some(Availability::Disabled { reason: cause.sentence(), remedy: cause.remedy() });
+        }
         let state = match row.standing {
             Standing::Unknown | Standing::NodeDown { .. } => &GuestState::Unknown,
             _ => &row.guest.state,

@@ -64,6 +64,24 @@ pub struct Timings {
     pub page: u32,
     /// Lines kept of the log of a task that failed or warned.
     pub last_lines: usize,
+    /// Between processes that share a database; of no effect where there is but one.
+    pub lease: Lease,
+}
+
+/// How processes that share a database divide the remotes.
+#[derive(Debug, Clone)]
+pub struct Lease {
+    /// How long it counts that a process has said that it lives: after that, others take what it looked after.
+    pub life: Duration,
+    /// How much earlier the process itself believes that to be over. A request that was begun before is through, or has
+    /// failed, when another process takes over.
+    pub margin: Duration,
+    /// How often a process says that it lives.
+    pub renew: Duration,
+    /// How often a process looks how things stand with the others.
+    pub look: Duration,
+    /// Least time between two readings of a remote that another process looks after.
+    pub follow: Duration,
 }
 
 const fn seconds(n: u64) -> Duration {
@@ -104,6 +122,13 @@ impl Default for Timings {
             background_calls: 4,
             page: 500,
             last_lines: 20,
+            lease: Lease {
+                life: seconds(15),
+                margin: seconds(5),
+                renew: seconds(3),
+                look: seconds(1),
+                follow: seconds(2),
+            },
         }
     }
 }
@@ -149,6 +174,13 @@ impl Timings {
             background_calls: 4,
             page: 50,
             last_lines: 20,
+            lease: Lease {
+                life: millis(3_000),
+                margin: millis(1_000),
+                renew: millis(300),
+                look: millis(100),
+                follow: millis(150),
+            },
         }
     }
 }

@@ -168,6 +168,18 @@ pub enum Cause {
         /// Who.
         by: String,
     },
+    /// Another of the Muster processes that share a database looks after the remote.
+    RunElsewhere {
+        /// What people call it.
+        process: String,
+        /// Where its API is reached.
+        address: Option<String>,
+    },
+    /// None of the Muster processes that share a database may look after the remote at present.
+    Unattended {
+        /// Why not.
+        text: String,
+    },
     /// A fault of Muster itself: something ended that should not have.
     Internal {
         /// What.
@@ -215,6 +227,8 @@ impl Cause {
             | Self::TooLarge { .. }
             | Self::NotSendable { .. }
             | Self::Disconnected { .. }
+            | Self::RunElsewhere { .. }
+            | Self::Unattended { .. }
             | Self::Internal { .. } => Reach::Call,
         }
     }
@@ -252,6 +266,8 @@ impl Cause {
             Self::TooLarge { .. } => "too_large",
             Self::NotSendable { .. } => "not_sendable",
             Self::Disconnected { .. } => "disconnected",
+            Self::RunElsewhere { .. } => "run_elsewhere",
+            Self::Unattended { .. } => "unattended",
             Self::Internal { .. } => "internal",
         }
     }
@@ -301,6 +317,13 @@ impl Cause {
             Self::TooLarge { limit } => format!("the answer is larger than {limit} bytes"),
             Self::NotSendable { what } => with("nothing was sent", what),
             Self::Disconnected { by } => format!("the remote was disconnected by {by}"),
+            Self::RunElsewhere { process, address: Some(address) } => {
+                format!("the Muster process {process} looks after this remote ({address})")
+            }
+            Self::RunElsewhere { process, address: None } => {
+                format!("the Muster process {process} looks after this remote")
+            }
+            Self::Unattended { text } => with("no Muster process looks after this remote at present", text),
             Self::Internal { text } => with("a fault inside Muster", text),
         }
     }
@@ -374,6 +397,14 @@ impl Cause {
             }
             Self::NotSendable { .. } => "Correct what was entered and try again.".to_owned(),
             Self::Disconnected { .. } => "Connect the remote.".to_owned(),
+            Self::RunElsewhere { process, address: Some(address) } => {
+                format!("Ask {process} instead, at {address}.")
+            }
+            Self::RunElsewhere { process, address: None } => format!("Ask {process} instead."),
+            Self::Unattended { .. } => {
+                "Another process takes over within seconds; if none does, look at the database that they share."
+                    .to_owned()
+            }
             Self::Internal { .. } => "Please report this with Muster's log; it goes on by itself.".to_owned(),
         }
     }

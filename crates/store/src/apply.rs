@@ -7,6 +7,7 @@ use sqlx::{AnyConnection, Row};
 
 use crate::audit;
 use crate::error::StoreError;
+use crate::lease;
 use crate::record::{GrantRecord, SecretId, Stage, Write};
 use crate::seal::Keys;
 
@@ -17,6 +18,8 @@ pub(crate) struct Hand<'a> {
     pub(crate) next_event: i64,
     /// The number the next audit row gets, and the hash of the one before.
     pub(crate) audit: audit::Tail,
+    /// Other processes may write to the same database.
+    pub(crate) shared: bool,
     /// Bytes of bodies so far.
     pub(crate) bytes: usize,
 }
@@ -59,11 +62,14 @@ pub(crate) async fn apply(
     match write {
         Write::Remote(it) => {
             hand.bytes += it.spec.len();
+            if hand.shared {
+                lease::is_alone(c, it).await?;
+            }
             let (by, at) = it.disconnected.as_ref().map(|(by, at)| (by.as_str(), ms(*at))).unzip();
             sqlx::query(
                 "INSERT INTO remotes (id, name, identity, owner, disconnected_by, disconnected_at, spec, \
                  created, updated) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (id) DO UPDATE SET \
-                 name = excluded.name, identity = excluded.identity, owner = excluded.owner, \
+                 name = excluded.name, identity = excluded.identity, \
                  disconnected_by = excluded.disconnected_by, disconnected_at = excluded.disconnected_at, \
                  spec = excluded.spec, created = excluded.created, updated = excluded.updated",
             )
@@ -84,6 +90,7 @@ pub(crate) async fn apply(
                 .execute(c)
                 .await?;
         }
+        Write::Held { remote, owner, term } => lease::held(c, *remote, owner, *term).await?,
         Write::RemoteGone { id } => {
             for sql in [
                 "DELETE FROM remotes WHERE id = $1",

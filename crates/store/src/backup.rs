@@ -7,6 +7,7 @@ use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, AssertSqlSafe, Connection, Row, SqlSafeStr, SqlStr};
 
 use crate::error::{OpenError, StoreError};
+use crate::lease;
 use crate::place::{Engine, Place, Route, Timings};
 use crate::schema::{self, Column, Found, KNOWN, MIGRATIONS, TABLES};
 use crate::store::{
@@ -233,6 +234,9 @@ async fn restore_rows(from: &Path, into: &Place, schema: i64, replace: bool) -> 
         if !replace && !instance_of(&mut to).await?.is_empty() {
             return Err(OpenError::NotEmpty(into.to_string()));
         }
+        if schema >= 2 && lease::is_in_use(&mut to).await? {
+            return Err(OpenError::Locked { dir: into.to_string(), pid: None });
+        }
     }
     let at = if let Found::Ours(schema) = found { schema } else { 0 };
     schema::migrate(&mut to, Engine::Postgres, at, MIGRATIONS).await?;
@@ -253,6 +257,10 @@ async fn copy_rows(
     let copied = async {
         for (table, columns) in TABLES {
             copy_table(from, into, table, columns).await?;
+        }
+        // Whoever looked after what did so elsewhere.
+        for sql in ["DELETE FROM processes", "UPDATE remotes SET owner = NULL"] {
+            sqlx::query(sql).execute(&mut *into).await?;
         }
         Ok::<_, StoreError>(())
     }

@@ -29,6 +29,9 @@ pub enum StoreError {
     /// The request that this belongs to was carried out already, by another who had the same key.
     #[error("this was carried out already, for the same request")]
     AlreadyDone,
+    /// Another process looks after the remote by now: what was to be written about it was not.
+    #[error("another Muster process looks after this remote by now")]
+    NotHeld,
     /// The store has been closed.
     #[error("the store is closed")]
     Closed,

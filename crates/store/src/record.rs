@@ -15,7 +15,8 @@ pub struct RemoteRecord {
     pub name: String,
     /// Fingerprint of its root CA, once known.
     pub identity: Option<String>,
-    /// Which Muster process looks after it; `None`: whoever is there.
+    /// Which Muster process looks after it; `None`: whoever is there. Counts when it is added; afterwards it changes
+    /// through [`crate::Leases`] alone.
     pub owner: Option<String>,
     /// Disconnected by whom, when.
     pub disconnected: Option<(String, Timestamp)>,
@@ -361,6 +362,16 @@ impl std::fmt::Debug for IdempotencyRecord {
 pub enum Write {
     /// Adds or replaces a remote.
     Remote(RemoteRecord),
+    /// Writes nothing, and makes the batch fail with [`crate::StoreError::NotHeld`] unless this process looks after
+    /// the remote, in this term. Where several processes share a database, every batch about a remote has one.
+    Held {
+        /// Which.
+        remote: RemoteId,
+        /// The process.
+        owner: String,
+        /// Its term.
+        term: i64,
+    },
     /// Removes a remote with all that was observed on it, its gauges, drift and the grants over it. Events,
     /// operations and audit stay; its secrets are the caller's ([`Write::SecretGone`]).
     RemoteGone {
@@ -492,11 +503,28 @@ impl Write {
             self,
             Self::Observed(_)
                 | Self::ObservedGone { .. }
+                | Self::Held { .. }
                 | Self::Gauges(_)
                 | Self::Event(_)
                 | Self::Drift(_)
                 | Self::SessionSeen { .. }
                 | Self::TokenSeen { .. }
+        )
+    }
+
+    /// Whether it is about users, what they may do, or what they prove themselves with.
+    pub(crate) fn is_about_people(&self) -> bool {
+        matches!(
+            self,
+            Self::User(_)
+                | Self::UserGone { .. }
+                | Self::Grants { .. }
+                | Self::Session(_)
+                | Self::SessionGone { .. }
+                | Self::SessionsGone { .. }
+                | Self::Token(_)
+                | Self::TokenGone { .. }
+                | Self::RemoteGone { .. }
         )
     }
 
@@ -523,6 +551,7 @@ impl std::fmt::Debug for Write {
         match self {
             Self::Remote(record) => write!(f, "Remote({})", record.id),
             Self::RemoteGone { id } => write!(f, "RemoteGone({id})"),
+            Self::Held { remote, term, .. } => write!(f, "Held({remote}/{term})"),
             Self::Secret { id, .. } => write!(f, "Secret({}/{})", id.purpose, id.record),
             Self::SecretGone { id } => write!(f, "SecretGone({}/{})", id.purpose, id.record),
             Self::Observed(it) => write!(f, "Observed({}/{}/{})", it.remote, it.kind.as_str(), it.key),

@@ -16,10 +16,11 @@ pub(crate) struct Migration {
 }
 
 /// All of them, from 1, without gaps.
-pub(crate) const MIGRATIONS: &[Migration] = &[Migration { number: 1, sql: FIRST }];
+pub(crate) const MIGRATIONS: &[Migration] =
+    &[Migration { number: 1, sql: FIRST }, Migration { number: 2, sql: SHARED }];
 
 /// The newest schema that this program knows.
-pub(crate) const KNOWN: i64 = 1;
+pub(crate) const KNOWN: i64 = 2;
 
 const FIRST: &str = "
 CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL);
@@ -90,6 +91,17 @@ CREATE INDEX idempotency_by_time ON idempotency (at);
 CREATE TABLE settings (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 ";
 
+/// Several processes on one database, and who of them looks after what.
+const SHARED: &str = "
+CREATE TABLE processes (
+    id TEXT PRIMARY KEY, home TEXT NOT NULL, name TEXT NOT NULL, address TEXT, number {int} NOT NULL,
+    started {int} NOT NULL, seen {int} NOT NULL, expires {int} NOT NULL
+);
+ALTER TABLE remotes ADD COLUMN term {int} NOT NULL DEFAULT 0;
+ALTER TABLE remotes ADD COLUMN written {int} NOT NULL DEFAULT 0;
+INSERT INTO counters (name, value) VALUES ('process', 0), ('people', 0);
+";
+
 /// How a column's values travel between engines.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Column {
@@ -117,6 +129,8 @@ pub(crate) const TABLES: &[(&str, &[(&str, Column)])] = {
                 ("spec", Text),
                 ("created", Int),
                 ("updated", Int),
+                ("term", Int),
+                ("written", Int),
             ],
         ),
         ("secrets", &[("purpose", Text), ("record", Text), ("key_id", Text), ("body", Blob)]),
@@ -201,6 +215,19 @@ pub(crate) const TABLES: &[(&str, &[(&str, Column)])] = {
             &[("principal", Text), ("key", Text), ("fingerprint", Text), ("at", Int), ("status", Int)],
         ),
         ("settings", &[("name", Text), ("value", Text)]),
+        (
+            "processes",
+            &[
+                ("id", Text),
+                ("home", Text),
+                ("name", Text),
+                ("address", Text),
+                ("number", Int),
+                ("started", Int),
+                ("seen", Int),
+                ("expires", Int),
+            ],
+        ),
     ]
 };
 

@@ -190,6 +190,7 @@ impl Writer {
         let skipped = superseded(batches);
         let must_survive = batches.iter().copied().flatten().any(Write::must_survive);
         let delicate = batches.iter().copied().flatten().any(Write::is_delicate);
+        let shared = self.route.engine == Engine::Postgres;
         let keys = keys_now(&self.keys);
         let (written, bytes) = self
             .transaction(must_survive, delicate, async |connection| {
@@ -207,7 +208,10 @@ impl Writer {
                     0 => Tail::UNUSED,
                     audits => Tail::take(connection, audits).await?,
                 };
-                let mut hand = Hand { keys: &keys, next_event, audit, bytes: 0 };
+                if shared && count(Write::is_about_people) > 0 {
+                    take_numbers(connection, "people", 1).await?;
+                }
+                let mut hand = Hand { keys: &keys, next_event, audit, shared, bytes: 0 };
                 let mut all = Vec::with_capacity(batches.len());
                 for (at, batch) in batches.iter().enumerate() {
                     let mut written = Written::default();

@@ -21,6 +21,7 @@ use tokio::sync::watch;
 
 use crate::inventory::Inventory;
 use crate::journal::{Fact, Journal, JournalError, Recorded};
+use crate::lease::Party;
 use crate::spec::{RemoteSpec, secret_id};
 use docs::{ConfigDoc, FacetsDoc, GaugesDoc, GuestDoc, NodeDoc, StateDoc, StorageDoc, storage_of};
 
@@ -43,6 +44,8 @@ pub struct Health {
 pub(crate) struct StoreJournal {
     store: Store,
     clock: crate::Clock,
+    /// The others that share the store, if there may be any.
+    party: Option<Arc<Party>>,
     health: Mutex<Health>,
     /// The sequence number of the newest event.
     events: watch::Sender<i64>,
@@ -53,9 +56,14 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl StoreJournal {
-    pub(crate) fn new(store: Store, clock: crate::Clock, last_event: i64) -> Self {
+    pub(crate) fn new(
+        store: Store,
+        clock: crate::Clock,
+        last_event: i64,
+        party: Option<Arc<Party>>,
+    ) -> Self {
         let (events, _) = watch::channel(last_event);
-        Self { store, clock, health: Mutex::default(), events }
+        Self { store, clock, party, health: Mutex::default(), events }
     }
 
     pub(crate) fn health(&self) -> Health {
@@ -64,6 +72,52 @@ impl StoreJournal {
 
     pub(crate) fn events(&self) -> watch::Receiver<i64> {
         self.events.subscribe()
+    }
+
+    /// There is an event of this number, whoever wrote it.
+    pub(crate) fn heard_of(&self, last: i64) {
+        self.events.send_if_modified(|known| {
+            let news = last > *known;
+            *known = (*known).max(last);
+            news
+        });
+    }
+
+    /// Writes about a remote that is looked after by this process, and by no other.
+    async fn write_as_owner(
+        &self,
+        party: &Party,
+        remote: RemoteId,
+        mut batch: Vec<Write>,
+    ) -> Result<(), JournalError> {
+        let is_new = batch.iter().any(|write| matches!(write, Write::Remote(_)));
+        let is_gone = batch.iter().any(|write| matches!(write, Write::RemoteGone { .. }));
+        let owner = party.id().to_owned();
+        for write in &mut batch {
+            if let Write::Remote(record) = write {
+                record.owner = Some(owner.clone());
+            }
+        }
+        let term = match party.term(remote) {
+            Some(term) => term,
+            // Nobody had it before.
+            None if is_new => 0,
+            None => return Err(JournalError(store::StoreError::NotHeld.to_string())),
+        };
+        let held = Write::Held { remote, owner, term };
+        // After a removal there is nothing left to hold, before an addition nothing yet.
+        if is_gone {
+            batch.insert(0, held);
+        } else {
+            batch.push(held);
+        }
+        let written = self.write(batch).await;
+        match &written {
+            Ok(()) if is_gone => party.let_go(remote),
+            Ok(()) => party.hold_new(remote, term),
+            Err(_) => party.look_now(),
+        }
+        written
     }
 
     /// Writes, and takes note of whether that works.
@@ -75,16 +129,14 @@ impl StoreJournal {
                 health.failing = None;
                 drop(health);
                 if let Some(last) = written.events.last() {
-                    self.events.send_if_modified(|known| {
-                        let news = *last > *known;
-                        *known = (*known).max(*last);
-                        news
-                    });
+                    self.heard_of(*last);
                 }
                 Ok(())
             }
             // Nothing is wrong with the store.
-            Err(error @ store::StoreError::AlreadyDone) => Err(JournalError(error.to_string())),
+            Err(error @ (store::StoreError::AlreadyDone | store::StoreError::NotHeld)) => {
+                Err(JournalError(error.to_string()))
+            }
             Err(error) => {
                 let text = error.to_string();
                 health.failures = health.failures.saturating_add(1);
@@ -132,9 +184,9 @@ pub(crate) fn is_open(operation: &Operation) -> bool {
 }
 
 impl Journal for StoreJournal {
-    fn commit(&self, _: RemoteId, facts: Vec<Fact>) -> BoxFuture<'_, Result<(), JournalError>> {
+    fn commit(&self, remote: RemoteId, facts: Vec<Fact>) -> BoxFuture<'_, Result<(), JournalError>> {
         async move {
-            let instance = self.store.instance();
+            let instance = self.party.as_ref().map_or(self.store.instance(), |party| party.id());
             let batch = facts
                 .into_iter()
                 .map(|fact| match fact {
@@ -143,7 +195,10 @@ impl Journal for StoreJournal {
                     Fact::Kept(write) => *write,
                 })
                 .collect();
-            self.write(batch).await
+            match &self.party {
+                Some(party) => self.write_as_owner(party, remote, batch).await,
+                None => self.write(batch).await,
+            }
         }
         .boxed()
     }

@@ -50,6 +50,7 @@ impl RemoteSnapshot {
             traffic: Traffic::default(),
             faults: 0,
             last_fault: None,
+            elsewhere: None,
         }
     }
 }

@@ -37,6 +37,8 @@ pub(super) enum Sight {
         left: Now,
         result: Result<Option<Upid>, Error>,
     },
+    /// It was not sent after all: the remote is no longer ours.
+    Unsent { cause: Cause },
     /// Its task's status.
     Task { epoch: u64, endpoint: EndpointId, result: Result<(TaskOutcome, Vec<Text>), Error> },
     /// A task list, and whether it was read to the end.
@@ -90,7 +92,9 @@ impl Remote {
         let dispatch = Dispatch { at: now.wall, endpoint: endpoint.clone(), user, skew_ms, mono: now.mono };
         self.step_ride(id, Event::Sending(dispatch), now);
         if !self.publish().await {
-            let cause = Cause::Internal { text: "it could not be recorded, so it was not sent".to_owned() };
+            let unrecorded =
+                || Cause::Internal { text: "it could not be recorded, so it was not sent".to_owned() };
+            let cause = self.shared.not_ours().unwrap_or_else(unrecorded);
             self.step_ride(id, Event::CannotSend { cause }, now);
             return;
         }
@@ -102,12 +106,17 @@ impl Remote {
             (operation.node.clone(), rows::pve_kind(operation.kind), operation.guest.vmid.0);
         let epoch = self.link.epoch();
         let clock = self.common.clock;
+        let shared = self.shared.clone();
         self.spawn(Errand::Ride(id), async move {
             let mut ear = Ear::new(clock);
             let mut unreached = Vec::new();
             let mut last = None;
             let mut left = now;
             for (endpoint, client) in lines {
+                // Recorded while it was ours; whether it still is when the first byte leaves is another question.
+                if let Some(cause) = shared.not_ours() {
+                    return Done::Ride(id, Box::new((Sight::Unsent { cause }, ear)));
+                }
                 let call = call::guest::power(node.as_str(), kind, vmid, action, &options);
                 left = clock.now();
                 let result = ear.run(&client, call).await;
@@ -240,6 +249,9 @@ impl Remote {
                     (dispatch.at, dispatch.mono) = (left.wall, left.mono);
                 }
                 self.step_ride(id, sent(result), now);
+            }
+            Sight::Unsent { cause } => {
+                self.step_ride(id, Event::CannotSend { cause }, now);
             }
             Sight::Task { epoch, endpoint, result } => {
                 self.overheard(epoch, &endpoint, result.as_ref().map(|_| ()), true, now);

@@ -71,7 +71,11 @@ impl Remote {
             keeping.state = Some(probe);
         }
         let timings = &self.common.timings;
-        let gauges = last || now.since(self.kept.gauges_at) >= timings.gauges_kept;
+        // Others show what is kept: how old it is may not depend on what else there is to keep.
+        let read_by_others = self.common.party.as_ref().is_some_and(|party| party.has_others());
+        let gauges_kept =
+            if read_by_others { timings.ages_kept.min(timings.gauges_kept) } else { timings.gauges_kept };
+        let gauges = last || now.since(self.kept.gauges_at) >= gauges_kept;
         if gauges {
             let body = json(&GaugesDoc::of(&self.inventory)).into_bytes();
             keeping.facts.push(kept(Write::Gauges(GaugesRecord { remote: self.id, at: now.wall, body })));

@@ -3,6 +3,7 @@
 
 mod ask;
 mod fetch;
+mod follow;
 mod keep;
 mod read;
 mod ride;
@@ -36,6 +37,7 @@ use crate::errors::{Verdict, cause, verdict};
 use crate::figures::FacetFigures;
 use crate::inventory::{Inventory, Reading};
 use crate::journal::{Fact, Journal};
+use crate::lease::Party;
 use crate::lines::Lines;
 use crate::spec::RemoteSpec;
 use crate::timings::Timings;
@@ -45,6 +47,7 @@ pub(crate) use fetch::Place;
 use fetch::{Ear, Job, Payload, fetch};
 use keep::Kept;
 use model::rows::{Cluster, HaRow};
+use follow::Follows;
 use ride::Ride;
 use schedule::{Part, Schedule};
 pub use told::{DisconnectError, EditError, OperateError, Resolution, ResolveError, StopTaskError};
@@ -101,6 +104,8 @@ pub(crate) struct Common {
     pub(crate) timings: Arc<Timings>,
     pub(crate) journal: Arc<dyn Journal>,
     pub(crate) store: SystemStore,
+    /// The others that share a database, if there may be any.
+    pub(crate) party: Option<Arc<Party>>,
     pub(crate) ids: Arc<dyn Fn() -> OperationId + Send + Sync>,
 }
 
@@ -162,6 +167,12 @@ pub(crate) struct Remote {
     stuck: bool,
     /// It was removed: nothing of it is kept any more.
     gone: bool,
+    /// Another process looks after it: how that is shown here.
+    follows: Option<Follows>,
+    /// From where that is read.
+    store: Option<store::Store>,
+    /// Nothing is asked of it, nor sent: whether it is still ours cannot be told.
+    lapsed: bool,
 }
 
 // === impl Remote ===
@@ -172,14 +183,32 @@ impl Remote {
         id: RemoteId,
         spec: RemoteSpec,
         created: Timestamp,
-        mut memory: Memory,
+        memory: Memory,
         common: Common,
         board: Arc<Board>,
         inbox: mpsc::Receiver<Message>,
     ) -> Self {
         let now = common.clock.now();
+        let first = blank(id, &spec, created, &link(&spec, &common.timings, now), now);
+        let shared = Arc::new(Shared::new(id, board, &common, first));
+        let mut remote = Self::known(id, spec, created, memory, common, shared, inbox);
+        remote.show(now);
+        remote.take_up_what_was_left(now);
+        remote
+    }
+
+    /// A remote as it was known.
+    fn known(
+        id: RemoteId,
+        spec: RemoteSpec,
+        created: Timestamp,
+        mut memory: Memory,
+        common: Common,
+        shared: Arc<Shared>,
+        inbox: mpsc::Receiver<Message>,
+    ) -> Self {
+        let now = common.clock.now();
         let link = link(&spec, &common.timings, now).remembering(memory.facets.link);
-        let shared = Arc::new(Shared::new(id, board, &common, blank(id, &spec, created, &link, now)));
         let mut inventory = Inventory::new(common.timings.listing_lag);
         memory.onto(&mut inventory, now);
         let mut schedule = Schedule::new(common.timings.clone(), spec.interval);
@@ -225,13 +254,14 @@ impl Remote {
             figures: BTreeMap::new(),
             stuck: false,
             gone: false,
+            follows: None,
+            store: None,
+            lapsed: false,
             common,
         };
         for recorded in operations {
             remote.take_up(recorded, now);
         }
-        remote.show(now);
-        remote.take_up_what_was_left(now);
         remote
     }
 
@@ -292,11 +322,12 @@ impl Remote {
         loop {
             let now = self.now();
             self.step(Event::Tick, now);
+            self.mind_the_lease(now);
             // The figures a minute go down by themselves when nothing is asked any more.
             self.dirty |= now.since(self.published) >= A_MINUTE;
             // While nothing can be recorded, nothing new is asked for either: it would only pile up.
             let until = if self.facts.len() < BACKLOG { self.act(now) } else { now.after(JOURNAL_PAUSE) };
-            let until = until.min(now.after(A_MINUTE));
+            let until = until.min(now.after(A_MINUTE)).min(self.lease_until(now));
             self.drive_rides(now).await;
             self.settle_configs().await;
             let until = self.publish_if_due(until).await;
@@ -306,9 +337,16 @@ impl Remote {
                     None | Some(Message::Stop) => return,
                     Some(Message::Leave { reply, go }) => {
                         // While it is decided whether it goes, it writes nothing.
-                        let _ = reply.send(self.open_recorded());
+                        let _ = reply.send(Ok(self.open_recorded()));
                         if go.await.unwrap_or(false) {
                             self.gone = true;
+                            return;
+                        }
+                    }
+                    Some(Message::Yield { reply }) => {
+                        let yields = self.open_rides().is_empty();
+                        let _ = reply.send(yields);
+                        if yields {
                             return;
                         }
                     }
@@ -388,6 +426,9 @@ impl Remote {
     /// Does what is due, and says when to look again.
     fn act(&mut self, now: Now) -> Duration {
         let idle = now.after(Duration::from_secs(3600));
+        if self.lapsed {
+            return now.after(self.common.timings.lease.look);
+        }
         match self.link.duty(now) {
             Duty::Rest | Duty::Busy => idle,
             Duty::Wait { until } => until,

@@ -76,6 +76,9 @@ impl Remote {
         receipt: Option<&Receipt>,
         now: Now,
     ) -> Result<OperationId, OperateError> {
+        if let Some(cause) = self.shared.not_ours() {
+            return Err(OperateError::Elsewhere(cause));
+        }
         let known = self.inventory.guests.get(&vmid).ok_or(OperateError::NoSuchGuest(vmid))?;
         if let Availability::Disabled { reason, remedy } = self.may(vmid, action, now) {
             return Err(OperateError::Disabled { reason, remedy });
@@ -96,7 +99,10 @@ impl Remote {
         let mut record = vec![Fact::Operation(Box::new(recorded)), line];
         record.extend(Receipt::facts(receipt, Some(id)));
         if let Err(error) = self.common.journal.commit(self.id, record).await {
-            return Err(OperateError::NotRecorded(error.to_string()));
+            return Err(match self.shared.not_ours() {
+                Some(cause) => OperateError::Elsewhere(cause),
+                None => OperateError::NotRecorded(error.to_string()),
+            });
         }
         let shown = Arc::new(operation.clone());
         let (told, watch) = watch::channel(shown.clone());

@@ -44,10 +44,13 @@ pub enum OperateError {
     /// It could not be recorded, so it was not sent either.
     #[error("not sent: {0}")]
     NotRecorded(String),
+    /// Another process looks after the remote, or none does.
+    #[error("not sent: {0}")]
+    Elsewhere(Cause),
 }
 
 /// A remote was not disconnected.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum DisconnectError {
     /// There is no such remote.
     #[error("there is no such remote")]
@@ -58,10 +61,13 @@ pub enum DisconnectError {
     /// It could not be recorded, so nothing was changed.
     #[error("it stays connected: {0}")]
     NotRecorded(String),
+    /// Another process looks after the remote, or none does.
+    #[error("{0}")]
+    Elsewhere(Cause),
 }
 
 /// What is known of how to reach or poll a remote was not changed.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum EditError {
     /// There is no such remote.
     #[error("there is no such remote")]
@@ -75,6 +81,9 @@ pub enum EditError {
     /// It could not be recorded, so nothing was changed.
     #[error("nothing was changed: {0}")]
     NotRecorded(String),
+    /// Another process looks after the remote, or none does.
+    #[error("{0}")]
+    Elsewhere(Cause),
 }
 
 /// What a person decided about an operation whose outcome nobody else can tell.
@@ -87,7 +96,7 @@ pub enum Resolution {
 }
 
 /// A decision about an operation was not taken in.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum ResolveError {
     /// There is no such operation, or its remote was removed.
     #[error("there is no such operation")]
@@ -101,6 +110,9 @@ pub enum ResolveError {
     /// It could not be recorded yet.
     #[error("the decision could not be recorded yet")]
     NotRecorded,
+    /// Another process looks after the remote, or none does.
+    #[error("{0}")]
+    Elsewhere(Cause),
 }
 
 /// A task was not asked to stop.
@@ -202,8 +214,12 @@ pub(crate) enum Message {
     },
     /// It is to be removed: the reply tells its open operations; it goes when told so, and else goes on.
     Leave {
-        reply: oneshot::Sender<Vec<Recorded>>,
+        reply: oneshot::Sender<Result<Vec<Recorded>, Cause>>,
         go: oneshot::Receiver<bool>,
+    },
+    /// Another process is to look after it: it ends, unless an operation is open. The reply says whether it does.
+    Yield {
+        reply: oneshot::Sender<bool>,
     },
     /// What it is now.
     Spec {
@@ -320,7 +336,7 @@ impl Remote {
             }
             Message::Config { vmid, begun, seen } => self.configs.push((vmid, begun, seen)),
             Message::Addresses { vmid, seen } => self.inventory.take_addresses(vmid, seen),
-            Message::Leave { .. } | Message::Stop => {}
+            Message::Leave { .. } | Message::Yield { .. } | Message::Stop => {}
         }
     }
 

@@ -22,6 +22,7 @@ use crate::clock::Clock;
 use crate::detail::Flown;
 use crate::inventory::{Doubt, Inventory, Known};
 use crate::journal::Journal;
+use crate::lease::Party;
 use crate::lines::Lines;
 use crate::snapshot::RemoteSnapshot;
 use crate::spec::RemoteSpec;
@@ -57,6 +58,8 @@ pub(crate) struct Shared {
     pub(crate) snapshot: ArcSwap<RemoteSnapshot>,
     /// The way in, while the link is up: clients, the endpoint in use, the epoch.
     pub(crate) way: ArcSwapOption<Way>,
+    /// The others that share a database, if there may be any.
+    pub(crate) party: Option<Arc<Party>>,
     /// What is being asked about guests, by whomever.
     pub(crate) flown: Flown,
     configs: Mutex<BTreeMap<Vmid, Observed<Arc<GuestConfig>>>>,
@@ -108,6 +111,7 @@ impl Shared {
             journal: common.journal.clone(),
             snapshot: ArcSwap::from_pointee(first),
             way: ArcSwapOption::empty(),
+            party: common.party.clone(),
             flown: Flown::default(),
             configs: Mutex::default(),
         }
@@ -122,7 +126,7 @@ impl Shared {
         lock(&self.board.operations).insert(id, watch);
     }
 
-    pub(super) fn drop_operation(&self, id: OperationId) {
+    pub(crate) fn drop_operation(&self, id: OperationId) {
         lock(&self.board.operations).remove(&id);
     }
 
@@ -149,6 +153,17 @@ impl Shared {
     /// A guest's configuration, where it is held in memory.
     pub(crate) fn config(&self, vmid: Vmid) -> Option<Observed<Arc<GuestConfig>>> {
         lock(&self.configs).get(&vmid).cloned()
+    }
+
+    /// Why nothing may be done with the remote here.
+    pub(crate) fn not_ours(&self) -> Option<Cause> {
+        self.party.as_ref()?.not_ours(self.id)
+    }
+
+    /// The fleet's pace does not go by its link any more.
+    pub(crate) fn forget_link(&self) {
+        lock(&self.board.links).remove(&self.id);
+        self.board.links_changed.notify_one();
     }
 
     pub(super) fn close(&self) {
@@ -229,13 +244,16 @@ impl Remote {
 
     /// What was last shown grows old while nothing can be recorded: readers are told that much, and why.
     fn get_stuck(&mut self, why: &str, now: Now) {
-        if std::mem::replace(&mut self.stuck, true) {
-            return;
+        if !std::mem::replace(&mut self.stuck, true) {
+            self.show_stuck(StaleWhy::Facet { cause: Arc::new(Cause::Internal { text: why.to_owned() }) }, now);
         }
-        let cause = Arc::new(Cause::Internal { text: why.to_owned() });
+    }
+
+    /// Shows again what was shown last, stale by now, with the link as it is.
+    pub(super) fn show_stuck(&self, why: StaleWhy, now: Now) {
         let stale = |freshness: &mut Freshness, since: Option<Timestamp>| {
             if let (true, Some(since)) = (freshness.is_live(), since) {
-                *freshness = Freshness::Stale { since, why: StaleWhy::Facet { cause: cause.clone() } };
+                *freshness = Freshness::Stale { since, why: why.clone() };
             }
         };
         let mut shown = RemoteSnapshot::clone(&self.shared.snapshot.load());
@@ -250,6 +268,9 @@ impl Remote {
             stale(&mut row.freshness, Some(row.observed_at));
         }
         shown.at = now.wall;
+        if self.lapsed {
+            shown.link = self.link.view();
+        }
         self.shared.snapshot.store(Arc::new(shown));
         self.shared.board.revision.send_modify(|revision| *revision += 1);
     }
@@ -288,15 +309,19 @@ impl Remote {
         self.meter.read(now.mono, self.counted_before.0 + requests, self.counted_before.1 + bytes);
         let name = Text::from(self.spec.name.as_str());
         let same_as = self.identity.as_ref().and_then(|one| self.shared.board.same_as(one, self.id, &name));
-        let why = self.why_stale(now);
+        let why = match &self.follows {
+            Some(follows) => follows.why.clone(),
+            None => self.why_stale(now),
+        };
         let guests = self.guest_rows(why.as_ref());
         let mut tasks: Vec<Task> = self.inventory.tasks.values().cloned().collect();
         tasks.sort_by(|a, b| newest_first(a.started, b.started).then_with(|| a.upid.cmp(&b.upid)));
         RemoteSnapshot {
             id: self.id,
             name,
+            elsewhere: self.follows.as_ref().map(|follows| follows.elsewhere.clone()),
             at: now.wall,
-            link: self.link.view(),
+            link: self.follows.as_ref().map_or_else(|| self.link.view(), |follows| follows.link.clone()),
             versions: self.versions.clone(),
             cluster: self.cluster.clone(),
             proposed: self.others.iter().filter(|other| !self.spec.ids().contains(other)).count(),
@@ -491,6 +516,7 @@ pub(super) fn blank(
     RemoteSnapshot {
         id,
         name: Text::from(spec.name.as_str()),
+        elsewhere: None,
         at: now.wall,
         link: link.view(),
         versions: BTreeMap::new(),

@@ -227,7 +227,7 @@ impl Store {
     }
 }
 
-fn remote_row(row: &AnyRow) -> Result<RemoteRecord, StoreError> {
+pub(crate) fn remote_row(row: &AnyRow) -> Result<RemoteRecord, StoreError> {
     let by: Option<String> = row.try_get(4)?;
     let at = maybe_time(row.try_get(5)?)?;
     Ok(RemoteRecord {

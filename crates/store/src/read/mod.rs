@@ -6,6 +6,7 @@ mod people;
 
 pub use history::{EventFilter, OperationFilter};
 pub use inventory::{Bundle, Bundled};
+pub(crate) use inventory::remote_row;
 
 use jiff::Timestamp;
 use model::{OperationId, RemoteId};

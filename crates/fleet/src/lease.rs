@@ -1,0 +1,627 @@
+//! One process among several that share a store: which remotes are its own ([`Party`]), and how the fleet keeps to that.
+//!
+//! Safety does not rest on any clock: whatever a process records about a remote, that it is about to send something
+//! among it, is committed only while the store still names it as the owner, in the same term. The clock serves the rest:
+//! a process that cannot say that it lives stops by itself before another may take over.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
+
+use futures_util::StreamExt as _;
+use jiff::{SignedDuration, Timestamp};
+use model::{Cause, Now, RemoteId};
+use store::{Leases, Process, RemoteRecord, Stand, Store, StoreError};
+use tokio::sync::{Notify, Semaphore, mpsc, oneshot, watch};
+
+use crate::clock::Clock;
+use crate::detail::Asker;
+use crate::durable::{Memory, Restored, restore};
+use crate::fleet::{Fleet, Inner};
+use crate::manage::{MAILBOX, RESTORED_AT_ONCE, Ready, to_its_end};
+use crate::remote::{Message, Remote};
+use crate::spec::RemoteSpec;
+use crate::timings::Lease;
+
+/// Operations of so many processes that enrolled one after the other never get the same number.
+const NUMBERS: u64 = 1024;
+
+/// How a process introduces itself to those that share its store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Who {
+    /// Its data directory's id: whoever starts there again takes the place of the one before.
+    pub home: String,
+    /// What people call it.
+    pub name: String,
+    /// Where its API is reached.
+    pub address: Option<String>,
+}
+
+/// One of the processes that share a store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProcessSeen {
+    /// What people call it.
+    pub name: String,
+    /// Where its API is reached.
+    pub address: Option<String>,
+    /// When it started.
+    pub started: Timestamp,
+    /// When it last said that it lives.
+    pub seen: Timestamp,
+    /// Whether that still counts.
+    pub alive: bool,
+    /// How many remotes it looks after.
+    pub remotes: usize,
+    /// It is this one.
+    pub this: bool,
+}
+
+/// Whether this process may look after remotes.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct LeaseHealth {
+    /// Why it may not look after any at present.
+    pub lapsed: Option<String>,
+}
+
+/// This process among those that share a store.
+pub(crate) struct Party {
+    leases: Leases,
+    clock: Clock,
+    timings: Lease,
+    state: Mutex<State>,
+    /// Readings of the stand that were begun.
+    readings: AtomicU64,
+    stand: watch::Sender<Arc<Reading>>,
+    look_now: Notify,
+    /// So many remotes are read from the store at once.
+    pub(crate) reading: Semaphore,
+}
+
+#[derive(Default)]
+struct State {
+    held: BTreeMap<RemoteId, Held>,
+    /// Until when nobody else can have taken what is held: on the clock that nobody sets, and on the other, should the
+    /// first have stood still with the machine.
+    until: (Duration, Timestamp),
+    failing: Option<String>,
+    /// What was let go, and how many readings had been begun by then.
+    let_go: BTreeMap<RemoteId, u64>,
+}
+
+/// A remote that is ours.
+#[derive(Clone, Copy)]
+struct Held {
+    term: i64,
+    /// How many readings had been begun when it became ours: those tell nothing about it.
+    since: u64,
+}
+
+/// How things stand, as of one reading.
+#[derive(Default)]
+pub(crate) struct Reading {
+    number: u64,
+    pub(crate) stand: Stand,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn later(at: Timestamp, by: Duration) -> Timestamp {
+    at.checked_add(SignedDuration::try_from(by).unwrap_or(SignedDuration::ZERO)).unwrap_or(at)
+}
+
+/// `bytes` random bytes in hexadecimal digits.
+fn random_id() -> String {
+    format!("{:016x}", rand::random::<u64>())
+}
+
+impl Who {
+    /// A process that nobody knows, with no home to come back to.
+    #[must_use]
+    pub fn nameless() -> Self {
+        let home = random_id();
+        Self { name: format!("muster-{}", home.get(..6).unwrap_or_default()), home, address: None }
+    }
+}
+
+// === impl Party ===
+
+impl Party {
+    /// Joins those that share the store, and takes its part of what nobody looks after. `None`: nobody can share it.
+    pub(crate) async fn join(
+        store: &Store,
+        who: Who,
+        timings: &Lease,
+        clock: Clock,
+    ) -> Result<Option<Arc<Self>>, StoreError> {
+        let process = Process { id: random_id(), home: who.home, name: who.name, address: who.address };
+        let begun = clock.now();
+        let Some(leases) = store.enrol(process, timings.life).await? else { return Ok(None) };
+        let party = Self {
+            leases,
+            clock,
+            timings: timings.clone(),
+            state: Mutex::default(),
+            readings: AtomicU64::new(0),
+            stand: watch::Sender::new(Arc::default()),
+            look_now: Notify::new(),
+            reading: Semaphore::new(RESTORED_AT_ONCE),
+        };
+        party.renewed(begun);
+        party.look().await?;
+        let stand = party.stand.borrow().clone();
+        party.take(&stand.stand).await?;
+        Ok(Some(Arc::new(party)))
+    }
+
+    /// This process's id.
+    pub(crate) fn id(&self) -> &str {
+        &self.leases.process().id
+    }
+
+    /// Step and rest of the numbers that are this process's to give.
+    pub(crate) fn numbers(&self) -> (u64, u64) {
+        (NUMBERS, self.leases.number().unsigned_abs() % NUMBERS)
+    }
+
+    /// How things stood at the last look, and whenever they are looked at.
+    pub(crate) fn stand(&self) -> watch::Receiver<Arc<Reading>> {
+        self.stand.subscribe()
+    }
+
+    /// Whether others live.
+    pub(crate) fn has_others(&self) -> bool {
+        self.stand.borrow().stand.living().count() > 1
+    }
+
+    /// The term in which this process looks after a remote; `None`: it does not.
+    pub(crate) fn term(&self, remote: RemoteId) -> Option<i64> {
+        lock(&self.state).held.get(&remote).map(|held| held.term)
+    }
+
+    fn held(&self) -> BTreeMap<RemoteId, Held> {
+        lock(&self.state).held.clone()
+    }
+
+    fn hold(&self, remote: RemoteId, term: i64) {
+        let since = self.readings.load(Ordering::SeqCst);
+        let mut state = lock(&self.state);
+        state.held.insert(remote, Held { term, since });
+        state.let_go.remove(&remote);
+    }
+
+    /// A remote that was recorded is ours, if it was not before.
+    pub(crate) fn hold_new(&self, remote: RemoteId, term: i64) {
+        if self.term(remote).is_none() {
+            self.hold(remote, term);
+        }
+    }
+
+    /// A remote is no longer ours.
+    pub(crate) fn let_go(&self, remote: RemoteId) {
+        let readings = self.readings.load(Ordering::SeqCst);
+        let mut state = lock(&self.state);
+        state.held.remove(&remote);
+        state.let_go.insert(remote, readings);
+    }
+
+    /// Something does not fit: how things stand is looked at without delay.
+    pub(crate) fn look_now(&self) {
+        self.look_now.notify_one();
+    }
+
+    fn renewed(&self, begun: Now) {
+        let surely = self.timings.life.saturating_sub(self.timings.margin);
+        let mut state = lock(&self.state);
+        state.until = (begun.after(surely), later(begun.wall, surely));
+        state.failing = None;
+    }
+
+    /// Why nothing that is held is surely ours; `None`: it is.
+    pub(crate) fn lapsed(&self) -> Option<String> {
+        let now = self.clock.now();
+        let state = lock(&self.state);
+        let (mono, wall) = state.until;
+        if now.mono < mono && now.wall < wall {
+            return None;
+        }
+        let why = state.failing.clone().unwrap_or_else(|| "no answer yet".to_owned());
+        Some(format!("the lease in the database could not be renewed ({why})"))
+    }
+
+    /// When what is held lapses if nothing is heard until then.
+    pub(crate) fn lapses(&self) -> Duration {
+        lock(&self.state).until.0
+    }
+
+    /// Why a remote may not be touched by this process; `None`: it may.
+    pub(crate) fn not_ours(&self, remote: RemoteId) -> Option<Cause> {
+        if let Some(text) = self.lapsed() {
+            return Some(Cause::Unattended { text });
+        }
+        if self.term(remote).is_some() {
+            return None;
+        }
+        Some(self.whose(remote))
+    }
+
+    /// Who looks after a remote that is not ours.
+    pub(crate) fn whose(&self, remote: RemoteId) -> Cause {
+        let reading = self.stand.borrow();
+        let stand = &reading.stand;
+        let owner = stand.holding(remote).and_then(|one| one.owner.as_deref());
+        let unattended = |text: &str| Cause::Unattended { text: text.to_owned() };
+        match owner {
+            Some(id) if id == self.id() => unattended("it is being handed from one process to another"),
+            Some(id) => match stand.alive(id) {
+                Some(one) => Cause::RunElsewhere {
+                    process: one.process.name.clone(),
+                    address: one.process.address.clone(),
+                },
+                None => unattended("the process that did has ended, or is cut off from the database"),
+            },
+            None => unattended("none has taken it yet"),
+        }
+    }
+
+    /// Looks how things stand.
+    async fn look(&self) -> Result<(), StoreError> {
+        let number = self.readings.fetch_add(1, Ordering::SeqCst) + 1;
+        let stand = self.leases.stand().await?;
+        self.stand.send_replace(Arc::new(Reading { number, stand }));
+        Ok(())
+    }
+
+    /// Says that it lives, and looks how things stand, as long as there is somebody to do that for.
+    async fn renewing(self: Arc<Self>) {
+        let mut due = self.clock.now().after(self.timings.renew);
+        loop {
+            tokio::select! {
+                () = tokio::time::sleep(self.timings.look) => {}
+                () = self.look_now.notified() => tokio::time::sleep(self.timings.look / 10).await,
+            }
+            let begun = self.clock.now();
+            let mut result = Ok(());
+            if begun.mono >= due || self.lapsed().is_some() {
+                result = self.leases.renew().await;
+                if result.is_ok() {
+                    self.renewed(begun);
+                    due = begun.after(self.timings.renew);
+                }
+            }
+            let result = match result {
+                Ok(()) => self.look().await,
+                failed => failed,
+            };
+            if let Err(error) = result {
+                let text = error.to_string();
+                let mut state = lock(&self.state);
+                if state.failing.is_none() {
+                    tracing::warn!(%error, "how things stand with the other processes cannot be told");
+                }
+                state.failing = Some(text);
+            }
+        }
+    }
+
+    /// How many remotes are this process's part, by how things stand.
+    fn share(&self, stand: &Stand) -> usize {
+        let living: Vec<&str> = stand.living().map(|one| one.process.id.as_str()).collect();
+        let Some(rank) = living.iter().position(|id| *id == self.id()) else { return 0 };
+        let all = stand.holdings.len();
+        all / living.len() + usize::from(rank < all % living.len())
+    }
+
+    /// Takes what is missing to its part, of what nobody living looks after.
+    async fn take(&self, stand: &Stand) -> Result<(), StoreError> {
+        let free = |owner: Option<&str>| owner.is_none_or(|id| stand.alive(id).is_none());
+        let free = stand.holdings.iter().filter(|one| free(one.owner.as_deref())).count();
+        let missing = self.share(stand).saturating_sub(lock(&self.state).held.len());
+        if free.min(missing) == 0 || self.lapsed().is_some() {
+            return Ok(());
+        }
+        for (remote, term) in self.leases.take(missing).await? {
+            tracing::info!(%remote, term, "this process looks after the remote from now on");
+            self.hold(remote, term);
+        }
+        Ok(())
+    }
+
+    /// Compares what is held with how things stand: what another has taken is let go, and what is ours by the store,
+    /// unknown to us, is held.
+    fn compare(&self, reading: &Reading) {
+        for (remote, held) in self.held() {
+            let Some(told) = reading.stand.holding(remote) else { continue };
+            let ours = told.owner.as_deref() == Some(self.id()) && told.term == held.term;
+            if !ours && reading.number > held.since {
+                tracing::warn!(%remote, "another process has taken the remote over");
+                self.let_go(remote);
+            }
+        }
+        for told in &reading.stand.holdings {
+            let known = {
+                let state = lock(&self.state);
+                state.held.contains_key(&told.remote)
+                    || state.let_go.get(&told.remote).is_some_and(|readings| reading.number <= *readings)
+            };
+            if told.owner.as_deref() == Some(self.id()) && !known {
+                self.hold(told.remote, told.term);
+            }
+        }
+        lock(&self.state).let_go.retain(|_, readings| reading.number <= *readings);
+    }
+}
+
+// === impl Fleet ===
+
+impl Fleet {
+    /// The processes that share the store, by name; empty where none can.
+    #[must_use]
+    pub fn processes(&self) -> Vec<ProcessSeen> {
+        let Some(party) = &self.inner.common.party else { return Vec::new() };
+        let reading = party.stand.borrow().clone();
+        let stand = &reading.stand;
+        let seen = stand.processes.iter().map(|one| ProcessSeen {
+            name: one.process.name.clone(),
+            address: one.process.address.clone(),
+            started: one.started,
+            seen: one.seen,
+            alive: one.alive,
+            remotes: stand
+                .holdings
+                .iter()
+                .filter(|held| held.owner.as_deref() == Some(one.process.id.as_str()))
+                .count(),
+            this: one.process.id == party.id(),
+        });
+        let mut all: Vec<ProcessSeen> = seen.collect();
+        all.sort_by(|a, b| (&a.name, a.started).cmp(&(&b.name, b.started)));
+        all
+    }
+
+    /// Whether this process may look after remotes; always, where none other can.
+    #[must_use]
+    pub fn lease(&self) -> LeaseHealth {
+        LeaseHealth { lapsed: self.inner.common.party.as_ref().and_then(|party| party.lapsed()) }
+    }
+
+    /// Why nothing can be done with a remote in this process; `None`: it can, or there is no such remote.
+    #[must_use]
+    pub fn elsewhere(&self, id: RemoteId) -> Option<Cause> {
+        self.asker(id)?.shared.not_ours()
+    }
+
+    /// Whether this one of the processes that share the store is to do what one of them must: the eldest is.
+    #[must_use]
+    pub fn is_eldest(&self) -> bool {
+        let Some(party) = &self.inner.common.party else { return true };
+        let reading = party.stand.borrow().clone();
+        let eldest = reading.stand.living().min_by_key(|one| (one.started, one.process.id.clone()));
+        eldest.is_some_and(|one| one.process.id == party.id())
+    }
+
+    /// Grows with every change of users, grants, sessions and tokens, whichever process made it. `None`: no other can.
+    #[must_use]
+    pub fn people(&self) -> Option<watch::Receiver<i64>> {
+        let mut stand = self.inner.common.party.as_ref()?.stand();
+        let people = watch::Sender::new(stand.borrow_and_update().stand.people);
+        let told = people.subscribe();
+        tokio::spawn(async move {
+            loop {
+                tokio::select! {
+                    changed = stand.changed() => if changed.is_err() { return },
+                    () = people.closed() => return,
+                }
+                let now = stand.borrow_and_update().stand.people;
+                people.send_if_modified(|known| std::mem::replace(known, now) != now);
+            }
+        });
+        Some(told)
+    }
+
+    /// Begins to say that this process lives.
+    pub(crate) fn begin_renewing(&self) {
+        let Some(party) = self.inner.common.party.clone() else { return };
+        crate::fleet::lock(&self.inner.sharing).push(tokio::spawn(party.renewing()));
+    }
+
+    /// Begins to keep to how things stand.
+    pub(crate) fn begin_settling(&self) {
+        let Some(party) = self.inner.common.party.clone() else { return };
+        let task = tokio::spawn(settling(Arc::downgrade(&self.inner), party));
+        crate::fleet::lock(&self.inner.sharing).push(task);
+    }
+
+    /// Takes nothing more.
+    pub(crate) fn stop_settling(&self) {
+        for task in crate::fleet::lock(&self.inner.sharing).iter().skip(1) {
+            task.abort();
+        }
+    }
+
+    /// The others may take at once what this process looked after.
+    pub(crate) async fn leave(&self) {
+        let Some(party) = &self.inner.common.party else { return };
+        for task in std::mem::take(&mut *crate::fleet::lock(&self.inner.sharing)) {
+            task.abort();
+        }
+        if let Err(error) = party.leases.leave().await {
+            tracing::warn!(%error, "what this process looked after is free only when its lease expires");
+        }
+        lock(&party.state).held.clear();
+    }
+
+    /// A remote that another process looks after, as the store has it.
+    pub(crate) fn prepare_to_follow(
+        &self,
+        id: RemoteId,
+        spec: RemoteSpec,
+        created: Timestamp,
+        memory: Memory,
+    ) -> Ready {
+        let name = spec.name.clone();
+        let (mailbox, inbox) = mpsc::channel(MAILBOX);
+        let (common, board) = (self.inner.common.clone(), self.inner.board.clone());
+        let store = self.store().cloned();
+        let remote = Remote::followed(id, spec, created, memory, common, board, inbox, store);
+        let asker = Asker::new(remote.shared(), mailbox);
+        asker.shared.forget_link();
+        Ready { id, name, runs: false, asker, remote: Box::new(remote) }
+    }
+
+    /// Brings what runs here in line with how things stand.
+    async fn settle(&self, party: &Party, reading: &Reading) {
+        if let Some(keeping) = &self.inner.keeping {
+            keeping.journal.heard_of(reading.stand.last_event);
+        }
+        party.compare(reading);
+        if let Err(error) = party.take(&reading.stand).await {
+            tracing::warn!(%error, "remotes that nobody looks after could not be taken");
+        }
+        self.change_hands(party, reading).await;
+        self.give_up_surplus(party, &reading.stand).await;
+        for handle in self.remotes().values_mut().filter(|handle| !handle.runs) {
+            let name = handle.asker.shared.snapshot.load().name.clone();
+            if handle.name != name.as_str() {
+                handle.name = name.to_string();
+            }
+        }
+    }
+
+    /// What is ours begins to run; what is no longer is followed; what others have added is followed, what they have
+    /// removed goes.
+    async fn change_hands(&self, party: &Party, reading: &Reading) {
+        let (mut turned, mut unknown, mut gone) = (Vec::new(), Vec::new(), Vec::new());
+        let judge = |turned: &mut Vec<RemoteId>, unknown: &mut Vec<RemoteId>, gone: &mut Vec<RemoteId>| {
+            let remotes = self.remotes();
+            for told in &reading.stand.holdings {
+                let ours = party.term(told.remote).is_some();
+                match remotes.get(&told.remote) {
+                    Some(handle) if handle.runs == ours && !handle.task.is_finished() => {}
+                    Some(_) => turned.push(told.remote),
+                    None => unknown.push(told.remote),
+                }
+            }
+            let is_gone = |id: &RemoteId| reading.stand.holding(*id).is_none() && party.term(*id).is_none();
+            gone.extend(remotes.iter().filter(|(id, handle)| !handle.runs && is_gone(id)).map(|(id, _)| *id));
+        };
+        judge(&mut turned, &mut unknown, &mut gone);
+        // One that is being added or removed just now is somebody else's affair.
+        let changing = self.inner.changing.try_lock();
+        if changing.is_err() {
+            (unknown, gone) = (Vec::new(), Vec::new());
+        } else if !unknown.is_empty() || !gone.is_empty() {
+            (unknown, gone) = (Vec::new(), Vec::new());
+            judge(&mut Vec::new(), &mut unknown, &mut gone);
+        }
+        for id in gone {
+            let handle = self.remotes().remove(&id);
+            if let Some(handle) = handle {
+                handle.task.abort();
+            }
+            self.inner.board.forget(id);
+        }
+        turned.extend(unknown);
+        if !turned.is_empty() {
+            self.restart(party, &turned).await;
+        }
+    }
+
+    /// Reads remotes anew from the store, and has each run here or be followed, whichever it is to be.
+    async fn restart(&self, party: &Party, which: &[RemoteId]) {
+        let Some(store) = self.store().cloned() else { return };
+        // What another process looks after by now ends here before anything else.
+        for id in which.iter().filter(|id| party.term(**id).is_none()) {
+            if let Some(handle) = self.remotes().get(id).filter(|handle| handle.runs) {
+                handle.task.abort();
+            }
+        }
+        let records = match store.remotes().await {
+            Ok(records) => records,
+            Err(error) => {
+                tracing::warn!(%error, "remotes that change hands could not be read; they are tried again");
+                return;
+            }
+        };
+        let wanted = records.into_iter().filter(|record| which.contains(&record.id));
+        let read = |record: RemoteRecord| {
+            let store = store.clone();
+            async move {
+                let name = record.name.clone();
+                (name, to_its_end(async move { restore(&store, record).await }).await.flatten())
+            }
+        };
+        let mut restored = futures_util::stream::iter(wanted).map(read).buffered(RESTORED_AT_ONCE);
+        while let Some((name, one)) = restored.next().await {
+            let Restored { record, spec, memory } = match one {
+                Ok(one) => one,
+                Err(error) => {
+                    tracing::error!(remote = name, error, "what was kept of a remote cannot be read");
+                    continue;
+                }
+            };
+            self.number_after(memory.operations.iter().map(|recorded| recorded.operation.id).max());
+            if let Some(before) = self.asker(record.id) {
+                for operation in &before.shared.snapshot.load().operations {
+                    before.shared.drop_operation(operation.id);
+                }
+            }
+            let ready = if party.term(record.id).is_some() {
+                self.prepare(record.id, spec, record.created, memory)
+            } else {
+                self.prepare_to_follow(record.id, spec, record.created, memory)
+            };
+            self.set_going(ready);
+        }
+    }
+
+    /// Others have less than their part, and we more than ours: remotes on which nothing is under way are given up.
+    async fn give_up_surplus(&self, party: &Party, stand: &Stand) {
+        let held = party.held();
+        let surplus = held.len().saturating_sub(party.share(stand));
+        if surplus == 0 || stand.living().count() < 2 || stand.alive(party.id()).is_none() {
+            return;
+        }
+        let mut given = 0;
+        for id in held.into_keys().rev() {
+            if given == surplus {
+                return;
+            }
+            let Some(asker) = self.asker(id) else { continue };
+            let (reply, yields) = oneshot::channel();
+            if asker.mailbox.send(Message::Yield { reply }).await.is_err() || !yields.await.unwrap_or(false) {
+                continue;
+            }
+            given += 1;
+            let task = self.remotes().get_mut(&id).map(|handle| {
+                std::mem::replace(&mut handle.task, tokio::spawn(std::future::ready(())))
+            });
+            if let Some(task) = task {
+                // It writes down what it has in hand.
+                let _ = task.await;
+            }
+            party.let_go(id);
+            self.restart(party, &[id]).await;
+            match party.leases.give_up(id).await {
+                Ok(()) => tracing::info!(remote = %id, "given up for another process to look after"),
+                // By the next look it is ours again.
+                Err(error) => tracing::warn!(remote = %id, %error, "could not be given up"),
+            }
+        }
+    }
+}
+
+/// Keeps to how things stand, as long as the fleet is there.
+async fn settling(fleet: Weak<Inner>, party: Arc<Party>) {
+    let mut stand = party.stand();
+    loop {
+        let reading = stand.borrow_and_update().clone();
+        let Some(inner) = fleet.upgrade() else { return };
+        Fleet { inner }.settle(&party, &reading).await;
+        if stand.changed().await.is_err() {
+            return;
+        }
+    }
+}
