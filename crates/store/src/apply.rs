@@ -62,7 +62,7 @@ pub(crate) async fn apply(
     match write {
         Write::Remote(it) => {
             hand.bytes += it.spec.len();
-            if hand.shared {
+            if hand.shared && it.owner.is_some() {
                 lease::is_alone(c, it).await?;
             }
             let (by, at) = it.disconnected.as_ref().map(|(by, at)| (by.as_str(), ms(*at))).unzip();

@@ -5,6 +5,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 mod history;
+mod lease;
 mod moving;
 mod people;
 mod sealing;
@@ -12,6 +13,7 @@ mod writing;
 
 use common::*;
 use history::*;
+use lease::*;
 use moving::*;
 use people::*;
 use sealing::*;
@@ -77,4 +79,8 @@ suite! {
     drift_keeps_when_it_was_first_seen
     sizes_count_what_is_there
     odd_text_from_outside_is_kept_on_both_engines
+    a_remote_has_one_owner_and_nobody_else_writes_about_it
+    what_a_process_looked_after_is_free_once_it_is_gone
+    two_processes_cannot_give_the_same_name
+    a_database_in_use_is_not_restored_over
 }
