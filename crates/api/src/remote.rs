@@ -43,6 +43,22 @@ pub struct RemoteRow {
     /// Another remote that turned out to be the same cluster or host.
     #[serde(default)]
     pub same_as: Option<Text>,
+    /// The Muster process that looks after it, where that is not the one that answers: what is told is what that one
+    /// has written down, and what changes it has to be asked of that one.
+    #[serde(default)]
+    pub run_by: Option<RunBy>,
+}
+
+/// One of several Muster processes that share a database.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct RunBy {
+    /// What it is called.
+    #[schema(example = "muster-2")]
+    pub process: String,
+    /// Where its API is reached.
+    #[serde(default)]
+    #[schema(example = "https://muster-2.example")]
+    pub address: Option<String>,
 }
 
 /// One remote in full.

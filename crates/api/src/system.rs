@@ -29,6 +29,10 @@ pub struct System {
     /// What is kept, and for how long.
     #[serde(default)]
     pub retention: Vec<Retention>,
+    /// The Muster processes that share the database, those that have ended lately among them; empty where there can be
+    /// but one.
+    #[serde(default)]
+    pub processes: Vec<Process>,
     /// Remotes.
     pub remotes: usize,
     /// Guests.
@@ -42,6 +46,27 @@ pub struct System {
     /// Bytes of memory the process holds, where the system says.
     #[serde(default)]
     pub resident_bytes: Option<u64>,
+}
+
+/// One of several Muster processes that share a database.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Process {
+    /// What it is called.
+    #[schema(example = "muster-2")]
+    pub name: String,
+    /// Where its API is reached.
+    #[serde(default)]
+    pub address: Option<String>,
+    /// It is the one that answers.
+    pub this: bool,
+    /// Whether it lives.
+    pub alive: bool,
+    /// When it started.
+    pub started: Timestamp,
+    /// When it last said that it lives.
+    pub seen: Timestamp,
+    /// How many remotes it looks after.
+    pub remotes: usize,
 }
 
 /// How the store fares.

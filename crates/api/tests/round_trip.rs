@@ -238,6 +238,7 @@ fn a_link_tells_cause_remedy_and_next_try() {
         created: Some(at(0)),
         web_url: None,
         same_as: None,
+        run_by: None,
     };
     assert_eq!(there_and_back(&row)["versions"]["192.0.2.7:8006"], "9.2");
     let coverage = Coverage::new(FacetKind::Resources, Duration::from_secs(10));

@@ -595,9 +595,10 @@ impl Fleet {
                 continue;
             }
             given += 1;
-            let task = self.remotes().get_mut(&id).map(|handle| {
-                std::mem::replace(&mut handle.task, tokio::spawn(std::future::ready(())))
-            });
+            let task = self
+                .remotes()
+                .get_mut(&id)
+                .map(|handle| std::mem::replace(&mut handle.task, tokio::spawn(std::future::ready(()))));
             if let Some(task) = task {
                 // It writes down what it has in hand.
                 let _ = task.await;

@@ -103,7 +103,9 @@ fn check_name(name: &str) -> Result<(), String> {
 
 /// Carries something out even if whoever wanted it does not wait for its end: recorded in half, and running otherwise,
 /// is what no remote may be.
-pub(crate) async fn to_its_end<T: Send + 'static>(work: impl Future<Output = T> + Send + 'static) -> Result<T, String> {
+pub(crate) async fn to_its_end<T: Send + 'static>(
+    work: impl Future<Output = T> + Send + 'static,
+) -> Result<T, String> {
     tokio::spawn(work).await.map_err(|_| "a fault inside Muster; see its log".to_owned())
 }
 
@@ -266,7 +268,13 @@ impl Fleet {
     }
 
     /// A remote with all that is known of it, not running yet.
-    pub(crate) fn prepare(&self, id: RemoteId, spec: RemoteSpec, created: Timestamp, memory: Memory) -> Ready {
+    pub(crate) fn prepare(
+        &self,
+        id: RemoteId,
+        spec: RemoteSpec,
+        created: Timestamp,
+        memory: Memory,
+    ) -> Ready {
         let name = spec.name.clone();
         let (mailbox, inbox) = mpsc::channel(MAILBOX);
         let (common, board) = (self.inner.common.clone(), self.inner.board.clone());

@@ -11,8 +11,8 @@ use model::facet::Coverage;
 use model::guest::{GuestState, NodeState};
 use model::rows::{Cluster, GuestRow, HaRow, NodeRow, Standing, StorageRow, Traffic, UnreadableRow};
 use model::{
-    Action, Cause, EndpointId, Freshness, LinkView, NodeName, Now, Observed, Operation, RemoteId, Rights, Task,
-    Text, Vmid,
+    Action, Cause, EndpointId, Freshness, LinkView, NodeName, Now, Observed, Operation, RemoteId, Rights,
+    Task, Text, Vmid,
 };
 use serde::Serialize;
 

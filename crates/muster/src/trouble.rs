@@ -30,6 +30,8 @@ pub fn exit_of(cause: &Cause) -> Exit {
         | Cause::NotSupported { .. }
         | Cause::ParametersRejected { .. }
         | Cause::TooLarge { .. }
+        | Cause::RunElsewhere { .. }
+        | Cause::Unattended { .. }
         | Cause::Internal { .. } => Exit::Failed,
     }
 }

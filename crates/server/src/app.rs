@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, Weak};
+use std::time::Duration;
 
 use api::Secret;
 use api::setup::SetupLink;
@@ -14,6 +15,7 @@ use model::access::Grants;
 use model::{Now, RemoteId};
 use sha2::{Digest, Sha256};
 use store::{SecretId, Store, Write};
+use tokio::sync::watch;
 use zeroize::Zeroizing;
 
 use crate::door;
@@ -25,6 +27,9 @@ use crate::problem::Problem;
 use crate::routes::{self, fleet::Desk};
 use crate::settings::Settings;
 use crate::stream::Hub;
+
+/// After a failure to read who there is, until it is tried again.
+const AGAIN: Duration = Duration::from_secs(1);
 
 /// Who keeps the sealing key. The server itself never sees it.
 pub trait Keeper: Send + Sync {
@@ -70,11 +75,12 @@ impl App {
     /// # Errors
     /// When people or settings cannot be read from the store, or the settings make no sense.
     pub async fn new(fleet: Fleet, store: Store, settings: Settings, clock: Clock) -> Result<Self, Problem> {
+        let others = fleet.people();
         let people = People::open(store.clone(), &settings, clock).await?;
         let streams = Hub::new(settings.stream.clone());
         let fingerprint_key = fingerprint_key(&store).await?;
         let started = clock.now().wall;
-        Ok(Self {
+        let app = Self {
             inner: Arc::new(Inner {
                 fleet,
                 store,
@@ -91,7 +97,11 @@ impl App {
                 keeper: OnceLock::new(),
                 tried: routes::Tried::default(),
             }),
-        })
+        };
+        if let Some(others) = others {
+            tokio::spawn(keep_up(Arc::downgrade(&app.inner), others));
+        }
+        Ok(app)
     }
 
     /// Says who keeps the sealing key; once, before requests come.
@@ -258,6 +268,9 @@ impl App {
         if let Some((why, since)) = self.fleet().health().failing {
             warnings.push(format!("What is seen has not been recorded since {since}: {why}."));
         }
+        if let Some(why) = self.fleet().lease().lapsed {
+            warnings.push(format!("This process looks after no remote at present: {why}."));
+        }
         if self.store().figures().damaged {
             warnings.push("The database is damaged; restore a backup into a new data directory.".to_owned());
         }
@@ -273,6 +286,27 @@ impl App {
     pub fn router(&self) -> Router {
         let (router, _) = routes::all().split_for_parts();
         door::before(self, router.with_state(self.clone()))
+    }
+}
+
+/// Reads anew who there is whenever another process has changed that.
+async fn keep_up(inner: Weak<Inner>, mut changed: watch::Receiver<i64>) {
+    let mut again = false;
+    loop {
+        if again {
+            tokio::time::sleep(AGAIN).await;
+        } else if changed.changed().await.is_err() {
+            return;
+        }
+        changed.mark_unchanged();
+        let Some(inner) = inner.upgrade() else { return };
+        again = match inner.people.read_again().await {
+            Ok(()) => false,
+            Err(error) => {
+                tracing::warn!(%error, "who there is could not be read anew");
+                true
+            }
+        };
     }
 }
 

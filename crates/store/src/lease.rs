@@ -385,26 +385,26 @@ pub(crate) async fn held(
     owner: &str,
     term: i64,
 ) -> Result<(), StoreError> {
-    let done = sqlx::query(
-        "UPDATE remotes SET written = written + 1 WHERE id = $1 AND owner = $2 AND term = $3",
-    )
-    .bind(bits(remote.0))
-    .bind(owner)
-    .bind(term)
-    .execute(c)
-    .await?;
+    let done =
+        sqlx::query("UPDATE remotes SET written = written + 1 WHERE id = $1 AND owner = $2 AND term = $3")
+            .bind(bits(remote.0))
+            .bind(owner)
+            .bind(term)
+            .execute(c)
+            .await?;
     if done.rows_affected() == 1 { Ok(()) } else { Err(StoreError::NotHeld) }
 }
 
 /// That no other process has given the name, or managed the cluster, meanwhile. Whoever adds or renames a remote writes
 /// an event with it, and the number of that makes such transactions wait for each other.
 pub(crate) async fn is_alone(c: &mut AnyConnection, remote: &RemoteRecord) -> Result<(), StoreError> {
-    let rows = sqlx::query("SELECT id, name, identity FROM remotes WHERE name = $1 OR id = $2 OR identity = $3")
-        .bind(&*text(&remote.name))
-        .bind(bits(remote.id.0))
-        .bind(remote.identity.as_deref().map(text).as_deref())
-        .fetch_all(c)
-        .await?;
+    let rows =
+        sqlx::query("SELECT id, name, identity FROM remotes WHERE name = $1 OR id = $2 OR identity = $3")
+            .bind(&*text(&remote.name))
+            .bind(bits(remote.id.0))
+            .bind(remote.identity.as_deref().map(text).as_deref())
+            .fetch_all(c)
+            .await?;
     let mut known = false;
     let mut same = None;
     for row in &rows {
@@ -426,6 +426,7 @@ pub(crate) async fn is_alone(c: &mut AnyConnection, remote: &RemoteRecord) -> Re
 
 /// Whether some process uses the database.
 pub(crate) async fn is_in_use(c: &mut AnyConnection) -> Result<bool, StoreError> {
-    let row = sqlx::query(concat!("SELECT COUNT(*) FROM processes WHERE expires > ", now!())).fetch_one(c).await?;
+    let row =
+        sqlx::query(concat!("SELECT COUNT(*) FROM processes WHERE expires > ", now!())).fetch_one(c).await?;
     Ok(row.try_get::<i64, _>(0)? > 0)
 }

@@ -56,12 +56,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl StoreJournal {
-    pub(crate) fn new(
-        store: Store,
-        clock: crate::Clock,
-        last_event: i64,
-        party: Option<Arc<Party>>,
-    ) -> Self {
+    pub(crate) fn new(store: Store, clock: crate::Clock, last_event: i64, party: Option<Arc<Party>>) -> Self {
         let (events, _) = watch::channel(last_event);
         Self { store, clock, party, health: Mutex::default(), events }
     }
@@ -111,17 +106,25 @@ impl StoreJournal {
         } else {
             batch.push(held);
         }
-        let written = self.write(batch).await;
+        let written = self.put(batch).await;
         match &written {
             Ok(()) if is_gone => party.let_go(remote),
             Ok(()) => party.hold_new(remote, term),
-            Err(_) => party.look_now(),
+            Err(store::StoreError::NotHeld) => {
+                party.let_go(remote);
+                party.look_now();
+            }
+            Err(_) => {}
         }
-        written
+        written.map_err(|error| JournalError(error.to_string()))
     }
 
     /// Writes, and takes note of whether that works.
     pub(crate) async fn write(&self, batch: Vec<Write>) -> Result<(), JournalError> {
+        self.put(batch).await.map_err(|error| JournalError(error.to_string()))
+    }
+
+    async fn put(&self, batch: Vec<Write>) -> Result<(), store::StoreError> {
         let result = self.store.write(batch).await;
         let mut health = lock(&self.health);
         match result {
@@ -134,15 +137,12 @@ impl StoreJournal {
                 Ok(())
             }
             // Nothing is wrong with the store.
-            Err(error @ (store::StoreError::AlreadyDone | store::StoreError::NotHeld)) => {
-                Err(JournalError(error.to_string()))
-            }
+            Err(error @ (store::StoreError::AlreadyDone | store::StoreError::NotHeld)) => Err(error),
             Err(error) => {
-                let text = error.to_string();
                 health.failures = health.failures.saturating_add(1);
                 let since = health.failing.take().map_or_else(|| self.clock.now().wall, |(_, since)| since);
-                health.failing = Some((text.clone(), since));
-                Err(JournalError(text))
+                health.failing = Some((error.to_string(), since));
+                Err(error)
             }
         }
     }

@@ -11,9 +11,7 @@ use store::Store;
 use tokio::sync::mpsc;
 
 use super::view::{Board, Shared, blank};
-use super::{
-    Common, DisconnectError, EditError, Message, OperateError, Remote, ResolveError, link,
-};
+use super::{Common, DisconnectError, EditError, Message, OperateError, Remote, ResolveError, link};
 use crate::durable::{Memory, Restored, restore};
 use crate::lease::{Party, Reading};
 use crate::spec::RemoteSpec;
@@ -38,11 +36,7 @@ struct Mark {
 
 impl Mark {
     fn of(reading: &Reading, id: RemoteId) -> Self {
-        reading
-            .stand
-            .holding(id)
-            .map(|one| Self { term: one.term, written: one.written })
-            .unwrap_or_default()
+        reading.stand.holding(id).map(|one| Self { term: one.term, written: one.written }).unwrap_or_default()
     }
 }
 

@@ -245,7 +245,10 @@ impl Remote {
     /// What was last shown grows old while nothing can be recorded: readers are told that much, and why.
     fn get_stuck(&mut self, why: &str, now: Now) {
         if !std::mem::replace(&mut self.stuck, true) {
-            self.show_stuck(StaleWhy::Facet { cause: Arc::new(Cause::Internal { text: why.to_owned() }) }, now);
+            self.show_stuck(
+                StaleWhy::Facet { cause: Arc::new(Cause::Internal { text: why.to_owned() }) },
+                now,
+            );
         }
     }
 

@@ -263,5 +263,10 @@ async fn restore_into(
         restored.replaced.map(|kept| format!("What was there before is kept as {}.", kept.display())),
     );
     lines.push(key);
+    lines.push(
+        "If the server that the backup was made from still runs, end it before this one starts: both would operate the \
+         same hosts."
+            .to_owned(),
+    );
     Ok(lines)
 }

@@ -104,6 +104,22 @@ impl DataDir {
         self.path.join("key")
     }
 
+    /// An id of its own, by which those that share a database know the process that runs here, whenever it starts.
+    ///
+    /// # Errors
+    /// It cannot be read or written.
+    pub fn home(&self) -> Result<String, Failure> {
+        let path = self.path.join("process");
+        match fs::read_to_string(&path) {
+            Ok(text) if !text.trim().is_empty() => return Ok(text.trim().to_owned()),
+            Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(trouble(&path, "read", &e)),
+            _ => {}
+        }
+        let home = format!("{:016x}", rand::random::<u64>());
+        write_private(&path, format!("{home}\n").as_bytes()).map_err(|e| trouble(&path, "write", &e))?;
+        Ok(home)
+    }
+
     /// The Unix socket.
     pub fn socket(&self) -> PathBuf {
         self.path.join("muster.sock")

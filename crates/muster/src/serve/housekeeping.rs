@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use fleet::Clock;
+use fleet::{Clock, Fleet};
 use store::{Retention, Store};
 use tokio::sync::watch;
 
@@ -28,6 +28,7 @@ const BATCH: usize = 500;
 
 /// Runs until the server ends.
 pub async fn run(
+    fleet: Fleet,
     store: Store,
     kept: Retention,
     pace: Pace,
@@ -41,6 +42,9 @@ pub async fn run(
             _ = stopped.wait_for(|stopped| *stopped) => return,
         }
         wait = pace.every;
+        if !fleet.is_eldest() {
+            continue;
+        }
         match store.expire(&kept, clock.now().wall, BATCH).await {
             Ok(gone) if gone.clock_doubted => tracing::warn!(
                 "the clock has jumped by more than a day: nothing old is deleted until it is seen twice"

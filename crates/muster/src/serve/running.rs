@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use fleet::{Clock, Fleet, Timings};
+use fleet::{Clock, Fleet, Timings, Who};
 use model::access::Grants;
 use server::App;
 use server::listen::Doors;
@@ -132,7 +132,8 @@ impl Running {
         let keeper = Keeper::new(store.clone(), ring);
         keeper.finish().await?;
 
-        let fleet = Fleet::open(timings, clock, seed(), store.clone())
+        let who = if store.is_shared() { who(&config, &dir, &doors)? } else { Who::nameless() };
+        let fleet = Fleet::open_as(timings, clock, seed(), store.clone(), who)
             .await
             .map_err(|e| Failure::new(Exit::Failed, format!("The fleet cannot be restored: {e}.")))?;
         let app = App::new(fleet.clone(), store.clone(), settings, clock)
@@ -180,7 +181,7 @@ impl Running {
         }
         let pace = housekeeping::Pace::of(running.config.text(&settings::PACE) == Some("test"));
         let kept = retention(&running.config);
-        tasks.spawn(housekeeping::run(running.store.clone(), kept, pace, clock, stopped.clone()));
+        tasks.spawn(housekeeping::run(running.fleet.clone(), running.store.clone(), kept, pace, clock, stopped.clone()));
         if let Some(file) = running.link_file.clone() {
             tasks.spawn(remove_when_done(file, running.app.governed(), stopped));
         }
@@ -373,6 +374,23 @@ async fn remove_when_done(
         },
         _ = stopped.wait_for(|stopped| *stopped) => {}
     }
+}
+
+/// How this process introduces itself to others that use the same database.
+fn who(config: &Config, dir: &DataDir, doors: &[(SocketAddr, Speech)]) -> Result<Who, Failure> {
+    let home = dir.home()?;
+    let machine = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    let at = |(address, speech): &(SocketAddr, Speech)| {
+        if address.ip().is_unspecified() {
+            format!("{}://{machine}:{}", speech.scheme(), address.port())
+        } else {
+            format!("{}://{address}", speech.scheme())
+        }
+    };
+    let public = config.text(&settings::PUBLIC_URL).map(|url| url.trim_end_matches('/').to_owned());
+    // Two on one machine are told apart.
+    let name = format!("{machine}-{}", home.get(..4).unwrap_or(&home));
+    Ok(Who { address: public.or_else(|| doors.first().map(at)), name, home })
 }
 
 /// What jitters starts differently each time.

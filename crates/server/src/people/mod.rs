@@ -52,14 +52,7 @@ pub struct People {
 impl People {
     /// Reads them from the store.
     pub(crate) async fn open(store: Store, settings: &Settings, clock: Clock) -> Result<Self, Problem> {
-        let mut book = Book::default();
-        for record in store.users().await? {
-            let grants = store.grants(&record.name).await?;
-            book.sessions.extend(store.sessions(&record.name).await?.into_iter().map(Session::of));
-            let tokens = store.tokens(&record.name).await?;
-            book.tokens.extend(tokens.into_iter().map(Token::of).map(|token| (token.id.clone(), token)));
-            book.users.insert(record.name.clone(), User::of(record, grants));
-        }
+        let book = read(&store).await?;
         let storms = &settings.storms;
         Ok(Self {
             cookie: format!("muster-{}", store.instance()),
@@ -74,6 +67,23 @@ impl People {
             store,
             clock,
         })
+    }
+
+    /// Reads them anew: another process has changed something.
+    pub(crate) async fn read_again(&self) -> Result<(), StoreError> {
+        // No change of our own meanwhile, lest it be lost from sight.
+        let _one = self.changes.lock().await;
+        let mut anew = read(&self.store).await?;
+        self.turn(|book| {
+            // When it was last used is written down later than it is known.
+            for (hash, session) in &mut anew.sessions {
+                if let Some(known) = book.sessions.get(hash) {
+                    session.seen = session.seen.max(known.seen);
+                }
+            }
+            *book = anew;
+        });
+        Ok(())
     }
 
     fn book(&self) -> RwLockReadGuard<'_, Book> {
@@ -146,6 +156,19 @@ impl People {
         lock(&self.by_account).take(&account, now).map_err(refuse)?;
         Ok(Try { people: self, address, account, now })
     }
+}
+
+/// Everybody there is, out of the store.
+async fn read(store: &Store) -> Result<Book, StoreError> {
+    let mut book = Book::default();
+    for record in store.users().await? {
+        let grants = store.grants(&record.name).await?;
+        book.sessions.extend(store.sessions(&record.name).await?.into_iter().map(Session::of));
+        let tokens = store.tokens(&record.name).await?;
+        book.tokens.extend(tokens.into_iter().map(Token::of).map(|token| (token.id.clone(), token)));
+        book.users.insert(record.name.clone(), User::of(record, grants));
+    }
+    Ok(book)
 }
 
 /// A try to sign in; failed unless said otherwise.

@@ -100,6 +100,8 @@ async fn alive() -> Json<Health> {
 }
 
 /// Whether it can do its work: the store takes what is written.
+///
+/// `lease`: it shares a database with other processes, and cannot tell whether its remotes are still its own.
 #[utoipa::path(
     get, path = "/readyz", tag = "health",
     responses(
@@ -109,6 +111,9 @@ async fn alive() -> Json<Health> {
     ),
 )]
 async fn ready(State(app): State<App>) -> (StatusCode, Json<Health>) {
+    if let Some(why) = app.fleet().lease().lapsed {
+        return (StatusCode::SERVICE_UNAVAILABLE, Json(Health { status: "lease", cause: Some(why) }));
+    }
     match app.tried().trouble(&app).await {
         None => (StatusCode::OK, Json(Health { status: "ok", cause: None })),
         cause => (StatusCode::SERVICE_UNAVAILABLE, Json(Health { status: "store", cause })),

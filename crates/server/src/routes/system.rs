@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use api::system::{KeyRotated, Retention, StoreFigures, StoreSize, System};
+use api::system::{KeyRotated, Process, Retention, StoreFigures, StoreSize, System};
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
@@ -67,12 +67,18 @@ async fn show(State(app): State<App>) -> Result<Json<System>, Problem> {
             keys: app.store().keys_in_use().await?,
         },
         retention: retention(&app.settings().retention),
+        processes: app.fleet().processes().into_iter().map(process).collect(),
         remotes: snapshot.remotes.len(),
         guests: snapshot.remotes.iter().map(|remote| remote.guests.len()).sum(),
         streams: app.streams().open(),
         sessions: app.people().open_sessions(now),
         resident_bytes: resident_bytes(),
     }))
+}
+
+fn process(seen: fleet::ProcessSeen) -> Process {
+    let fleet::ProcessSeen { name, address, started, seen, alive, remotes, this } = seen;
+    Process { name, address, this, alive, started, seen, remotes }
 }
 
 fn retention(kept: &store::Retention) -> Vec<Retention> {
@@ -166,6 +172,11 @@ async fn rotate_key(State(app): State<App>) -> Result<Json<KeyRotated>, Problem>
     let Some(keeper) = app.its_keeper() else {
         return Err(Problem::conflict("no_keeper", "Nobody here keeps the sealing key."));
     };
+    if app.fleet().processes().iter().any(|one| one.alive && !one.this) {
+        return Err(Problem::conflict("key_not_rotated", "The sealing key was not replaced.")
+            .detail("Other Muster processes use the database, and would not have the new key.")
+            .remedy("End them first; then give each the new key, and start them again."));
+    }
     let records = keeper.rotate().await.map_err(|why| {
         Problem::conflict("key_not_rotated", "The sealing key was not replaced.").detail(why)
     })?;

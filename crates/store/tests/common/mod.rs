@@ -160,4 +160,3 @@ pub async fn execute(place: &Place, sql: &'static str) {
     sqlx::raw_sql(sql).execute(&mut connection).await.unwrap();
     connection.close().await.unwrap();
 }
-

@@ -33,7 +33,10 @@ fn owners(stand: &Stand) -> Vec<(u64, Option<&str>, i64)> {
 pub async fn a_remote_has_one_owner_and_nobody_else_writes_about_it(ground: &Ground<'_>) {
     let (store, place) = ground.store().await;
     if ground.is_sqlite() {
-        assert!(store.enrol(process("one"), LONG).await.unwrap().is_none(), "there is nobody to share it with");
+        assert!(
+            store.enrol(process("one"), LONG).await.unwrap().is_none(),
+            "there is nobody to share it with"
+        );
         store.close().await;
         return;
     }

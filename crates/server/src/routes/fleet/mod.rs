@@ -55,8 +55,14 @@ pub(crate) fn told(app: &App, caller: &Caller, id: RemoteId) -> Result<Remote, P
     Ok(view::remote(&remote, twin))
 }
 
-/// Refuses what would send something to a remote that somebody disconnected.
+/// Refuses what this process cannot do, since another looks after the remote.
+fn ours(remote: &RemoteSnapshot) -> Result<(), Problem> {
+    remote.elsewhere.as_ref().map_or(Ok(()), |why| Err(refuse::cause(why, None)))
+}
+
+/// Refuses what would send something to a remote that somebody disconnected, or that another process looks after.
 fn connected(remote: &RemoteSnapshot) -> Result<(), Problem> {
+    ours(remote)?;
     match &remote.link.state {
         model::LinkState::Disconnected { by } => Err(refuse::disconnected(&remote.name, by)),
         _ => Ok(()),

@@ -70,6 +70,7 @@ async fn begin(
             let id = app.remote_called(text).ok_or_else(|| Problem::not_found("remote"))?;
             caller.needs(Act::Remotes, Some(id))?;
             let remote = super::remote(&app, id)?;
+            super::ours(&remote)?;
             let endpoints = &remote.link.endpoints;
             let address = if wanted.address.trim().is_empty() {
                 let endpoint = remote.link.in_use().or_else(|| endpoints.first().map(|one| &one.endpoint));

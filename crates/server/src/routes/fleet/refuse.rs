@@ -25,7 +25,9 @@ fn status(cause: &Cause) -> StatusCode {
         Cause::Disconnected { .. }
         | Cause::UntrustedCertificate { .. }
         | Cause::CertificateChanged { .. }
+        | Cause::RunElsewhere { .. }
         | Cause::PrivilegeMissing { .. } => StatusCode::CONFLICT,
+        Cause::Unattended { .. } => StatusCode::SERVICE_UNAVAILABLE,
         Cause::ServerError { class, .. } => match class {
             ServerClass::NotFound => StatusCode::NOT_FOUND,
             ServerClass::Locked | ServerClass::NoQuorum | ServerClass::Conflict | ServerClass::Exists => {
@@ -56,6 +58,8 @@ pub(super) fn cause(cause: &Cause, endpoint: Option<&EndpointId>) -> Problem {
     let told = api::Cause::at(cause, endpoint);
     let title = match cause {
         Cause::Disconnected { .. } => "The remote is disconnected.",
+        Cause::RunElsewhere { .. } => "Another Muster process looks after this remote.",
+        Cause::Unattended { .. } => "No Muster process looks after this remote at present.",
         Cause::Internal { .. } => "A fault inside Muster.",
         _ => "The remote did not do what was asked of it.",
     };
@@ -119,6 +123,7 @@ impl From<EditError> for Problem {
             EditError::Endpoint(text) => {
                 Self::conflict("endpoint", "That cannot be done with this endpoint.").detail(sentence(text))
             }
+            EditError::Elsewhere(why) => cause(why, None),
             EditError::NotRecorded(_) => not_recorded(error),
         }
     }
@@ -159,6 +164,7 @@ impl From<DisconnectError> for Problem {
                 "The remote was not disconnected.",
                 "Wait for them, or send “even_with_open”: they are followed again once it is connected.",
             ),
+            DisconnectError::Elsewhere(why) => cause(why, None),
             DisconnectError::NotRecorded(_) => not_recorded(error),
         }
     }
@@ -173,6 +179,7 @@ impl From<RemoveError> for Problem {
                 "The remote was not removed.",
                 "Wait for them, or send “even_with_open=true”: what becomes of them is then not known.",
             ),
+            RemoveError::Elsewhere(why) => cause(why, None),
             RemoveError::NotRecorded(_) => not_recorded(error),
         }
     }
@@ -204,6 +211,7 @@ pub(super) fn operate(error: &OperateError, remote: &RemoteSnapshot) -> Problem 
     match error {
         OperateError::NoSuchRemote => Problem::not_found("remote"),
         OperateError::NoSuchGuest(_) => Problem::not_found("guest"),
+        OperateError::Elsewhere(why) => cause(why, None),
         OperateError::NotRecorded(_) => not_recorded(error),
         OperateError::Disabled { reason, remedy } => {
             let of_link = remote.link.state.needs_person();
@@ -236,6 +244,7 @@ pub(super) fn resolve(error: &ResolveError, candidates: &[TaskId]) -> Problem {
             };
             Problem::invalid(sentence(&error.to_string())).candidates(candidates.iter().map(one))
         }
+        ResolveError::Elsewhere(why) => cause(why, None),
         ResolveError::NotRecorded => not_recorded(error),
     }
 }

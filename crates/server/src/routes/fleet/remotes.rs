@@ -139,6 +139,7 @@ async fn remove(
     Query(query): Query<RemoveQuery>,
 ) -> Result<Json<Removed>, Problem> {
     let remote = super::remote(&app, id)?;
+    super::ours(&remote)?;
     if query.confirm.trim() != remote.name.as_str() {
         return Err(Problem::new(
             StatusCode::UNPROCESSABLE_ENTITY,

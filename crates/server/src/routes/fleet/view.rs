@@ -4,7 +4,7 @@
 use api::guest::{ActionAvailability, Guest, GuestDetail, Object, Part, PastGuest};
 use api::remote::{
     Certificate, CoverageRow, CredentialFacts, Drift, Link, MintedLeft, MintedThing, MintedToken, Proposed,
-    Remote, RemoteFigures, RemoteRow, Removed,
+    Remote, RemoteFigures, RemoteRow, Removed, RunBy,
 };
 use fleet::onboard::{self, Thing, Verdict};
 use fleet::{DetailPart, FleetSnapshot, GuestRow, RemoteSnapshot, Standing};
@@ -40,6 +40,12 @@ pub(crate) fn remote_row(remote: &RemoteSnapshot, same_as: Option<Text>) -> Remo
         created: Some(remote.created),
         web_url: web_url(remote),
         same_as,
+        run_by: match &remote.elsewhere {
+            Some(Cause::RunElsewhere { process, address }) => {
+                Some(RunBy { process: process.clone(), address: address.clone() })
+            }
+            _ => None,
+        },
     }
 }
 
