@@ -620,7 +620,7 @@ async fn settling(fleet: Weak<Inner>, party: Arc<Party>) {
     loop {
         let reading = stand.borrow_and_update().clone();
         let Some(inner) = fleet.upgrade() else { return };
-        Fleet { inner }.settle(&party, &reading).await;
+        Fleet { inner, receipt: None }.settle(&party, &reading).await;
         if stand.changed().await.is_err() {
             return;
         }

@@ -210,7 +210,7 @@ impl App {
 
     /// Whether somebody can govern this installation; tells when that changes.
     #[must_use]
-    pub fn governed(&self) -> tokio::sync::watch::Receiver<bool> {
+    pub fn governed(&self) -> watch::Receiver<bool> {
         self.people().governed()
     }
 
