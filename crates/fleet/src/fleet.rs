@@ -137,7 +137,7 @@ impl Fleet {
             party,
             ids: Arc::new(move || {
                 let next = ids.fetch_add(step, Ordering::Relaxed);
-                OperationId(next - next % step + own)
+                OperationId(next.next_multiple_of(step) + own)
             }),
         };
         let inner = Arc::new(Inner {

@@ -114,7 +114,8 @@ async fn of_two_servers_on_one_database_the_other_goes_on_when_one_is_killed() {
     })
     .await;
     for (name, host) in ["one", "two"].into_iter().zip(&hosts) {
-        let told = b.until(&format!("/remotes/{name}"), |remote| remote["link"]["state"] == "connected").await;
+        let told =
+            b.until(&format!("/remotes/{name}"), |remote| remote["link"]["state"] == "connected").await;
         if told["run_by"].is_null() {
             continue;
         }
@@ -128,7 +129,11 @@ async fn of_two_servers_on_one_database_the_other_goes_on_when_one_is_killed() {
         for path in ["disconnect", "connect", "try"] {
             let path = format!("/api/v1/remotes/{name}/{path}");
             let refused = b.call(Method::POST, &path, Some(json!({}))).await;
-            assert_eq!((refused.status, &refused.body["type"]), (409, &json!("urn:muster:run_elsewhere")), "{path}");
+            assert_eq!(
+                (refused.status, &refused.body["type"]),
+                (409, &json!("urn:muster:run_elsewhere")),
+                "{path}"
+            );
         }
     }
     let [(name, host)] = of_a[..] else { panic!("each has one: {:?}", of_a.len()) };
