@@ -52,6 +52,8 @@ fn causes() -> Vec<Cause> {
         Cause::ParametersRejected { text: text() },
         Cause::TooLarge { limit: u64::MAX },
         Cause::NotSendable { what: text() },
+        Cause::RunElsewhere { process: text(), address: Some(text()) },
+        Cause::Unattended { text: text() },
         Cause::Disconnected { by: "ada".into() },
         Cause::Internal { text: text() },
     ]

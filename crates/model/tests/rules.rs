@@ -297,6 +297,8 @@ fn all_causes() -> Vec<Cause> {
         Cause::ParametersRejected { text: text() },
         Cause::TooLarge { limit: 4 },
         Cause::NotSendable { what: text() },
+        Cause::RunElsewhere { process: text(), address: Some(text()) },
+        Cause::Unattended { text: text() },
         Cause::Disconnected { by: "ada".into() },
         Cause::Internal { text: text() },
     ];
