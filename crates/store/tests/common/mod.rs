@@ -14,7 +14,8 @@ use sqlx::Connection;
 use store::*;
 use zeroize::Zeroizing;
 
-pub use postgres::{NOBODY, Postgres, as_nobody};
+#[allow(unused_imports, reason = "each test file uses its part")]
+pub use postgres::{Postgres, as_nobody};
 
 /// A key that is the same byte over and over.
 pub fn key(byte: u8) -> Zeroizing<[u8; 32]> {
