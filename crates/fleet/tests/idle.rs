@@ -195,8 +195,8 @@ async fn an_idle_fleet_writes_its_figures_and_nothing_else() {
     let (before, written, polls, began) = (figures(&fleet), lasting.store.figures(), asked(), Instant::now());
     tokio::time::sleep(3 * KEPT).await;
     let (after, writing, polled) = (figures(&fleet), lasting.store.figures(), asked() - polls);
-    let records =
-        u64::try_from(REMOTES).unwrap() * (began.elapsed().as_millis() / KEPT.as_millis() + 1) as u64;
+    let records = u64::try_from(REMOTES).unwrap()
+        * u64::try_from(began.elapsed().as_millis() / KEPT.as_millis() + 1).unwrap();
 
     let moved = after.iter().filter(|(key, cpu)| before.get(*key).is_some_and(|old| old != *cpu)).count();
     let (writes, bytes) = (writing.writes - written.writes, writing.bytes - written.bytes);
