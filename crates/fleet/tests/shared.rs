@@ -145,12 +145,18 @@ fn listings(remote: &Remote) -> usize {
 
 /// Another process takes a remote, behind everybody's back.
 async fn steal(url: &str) {
+    alter(url, "UPDATE remotes SET owner = 'somebody else', term = term + 1").await;
+}
+
+/// As if a process had not said for long that it lives.
+async fn expire(url: &str, name: &str) {
+    alter(url, &format!("UPDATE processes SET expires = 0 WHERE name = '{name}'")).await;
+}
+
+async fn alter(url: &str, sql: &str) {
     sqlx::any::install_default_drivers();
     let mut connection = sqlx::AnyConnection::connect(url).await.unwrap();
-    sqlx::raw_sql("UPDATE remotes SET owner = 'somebody else', term = term + 1")
-        .execute(&mut connection)
-        .await
-        .unwrap();
+    sqlx::raw_sql(sqlx::AssertSqlSafe(sql.to_owned())).execute(&mut connection).await.unwrap();
     connection.close().await.unwrap();
 }
 
@@ -310,6 +316,7 @@ async fn whoever_has_lost_its_lease_sends_nothing() {
     tokio::time::sleep(Duration::from_millis(800)).await;
     assert!(mutations(&remote).is_empty(), "{:?}", mutations(&remote));
     a.die();
+    expire(&url, "a").await;
 
     // The next one to look after it says that it was never sent.
     let b = One::start(&url, "b", timings()).await;

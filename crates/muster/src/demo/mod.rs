@@ -7,8 +7,10 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use fleet::{Clock, Fleet};
+use fleet::{Clock, Fleet, RemoteSnapshot};
+use model::FacetKind;
 use pve_sim::{Sim, SimTimings, Topology};
 use rand::seq::IndexedRandom;
 use serde::{Deserialize, Serialize};
@@ -30,6 +32,8 @@ use crate::term::shell;
 const USER: &str = "admin";
 /// Where it listens unless told otherwise.
 const PORT: u16 = 8088;
+/// How long the first listings of all sites are waited for.
+const LISTED_WITHIN: Duration = Duration::from_secs(10);
 
 /// What a demo's directory remembers between two demos. The password guards a simulated fleet.
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -121,7 +125,26 @@ async fn ready(
     let text = serde_json::to_vec_pretty(mark).map_err(|e| trouble(&e))?;
     write_private(&dir.demo_mark(), &text).map_err(|e| trouble(&e))?;
     let token_name = format!("muster-{}", running.instance());
-    sites::add(running.fleet(), &clock, sim, topology, &token_name).await
+    sites::add(running.fleet(), &clock, sim, topology, &token_name).await?;
+    all_listed(running.fleet()).await;
+    Ok(())
+}
+
+/// Waits until every site has been listed once, so that the first command shows them all; not for ever, as one of them
+/// comes and goes.
+async fn all_listed(fleet: &Fleet) {
+    let mut changed = fleet.changed();
+    let listed = async {
+        let is_listed = |one: &RemoteSnapshot| {
+            one.facet(FacetKind::Resources).is_some_and(|facet| facet.last_success.is_some())
+        };
+        while !fleet.snapshot().remotes.iter().all(|one| is_listed(one)) {
+            if changed.changed().await.is_err() {
+                return;
+            }
+        }
+    };
+    let _ = tokio::time::timeout(LISTED_WITHIN, listed).await;
 }
 
 /// The demo's own settings: nothing of the real server's file or environment, but for what is logged.
