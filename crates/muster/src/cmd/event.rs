@@ -10,6 +10,7 @@ use model::Happening;
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
+use super::list::{not_understood, typed};
 use super::{Interrupt, resolve, watch};
 use crate::cli::Common;
 use crate::cli::event::{EventCommand, Ls};
@@ -176,7 +177,8 @@ fn show(items: Vec<Value>, more: bool, common: &Common, context: &mut Context<'_
         Column::new("BY", 6).rank(1),
     ]);
     // The newest stands where the eye is: at the end.
-    for event in items.iter().rev().filter_map(|item| serde_json::from_value::<Event>(item.clone()).ok()) {
+    let (events, lost) = typed::<Event>(&items);
+    for event in events.into_iter().rev() {
         let cells = [
             moment(event.at),
             place(&event),
@@ -186,6 +188,7 @@ fn show(items: Vec<Value>, more: bool, common: &Common, context: &mut Context<'_
         table.row(Tone::Plain, cells.into_iter().map(|cell| (Tone::Plain, cell)).collect());
     }
     context.print_table(&table)?;
+    not_understood(lost).iter().for_each(|line| context.note(line));
     if more {
         let line = format!("The latest {}, newest last; --limit N shows more.", items.len());
         let line = Tone::Dim.paint(&line, context.progress);

@@ -125,6 +125,16 @@ pub(super) fn typed<T: DeserializeOwned>(items: &[Value]) -> (Vec<T>, usize) {
     (rows, lost)
 }
 
+/// What is to be said of rows that could not be understood.
+pub(super) fn not_understood(lost: usize) -> Option<String> {
+    let rows = match lost {
+        0 => return None,
+        1 => "1 row is".to_owned(),
+        _ => format!("{lost} rows are"),
+    };
+    Some(format!("{rows} not understood by this muster; -o json shows all as they came."))
+}
+
 /// Shows a list, once or as it changes.
 ///
 /// # Errors
@@ -207,10 +217,7 @@ fn remarks(got: &Got, lost: usize, shown: usize, nouns: (&str, &str), of_listing
     if got.total > shown + lost {
         lines.push(format!("{} of {} {} shown.", shown, got.total, nouns.1));
     }
-    if lost > 0 {
-        let rows = if lost == 1 { "1 row is".to_owned() } else { format!("{lost} rows are") };
-        lines.push(format!("{rows} not understood by this muster; -o json shows all as they came."));
-    }
+    lines.extend(not_understood(lost));
     if !of_listings {
         return lines;
     }

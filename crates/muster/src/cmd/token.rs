@@ -11,7 +11,7 @@ use api::system::System;
 use api::token::{NewToken, Token, TokenRequest};
 use serde_json::{Value, json};
 
-use super::list::{maybe, plain, typed};
+use super::list::{maybe, not_understood, plain, typed};
 use super::session::Signed;
 use super::user::{given, remote_names, spelt, whole};
 use crate::cli::Common;
@@ -59,8 +59,9 @@ async fn ls(client: &Client, common: &Common, context: &mut Context<'_>) -> Resu
         context.print_json(&json!({ "total": items.len(), "items": items }))?;
         return Ok(Exit::Done);
     }
-    let (tokens, _) = typed::<Token>(&items);
-    if tokens.is_empty() {
+    let (tokens, lost) = typed::<Token>(&items);
+    not_understood(lost).iter().for_each(|line| context.note(line));
+    if items.is_empty() {
         context.note("No tokens. \"muster token add NAME\" makes one.");
         return Ok(Exit::Done);
     }

@@ -8,7 +8,7 @@ use model::RemoteId;
 use model::access::{Grant, Grants, Role, Scope};
 use serde_json::{Value, json};
 
-use super::list::{maybe, plain, read, typed};
+use super::list::{maybe, not_understood, plain, read, typed};
 use super::session::Signed;
 use crate::cli::user::{Password, UserCommand};
 use crate::cli::{Common, SignIn};
@@ -229,8 +229,9 @@ async fn ls(client: &Client, common: &Common, context: &mut Context<'_>) -> Resu
         context.print_json(&json!({ "total": items.len(), "items": items }))?;
         return Ok(Exit::Done);
     }
-    let (users, _) = typed::<User>(&items);
-    if users.is_empty() {
+    let (users, lost) = typed::<User>(&items);
+    not_understood(lost).iter().for_each(|line| context.note(line));
+    if items.is_empty() {
         context.note("No users yet. \"muster user add NAME --role administrator\" makes the first.");
         return Ok(Exit::Done);
     }

@@ -44,9 +44,9 @@ pub async fn config(command: &ConfigCommand, context: &mut Context<'_>) -> Resul
             if call.common.json() {
                 context.print_json(&done)?;
             } else {
-                let records = client::part(&done, "records").as_u64().unwrap_or_default();
-                context
-                    .print(&format!("A new sealing key is in use; {records} records were sealed anew.\n"))?;
+                let records = client::part(&done, "records").as_u64();
+                let records = records.map_or_else(String::new, |n| format!("; {n} records were sealed anew"));
+                context.print(&format!("A new sealing key is in use{records}.\n"))?;
                 context.note("Make a new copy of the key. Older backups need the older key.");
             }
             Ok(Exit::Done)

@@ -84,7 +84,8 @@ pub(super) async fn remove(
                 .hint(format!("In a script, say its name once more: --yes {}", shell::word(&name))));
         }
         None => {
-            let guests = value.pointer("/counts/guests").and_then(Value::as_u64).unwrap_or(0);
+            let guests = value.pointer("/counts/guests").and_then(Value::as_u64);
+            let guests = guests.map_or_else(|| "its".to_owned(), |n| n.to_string());
             context.ask.tell(&safe(&format!(
                 "{name} goes from Muster with all that is known of it ({guests} guests and their history). \
                  Nothing happens to the guests themselves."
@@ -123,7 +124,7 @@ pub(super) async fn remove(
         let _ = client.delete::<Value>(&path(&["onboardings", &id])).await;
     }
     let reply: Value = outcome.map_err(|failure| open_operations(failure, wanted.even_with_open))?;
-    let removed: Removed = serde_json::from_value(reply.clone()).unwrap_or_default();
+    let removed: Option<Removed> = serde_json::from_value(reply.clone()).ok();
     if common.json() {
         let mut object = json!({ "id": value.get("id"), "name": name, "removed": true });
         if let (Some(object), Value::Object(reply)) = (object.as_object_mut(), reply) {
@@ -132,6 +133,12 @@ pub(super) async fn remove(
         context.print_json(&object)?;
     } else {
         context.print(&format!("{}: removed\n", safe(&name)))?;
+    }
+    let Some(removed) = removed else {
+        context.note("Whether something of Muster is left on the host, this muster does not understand from the answer.");
+        return Ok(Exit::Partial);
+    };
+    if !common.json() {
         if let Some(id) = &removed.minted_removed {
             context.print(&format!("{}: removed from the host\n", safe(id)))?;
         }

@@ -8,7 +8,7 @@ use super::{get, name_of};
 use crate::cli::Common;
 use crate::cli::remote::Named;
 use crate::client::Client;
-use crate::cmd::list::{maybe, plain};
+use crate::cmd::list::{maybe, not_understood, plain, typed};
 use crate::cmd::sheet::{Facts, Sheet, add, when};
 use crate::context::Context;
 use crate::exit::Exit;
@@ -133,6 +133,10 @@ fn lines(remote: &Remote, now: Timestamp, paper: Paper) -> Vec<String> {
     let mut sheet = Sheet::new(&format!("remote {}", row.name), paper);
     let mut facts: Facts = Vec::new();
     link_facts(&mut facts, &row.link, now);
+    if let Some(by) = &row.run_by {
+        let at = by.address.as_ref().map(|at| format!(" ({at})")).unwrap_or_default();
+        add(&mut facts, "looked after by", format!("the server {}{at}", by.process));
+    }
     if let Some(cluster) = &row.cluster {
         let quorum = match cluster.value.quorate {
             Some(true) => ", has quorum",
@@ -314,10 +318,11 @@ pub(super) async fn coverage(
         link_facts(&mut facts, &link, now);
         sheet.facts(&facts);
     }
-    let rows: Vec<CoverageRow> = rows.into_iter().filter_map(|r| serde_json::from_value(r).ok()).collect();
+    let (rows, lost) = typed::<CoverageRow>(&rows);
     sheet.head("Coverage", None);
     sheet.table(&coverage_table(&rows, now));
     context.print_lines(&sheet.lines())?;
+    not_understood(lost).iter().for_each(|line| context.note(line));
     Ok(Exit::Done)
 }
 
