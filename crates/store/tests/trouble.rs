@@ -217,7 +217,11 @@ async fn a_refused_opening_leaves_every_file_as_it_was() {
     let error = Store::open(place.clone(), wrong.clone(), timings()).await.unwrap_err();
     assert!(matches!(error, OpenError::WrongKey { .. }), "{error:?}");
     assert_eq!(Store::look(&place).await.unwrap().unwrap().schema, 1);
-    assert!(listed(dir.path()) == before, "{:?}", listed(dir.path()).iter().map(|f| &f.0).collect::<Vec<_>>());
+    assert!(
+        listed(dir.path()) == before,
+        "{:?}",
+        listed(dir.path()).iter().map(|f| &f.0).collect::<Vec<_>>()
+    );
     // Nor is anything begun where nothing was.
     let other = tempfile::tempdir().unwrap();
     let none = Place::Sqlite(other.path().join("muster.db"));

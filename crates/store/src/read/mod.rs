@@ -5,8 +5,8 @@ mod inventory;
 mod people;
 
 pub use history::{EventFilter, OperationFilter};
-pub use inventory::{Bundle, Bundled};
 pub(crate) use inventory::remote_row;
+pub use inventory::{Bundle, Bundled};
 
 use jiff::Timestamp;
 use model::{OperationId, RemoteId};
