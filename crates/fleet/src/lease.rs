@@ -13,15 +13,13 @@ use futures_util::StreamExt as _;
 use jiff::{SignedDuration, Timestamp};
 use model::{Cause, Now, RemoteId};
 use store::{Leases, Process, RemoteRecord, Stand, Store, StoreError};
-use tokio::sync::{Notify, Semaphore, mpsc, oneshot, watch};
+use tokio::sync::{Notify, Semaphore, oneshot, watch};
 
 use crate::clock::Clock;
-use crate::detail::Asker;
-use crate::durable::{Memory, Restored, restore};
+use crate::durable::{Restored, restore};
 use crate::fleet::{Fleet, Inner};
-use crate::manage::{MAILBOX, RESTORED_AT_ONCE, Ready, to_its_end};
-use crate::remote::{Message, Remote};
-use crate::spec::RemoteSpec;
+use crate::manage::{RESTORED_AT_ONCE, to_its_end};
+use crate::remote::Message;
 use crate::timings::Lease;
 
 /// Operations of so many processes that enrolled one after the other never get the same number.
@@ -453,24 +451,6 @@ impl Fleet {
         lock(&party.state).held.clear();
     }
 
-    /// A remote that another process looks after, as the store has it.
-    pub(crate) fn prepare_to_follow(
-        &self,
-        id: RemoteId,
-        spec: RemoteSpec,
-        created: Timestamp,
-        memory: Memory,
-    ) -> Ready {
-        let name = spec.name.clone();
-        let (mailbox, inbox) = mpsc::channel(MAILBOX);
-        let (common, board) = (self.inner.common.clone(), self.inner.board.clone());
-        let store = self.store().cloned();
-        let remote = Remote::followed(id, spec, created, memory, common, board, inbox, store);
-        let asker = Asker::new(remote.shared(), mailbox);
-        asker.shared.forget_link();
-        Ready { id, name, runs: false, asker, remote: Box::new(remote) }
-    }
-
     /// Brings what runs here in line with how things stand.
     async fn settle(&self, party: &Party, reading: &Reading) {
         if let Some(keeping) = &self.inner.keeping {
@@ -568,12 +548,7 @@ impl Fleet {
                     before.shared.drop_operation(operation.id);
                 }
             }
-            let ready = if party.term(record.id).is_some() {
-                self.prepare(record.id, spec, record.created, memory)
-            } else {
-                self.prepare_to_follow(record.id, spec, record.created, memory)
-            };
-            self.set_going(ready);
+            self.set_going(self.prepare(record.id, spec, record.created, memory));
         }
     }
 

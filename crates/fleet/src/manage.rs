@@ -160,12 +160,7 @@ impl Fleet {
         while let Some(one) = restored.try_next().await? {
             let Restored { record, spec, memory } = one;
             fleet.number_after(memory.operations.iter().map(|recorded| recorded.operation.id).max());
-            ready.push(match &party {
-                Some(party) if party.term(record.id).is_none() => {
-                    fleet.prepare_to_follow(record.id, spec, record.created, memory)
-                }
-                _ => fleet.prepare(record.id, spec, record.created, memory),
-            });
+            ready.push(fleet.prepare(record.id, spec, record.created, memory));
         }
         for one in ready {
             fleet.set_going(one);
@@ -267,7 +262,8 @@ impl Fleet {
         Ok(id)
     }
 
-    /// A remote with all that is known of it, not running yet.
+    /// A remote with all that is known of it, not running yet: to be looked after here or, where another process does
+    /// that, to be shown as that one writes it down.
     pub(crate) fn prepare(
         &self,
         id: RemoteId,
@@ -276,11 +272,16 @@ impl Fleet {
         memory: Memory,
     ) -> Ready {
         let name = spec.name.clone();
+        let runs = self.inner.common.party.as_ref().is_none_or(|party| party.term(id).is_some());
         let (mailbox, inbox) = mpsc::channel(MAILBOX);
         let (common, board) = (self.inner.common.clone(), self.inner.board.clone());
         let remote = Remote::new(id, spec, created, memory, common, board, inbox);
+        let remote = if runs { remote.running() } else { remote.following(self.store().cloned()) };
         let asker = Asker::new(remote.shared(), mailbox);
-        Ready { id, name, runs: true, asker, remote: Box::new(remote) }
+        if !runs {
+            asker.shared.forget_link();
+        }
+        Ready { id, name, runs, asker, remote: Box::new(remote) }
     }
 
     /// Starts a remote's task.

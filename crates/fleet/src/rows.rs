@@ -162,7 +162,7 @@ pub(crate) fn task_of(upid: &Upid) -> Task {
         kind: upid.task_type().into(),
         id: upid.id().into(),
         user: upid.authid().into(),
-        started: seconds(upid.starttime()).unwrap_or(Timestamp::UNIX_EPOCH),
+        started: upid.starttime(),
         ended: None,
         outcome: TaskOutcome::Running,
     }

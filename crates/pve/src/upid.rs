@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 
 /// A task id, `UPID:node:pid:pstart:starttime:type:id:user:`, kept exactly as it came.
@@ -14,7 +15,7 @@ pub struct Upid {
     text: String,
     pid: u64,
     pstart: u64,
-    starttime: i64,
+    starttime: Timestamp,
 }
 
 /// Text that is no task id.
@@ -40,8 +41,8 @@ impl Upid {
         self.pstart
     }
 
-    /// When the task began: Unix time in seconds, by the node's clock.
-    pub fn starttime(&self) -> i64 {
+    /// When the task began, by the node's clock.
+    pub fn starttime(&self) -> Timestamp {
         self.starttime
     }
 
@@ -111,7 +112,8 @@ impl FromStr for Upid {
         let pid = number(pid, "the process id is not a hexadecimal number")?;
         let pstart = number(pstart, "the process start is not a hexadecimal number")?;
         let start = number(start, "the start time is not a hexadecimal number")?;
-        let starttime = i64::try_from(start).map_err(|_| bad("the start time is out of range"))?;
+        let starttime = i64::try_from(start).ok().and_then(|seconds| Timestamp::from_second(seconds).ok());
+        let starttime = starttime.ok_or(bad("the start time is out of range"))?;
         Ok(Self { text: text.to_owned(), pid, pstart, starttime })
     }
 }
@@ -140,7 +142,7 @@ mod tests {
         assert_eq!(upid.node(), "pve");
         assert_eq!(upid.pid(), 0x586C3);
         assert_eq!(upid.pstart(), 0x78E111);
-        assert_eq!(upid.starttime(), 1_783_346_632);
+        assert_eq!(upid.starttime().as_second(), 1_783_346_632);
         assert_eq!(upid.task_type(), "qmcreate");
         assert_eq!(upid.id(), "9102");
         assert_eq!(upid.authid(), "root@pam!sdk");
@@ -165,6 +167,8 @@ mod tests {
             ("UPID:n:+1:1:1:t::u@r:", "process id"),
             ("UPID:n::1:1:t::u@r:", "process id"),
             ("UPID:n:1:1:FFFFFFFFFFFFFFFF:t::u@r:", "out of range"),
+            // After the year 9999.
+            ("UPID:n:1:1:FFFFFFFFFF:t::u@r:", "out of range"),
             ("UPID:n:1:1:1:t:a b:u@r:", "white space"),
             ("UPID:n:1:1:1:t::u@r:\n", "white space"),
         ] {
@@ -185,7 +189,7 @@ mod tests {
             prop_assert_eq!(serde_json::to_value(&upid).unwrap(), serde_json::Value::from(text));
             prop_assert_eq!((upid.node(), upid.task_type(), upid.id()), (&*node, &*task, &*id));
             prop_assert_eq!((upid.pid(), upid.pstart()), (pid.into(), pstart));
-            prop_assert_eq!(upid.starttime(), i64::from(start));
+            prop_assert_eq!(upid.starttime().as_second(), i64::from(start));
         }
 
         #[test]

@@ -10,11 +10,9 @@ use model::{Cause, FacetKind, Failure, LinkState, LinkView, Now, RemoteId, Stale
 use store::Store;
 use tokio::sync::mpsc;
 
-use super::view::{Board, Shared, blank};
-use super::{Common, DisconnectError, EditError, Message, OperateError, Remote, ResolveError, link};
-use crate::durable::{Memory, Restored, restore};
+use super::{DisconnectError, EditError, Message, OperateError, Remote, ResolveError};
+use crate::durable::{Restored, restore};
 use crate::lease::{Party, Reading};
-use crate::spec::RemoteSpec;
 
 /// How a remote is shown that another process looks after.
 #[derive(Debug, Clone, PartialEq)]
@@ -41,25 +39,11 @@ impl Mark {
 }
 
 impl Remote {
-    /// A remote that another process looks after, as the store has it. Shows that at once.
-    #[expect(clippy::too_many_arguments, reason = "what a remote is made of")]
-    pub(crate) fn followed(
-        id: RemoteId,
-        spec: RemoteSpec,
-        created: Timestamp,
-        memory: Memory,
-        common: Common,
-        board: Arc<Board>,
-        inbox: mpsc::Receiver<Message>,
-        store: Option<Store>,
-    ) -> Self {
-        let now = common.clock.now();
-        let first = blank(id, &spec, created, &link(&spec, &common.timings, now), now);
-        let shared = Arc::new(Shared::new(id, board, &common, first));
-        let mut remote = Self::known(id, spec, created, memory, common, shared, inbox);
-        remote.store = store;
-        remote.show_as_told(now);
-        remote
+    /// Another process looks after it: shows at once what the store has of it.
+    pub(crate) fn following(mut self, store: Option<Store>) -> Self {
+        self.store = store;
+        self.show_as_told(self.common.clock.now());
+        self
     }
 
     /// Shows what is told of it, if that is something else than before.

@@ -178,7 +178,7 @@ pub(crate) struct Remote {
 // === impl Remote ===
 
 impl Remote {
-    /// A remote, with what was known of it before. Shows that at once.
+    /// A remote, with what was known of it before.
     pub(crate) fn new(
         id: RemoteId,
         spec: RemoteSpec,
@@ -191,10 +191,15 @@ impl Remote {
         let now = common.clock.now();
         let first = blank(id, &spec, created, &link(&spec, &common.timings, now), now);
         let shared = Arc::new(Shared::new(id, board, &common, first));
-        let mut remote = Self::known(id, spec, created, memory, common, shared, inbox);
-        remote.show(now);
-        remote.take_up_what_was_left(now);
-        remote
+        Self::known(id, spec, created, memory, common, shared, inbox)
+    }
+
+    /// This process looks after it: shows at once what was known, and takes up what was under way.
+    pub(crate) fn running(mut self) -> Self {
+        let now = self.common.clock.now();
+        self.show(now);
+        self.take_up_what_was_left(now);
+        self
     }
 
     /// A remote as it was known.

@@ -400,10 +400,11 @@ impl Remote {
         let Some(ride) = self.rides.get_mut(&id) else { return Need::Nothing };
         let hopeless = state.needs_person();
         if hopeless || now.mono >= ride.patience {
-            let cause = state
-                .cause()
-                .cloned()
-                .unwrap_or(Cause::ConnectTimeout { after: self.common.timings.operation_wait });
+            // Nothing has failed yet: then no more is known than that the link did not come up.
+            let cause = state.cause().cloned().unwrap_or_else(|| {
+                let waited = self.common.timings.operation_wait.as_secs_f64();
+                Cause::NotSendable { what: format!("the link did not come up within {waited} s") }
+            });
             self.step_ride(id, Event::CannotSend { cause }, now);
         } else if !std::mem::replace(&mut ride.pressed, true) {
             self.step(model::link::Event::TryNow, now);

@@ -85,7 +85,7 @@ async fn find(app: &App, remote: &RemoteSnapshot, upid: &str) -> Result<model::T
             kind: read.task_type().into(),
             id: read.id().into(),
             user: read.authid().into(),
-            started: jiff::Timestamp::from_second(read.starttime()).unwrap_or(jiff::Timestamp::UNIX_EPOCH),
+            started: read.starttime(),
             ended: None,
             outcome: TaskOutcome::Unknown,
         });
