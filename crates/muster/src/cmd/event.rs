@@ -10,7 +10,7 @@ use model::Happening;
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
-use super::list::{not_understood, typed};
+use super::list::{not_understood, rows_of, typed};
 use super::{Interrupt, resolve, watch};
 use crate::cli::Common;
 use crate::cli::event::{EventCommand, Ls};
@@ -73,9 +73,9 @@ async fn read(client: &Client, which: &Which, limit: usize) -> Result<(Vec<Value
             ("before", before.map(|b| b.to_string())),
             ("limit", Some(limit.saturating_sub(items.len()).clamp(1, PAGE).to_string())),
         ];
-        let page: Value = client.get(&with_query(&path(&["events"]), &query)).await?;
+        let mut page: Value = client.get(&with_query(&path(&["events"]), &query)).await?;
         let next = page.get("next").and_then(Value::as_i64);
-        let rows = page.get("items").and_then(Value::as_array).cloned().unwrap_or_default();
+        let rows = rows_of(&mut page, "items", client)?;
         let too_old = |row: &Value| {
             let at = row.get("at").and_then(Value::as_str).and_then(|at| at.parse::<Timestamp>().ok());
             which.since.is_some_and(|since| at.is_some_and(|at| at < since))
@@ -108,14 +108,19 @@ async fn list(
         known(kind)?;
     }
     let interrupt = wanted.follow.then(Interrupt::heed);
+    // Before the rest is read, so that what happens meanwhile comes after it; and of all events, so that nothing older
+    // comes when none fits.
+    let newest =
+        if wanted.follow { after(client, 0, 1).await?.first().map_or(0, |event| event.id) } else { 0 };
     let (items, more) = read(client, &which, wanted.limit).await.map_err(|failure| match &wanted.remote {
         Some(name) => super::no_such(failure, "remote", name),
         None => failure,
     })?;
-    let last = items.first().and_then(|e| e.get("id")).and_then(Value::as_i64).unwrap_or(0);
     if !wanted.follow {
         return show(items, more, common, context);
     }
+    let last =
+        items.first().and_then(|e| e.get("id")).and_then(Value::as_i64).map_or(newest, |id| id.max(newest));
     for item in items.iter().rev() {
         line(item, common, context)?;
     }
@@ -139,9 +144,9 @@ pub(super) async fn of_guest(
         &path(&["guests", &remote, &vmid, "events"]),
         &[("limit", Some(limit.clamp(1, PAGE).to_string()))],
     );
-    let page: Value = client.get(&at).await?;
+    let mut page: Value = client.get(&at).await?;
     let more = page.get("next").is_some_and(|next| !next.is_null());
-    show(page.get("items").and_then(Value::as_array).cloned().unwrap_or_default(), more, common, context)
+    show(rows_of(&mut page, "items", client)?, more, common, context)
 }
 
 /// Refuses a kind that no event has: misspelt it would look as if nothing had happened.
@@ -222,6 +227,23 @@ fn line(item: &Value, common: &Common, context: &mut Context<'_>) -> Result<(), 
     context.print(&format!("{at}  {place}{}{}\n", text("sentence"), crate::term::text::safe(&by)))
 }
 
+/// Up to so many events of the fleet that came after one, newest first.
+async fn after(client: &Client, last: i64, limit: usize) -> Result<Vec<Event>, Failure> {
+    let mut all: Vec<Event> = Vec::new();
+    let mut before = None;
+    loop {
+        let wanted = limit.saturating_sub(all.len()).clamp(1, PAGE);
+        let query = [("limit", Some(wanted.to_string())), ("before", before.map(|id: i64| id.to_string()))];
+        let page: EventPage = client.get(&with_query(&path(&["events"]), &query)).await?;
+        let reached = page.items.iter().any(|event| event.id <= last);
+        all.extend(page.items.into_iter().filter(|event| event.id > last));
+        before = page.next;
+        if reached || before.is_none() || all.len() >= limit {
+            return Ok(all);
+        }
+    }
+}
+
 /// What happens from now on; ends only with an error.
 async fn follow(
     client: &Client,
@@ -247,13 +269,12 @@ async fn follow(
         }
         // Without a stream, or once it ended: what came meanwhile is asked for.
         sleep(PAUSE).await;
-        let query = [("limit", Some(PAGE.to_string()))];
-        match client.get::<EventPage>(&with_query(&path(&["events"]), &query)).await {
-            Ok(page) => {
-                for event in page.items.iter().rev().filter(|e| e.id > last && which.fits(e)) {
+        match after(client, last, usize::MAX).await {
+            Ok(events) => {
+                for event in events.iter().rev().filter(|e| which.fits(e)) {
                     line(&serde_json::to_value(event).unwrap_or_default(), common, context)?;
                 }
-                last = last.max(page.items.iter().map(|e| e.id).max().unwrap_or(0));
+                last = events.first().map_or(last, |newest| newest.id);
             }
             Err(failure) if failure.exit == Exit::Unreachable => {}
             Err(failure) => return Err(failure),

@@ -86,15 +86,7 @@ pub(super) async fn read(
             ("limit", Some(wanted.max(1).to_string())),
         ];
         let mut page: Value = client.get(&with_query(path, &parameters)).await?;
-        let rows = match page.get_mut("items").map(Value::take) {
-            Some(Value::Array(rows)) => rows,
-            _ => {
-                return Err(Failure::new(
-                    Exit::Failed,
-                    format!("The answer of {} is no list.", client.name()),
-                ));
-            }
-        };
+        let rows = rows_of(&mut page, "items", client)?;
         let got = rows.len();
         // What moved from one page to the next while they were read stands in both.
         items.extend(
@@ -115,6 +107,17 @@ pub(super) async fn read(
                 counts: page.get_mut("counts").map(Value::take).unwrap_or_default(),
             });
         }
+    }
+}
+
+/// The rows that stand under a name in an answer.
+///
+/// # Errors
+/// There are none: what is no list is not an empty one.
+pub(super) fn rows_of(page: &mut Value, name: &str, client: &Client) -> Result<Vec<Value>, Failure> {
+    match page.get_mut(name).map(Value::take) {
+        Some(Value::Array(rows)) => Ok(rows),
+        _ => Err(Failure::new(Exit::Failed, format!("The answer of {} is no list.", client.name()))),
     }
 }
 

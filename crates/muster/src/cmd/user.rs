@@ -1,14 +1,14 @@
 //! `muster user`: who may sign in to Muster, and what each may do.
 
+use api::Secret;
 use api::session::Session;
 use api::user::{GrantsChange, NewUser, PasswordChange, User};
-use api::{Page, Secret};
 use jiff::Timestamp;
 use model::RemoteId;
 use model::access::{Grant, Grants, Role, Scope};
 use serde_json::{Value, json};
 
-use super::list::{maybe, not_understood, plain, read, typed};
+use super::list::{maybe, not_understood, plain, read, rows_of, typed};
 use super::session::Signed;
 use crate::cli::user::{Password, UserCommand};
 use crate::cli::{Common, SignIn};
@@ -217,9 +217,7 @@ pub(super) async fn remote_names(client: &Client) -> Vec<(u64, String)> {
 pub(super) async fn whole(client: &Client, at: &str) -> Result<Vec<Value>, Failure> {
     match client.get::<Value>(at).await? {
         Value::Array(rows) => Ok(rows),
-        page => serde_json::from_value::<Page<Value>>(page)
-            .map(|page| page.items)
-            .map_err(|_| Failure::new(Exit::Failed, format!("The answer of {} is no list.", client.name()))),
+        mut page => rows_of(&mut page, "items", client),
     }
 }
 

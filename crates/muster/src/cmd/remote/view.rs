@@ -8,7 +8,7 @@ use super::{get, name_of};
 use crate::cli::Common;
 use crate::cli::remote::Named;
 use crate::client::Client;
-use crate::cmd::list::{maybe, not_understood, plain, typed};
+use crate::cmd::list::{maybe, not_understood, plain, rows_of, typed};
 use crate::cmd::sheet::{Facts, Sheet, add, when};
 use crate::context::Context;
 use crate::exit::Exit;
@@ -292,8 +292,8 @@ pub(super) async fn coverage(
     common: &Common,
     context: &mut Context<'_>,
 ) -> Result<Exit, Failure> {
-    let value = get(client, named).await?;
-    let rows = value.get("coverage").and_then(Value::as_array).cloned().unwrap_or_default();
+    let mut value = get(client, named).await?;
+    let rows = rows_of(&mut value, "coverage", client)?;
     if common.json() {
         // Rows have an id and a name, as everywhere.
         let items: Vec<Value> = rows
