@@ -126,6 +126,8 @@ async fn of_two_servers_on_one_database_the_other_goes_on_when_one_is_killed() {
         assert_eq!((refused.status, &refused.body["type"]), (409, &json!("urn:muster:run_elsewhere")));
         let at = told["run_by"]["address"].as_str().unwrap();
         assert!(refused.body["remedy"].as_str().unwrap().contains(at), "{}", refused.text);
+        let shown = common::muster(&["remote", "show", name, "--data-dir", &b.dir_text()]).await;
+        assert!(shown.out.contains("looked after by") && shown.out.contains(at), "{shown:?}");
         for path in ["disconnect", "connect", "try"] {
             let path = format!("/api/v1/remotes/{name}/{path}");
             let refused = b.call(Method::POST, &path, Some(json!({}))).await;

@@ -1,0 +1,286 @@
+//! What is done to guests: which is meant, how it ends, what waits.
+
+use std::time::Duration;
+
+use muster::term::ask::Scripted;
+use serde_json::json;
+
+use crate::fake::{Fake, Reply, guest, operation, page, remote};
+use crate::support::{answering, interrupt, running, two_webs};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_guest_is_the_only_one_or_none() {
+    let fake = Fake::start(|asked, _| match asked.path.as_str() {
+        "/api/v1/guests" => two_webs(asked),
+        "/api/v1/operations" => Reply::Json(
+            202,
+            operation("1", 201, "db", "start", json!({ "state": "succeeded", "success": true })),
+        ),
+        _ => Reply::Problem(404, json!({ "detail": "there is no such thing" })),
+    });
+    for text in ["web", "101"] {
+        let run = fake.muster(&["guest", "start", text]).await;
+        assert_eq!(run.code, 2, "{text}: {run:?}");
+        assert!(run.err.contains("home/101  web") && run.err.contains("site/"), "{text}: {run:?}");
+        assert!(run.err.contains("REMOTE/VMID"), "{run:?}");
+    }
+    let run = fake.muster(&["guest", "start", "nas"]).await;
+    assert_eq!(run.code, 2, "{run:?}");
+    assert!(run.err.contains("no guest “nas”"), "{run:?}");
+    assert!(fake.mutations().is_empty(), "nothing was sent");
+
+    let run = fake.muster(&["guest", "start", "db"]).await;
+    assert_eq!(run.code, 0, "{run:?}");
+    let sent = fake.mutations();
+    assert_eq!((sent.len(), &sent[0].body["vmid"], &sent[0].body["remote"]), (1, &json!(201), &json!("2")));
+    assert!(run.out.contains("start container db (site/201): done"), "{run:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lost_answer_is_asked_for_once_more_with_the_same_key() {
+    let once = Fake::start(|asked, _| match (asked.method.as_str(), asked.path.as_str()) {
+        ("GET", "/api/v1/guests") => two_webs(asked),
+        _ => Reply::Json(
+            202,
+            operation("1", 201, "db", "start", json!({ "state": "succeeded", "success": true })),
+        ),
+    });
+    let lost = std::sync::atomic::AtomicUsize::new(0);
+    let flaky = Fake::start(move |asked, _| match (asked.method.as_str(), asked.path.as_str()) {
+        ("GET", "/api/v1/guests") => two_webs(asked),
+        _ if lost.fetch_add(1, std::sync::atomic::Ordering::Relaxed) == 0 => Reply::Nothing,
+        _ => Reply::Json(
+            202,
+            operation("1", 201, "db", "start", json!({ "state": "succeeded", "success": true })),
+        ),
+    });
+    for (fake, times) in [(once, 1), (flaky, 2)] {
+        let run = fake.muster(&["guest", "start", "db"]).await;
+        assert_eq!(run.code, 0, "{run:?}");
+        let keys: Vec<_> = fake.mutations().into_iter().map(|m| m.key.unwrap()).collect();
+        assert_eq!(keys.len(), times, "{keys:?}");
+        assert!(keys.iter().all(|k| *k == keys[0] && k.len() >= 16), "{keys:?}");
+    }
+    let dead = Fake::start(|asked, _| match asked.method.as_str() {
+        "GET" => two_webs(asked),
+        _ => Reply::Nothing,
+    });
+    let run = dead.muster(&["guest", "start", "db"]).await;
+    assert_eq!(run.code, 7, "nobody knows whether it was done: {run:?}");
+    assert_eq!(dead.mutations().len(), 2);
+    assert!(run.err.contains("muster operation ls"), "{run:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn several_guests_have_each_their_own_end() {
+    let fake = Fake::start(|asked, _| {
+        let vmid = asked.body["vmid"].as_u64().unwrap_or(0);
+        match (asked.method.as_str(), asked.path.as_str()) {
+            ("GET", "/api/v1/guests") => Reply::Json(
+                200,
+                page(&[
+                    guest((1, "home"), 101, "web", "running"),
+                    guest((1, "home"), 102, "db", "running"),
+                    guest((1, "home"), 103, "nas", "running"),
+                ]),
+            ),
+            ("POST", _) if vmid == 101 => Reply::Json(
+                202,
+                operation("1", 101, "web", "stop", json!({ "state": "succeeded", "success": true })),
+            ),
+            ("POST", _) if vmid == 102 => Reply::Json(
+                202,
+                operation(
+                    "2",
+                    102,
+                    "db",
+                    "stop",
+                    json!({
+                        "state": "failed", "detail": { "why": "task", "exit": "no" }, "sentence": "failed: no",
+                    }),
+                ),
+            ),
+            ("POST", _) => Reply::Problem(
+                403,
+                json!({ "detail": "an operator on home may do that", "remedy": "Ask for the role." }),
+            ),
+            _ => Reply::Problem(404, json!({ "detail": "there is no such thing" })),
+        }
+    });
+    let run = fake.muster(&["guest", "stop", "--query", "tag:lab"]).await;
+    assert_eq!(run.code, 2, "a script has to say --yes: {run:?}");
+    assert!(run.err.contains("--yes") && run.err.contains("home/103"), "{run:?}");
+    let run = fake.muster(&["guest", "stop", "--query", "tag:lab", "--dry-run"]).await;
+    assert_eq!(run.code, 0, "{run:?}");
+    assert!(run.out.contains("home/102") && run.err.contains("Nothing was done"), "{run:?}");
+    assert!(fake.mutations().is_empty());
+
+    let run = fake.muster(&["guest", "stop", "--query", "tag:lab", "--yes"]).await;
+    assert_eq!(run.code, 3, "{run:?}");
+    assert!(run.out.contains("container web (home/101): done"), "{run:?}");
+    assert!(run.err.contains("db (home/102): failed: no") && run.err.contains("TASK ERROR: no"), "{run:?}");
+    assert!(run.err.contains("nas (home/103)") && run.err.contains("an operator on home"), "{run:?}");
+    let run = fake.muster(&["guest", "stop", "--query", "tag:lab", "--yes", "-o", "json"]).await;
+    assert_eq!((run.code, &run.json()["total"]), (3, &json!(3)), "{run:?}");
+    let states: Vec<_> = run.json()["items"].as_array().unwrap().iter().map(|i| i["state"].clone()).collect();
+    assert_eq!(states, ["succeeded", "failed", "refused"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn refusals_end_with_their_codes_and_say_what_to_do() {
+    let fake = Fake::start(|asked, _| match asked.path.as_str() {
+        "/api/v1/remotes/unseen" => Reply::Problem(404, json!({ "detail": "There is no such remote." })),
+        "/api/v1/remotes/out" => Reply::Problem(401, json!({ "detail": "not signed in" })),
+        "/api/v1/remotes/small" => Reply::Problem(403, json!({ "detail": "an administrator may do that" })),
+        "/api/v1/remotes/web" => Reply::Text(200, "<html>hello</html>"),
+        "/api/v1/guests" => Reply::Problem(
+            400,
+            json!({ "type": "urn:muster:query",
+                "detail": "no key is called “stat”", "remedy": "Did you mean “status”?",
+                "at": { "start": 8, "end": 12 },
+            }),
+        ),
+        _ => Reply::Problem(500, json!({ "detail": "a fault of Muster" })),
+    });
+    for (name, code, words) in [
+        ("unseen", 2, "muster remote ls"),
+        ("out", 4, "muster login"),
+        ("small", 5, "muster user role"),
+        ("web", 1, "is not Muster"),
+        ("broken", 1, "A fault of Muster."),
+    ] {
+        let run = fake.muster(&["remote", "show", name, "-o", "json"]).await;
+        assert_eq!((run.code, run.out.as_str()), (code, ""), "{name}: {run:?}");
+        assert!(run.err.contains(words), "{name}: {words} in {run:?}");
+    }
+    let run = fake.muster(&["guest", "ls", "type:ct", "stat:running"]).await;
+    assert_eq!(run.code, 2, "{run:?}");
+    assert!(run.err.contains("  type:ct stat:running\n          ^^^^\n"), "{}", run.err);
+    assert!(run.err.contains("hint: Did you mean “status”?"), "{run:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_waits_says_that_it_goes_on() {
+    let fake = Fake::start(|asked, _| match (asked.method.as_str(), asked.path.as_str()) {
+        ("GET", "/api/v1/guests") => two_webs(asked),
+        _ => Reply::Json(
+            202,
+            operation(
+                "42",
+                201,
+                "db",
+                "shutdown",
+                json!({
+                    "state": "running", "final": false, "sentence": "its task runs",
+                }),
+            ),
+        ),
+    });
+    let run =
+        fake.muster(&["guest", "shutdown", "db", "--wait", "1", "--timeout", "3m", "--force-stop"]).await;
+    assert_eq!(run.code, 7, "{run:?}");
+    assert!(
+        run.err.contains("muster operation follow 42")
+            && run.err.contains("its task still runs; the 1 s given with --wait have passed"),
+        "what is known to run is not called unknown: {run:?}"
+    );
+    let run = fake.muster(&["guest", "shutdown", "db", "--wait", "1", "-o", "json"]).await;
+    assert_eq!((run.code, &run.json()["state"]), (7, &json!("running")), "a script can tell: {run:?}");
+    let sent = fake.mutations().len();
+    assert_eq!(fake.mutations()[0].body["options"], json!({ "timeout_seconds": 180, "force_stop": true }));
+    assert_eq!(sent, 2);
+    let run = fake.muster(&["guest", "shutdown", "db", "--no-wait"]).await;
+    assert_eq!(run.code, 0, "{run:?}");
+    assert!(run.out.contains("muster operation follow 42"), "{run:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ctrl_c_ends_the_waiting_and_not_the_operation() {
+    let going_on = || {
+        operation(
+            "42",
+            201,
+            "db",
+            "shutdown",
+            json!({
+                "state": "running", "final": false, "sentence": "its task runs",
+            }),
+        )
+    };
+    let fake = Fake::start(move |asked, _| match (asked.method.as_str(), asked.path.as_str()) {
+        ("GET", "/api/v1/guests") => two_webs(asked),
+        ("GET", "/api/v1/guests/2/201") => {
+            let mut detail = guest((2, "site"), 201, "db", "running");
+            let more = json!({
+                "actions": [], "operation": going_on(), "status": { "seen": null }, "config": { "seen": null },
+                "pending": { "seen": null }, "interfaces": { "seen": null }, "link": remote(2, "site", true)["link"],
+            });
+            detail.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            Reply::Json(200, detail)
+        }
+        _ => Reply::Json(202, going_on()),
+    });
+    let dir = fake.dir();
+    let (child, _) = running(&["guest", "shutdown", "db", "--data-dir", dir.to_str().unwrap()]);
+    while fake.asked().iter().filter(|a| a.path.starts_with("/api/v1/operations/")).count() < 2 {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let (code, err) = interrupt(child).await;
+    assert_eq!(code, 7, "{err}");
+    assert!(err.contains("interrupted") && err.contains("muster operation follow 42"), "{err}");
+    assert_eq!(fake.mutations().len(), 1, "nothing was sent to end it");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_shutdown_that_takes_too_long_offers_to_stop() {
+    let fake = Fake::start(|asked, _| match (asked.method.as_str(), asked.body["action"].as_str()) {
+        ("GET", _) => two_webs(asked),
+        (_, Some("stop")) => Reply::Json(
+            202,
+            operation("2", 201, "db", "stop", json!({ "state": "succeeded", "success": true })),
+        ),
+        _ => Reply::Json(
+            202,
+            operation(
+                "1",
+                201,
+                "db",
+                "shutdown",
+                json!({
+                    "state": "failed", "detail": { "why": "task", "exit": "got timeout" }, "sentence": "failed: got timeout",
+                }),
+            ),
+        ),
+    });
+    let mut ask = Scripted::answering(["no"]);
+    let (code, _, err) = answering(&fake, &["guest", "shutdown", "db"], &mut ask).await;
+    assert_eq!((code, fake.mutations().len()), (1, 1), "{err}");
+    let mut ask = Scripted::answering(["yes"]);
+    let (code, out, err) = answering(&fake, &["guest", "shutdown", "db"], &mut ask).await;
+    assert_eq!((code, fake.mutations().len()), (0, 3), "{err}");
+    assert!(err.contains("got timeout") && out.contains("stop container db (site/201): done"), "{out}{err}");
+    assert!(ask.heard[0].contains("Stop it now? What it has not written is lost."), "{:?}", ask.heard);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_operation_is_named_by_the_end_of_its_id() {
+    let ids = ["7353666445783041", "7353666445783042", "7353666444783042"];
+    let done = |id: &str| operation(id, 201, "db", "start", json!({ "state": "succeeded", "success": true }));
+    let fake = Fake::start(move |asked, _| match asked.path.as_str() {
+        "/api/v1/operations" => Reply::Json(200, page(&ids.map(done))),
+        path => match ids.iter().find(|id| path == format!("/api/v1/operations/{id}")) {
+            Some(id) => Reply::Json(200, done(id)),
+            None => Reply::Problem(404, json!({ "title": "There is no such operation." })),
+        },
+    });
+    for text in ["783041", "…783041", "41", ids[0]] {
+        let run = fake.muster(&["operation", "show", text]).await;
+        assert_eq!(run.code, 0, "{text}: {run:?}");
+        assert!(run.out.contains(ids[0]), "{text}: {run:?}");
+    }
+    let run = fake.muster(&["operation", "follow", "783042"]).await;
+    assert_eq!(run.code, 2, "{run:?}");
+    assert!(run.err.contains(ids[1]) && run.err.contains(ids[2]), "both are named: {run:?}");
+    let run = fake.muster(&["operation", "show", "9"]).await;
+    assert_eq!(run.code, 2, "{run:?}");
+}
