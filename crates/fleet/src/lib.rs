@@ -39,7 +39,7 @@ pub use figures::{FacetFigures, LATENCY_BOUNDS};
 pub use fleet::{Fleet, NoSuchRemote};
 pub use journal::{Fact, Forgetful, Journal, JournalError, Receipt, Recorded};
 pub use lease::{LeaseHealth, ProcessSeen, Who};
-pub use manage::{AddError, RemoveError, RestoreError};
+pub use manage::{AddError, RemoveError, RestoreError, check_name};
 pub use model::rows::{
     Cluster, GuestRow, HaRow, Interface, NodeRow, Standing, StorageRow, Traffic, UnreadableRow,
 };

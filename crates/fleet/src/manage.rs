@@ -94,9 +94,19 @@ pub(crate) struct Ready {
     pub(crate) remote: Box<Remote>,
 }
 
-fn check_name(name: &str) -> Result<(), String> {
+/// Whether a remote may be called so.
+///
+/// # Errors
+/// What is wrong with the name.
+pub fn check_name(name: &str) -> Result<(), String> {
     if name.trim().is_empty() || name.chars().any(|c| c.is_control() || c == '/') {
         return Err("a remote needs a name without slashes or control characters".to_owned());
+    }
+    if name.trim().parse::<u64>().is_ok() {
+        return Err(format!(
+            "{} is a number, and numbers are the ids of remotes: a name needs something else besides",
+            name.trim()
+        ));
     }
     Ok(())
 }
@@ -429,7 +439,10 @@ impl Fleet {
     async fn edit_now(&self, id: RemoteId, edit: RemoteEdit, author: &Author) -> Result<(), EditError> {
         let _changing = self.inner.changing.lock().await;
         if let Some(name) = &edit.name {
-            check_name(name).map_err(EditError::Name)?;
+            // Whoever keeps the name it has need not choose another one.
+            if self.remotes().get(&id).is_none_or(|handle| handle.name != *name) {
+                check_name(name).map_err(EditError::Name)?;
+            }
             if self.is_taken(name, Some(id)) {
                 return Err(EditError::Name(format!("a remote is already called {name}")));
             }

@@ -7,11 +7,13 @@ use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
 use api::Secret;
+use api::problem::Candidate;
 use api::setup::SetupLink;
 use axum::Router;
-use fleet::{Clock, Fleet};
+use fleet::{Clock, Fleet, FleetSnapshot, RemoteSnapshot};
+use http::StatusCode;
 use jiff::Timestamp;
-use model::access::Grants;
+use model::access::{Grants, Visible};
 use model::{Now, RemoteId};
 use sha2::{Digest, Sha256};
 use store::{SecretId, Store, Write};
@@ -195,11 +197,18 @@ impl App {
         digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
-    /// The remote of that number or name, whoever asks.
+    /// The remote of that number or name, whoever asks; `None` too when the text is one's number and another's name.
     #[must_use]
     pub fn remote_called(&self, text: &str) -> Option<RemoteId> {
-        let by_number = text.parse().ok().map(RemoteId).filter(|id| self.fleet().remote(*id).is_some());
-        by_number.or_else(|| self.fleet().snapshot().remote_named(text).map(|remote| remote.id))
+        self.remote_meant(text, &Visible::All).ok()
+    }
+
+    /// The remote that somebody who may see `visible` means by a number or name.
+    ///
+    /// # Errors
+    /// 404 when there is none that they may see; 422 with both when the text is one's number and another's name.
+    pub(crate) fn remote_meant(&self, text: &str, visible: &Visible) -> Result<RemoteId, Problem> {
+        meant(&self.fleet().snapshot(), text, visible)
     }
 
     /// Whether nobody can govern this installation yet.
@@ -289,6 +298,40 @@ impl App {
     }
 }
 
+/// A remote's number, as Muster writes it: `007` and `+7` are no numbers.
+pub(crate) fn number(text: &str) -> Option<RemoteId> {
+    text.parse().ok().map(RemoteId).filter(|id| id.to_string() == text)
+}
+
+/// What [`App::remote_meant`] says. No remote is given a number for a name any more; some may have one from before.
+fn meant(snapshot: &FleetSnapshot, text: &str, visible: &Visible) -> Result<RemoteId, Problem> {
+    let seen = |remote: &&Arc<RemoteSnapshot>| visible.sees(remote.id);
+    let by_number = number(text).and_then(|id| snapshot.remote(id)).filter(seen);
+    let by_name = snapshot.remote_named(text).filter(seen);
+    match (by_number, by_name) {
+        (Some(one), Some(other)) if one.id != other.id => Err(Problem::new(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "ambiguous",
+            "That is the number of one remote and the name of another.",
+        )
+        .detail(format!(
+            "{text} is the number of the remote {}, and the name of the remote {}.",
+            one.name, other.id
+        ))
+        .remedy(format!(
+            "Say {} or {}; and give the one that is called {text} another name.",
+            one.name, other.id
+        ))
+        .candidates([one, other].map(|remote| Candidate {
+            id: remote.id.to_string(),
+            name: remote.name.to_string(),
+            kind: "remote".to_owned(),
+        }))),
+        (Some(one), _) | (None, Some(one)) => Ok(one.id),
+        (None, None) => Err(Problem::not_found("remote")),
+    }
+}
+
 /// Reads anew who there is whenever another process has changed that.
 async fn keep_up(inner: Weak<Inner>, mut changed: watch::Receiver<i64>) {
     let mut again = false;
@@ -319,4 +362,40 @@ async fn fingerprint_key(store: &Store) -> Result<Zeroizing<Vec<u8>>, Problem> {
     let key = Zeroizing::new(store::Keys::generate()?.to_vec());
     store.write(vec![Write::Secret { id, plain: key.clone() }]).await?;
     Ok(key)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn named(names: &[(u64, &str)]) -> FleetSnapshot {
+        let bare = |(id, name): &(u64, &str)| {
+            Arc::new(RemoteSnapshot::bare(RemoteId(*id), (*name).into(), Timestamp::UNIX_EPOCH))
+        };
+        FleetSnapshot { revision: 1, remotes: names.iter().map(bare).collect() }
+    }
+
+    #[test]
+    fn a_number_is_a_number_only_as_it_is_written() {
+        let fleet = named(&[(2, "alpha"), (3, "002"), (4, "+2")]);
+        let meant = |text: &str| meant(&fleet, text, &Visible::All).ok();
+        assert_eq!(meant("2"), Some(RemoteId(2)));
+        assert_eq!(meant("alpha"), Some(RemoteId(2)));
+        assert_eq!(meant("002"), Some(RemoteId(3)));
+        assert_eq!(meant("+2"), Some(RemoteId(4)));
+        assert_eq!((meant("003"), meant("02"), meant("")), (None, None, None));
+    }
+
+    #[test]
+    fn a_number_that_is_the_name_of_another_is_asked_about() {
+        let fleet = named(&[(2, "alpha"), (3, "2"), (4, "4")]);
+        let problem = meant(&fleet, "2", &Visible::All).unwrap_err();
+        assert_eq!((problem.status().as_u16(), problem.code()), (422, "ambiguous"));
+        assert_eq!(meant(&fleet, "4", &Visible::All).ok(), Some(RemoteId(4)), "both are the same");
+        // Nobody hears of what they may not see.
+        let only = |id| Visible::Remotes([RemoteId(id)].into());
+        assert_eq!(meant(&fleet, "2", &only(2)).ok(), Some(RemoteId(2)));
+        assert_eq!(meant(&fleet, "2", &only(3)).ok(), Some(RemoteId(3)));
+        assert_eq!(meant(&fleet, "2", &only(4)).unwrap_err().code(), "not_found");
+    }
 }

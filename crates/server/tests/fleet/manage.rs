@@ -35,7 +35,9 @@ async fn edited() {
     let back = patch("/remotes/lab", json!({"interval_seconds": null})).await.ok();
     assert_eq!(back["name"], "lab");
     patch("/remotes/lab", json!({"interval_seconds": 0.5})).await.refused(422, "invalid");
-    patch("/remotes/lab", json!({"name": "a/b"})).await.refused(409, "name");
+    for name in ["a/b", "7", "007", "+7", " 7 "] {
+        patch("/remotes/lab", json!({"name": name})).await.refused(409, "name");
+    }
     patch("/remotes/lab", json!({"web_url": "javascript:alert(1)"})).await.refused(422, "invalid");
     let events = house.get("/events?kind=remote_edited").await.ok();
     assert_eq!(events["items"][0]["author"]["name"].as_str().unwrap(), "ada (token test)");

@@ -49,6 +49,9 @@ async fn by_password_with_a_token_made_for_it() {
 
     // What the token may do has to be said; saying nothing makes none.
     house.post(&at(&state, "finish"), json!({"name": "home"})).await.refused(422, "rights");
+    // A number is the id of some remote, and no name; that is said before anything is made.
+    let numbered = json!({"name": "007", "keep": "token", "rights": "operate"});
+    house.post(&at(&state, "finish"), numbered).await.refused(409, "name");
     assert!(house.tokens().is_empty());
     let wish = json!({"name": "home", "keep": "token", "rights": "operate"});
     let finished = house.post(&at(&state, "finish"), wish).await.ok();

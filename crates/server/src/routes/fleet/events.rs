@@ -2,6 +2,7 @@
 
 use api::event::{Event, EventPage, EventQuery};
 use axum::extract::State;
+use http::StatusCode;
 use model::access::Act;
 use model::{RemoteId, Vmid};
 use store::{EventFilter, EventRecord};
@@ -10,7 +11,7 @@ use utoipa_axum::routes;
 
 use super::limit;
 use super::operations::remotes_of;
-use crate::app::App;
+use crate::app::{App, number};
 use crate::caller::Caller;
 use crate::extract::{Json, Query};
 use crate::guard::guard;
@@ -41,18 +42,16 @@ async fn list(
     Query(query): Query<EventQuery>,
 ) -> Result<Json<EventPage>, Problem> {
     let remote = match query.remote.as_deref().filter(|text| !text.is_empty()) {
-        Some(text) => {
-            let id = app.remote_called(text).or_else(|| removed(text)).filter(|id| caller.grants.sees(*id));
-            Some(id.ok_or_else(|| Problem::not_found("remote"))?)
-        }
+        Some(text) => Some(match (app.remote_meant(text, &caller.visible()), number(text)) {
+            // The number of a remote that may be gone: its history stays.
+            (Err(absent), Some(id)) if absent.status() == StatusCode::NOT_FOUND && caller.grants.sees(id) => {
+                id
+            }
+            (meant, _) => meant?,
+        }),
         None => None,
     };
     page(&app, &caller, &query, remote, query.vmid).await.map(Json)
-}
-
-/// The number of a remote that may be gone: its history stays.
-fn removed(text: &str) -> Option<RemoteId> {
-    text.parse().ok().map(RemoteId)
 }
 
 /// A page of what the caller may see.

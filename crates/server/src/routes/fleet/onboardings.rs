@@ -67,7 +67,7 @@ async fn begin(
             (Purpose::Add, read(&wanted.address)?, None)
         }
         Some(text) => {
-            let id = app.remote_called(text).ok_or_else(|| Problem::not_found("remote"))?;
+            let id = app.remote_meant(text, &caller.visible())?;
             caller.needs(Act::Remotes, Some(id))?;
             let remote = super::remote(&app, id)?;
             super::ours(&remote)?;
@@ -282,13 +282,14 @@ async fn settle(
     let name = match (place.again, wanted.name.as_deref().map(str::trim).filter(|name| !name.is_empty())) {
         (Some(id), _) => super::remote(app, id)?.name.to_string(),
         (None, Some(name)) => name.to_owned(),
-        (None, None) => {
-            signed_in.suggested_name.clone().unwrap_or_else(|| onboarding.address().host.to_string())
-        }
+        (None, None) => suggested(signed_in).unwrap_or_else(|| onboarding.address().host.to_string()),
     };
-    if place.again.is_none() && app.fleet().snapshot().remote_named(&name).is_some() {
+    if place.again.is_none() {
         // Said before a token is made on the host.
-        return Err(fleet::AddError::Name(format!("a remote is already called {name}")).into());
+        fleet::check_name(&name).map_err(fleet::AddError::Name)?;
+        if app.fleet().snapshot().remote_named(&name).is_some() {
+            return Err(fleet::AddError::Name(format!("a remote is already called {name}")).into());
+        }
     }
     let keep = match wanted.keep {
         Keep::Password => onboard::Keep::Given,
@@ -450,6 +451,11 @@ fn realm(realm: &onboard::Realm) -> Realm {
     }
 }
 
+/// What it may be called, by its own name.
+fn suggested(facts: &onboard::SignedIn) -> Option<String> {
+    facts.suggested_name.clone().filter(|name| fleet::check_name(name).is_ok())
+}
+
 fn told_signed_in(facts: &onboard::SignedIn) -> SignedIn {
     let offer = |offer: &onboard::Offer| {
         let rights = offer.rights?;
@@ -474,7 +480,7 @@ fn told_signed_in(facts: &onboard::SignedIn) -> SignedIn {
         cluster: facts.cluster.as_deref().map(Text::from),
         nodes: facts.nodes.iter().map(|node| node.name.as_str().into()).collect(),
         identity: Some(Text::from(facts.identity.to_string())),
-        suggested_name: facts.suggested_name.clone(),
+        suggested_name: suggested(facts),
         offers: facts.offers.iter().filter_map(offer).collect(),
     }
 }

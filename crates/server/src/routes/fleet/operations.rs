@@ -63,7 +63,7 @@ async fn create(
     caller: Caller,
     Json(wanted): Json<OperationRequest>,
 ) -> Result<Response, Problem> {
-    let id = app.remote_called(&wanted.remote).ok_or_else(|| Problem::not_found("remote"))?;
+    let id = app.remote_meant(&wanted.remote, &caller.visible())?;
     caller.needs(Act::Power, Some(id))?;
     let remote = super::remote(&app, id)?;
     let asked = app.changing().operate(id, wanted.vmid, wanted.action, wanted.options, caller.author()).await;
