@@ -306,6 +306,7 @@ struct Held {
     ids: BTreeMap<String, Vec<String>>,
     guests: Option<usize>,
     remotes: Option<usize>,
+    revisions: BTreeSet<u64>,
     everything: String,
 }
 
@@ -349,6 +350,7 @@ impl Held {
             }
             StreamMessage::List(list) => {
                 self.ids.insert(format!("list {}", list.list), list.order.unwrap());
+                self.revisions.insert(list.revision);
             }
             // The history is not told again: it is read.
             StreamMessage::Reset(_) => {
@@ -391,6 +393,8 @@ impl Held {
         }
         let guests = read("/api/v1/guests?limit=1000".to_owned()).await.len();
         assert_eq!((self.guests, self.remotes), (Some(guests), Some(seen.len())), "{grants:?}");
+        let revision = somebody.get("/api/v1/guests?limit=1").await.json["revision"].as_u64().unwrap();
+        assert_eq!(self.revisions, BTreeSet::from([revision]), "{grants:?}");
         for (id, name) in scene.site.remotes() {
             assert!(name == "home" || seen.contains(&id) || !self.everything.contains(name), "{grants:?}");
         }

@@ -121,7 +121,7 @@ impl List {
             return None;
         }
         self.told = Some(Told { rows, total, counts: counts.clone() });
-        let revision = snapshot.revision;
+        let revision = snapshot.revision_for(visible);
         Some(ListChanges { list: name.to_owned(), upserted, removed, order, total, counts, revision })
     }
 }
