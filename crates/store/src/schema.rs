@@ -16,11 +16,14 @@ pub(crate) struct Migration {
 }
 
 /// All of them, from 1, without gaps.
-pub(crate) const MIGRATIONS: &[Migration] =
-    &[Migration { number: 1, sql: FIRST }, Migration { number: 2, sql: SHARED }];
+pub(crate) const MIGRATIONS: &[Migration] = &[
+    Migration { number: 1, sql: FIRST },
+    Migration { number: 2, sql: SHARED },
+    Migration { number: 3, sql: SERVED },
+];
 
 /// The newest schema that this program knows.
-pub(crate) const KNOWN: i64 = 2;
+pub(crate) const KNOWN: i64 = 3;
 
 const FIRST: &str = "
 CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL);
@@ -100,6 +103,14 @@ CREATE TABLE processes (
 ALTER TABLE remotes ADD COLUMN term {int} NOT NULL DEFAULT 0;
 ALTER TABLE remotes ADD COLUMN written {int} NOT NULL DEFAULT 0;
 INSERT INTO counters (name, value) VALUES ('process', 0), ('people', 0);
+";
+
+/// Open operations and former lives are found by an index of their own; a process says that it waits for the others.
+const SERVED: &str = "
+ALTER TABLE processes ADD COLUMN settles {int} NOT NULL DEFAULT 0;
+DROP INDEX operations_open;
+CREATE INDEX operations_open ON operations (remote, requested) WHERE open = 1;
+CREATE INDEX observed_past ON observed (at) WHERE kind = 'guest_past';
 ";
 
 /// How a column's values travel between engines.
@@ -226,6 +237,7 @@ pub(crate) const TABLES: &[(&str, &[(&str, Column)])] = {
                 ("started", Int),
                 ("seen", Int),
                 ("expires", Int),
+                ("settles", Int),
             ],
         ),
     ]
@@ -401,6 +413,30 @@ mod tests {
         found.sort();
         listed.sort();
         assert_eq!(found, listed);
+    }
+
+    #[tokio::test]
+    async fn what_an_older_schema_held_is_there_under_the_newest() {
+        let (_dir, mut c) = fresh().await;
+        migrate(&mut c, Engine::Sqlite, 0, &MIGRATIONS[..2]).await.unwrap();
+        for sql in [
+            "INSERT INTO processes (id, home, name, number, started, seen, expires) VALUES ('a', 'h', 'n', 1, 2, 3, 4)",
+            "INSERT INTO operations (id, remote, instance, open, requested, body) VALUES (7, 1, 'a', 1, 5, '{}')",
+            "INSERT INTO observed (remote, kind, key, at, body) VALUES (1, 'guest_past', '101/1', 6, '{}')",
+        ] {
+            sqlx::raw_sql(sql).execute(&mut c).await.unwrap();
+        }
+        migrate(&mut c, Engine::Sqlite, 2, MIGRATIONS).await.unwrap();
+        assert_eq!(look(&mut c, Engine::Sqlite).await.unwrap(), Found::Ours(KNOWN));
+        for (sql, wanted) in [
+            ("SELECT settles FROM processes WHERE id = 'a'", 0),
+            ("SELECT id FROM operations INDEXED BY operations_open WHERE open = 1 AND remote = 1", 7),
+            ("SELECT at FROM observed INDEXED BY observed_past WHERE kind = 'guest_past' AND at < 9", 6),
+        ] {
+            let found: i64 = sqlx::query(sql).fetch_one(&mut c).await.unwrap().get(0);
+            assert_eq!(found, wanted, "{sql}");
+        }
+        c.close().await.unwrap();
     }
 
     #[tokio::test]

@@ -169,22 +169,7 @@ impl Store {
     /// # Errors
     /// When the database cannot be read.
     pub async fn operations(&self, filter: OperationFilter) -> Result<Vec<OperationRecord>, ReadError> {
-        let mut select = Select::new(OPERATION);
-        select.and_int("open =", filter.open.map(i64::from));
-        select.and_in("remote", filter.remotes.as_deref());
-        select.and_int("vmid =", filter.vmid.map(|vmid| i64::from(vmid.0)));
-        if let Some(instance) = filter.instance {
-            select.and("instance =", Value::Text(instance));
-        }
-        if let Some((at, id)) = filter.before {
-            select.values.push(Value::Int(ms(at)));
-            select.values.push(Value::Int(bits(id.0)));
-            let n = select.values.len();
-            let _ =
-                write!(select.sql, " AND (requested < ${0} OR (requested = ${0} AND id < ${1}))", n - 1, n);
-        }
-        select.end("requested DESC, id DESC", filter.limit);
-        select.run(self).await?.iter().map(operation_row).collect()
+        operations(filter).run(self).await?.iter().map(operation_row).collect()
     }
 
     /// One operation.
@@ -273,6 +258,30 @@ impl Store {
     }
 }
 
+/// What [`Store::operations`] asks.
+fn operations(filter: OperationFilter) -> Select {
+    let mut select = Select::new(OPERATION);
+    match filter.open {
+        // In the text: the index of the open ones serves no value that is bound.
+        Some(true) => select.sql.push_str(" AND open = 1"),
+        Some(false) => select.sql.push_str(" AND open = 0"),
+        None => {}
+    }
+    select.and_in("remote", filter.remotes.as_deref());
+    select.and_int("vmid =", filter.vmid.map(|vmid| i64::from(vmid.0)));
+    if let Some(instance) = filter.instance {
+        select.and("instance =", Value::Text(instance));
+    }
+    if let Some((at, id)) = filter.before {
+        select.values.push(Value::Int(ms(at)));
+        select.values.push(Value::Int(bits(id.0)));
+        let n = select.values.len();
+        let _ = write!(select.sql, " AND (requested < ${0} OR (requested = ${0} AND id < ${1}))", n - 1, n);
+    }
+    select.end("requested DESC, id DESC", filter.limit);
+    select
+}
+
 fn event_row(row: &AnyRow) -> Result<(i64, EventRecord), StoreError> {
     let record = EventRecord {
         at: time(row.try_get(1)?)?,
@@ -299,4 +308,32 @@ fn operation_row(row: &AnyRow) -> Result<OperationRecord, StoreError> {
         requested: time(row.try_get(5)?)?,
         body: row.try_get(6)?,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::place::{Engine, Place, Route};
+    use crate::schema;
+
+    #[tokio::test]
+    async fn open_operations_are_found_by_their_index() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut c = Route::to(&Place::Sqlite(dir.path().join("x.db"))).unwrap().connect().await.unwrap();
+        schema::migrate(&mut c, Engine::Sqlite, 0, schema::MIGRATIONS).await.unwrap();
+        let filter = OperationFilter {
+            open: Some(true),
+            remotes: Some(vec![RemoteId(1)]),
+            limit: 9,
+            ..Default::default()
+        };
+        let select = operations(filter);
+        let rows = sqlx::query(AssertSqlSafe(format!("EXPLAIN QUERY PLAN {}", select.sql)))
+            .bind(9_i64)
+            .fetch_all(&mut c)
+            .await
+            .unwrap();
+        let plan: Vec<String> = rows.iter().map(|row| row.get(3)).collect();
+        assert!(plan.iter().any(|step| step.contains("operations_open")), "{plan:?}");
+    }
 }

@@ -18,7 +18,7 @@ pub async fn a_newer_or_foreign_database_is_refused(ground: &Ground<'_>) {
     store.close().await;
     execute(&place, "UPDATE meta SET value = '99' WHERE name = 'schema'").await;
     let before = contents(&place);
-    let wanted = OpenError::Newer { found: 99, known: 2 };
+    let wanted = OpenError::Newer { found: 99, known: 3 };
     assert_eq!(Store::open(place.clone(), keys(), timings()).await.unwrap_err(), wanted);
     assert_eq!(Store::look(&place).await.unwrap_err(), wanted);
     assert_eq!(contents(&place), before);
@@ -146,7 +146,7 @@ pub async fn a_backup_is_one_moment_and_comes_back(ground: &Ground<'_>) {
     std::fs::write(&bad, &bytes).unwrap();
     execute(&Place::Sqlite(bad.clone()), "UPDATE meta SET value = '99' WHERE name = 'schema'").await;
     let error = Store::restore(&bad, &fresh, false, &timings()).await.unwrap_err();
-    assert_eq!(error, OpenError::Newer { found: 99, known: 2 });
+    assert_eq!(error, OpenError::Newer { found: 99, known: 3 });
     std::fs::remove_file(&bad).unwrap();
     std::fs::write(&bad, b"").unwrap();
     execute(&Place::Sqlite(bad.clone()), "CREATE TABLE recipes (name TEXT)").await;
