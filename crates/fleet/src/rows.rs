@@ -117,6 +117,8 @@ pub(crate) fn listing(rows: Rows<Resource>) -> (Listing, Vec<Unreadable>) {
             _ => Ok(()),
         };
         if let Err(raw) = taken {
+            // Whatever it was about was not left out by the host: nothing is missing for it.
+            listing.complete = false;
             nameless.push(Unreadable {
                 list: "[]".to_owned(),
                 row: at,

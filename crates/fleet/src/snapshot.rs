@@ -157,6 +157,18 @@ impl RemoteSnapshot {
         self.coverage.iter().find(|one| one.facet == facet)
     }
 
+    /// Whether its guests, nodes and storages were ever listed: before, how many it has is not known.
+    #[must_use]
+    pub fn was_listed(&self) -> bool {
+        self.facet(model::FacetKind::Resources).is_some_and(|facet| facet.last_success.is_some())
+    }
+
+    /// How many guests it has, without those that are known to be deleted.
+    #[must_use]
+    pub fn guests_there(&self) -> usize {
+        self.guests.iter().filter(|row| !matches!(row.presence, model::Presence::Deleted { .. })).count()
+    }
+
     /// Whether `action` may be taken on a guest now; `None` when there is no such guest.
     #[must_use]
     pub fn availability(&self, vmid: Vmid, action: Action, now: Now) -> Option<Availability> {
@@ -181,6 +193,7 @@ impl RemoteSnapshot {
             quorate: self.cluster.as_ref().and_then(|cluster| cluster.value.quorate),
             link: &self.link.state,
             busy: row.busy,
+            rights: self.rights,
         };
         Some(model::capability(action, &at, now))
     }

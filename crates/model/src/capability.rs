@@ -10,6 +10,7 @@ use crate::id::{GuestKind, NodeName, OperationId, Text};
 use crate::link::LinkState;
 use crate::operation::{Action, ago};
 use crate::presence::Presence;
+use crate::rights::Rights;
 use crate::time::Now;
 
 /// Whether an action may be taken.
@@ -74,6 +75,8 @@ pub struct Situation<'a> {
     pub link: &'a LinkState,
     /// An operation on it that has not ended.
     pub busy: Option<OperationId>,
+    /// The rights of the token that Muster made for itself on the remote, if it did.
+    pub rights: Option<Rights>,
 }
 
 /// What a guest's own state allows.
@@ -159,6 +162,16 @@ pub fn rule(kind: GuestKind, action: Action, power: Power) -> Rule {
 /// has to mend, then what makes no sense, then what may pass.
 #[must_use]
 pub fn capability(action: Action, at: &Situation<'_>, now: Now) -> Availability {
+    match allowed(action, at, now) {
+        Availability::Available => {
+            rights_doubt(action, at.rights).map_or(Availability::Available, Availability::may_fail)
+        }
+        other => other,
+    }
+}
+
+/// The same, whatever the account may do.
+fn allowed(action: Action, at: &Situation<'_>, now: Now) -> Availability {
     if let Some(no) = link_forbids(at.link) {
         return no;
     }
@@ -201,6 +214,18 @@ pub fn capability(action: Action, at: &Situation<'_>, now: Now) -> Availability 
             }
             _ => Availability::Available,
         },
+    }
+}
+
+/// What Muster's own role does not hold. Whoever governs the host may have given the token more.
+fn rights_doubt(action: Action, rights: Option<Rights>) -> Option<&'static str> {
+    match (rights?, action) {
+        (Rights::Look, _) => Some("Muster's token there may only look (VM.PowerMgmt is missing), may fail"),
+        // `POST /nodes/{node}/qemu/{vmid}/status/suspend` with `todisk`: the memory is written to a volume.
+        (Rights::Operate, Action::Hibernate) => Some(
+            "this also takes VM.Config.Disk and Datastore.AllocateSpace, which Muster's role does not have, may fail",
+        ),
+        _ => None,
     }
 }
 

@@ -104,6 +104,7 @@ struct Case {
     template: bool,
     lock: Option<Text>,
     busy: Option<OperationId>,
+    rights: Option<Rights>,
 }
 
 impl Default for Case {
@@ -118,6 +119,7 @@ impl Default for Case {
             template: false,
             lock: None,
             busy: None,
+            rights: None,
         }
     }
 }
@@ -137,6 +139,7 @@ impl Case {
             quorate: self.quorate,
             link: &self.link,
             busy: self.busy,
+            rights: self.rights,
         };
         capability(action, &situation, at(180))
     }
@@ -223,6 +226,11 @@ fn what_stands_in_the_way_beside_the_state() {
     }
     let hibernated = Case { lock: Some("suspended".into()), ..Case::default() };
     assert_eq!(hibernated.letters(), "ynnnnnny", "it may be resumed as well");
+    // What Muster's own token is known to lack.
+    let running = |rights| Case { state: GuestState::Running, rights, ..Case::default() }.letters();
+    assert_eq!(running(Some(Rights::Look)), "nmmmmmmn");
+    assert_eq!(running(Some(Rights::Operate)), "nyyyyymn");
+    assert_eq!(running(Some(Rights::SameAsUser)), running(None));
     // What is so already is nothing to do, and said in these words.
     let case = |kind, state: &str| Case { kind, state: GuestState::from_word(state), ..Case::default() };
     let fulfilled = [

@@ -11,7 +11,7 @@ use model::{Now, TaskId, Vmid};
 use super::Inventory;
 use crate::change::Change;
 
-/// How many tasks of a remote are kept.
+/// How many tasks of a remote are kept, unless its list has more.
 pub(super) const TASKS_KEPT: usize = 500;
 
 impl Inventory {
@@ -40,18 +40,21 @@ impl Inventory {
                 self.tasks.insert(task.upid.clone(), task);
             }
         }
-        self.forget_old_tasks();
+        self.forget_old_tasks(&told);
         Some(changes)
     }
 
-    fn forget_old_tasks(&mut self) {
-        if self.tasks.len() <= TASKS_KEPT {
+    /// Forgets the oldest of those that the list no longer has. What it has stays, be it more than that: it would come
+    /// back with the next list.
+    fn forget_old_tasks(&mut self, told: &BTreeSet<TaskId>) {
+        let surplus = self.tasks.len().saturating_sub(TASKS_KEPT.max(told.len()));
+        if surplus == 0 {
             return;
         }
+        let untold = self.tasks.values().filter(|task| !told.contains(&task.upid));
         let mut by_age: Vec<(Timestamp, TaskId)> =
-            self.tasks.values().map(|task| (task.started, task.upid.clone())).collect();
+            untold.map(|task| (task.started, task.upid.clone())).collect();
         by_age.sort();
-        let surplus = by_age.len() - TASKS_KEPT;
         for (_, upid) in by_age.into_iter().take(surplus) {
             self.tasks.remove(&upid);
             self.lives_told.remove(&upid);

@@ -349,10 +349,23 @@ fn a_task_that_is_no_longer_told_of_is_unknown_and_an_ended_one_stays_ended() {
     take(&mut inventory, 2, vec![task("2", "vzstop", 1, TaskOutcome::Running)]);
     assert_eq!(inventory.tasks[&TaskId::from("1")].outcome, TaskOutcome::Unknown);
     assert_eq!(inventory.tasks[&TaskId::from("2")].outcome, TaskOutcome::Ok);
-    let many = (0..900).map(|n| task(&format!("n{n}"), "vzdump", n, TaskOutcome::Ok)).collect();
-    take(&mut inventory, 3, many);
-    assert_eq!(inventory.tasks.len(), TASKS_KEPT);
-    assert!(inventory.tasks.contains_key(&TaskId::from("n899")), "the newest stay");
+}
+
+#[test]
+fn of_tasks_the_newest_are_kept_and_all_that_the_list_has() {
+    let mut inventory = Inventory::default();
+    let mut take = |second: u64, tasks: std::ops::Range<u64>| {
+        let tasks = tasks.map(|n| task(&format!("n{n:04}"), "vzdump", n, TaskOutcome::Ok)).collect();
+        inventory.touched.tasks.clear();
+        inventory.take_tasks(tasks, Duration::from_secs(second), at(second));
+        (inventory.tasks.len(), inventory.tasks.keys().next().cloned(), inventory.touched.tasks.len())
+    };
+    let first = |n: u64| Some(TaskId::from(format!("n{n:04}").as_str()));
+    // A large cluster lists more than are kept of others: read again, nothing of it has changed.
+    assert_eq!(take(1, 0..900), (900, first(0), 900));
+    assert_eq!(take(2, 0..900), (900, first(0), 0));
+    // With a shorter list the oldest go that it no longer has.
+    assert_eq!(take(3, 880..910), (TASKS_KEPT, first(410), 420));
 }
 
 #[test]

@@ -1,6 +1,5 @@
 //! What the rows of a list are, counted without writing a word anew for each.
 
-use model::facet::FacetKind;
 use model::{Freshness, Text};
 
 use super::glance::Fresh;
@@ -95,11 +94,10 @@ pub struct RemoteCounts {
 
 impl RemoteCounts {
     pub(super) fn take(&mut self, remote: &RemoteSnapshot) {
-        let listed = remote.facet(FacetKind::Resources).is_some_and(|facet| facet.last_success.is_some());
         self.total += 1;
         self.up += usize::from(remote.link.state.is_up());
         self.needs_person += usize::from(remote.link.state.needs_person());
-        self.never_listed += usize::from(!listed);
+        self.never_listed += usize::from(!remote.was_listed());
         self.unreadable += remote.unreadable.len();
     }
 }

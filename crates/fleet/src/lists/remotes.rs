@@ -48,6 +48,10 @@ impl Row<'_> {
         self.remote.cluster.as_ref().map(|seen| seen.value.name.as_deref().unwrap_or_default())
     }
 
+    fn drift(&self) -> &'static str {
+        yes_no(!self.remote.drift.is_empty() || !self.remote.unreadable.is_empty())
+    }
+
     fn cause(&self) -> Option<&'static str> {
         self.remote.link.state.cause().map(model::Cause::code)
     }
@@ -63,9 +67,7 @@ impl Subject for Row<'_> {
             Key::Version => Some(each(self.remote.versions.values().map(|text| &**text), test)),
             Key::Cluster => self.cluster().map(test),
             Key::Cause => Some(or_none(self.cause(), test)),
-            Key::Drift => {
-                Some(test(yes_no(!self.remote.drift.is_empty() || !self.remote.unreadable.is_empty())))
-            }
+            Key::Drift => Some(test(self.drift())),
             _ => None,
         }
     }
@@ -73,7 +75,8 @@ impl Subject for Row<'_> {
     fn figure(&self, key: Key) -> Option<f64> {
         match key {
             Key::Age => self.remote.link.last_success.map(|at| age(at, self.now)),
-            Key::Guests => u32::try_from(self.remote.guests.len()).ok().map(f64::from),
+            Key::Guests if !self.remote.was_listed() => None,
+            Key::Guests => u32::try_from(self.remote.guests_there()).ok().map(f64::from),
             _ => None,
         }
     }
@@ -98,7 +101,7 @@ impl Sortable for Row<'_> {
             Key::Version => self.remote.versions.values().next().map(|text| &**text),
             Key::Cluster => self.cluster().filter(|name| !name.is_empty()),
             Key::Cause => self.cause(),
-            Key::Drift => Some(yes_no(!self.remote.drift.is_empty())),
+            Key::Drift => Some(self.drift()),
             _ => None,
         }
     }

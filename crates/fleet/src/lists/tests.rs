@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use model::access::Visible;
-use model::rows::{GuestRow, Interface, NodeRow, Standing, StorageRow};
+use model::facet::Coverage;
+use model::rows::{GuestRow, Interface, NodeRow, Standing, StorageRow, UnreadableRow};
 use model::*;
 use proptest::prelude::*;
 
@@ -38,6 +39,16 @@ fn guest(vmid: u32, change: impl FnOnce(&mut GuestRow)) -> Arc<GuestRow> {
 
 fn remote(id: u64, name: &str, up: bool) -> RemoteSnapshot {
     let mut one = RemoteSnapshot::bare(RemoteId(id), name.into(), at(0));
+    one.coverage = vec![Coverage {
+        facet: FacetKind::Resources,
+        interval: Duration::from_secs(10),
+        took: None,
+        last_success: Some(at(5)),
+        last_error: None,
+        missing_privilege: None,
+        drift: 0,
+        parts: None,
+    }];
     if up {
         one.link.state = LinkState::Connected;
     } else {
@@ -207,7 +218,7 @@ fn counts_are_of_all_that_match_and_pages_are_cut_from_it() {
     assert_eq!(tally(&page.counts.freshness), "live 3, stale 1");
     assert_eq!(tally(&page.counts.link), "backing_off 1, connected 3");
     let remotes = page.counts.remotes;
-    assert_eq!((remotes.total, remotes.up, remotes.never_listed), (2, 1, 2));
+    assert_eq!((remotes.total, remotes.up, remotes.never_listed), (2, 1, 0));
     let none = guests(&fleet, &Visible::All, &Request { limit: 0, ..asked("", "cpu") }, at(0));
     assert_eq!((none.total, none.items.len()), (4, 0));
 }
@@ -276,6 +287,42 @@ fn nodes_tasks_operations_and_remotes_answer_for_themselves() {
             "{q}"
         );
     }
+}
+
+/// How many guests a remote has is not known before it was listed, and the deleted are not among them.
+#[test]
+fn what_was_never_listed_has_no_number_of_guests() {
+    let mut fleet = fleet();
+    let mut new = remote(3, "new", false);
+    new.coverage.clear();
+    fleet.remotes.push(Arc::new(new));
+    for (q, names) in
+        [("guests:3", "home"), ("guests:1", "away"), ("guests<1", ""), ("guests>=0", "home away")]
+    {
+        let request = Request::parse(Vocabulary::Remotes, q, "", 0, 100).unwrap();
+        let page = remotes(&fleet, &Visible::All, &request, at(0));
+        let found: Vec<&str> = page.items.iter().map(|one| &*one.name).collect();
+        assert_eq!(found.join(" "), names, "{q}");
+        assert_eq!(page.counts.remotes.never_listed, 1);
+    }
+}
+
+/// A remote of which only rows could not be read stands where one with drift does.
+#[test]
+fn drift_is_sorted_as_it_is_found() {
+    let mut fleet = fleet();
+    let mut odd = remote(3, "odd", true);
+    odd.unreadable.push(UnreadableRow {
+        facet: "resources".into(),
+        why: "it does not say what it is about".into(),
+        raw: "{}".into(),
+    });
+    fleet.remotes.push(Arc::new(odd));
+    let first = |sort: &str| {
+        let request = Request::parse(Vocabulary::Remotes, "", sort, 0, 100).unwrap();
+        remotes(&fleet, &Visible::All, &request, at(0)).items[0].name.clone()
+    };
+    assert_eq!((&*first("drift"), &*first("-drift")), ("home", "odd"));
 }
 
 #[test]

@@ -149,6 +149,7 @@ impl Remote {
             quorate: self.cluster.as_ref().and_then(|cluster| cluster.value.quorate),
             link: self.link.state(),
             busy: self.busy_with(vmid),
+            rights: self.spec.rights,
         };
         model::capability(action, &situation, now)
     }

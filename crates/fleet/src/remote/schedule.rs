@@ -370,7 +370,7 @@ impl Schedule {
     pub(crate) fn failed(&mut self, part: &Part, failure: Failure, now: Now, jitter: f64) {
         let full = self.interval(part);
         let (retry, most) = (self.timings.facet_retry, self.timings.link.backoff.most);
-        let addresses_most = self.timings.addresses_most;
+        let (addresses_most, sweep) = (self.timings.addresses_most, self.timings.config_sweep);
         let Some(slot) = self.slots.get_mut(part) else { return };
         slot.running = false;
         let trouble = slot.trouble.get_or_insert_default();
@@ -378,6 +378,8 @@ impl Schedule {
         let backoff = match (&failure.cause, part) {
             // An agent that does not run, or a call that is not for us, is not there the sooner for being asked.
             (_, Part::Addresses(_)) => Backoff { first: full, most: addresses_most.max(full) },
+            // Where a guest's node is gone for good, there is nobody who could tell, however often one asks.
+            (_, Part::Inquiry(_)) => Backoff { first: full, most: sweep.max(full) },
             (Cause::PrivilegeMissing { .. } | Cause::NotSupported { .. }, _) => {
                 Backoff { first: full, most: full }
             }

@@ -87,8 +87,14 @@ impl Board {
     /// The remote that was the first to show this identity, unless it is this one.
     pub(super) fn same_as(&self, identity: &Text, id: RemoteId, name: &Text) -> Option<Text> {
         let mut identities = lock(&self.identities);
+        // What it showed before, and was called before, it is no longer.
+        identities.retain(|known, (first, _)| *first != id || known == identity);
         let (first, known) = identities.entry(identity.clone()).or_insert_with(|| (id, name.clone()));
-        (*first != id).then(|| known.clone())
+        if *first != id {
+            return Some(known.clone());
+        }
+        known.clone_from(name);
+        None
     }
 
     pub(crate) fn forget(&self, id: RemoteId) {
@@ -201,7 +207,8 @@ impl Remote {
         let now = self.now();
         let mut until = self.rides_due().map_or(until, |due| until.min(due.max(now.mono)));
         if self.dirty {
-            let due = self.published.saturating_add(PUBLISH_GAP);
+            let gap = if self.stuck { JOURNAL_PAUSE } else { PUBLISH_GAP };
+            let due = self.published.saturating_add(gap);
             if now.mono < due {
                 until = until.min(due);
             } else if !self.publish().await {
