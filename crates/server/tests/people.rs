@@ -11,8 +11,9 @@ use fleet::Clock;
 use http::{Method, StatusCode};
 use model::RemoteId;
 use model::access::{Grant, Grants, Role};
+use pve_sim::{Sim, SimTimings, Topology};
 use serde_json::{Value, json};
-use server::settings::{Passwords, Sessions};
+use server::settings::{Limits, Passwords, Sessions};
 use server::{App, Caller, Settings, Via};
 use store::{IdempotencyRecord, Stage, Write};
 
@@ -58,6 +59,59 @@ async fn the_set_up_secret_ends_with_its_time() {
     let secret = secret_of(&app.setup_link().await.unwrap().unwrap());
     set_up(&secret).of(&app.router()).await.is(403, "setup_secret");
     assert!(app.needs_setup());
+}
+
+#[tokio::test]
+async fn the_set_up_secret_makes_nobody_somebody_else() {
+    let (_dir, app) = bare(settings()).await;
+    app.add_user("anna", &"quite another one".into(), Grants::default()).await.unwrap();
+    let router = app.router();
+    let secret = secret_of(&app.setup_link().await.unwrap().unwrap());
+    set_up(&secret).of(&router).await.is(409, "name_taken");
+    assert!(app.needs_setup());
+    sign_in(&router, "anna", "quite another one").await;
+    let other = json!({"secret": secret, "user": "berta", "password": PASSWORD});
+    Ask::post("/api/v1/setup", other).of(&router).await.is(201, "");
+}
+
+#[tokio::test]
+async fn what_one_user_may_have_is_bounded() {
+    let limits = Limits { sessions_per_user: 3, tokens_per_user: 2, ..Limits::default() };
+    let mut bounded = Settings { limits, ..settings() };
+    bounded.sessions.touch = Duration::ZERO;
+    bounded.stream.streams_per_caller = 2;
+    let (_dir, app, router) = with_anna(bounded).await;
+    app.add_user("ben", &PASSWORD.into(), Grants::default()).await.unwrap();
+    let other = sign_in(&router, "anna", PASSWORD).await;
+    let (one, two) = (token(&router, "ben").await, token(&router, "ben").await);
+    let third = sign_in(&router, "ben", PASSWORD).await;
+    let refused = Ask::post("/api/v1/tokens", json!({"name": "x"})).by(&third).of(&router).await;
+    refused.is(409, "too_many_tokens");
+
+    // With one session more, that one ends which was not used for longest.
+    let alive = async |who: &Who| Ask::get("/api/v1/session").by(who).of(&router).await.status.as_u16();
+    let fourth = sign_in(&router, "ben", PASSWORD).await;
+    assert_eq!(alive(&third).await, 200);
+    let rows = async || {
+        let rows = Ask::get("/api/v1/sessions").by(&third).of(&router).await.json;
+        rows["items"].as_array().unwrap().len()
+    };
+    assert_eq!(rows().await, 3);
+    sign_in(&router, "ben", PASSWORD).await;
+    assert_eq!((alive(&third).await, alive(&fourth).await, rows().await), (200, 200, 3));
+    for _ in 0..3 {
+        sign_in(&router, "ben", PASSWORD).await;
+    }
+    assert_eq!((alive(&third).await, alive(&fourth).await, alive(&other).await), (401, 401, 200));
+    assert_eq!(app.store().sessions("ben").await.unwrap().len(), 3);
+
+    // Live streams are counted together, whatever they are asked for with.
+    let stream = |who: &Who| Ask::get("/api/v1/stream").by(who).sent(&router);
+    let _open = (stream(&one).await, stream(&two).await);
+    for who in [&one, &two, &sign_in(&router, "ben", PASSWORD).await] {
+        assert_eq!(stream(who).await.status(), StatusCode::TOO_MANY_REQUESTS);
+    }
+    assert_eq!(stream(&other).await.status(), StatusCode::OK);
 }
 
 #[tokio::test]
@@ -204,30 +258,34 @@ async fn a_repeated_request_is_done_once() {
     let (_dir, app, router) = with_anna(settings()).await;
     let anna = sign_in(&router, "anna", PASSWORD).await;
     let make = |name: &str, key: &str| {
-        Ask::post("/api/v1/tokens", json!({"name": name})).header("idempotency-key", key).by(&anna)
+        Ask::post("/api/v1/users", json!({"name": name, "password": PASSWORD}))
+            .header("idempotency-key", key)
+            .by(&anna)
     };
     let count =
-        async || Ask::get("/api/v1/tokens").by(&anna).of(&router).await.json["total"].as_u64().unwrap();
-    let first = make("ci", "k1").of(&router).await;
+        async || Ask::get("/api/v1/users").by(&anna).of(&router).await.json["total"].as_u64().unwrap();
+    let first = make("ben", "k1").of(&router).await;
     first.is(201, "");
-    let second = make("ci", "k1").of(&router).await;
+    let second = make("ben", "k1").of(&router).await;
     assert_eq!((second.status, &second.text), (first.status, &first.text));
     assert_eq!(second.headers["idempotency-replayed"], "true");
-    assert_eq!(count().await, 1);
-    make("other", "k1").of(&router).await.is(422, "idempotency_key_reused");
-    make("ci", "k2").of(&router).await.is(201, "");
     assert_eq!(count().await, 2);
+    make("other", "k1").of(&router).await.is(422, "idempotency_key_reused");
+    make("cleo", "k2").of(&router).await.is(201, "");
+    assert_eq!(count().await, 3);
     // Refusals are kept as well.
     make("", "k3").of(&router).await.is(422, "invalid");
     let again = make("", "k3").of(&router).await;
     again.is(422, "invalid");
     assert_eq!(again.headers["idempotency-replayed"], "true");
-    // Somebody else's key is another key.
-    app.add_user("ben", &PASSWORD.into(), Grants::default()).await.unwrap();
+    // Somebody else's key is another key, and so is that of a token of one's own.
     let ben = sign_in(&router, "ben", PASSWORD).await;
-    let own = Ask::post("/api/v1/tokens", json!({"name": "ci"})).header("idempotency-key", "k1").by(&ben);
-    own.of(&router).await.is(201, "");
-    make("ci", &"x".repeat(300)).of(&router).await.is(400, "malformed");
+    let own = |name: &str, who: &Who| {
+        Ask::post("/api/v1/tokens", json!({"name": name})).header("idempotency-key", "k1").by(who)
+    };
+    own("ci", &ben).of(&router).await.is(201, "");
+    own("ci", &token(&router, "ben").await).of(&router).await.is(403, "person_only");
+    make("dan", &"x".repeat(300)).of(&router).await.is(400, "malformed");
 
     // Many at the same time: one is done, the others hear of it or of its answer.
     let all = futures_util::future::join_all((0..8).map(|_| make("storm", "k4").of(&router))).await;
@@ -235,13 +293,82 @@ async fn a_repeated_request_is_done_once() {
         all.iter().all(|one| one.status == StatusCode::CREATED || one.code() == "in_progress"),
         "{all:?}"
     );
-    let named = Ask::get("/api/v1/tokens").by(&anna).of(&router).await.text.matches("storm").count();
-    assert_eq!(named, 1);
+    assert_eq!(count().await, 4);
+    let rows = app.store().audit(None, 100).await.unwrap();
+    let storms = rows.iter().filter(|row| row.record.body.contains("storm")).count();
+    assert_eq!(storms, 1);
+}
+
+#[tokio::test]
+async fn a_secret_is_told_once_and_what_failed_as_often_as_it_is_asked() {
+    let (dir, app, _) = with_anna(settings()).await;
+    let nowhere = Settings { scratch: dir.path().join("none"), ..settings() };
+    let (fleet, store) = (app.fleet().clone(), app.store().clone());
+    let app = App::new(fleet, store, nowhere, Clock::new()).await.unwrap();
+    let router = app.router();
+    let anna = sign_in(&router, "anna", PASSWORD).await;
+    let make = |name: &str| {
+        Ask::post("/api/v1/tokens", json!({"name": name})).header("idempotency-key", "t").by(&anna)
+    };
+    let made = make("ci").of(&router).await;
+    made.is(201, "");
+    let kept = app.store().idempotency("user:anna", "t").await.unwrap().unwrap();
+    let Stage::Answered { status: 201, body } = kept.stage else { panic!("{:?}", kept.stage) };
+    assert!(body.is_empty(), "the secret lies in the database");
+    make("ci").of(&router).await.is(409, "already_done");
+    assert_eq!(Ask::get("/api/v1/tokens").by(&anna).of(&router).await.json["total"], 1);
+    make("other").of(&router).await.is(422, "idempotency_key_reused");
+
+    let backup = || Ask::new(Method::POST, "/api/v1/system/backup").header("idempotency-key", "b").by(&anna);
+    let first = backup().of(&router).await;
+    assert!(first.status.is_server_error(), "{first:?}");
+    let again = backup().of(&router).await;
+    assert_eq!((again.status, &again.text), (first.status, &first.text));
+    assert_eq!(again.headers["idempotency-replayed"], "true");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_took_a_remote_away_is_told_again_to_whoever_did_it() {
+    let (_dir, app, router) = with_anna(settings()).await;
+    app.add_user("ben", &PASSWORD.into(), Grants::administrator()).await.unwrap();
+    let sim = Sim::start(Topology::single("9.2"), SimTimings::fast()).await.unwrap();
+    common::manage(app.fleet(), &sim, "home").await;
+    let (anna, ben) = (sign_in(&router, "anna", PASSWORD).await, sign_in(&router, "ben", PASSWORD).await);
+    let rename = |to: &str| Ask::new(Method::PATCH, "/api/v1/remotes/home").json(&json!({"name": to}));
+    let remove = || Ask::new(Method::DELETE, "/api/v1/remotes/house?confirm=house");
+    let lines = async || app.store().audit(None, 100).await.unwrap().len();
+
+    let first = rename("house").header("idempotency-key", "n").by(&anna).of(&router).await;
+    first.is(200, "");
+    let before = lines().await;
+    let again = rename("house").header("idempotency-key", "n").by(&anna).of(&router).await;
+    assert_eq!((again.status, &again.text), (first.status, &first.text));
+    assert_eq!(again.headers["idempotency-replayed"], "true");
+    // Only that request, with its key, by whom it came from.
+    rename("house").by(&anna).of(&router).await.is(404, "not_found");
+    rename("house").header("idempotency-key", "n2").by(&anna).of(&router).await.is(404, "not_found");
+    rename("other").header("idempotency-key", "n").by(&anna).of(&router).await.is(404, "not_found");
+    rename("house").header("idempotency-key", "n").by(&ben).of(&router).await.is(404, "not_found");
+    rename("house").header("idempotency-key", "n").of(&router).await.is(401, "not_signed_in");
+    assert_eq!(app.store().idempotency("user:anna", "n2").await.unwrap(), None);
+
+    let first = remove().header("idempotency-key", "r").by(&anna).of(&router).await;
+    first.is(200, "");
+    let again = remove().header("idempotency-key", "r").by(&anna).of(&router).await;
+    assert_eq!((again.status, &again.text), (first.status, &first.text));
+    assert_eq!(lines().await, before + 1, "asked again, nothing is done again");
+    // What was only begun is not known to be done.
+    crash(&app, "r", Stage::Begun).await;
+    remove().header("idempotency-key", "r").by(&anna).of(&router).await.is(404, "not_found");
+    app.fleet().stop().await;
 }
 
 /// Leaves the request that `key` came with as a crash does that comes at this stage.
 async fn crash(app: &App, key: &str, stage: Stage) {
     let known = app.store().idempotency("user:anna", key).await.unwrap().unwrap();
+    let none = store::Retention { idempotency: std::time::Duration::ZERO, ..store::Retention::default() };
+    let later = known.at + jiff::SignedDuration::from_mins(1);
+    assert!(app.store().expire(&none, later, 100).await.unwrap().idempotency > 0);
     app.store().write(vec![Write::Idempotency(IdempotencyRecord { stage, ..known })]).await.unwrap();
 }
 

@@ -20,6 +20,8 @@ pub(crate) struct Hand<'a> {
     pub(crate) audit: audit::Tail,
     /// Other processes may write to the same database.
     pub(crate) shared: bool,
+    /// The number that users and what they come with are at before the present batch, where they are counted.
+    pub(crate) people: Option<i64>,
     /// Bytes of bodies so far.
     pub(crate) bytes: usize,
 }
@@ -106,6 +108,7 @@ pub(crate) async fn apply(
                 .await?;
         }
         Write::Secret { id, plain } => put_secret(c, hand.keys, id, plain).await?,
+        Write::SecretOnce { id, plain } => put_secret_once(c, hand.keys, id, plain).await?,
         Write::SecretGone { id } => drop_secret(c, id).await?,
         Write::Observed(it) => {
             hand.bytes += it.body.len();
@@ -232,6 +235,25 @@ async fn people(c: &mut AnyConnection, hand: &mut Hand<'_>, write: &Write) -> Re
             .execute(c)
             .await?;
         }
+        Write::PeopleAt { number } => {
+            if hand.people.is_some_and(|people| people != *number) {
+                return Err(StoreError::Stale);
+            }
+        }
+        Write::SignedIn { name, checked, at, body } => {
+            // Never the password: another process may have changed it, or removed the user, since it was checked.
+            let same =
+                sqlx::query("UPDATE users SET updated = $3, body = $4 WHERE name = $1 AND password = $2")
+                    .bind(&*text(name))
+                    .bind(checked.as_str())
+                    .bind(ms(*at))
+                    .bind(&*text(body))
+                    .execute(c)
+                    .await?;
+            if same.rows_affected() != 1 {
+                return Err(StoreError::Stale);
+            }
+        }
         Write::UserGone { name } => {
             for sql in [
                 "DELETE FROM users WHERE name = $1",
@@ -321,31 +343,55 @@ async fn people(c: &mut AnyConnection, hand: &mut Hand<'_>, write: &Write) -> Re
             sqlx::query("DELETE FROM tokens WHERE id = $1").bind(&*text(id)).execute(c).await?;
         }
         Write::Idempotency(it) => {
-            let sealed = reply_id(&it.principal, &it.key);
-            let status = match &it.stage {
-                Stage::Begun => None,
-                Stage::Done { .. } => Some(DONE),
-                Stage::Answered { status, .. } => Some(i64::from(*status)),
+            let (status, answer): (_, Cow<'_, [u8]>) = match &it.stage {
+                Stage::Begun => (None, Cow::default()),
+                Stage::Done { operation } => (Some(DONE), operation_text(*operation).into_bytes().into()),
+                Stage::Answered { status, body } => (Some(i64::from(*status)), body.as_slice().into()),
             };
-            match &it.stage {
-                Stage::Begun => drop_secret(c, &sealed).await?,
-                Stage::Done { operation } => {
-                    put_secret(c, hand.keys, &sealed, operation_text(*operation).as_bytes()).await?;
-                }
-                Stage::Answered { body, .. } => put_secret(c, hand.keys, &sealed, body).await?,
-            }
-            sqlx::query(
+            let first = sqlx::query(
                 "INSERT INTO idempotency (principal, key, fingerprint, at, status) VALUES ($1, $2, $3, $4, $5) \
-                 ON CONFLICT (principal, key) DO UPDATE SET fingerprint = excluded.fingerprint, \
-                 at = excluded.at, status = excluded.status",
+                 ON CONFLICT (principal, key) DO NOTHING",
             )
             .bind(&*text(&it.principal))
             .bind(&*text(&it.key))
             .bind(&*text(&it.fingerprint))
             .bind(ms(it.at))
             .bind(status)
-            .execute(c)
+            .execute(&mut *c)
             .await?;
+            if first.rows_affected() != 1 {
+                // Whoever brings an answer this way has it replaced.
+                if status.is_none() {
+                    return Err(StoreError::AlreadyDone);
+                }
+                sqlx::query("UPDATE idempotency SET status = $3 WHERE principal = $1 AND key = $2")
+                    .bind(&*text(&it.principal))
+                    .bind(&*text(&it.key))
+                    .bind(status)
+                    .execute(&mut *c)
+                    .await?;
+            }
+            if status.is_some() {
+                put_secret(c, hand.keys, &reply_id(&it.principal, &it.key), &answer).await?;
+            }
+        }
+        Write::IdempotencyAnswered { principal, key, done, status, body } => {
+            // What another has done is not told to have been refused, and an answer that was given stays.
+            let kept = sqlx::query(
+                "UPDATE idempotency SET status = $3 WHERE principal = $1 AND key = $2 \
+                 AND (status IS NULL OR (status = $4 AND $5 = 1))",
+            )
+            .bind(&*text(principal))
+            .bind(&*text(key))
+            .bind(i64::from(*status))
+            .bind(DONE)
+            .bind(i64::from(*done))
+            .execute(&mut *c)
+            .await?;
+            if kept.rows_affected() != 1 {
+                return Err(StoreError::AlreadyDone);
+            }
+            put_secret(c, hand.keys, &reply_id(principal, key), body).await?;
         }
         Write::IdempotencyDone { principal, key, operation } => {
             let begun = sqlx::query(
@@ -363,8 +409,7 @@ async fn people(c: &mut AnyConnection, hand: &mut Hand<'_>, write: &Write) -> Re
             put_secret(c, hand.keys, &sealed, operation_text(*operation).as_bytes()).await?;
         }
         Write::IdempotencyGone { principal, key } => {
-            drop_secret(c, &reply_id(principal, key)).await?;
-            sqlx::query("DELETE FROM idempotency WHERE principal = $1 AND key = $2")
+            sqlx::query("DELETE FROM idempotency WHERE principal = $1 AND key = $2 AND status IS NULL")
                 .bind(&*text(principal))
                 .bind(&*text(key))
                 .execute(c)
@@ -405,6 +450,27 @@ pub(crate) async fn put_secret(
     sqlx::query(
         "INSERT INTO secrets (purpose, record, key_id, body) VALUES ($1, $2, $3, $4) \
          ON CONFLICT (purpose, record) DO UPDATE SET key_id = excluded.key_id, body = excluded.body",
+    )
+    .bind(id.purpose.as_ref())
+    .bind(id.record.as_str())
+    .bind(key.as_str())
+    .bind(body)
+    .execute(c)
+    .await?;
+    Ok(())
+}
+
+/// Seals and keeps, unless something is kept there.
+pub(crate) async fn put_secret_once(
+    c: &mut AnyConnection,
+    keys: &Keys,
+    id: &SecretId,
+    plain: &[u8],
+) -> Result<(), StoreError> {
+    let (key, body) = keys.seal(id, plain)?;
+    sqlx::query(
+        "INSERT INTO secrets (purpose, record, key_id, body) VALUES ($1, $2, $3, $4) \
+         ON CONFLICT (purpose, record) DO NOTHING",
     )
     .bind(id.purpose.as_ref())
     .bind(id.record.as_str())

@@ -1,7 +1,7 @@
 //! What can go wrong with durable state, told apart by what a person can do about it.
 
 /// Why a read or a write did not happen. Whatever this says, nothing was half-written: a batch is in the
-/// database whole or not at all.
+/// database whole or not at all; which of the two, only [`StoreError::InDoubt`] does not know.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum StoreError {
@@ -32,6 +32,12 @@ pub enum StoreError {
     /// Another process looks after the remote by now: what was to be written about it was not.
     #[error("another Muster process looks after this remote by now")]
     NotHeld,
+    /// What the batch was decided by has been changed since, by another process: read again, decide again.
+    #[error("another Muster process has changed this meanwhile")]
+    Stale,
+    /// The database went away at the very moment of the commit, and has not told since what became of it.
+    #[error("the database went away while it was committing ({0}): whether this was recorded is not known")]
+    InDoubt(String),
     /// The store has been closed.
     #[error("the store is closed")]
     Closed,
@@ -51,7 +57,8 @@ pub enum StoreError {
 }
 
 impl StoreError {
-    /// Whether doing the very same thing again may work once the cause has passed.
+    /// Whether doing the very same thing again may work once the cause has passed. Not so what is in doubt: it may be
+    /// there already.
     #[must_use]
     pub fn may_pass(&self) -> bool {
         matches!(self, Self::NoSpace | Self::Disk(_) | Self::ReadOnly(_) | Self::Busy | Self::Unreachable(_))

@@ -105,7 +105,7 @@ impl ObservedKind {
 }
 
 /// One thing seen on a remote, as it was last seen.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct ObservedRecord {
     /// Where.
     pub remote: RemoteId,
@@ -222,7 +222,7 @@ pub struct AuditRow {
 }
 
 /// A user.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct UserRecord {
     /// The name to sign in with.
     pub name: String,
@@ -285,6 +285,24 @@ pub struct TokenRecord {
     pub seen: Option<Timestamp>,
     /// The rest, as JSON.
     pub body: String,
+}
+
+impl std::fmt::Debug for ObservedRecord {
+    /// Where and what, never the document: a configuration may hold what is not for a log.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ObservedRecord")
+            .field("remote", &self.remote)
+            .field("kind", &self.kind)
+            .field("key", &self.key)
+            .field("at", &self.at)
+            .finish_non_exhaustive()
+    }
+}
+
+impl std::fmt::Debug for UserRecord {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("UserRecord").field("name", &self.name).finish_non_exhaustive()
+    }
 }
 
 impl std::fmt::Debug for SessionRecord {
@@ -385,6 +403,13 @@ pub enum Write {
         /// What is sealed.
         plain: Zeroizing<Vec<u8>>,
     },
+    /// Seals a secret where there is none yet; one that is there stays. Whoever comes second reads it.
+    SecretOnce {
+        /// Which.
+        id: SecretId,
+        /// What is sealed.
+        plain: Zeroizing<Vec<u8>>,
+    },
     /// Forgets a secret.
     SecretGone {
         /// Which.
@@ -416,8 +441,25 @@ pub enum Write {
         /// The last one exported.
         through: i64,
     },
-    /// Adds or replaces a user.
+    /// Writes nothing, and makes the batch fail with [`crate::StoreError::Stale`] unless users, grants, sessions and
+    /// tokens are as they were at this number ([`crate::Store::people`]): what the batch was decided by still holds.
+    PeopleAt {
+        /// As read, or as [`Written::people`] told.
+        number: i64,
+    },
+    /// Adds or replaces a user. Decided by what was read, so with a [`Write::PeopleAt`].
     User(UserRecord),
+    /// Somebody signed in with a password. The batch fails with [`crate::StoreError::Stale`] unless it is still theirs.
+    SignedIn {
+        /// Who.
+        name: String,
+        /// The PHC string that their password was checked against.
+        checked: String,
+        /// When.
+        at: Timestamp,
+        /// As in [`UserRecord::body`].
+        body: String,
+    },
     /// Removes a user with grants, sessions and tokens.
     UserGone {
         /// Who.
@@ -465,8 +507,23 @@ pub enum Write {
         /// Its id.
         id: String,
     },
-    /// Remembers a request and what it came to.
+    /// Remembers a request that nobody has begun with. The batch fails with [`crate::StoreError::AlreadyDone`] when
+    /// somebody has, whatever came of it.
     Idempotency(IdempotencyRecord),
+    /// Keeps the answer to a request. The batch fails with [`crate::StoreError::AlreadyDone`] when another one is kept,
+    /// or when the request was carried out and not by whom this answer is from.
+    IdempotencyAnswered {
+        /// Who asked.
+        principal: String,
+        /// The key sent.
+        key: String,
+        /// Whether this is from who has carried it out ([`Write::IdempotencyDone`]), not a refusal.
+        done: bool,
+        /// The answer's HTTP status.
+        status: u16,
+        /// Its body, sealed at rest.
+        body: Zeroizing<Vec<u8>>,
+    },
     /// Remembers, with what a request changes, that it does. The whole batch fails with
     /// [`crate::StoreError::AlreadyDone`] unless the request stands as begun: of two that carry the same key, at
     /// the same time or after a crash, one changes something.
@@ -478,7 +535,7 @@ pub enum Write {
         /// The operation that it becomes.
         operation: Option<OperationId>,
     },
-    /// Forgets a request that came to nothing.
+    /// Forgets a request that came to nothing; one that came to something stays.
     IdempotencyGone {
         /// Who asked.
         principal: String,
@@ -516,8 +573,10 @@ impl Write {
     pub(crate) fn is_about_people(&self) -> bool {
         matches!(
             self,
-            Self::User(_)
+            Self::PeopleAt { .. }
+                | Self::User(_)
                 | Self::UserGone { .. }
+                | Self::SignedIn { .. }
                 | Self::Grants { .. }
                 | Self::Session(_)
                 | Self::SessionGone { .. }
@@ -540,6 +599,7 @@ impl Write {
                 | Self::SessionsGone { .. }
                 | Self::TokenGone { .. }
                 | Self::Idempotency(_)
+                | Self::IdempotencyAnswered { .. }
                 | Self::IdempotencyGone { .. }
         )
     }
@@ -553,6 +613,7 @@ impl std::fmt::Debug for Write {
             Self::RemoteGone { id } => write!(f, "RemoteGone({id})"),
             Self::Held { remote, term, .. } => write!(f, "Held({remote}/{term})"),
             Self::Secret { id, .. } => write!(f, "Secret({}/{})", id.purpose, id.record),
+            Self::SecretOnce { id, .. } => write!(f, "SecretOnce({}/{})", id.purpose, id.record),
             Self::SecretGone { id } => write!(f, "SecretGone({}/{})", id.purpose, id.record),
             Self::Observed(it) => write!(f, "Observed({}/{}/{})", it.remote, it.kind.as_str(), it.key),
             Self::ObservedGone { remote, kind, key } => {
@@ -564,7 +625,9 @@ impl std::fmt::Debug for Write {
             Self::Drift(record) => write!(f, "Drift({}/{})", record.remote, record.key),
             Self::Audit(record) => write!(f, "Audit({})", record.action),
             Self::AuditExported { through } => write!(f, "AuditExported({through})"),
+            Self::PeopleAt { number } => write!(f, "PeopleAt({number})"),
             Self::User(record) => write!(f, "User({})", record.name),
+            Self::SignedIn { name, .. } => write!(f, "SignedIn({name})"),
             Self::UserGone { name } => write!(f, "UserGone({name})"),
             Self::Grants { user, .. } => write!(f, "Grants({user})"),
             Self::Session(record) => write!(f, "Session({})", record.id),
@@ -575,6 +638,9 @@ impl std::fmt::Debug for Write {
             Self::TokenSeen { id, .. } => write!(f, "TokenSeen({id})"),
             Self::TokenGone { id } => write!(f, "TokenGone({id})"),
             Self::Idempotency(record) => write!(f, "Idempotency({})", record.key),
+            Self::IdempotencyAnswered { key, status, .. } => {
+                write!(f, "IdempotencyAnswered({key}: {status})")
+            }
             Self::IdempotencyDone { key, .. } => write!(f, "IdempotencyDone({key})"),
             Self::IdempotencyGone { key, .. } => write!(f, "IdempotencyGone({key})"),
             Self::Setting { key, .. } => write!(f, "Setting({key})"),
@@ -590,4 +656,7 @@ pub type Batch = Vec<Write>;
 pub struct Written {
     /// The sequence numbers of its events, in their order.
     pub events: Vec<i64>,
+    /// Where several processes share the database, and the batch is about users, grants, sessions or tokens: the number
+    /// that these are at now ([`crate::Store::people`]).
+    pub people: Option<i64>,
 }

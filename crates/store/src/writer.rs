@@ -208,10 +208,13 @@ impl Writer {
                     0 => Tail::UNUSED,
                     audits => Tail::take(connection, audits).await?,
                 };
-                if shared && count(Write::is_about_people) > 0 {
-                    take_numbers(connection, "people", 1).await?;
-                }
-                let mut hand = Hand { keys: &keys, next_event, audit, shared, bytes: 0 };
+                // One for each batch: what one was decided by may be what the one before it changes.
+                let about_people = |batch: &Batch| shared && batch.iter().any(Write::is_about_people);
+                let people = match batches.iter().filter(|batch| about_people(batch)).count() {
+                    0 => None,
+                    people => Some(take_numbers(connection, "people", people).await? - 1),
+                };
+                let mut hand = Hand { keys: &keys, next_event, audit, shared, people, bytes: 0 };
                 let mut all = Vec::with_capacity(batches.len());
                 for (at, batch) in batches.iter().enumerate() {
                     let mut written = Written::default();
@@ -220,6 +223,10 @@ impl Writer {
                             continue;
                         }
                         written.events.extend(apply(connection, &mut hand, write).await?);
+                    }
+                    if about_people(batch) {
+                        hand.people = hand.people.map(|people| people + 1);
+                        written.people = hand.people;
                     }
                     all.push(written);
                 }

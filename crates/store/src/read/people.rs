@@ -20,6 +20,18 @@ const TOKENS_OF: &str = "SELECT id, hash, subject, name, created, expires, seen,
 const TOKEN: &str = "SELECT id, hash, subject, name, created, expires, seen, body FROM tokens WHERE id = $1";
 
 impl Store {
+    /// The number that users, grants, sessions and tokens are at: it grows with every change of them, whoever made it,
+    /// where several processes share the database; elsewhere it stays. Read before them, for [`crate::Write::PeopleAt`].
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn people(&self) -> Result<i64, ReadError> {
+        let row = sqlx::query("SELECT value FROM counters WHERE name = 'people'")
+            .fetch_one(&mut *self.reader().await?)
+            .await?;
+        Ok(row.try_get(0)?)
+    }
+
     /// All users, by name.
     ///
     /// # Errors

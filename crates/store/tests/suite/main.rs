@@ -64,6 +64,9 @@ suite! {
     people_come_and_go_with_all_they_had
     a_request_changes_something_once
     remembered_requests_keep_their_answer_sealed
+    what_is_remembered_of_a_request_is_not_overwritten
+    a_sign_in_undoes_no_change_of_password
+    what_was_decided_by_an_older_book_is_stale
     gauges_that_wait_are_replaced
     the_audit_chain_tells_what_was_done_to_it
     what_is_old_expires_in_small_steps

@@ -92,23 +92,6 @@ pub async fn people_come_and_go_with_all_they_had(ground: &Ground<'_>) {
 /// Of two batches that carry the same key one is written, whole, and the other is not, in no part.
 pub async fn a_request_changes_something_once(ground: &Ground<'_>) {
     let (store, place) = ground.store().await;
-    let begun = |key: &str| {
-        Write::Idempotency(IdempotencyRecord {
-            principal: "anna".into(),
-            key: key.into(),
-            fingerprint: "f".into(),
-            at: at(0),
-            stage: Stage::Begun,
-        })
-    };
-    let done = |key: &str, operation: Option<u64>| Write::IdempotencyDone {
-        principal: "anna".into(),
-        key: key.into(),
-        operation: operation.map(OperationId),
-    };
-    let stage = async |store: &Store, key: &str| {
-        store.idempotency("anna", key).await.unwrap().map(|record| record.stage)
-    };
     // What was never begun with, or carried out already, is not carried out.
     store.write(vec![begun("k1"), begun("k2")]).await.unwrap();
     let never = store.write(vec![Write::User(user("x", 0)), done("k9", None)]).await;
@@ -132,16 +115,129 @@ pub async fn a_request_changes_something_once(ground: &Ground<'_>) {
     assert_eq!(stage(&store, "k1").await, Some(Stage::Done { operation: Some(OperationId(7)) }));
     let again = store.write(batch(9)).await;
     assert_eq!(again, Err(StoreError::AlreadyDone));
-    let body = Zeroizing::new(b"{}".to_vec());
-    let answered = IdempotencyRecord {
+    store.write(vec![answered("k1", true, 202)]).await.unwrap();
+    assert_eq!(stage(&store, "k1").await, Some(stage_of(202)));
+    store.close().await;
+}
+
+fn begun(key: &str) -> Write {
+    Write::Idempotency(IdempotencyRecord {
         principal: "anna".into(),
-        key: "k1".into(),
+        key: key.into(),
         fingerprint: "f".into(),
         at: at(0),
-        stage: Stage::Answered { status: 202, body },
+        stage: Stage::Begun,
+    })
+}
+
+fn done(key: &str, operation: Option<u64>) -> Write {
+    Write::IdempotencyDone {
+        principal: "anna".into(),
+        key: key.into(),
+        operation: operation.map(OperationId),
+    }
+}
+
+fn answered(key: &str, done: bool, status: u16) -> Write {
+    let body = Zeroizing::new(b"{}".to_vec());
+    Write::IdempotencyAnswered { principal: "anna".into(), key: key.into(), done, status, body }
+}
+
+fn stage_of(status: u16) -> Stage {
+    Stage::Answered { status, body: Zeroizing::new(b"{}".to_vec()) }
+}
+
+async fn stage(store: &Store, key: &str) -> Option<Stage> {
+    store.idempotency("anna", key).await.unwrap().map(|record| record.stage)
+}
+
+/// Two processes have the same request at the same time: what one has recorded the other does not undo.
+pub async fn what_is_remembered_of_a_request_is_not_overwritten(ground: &Ground<'_>) {
+    let (store, place) = ground.store().await;
+    // On PostgreSQL the second is another process.
+    let other =
+        if ground.is_sqlite() { store.clone() } else { Store::open(place, keys(), timings()).await.unwrap() };
+    let (one, two) = tokio::join!(store.write(vec![begun("k")]), other.write(vec![begun("k")]));
+    assert_eq!([one, two].iter().filter(|begun| begun.is_ok()).count(), 1);
+    store.write(vec![done("k", Some(7))]).await.unwrap();
+    // Neither begun with again, nor refused, nor forgotten.
+    assert_eq!(other.write(vec![begun("k")]).await, Err(StoreError::AlreadyDone));
+    let line = Write::Audit(audit("refused", 0));
+    assert_eq!(other.write(vec![line, answered("k", false, 409)]).await, Err(StoreError::AlreadyDone));
+    assert_eq!(store.audit(None, 9).await.unwrap(), []);
+    let gone = || Write::IdempotencyGone { principal: "anna".into(), key: "k".into() };
+    other.write(vec![gone()]).await.unwrap();
+    assert_eq!(stage(&store, "k").await, Some(Stage::Done { operation: Some(OperationId(7)) }));
+    // The answer of whoever has done it is kept, and stays.
+    store.write(vec![answered("k", true, 202)]).await.unwrap();
+    for late in [answered("k", true, 500), answered("k", false, 409), begun("k")] {
+        assert_eq!(other.write(vec![late]).await, Err(StoreError::AlreadyDone));
+    }
+    assert_eq!(stage(&store, "k").await, Some(stage_of(202)));
+    // What was only begun with may be refused, or forgotten.
+    store.write(vec![begun("l"), begun("m")]).await.unwrap();
+    other.write(vec![answered("l", false, 422)]).await.unwrap();
+    assert_eq!(stage(&store, "l").await, Some(stage_of(422)));
+    other.write(vec![Write::IdempotencyGone { principal: "anna".into(), key: "m".into() }]).await.unwrap();
+    assert_eq!(stage(&store, "m").await, None);
+    other.close().await;
+    store.close().await;
+}
+
+/// A sign-in with a password that is none any more changes nothing, and begins nothing.
+pub async fn a_sign_in_undoes_no_change_of_password(ground: &Ground<'_>) {
+    let (store, _) = ground.store().await;
+    let new = || UserRecord { password: Some("$argon2id$new".into()), ..user("anna", 1) };
+    let enter = |checked: &str, id: &str| {
+        let entered = Write::SignedIn {
+            name: "anna".into(),
+            checked: checked.into(),
+            at: at(5),
+            body: "{\"last\":5}".into(),
+        };
+        vec![Write::Session(session(id, "anna", [id.len().try_into().unwrap(); 32])), entered]
     };
-    store.write(vec![Write::Idempotency(answered.clone())]).await.unwrap();
-    assert_eq!(stage(&store, "k1").await, Some(answered.stage));
+    store.write(vec![Write::User(new())]).await.unwrap();
+    assert_eq!(store.write(enter("$argon2id$old", "x")).await, Err(StoreError::Stale));
+    assert_eq!(store.sessions("anna").await.unwrap(), []);
+    assert_eq!(store.user("anna").await.unwrap(), Some(new()));
+    store.write(enter("$argon2id$new", "xx")).await.unwrap();
+    let known = store.user("anna").await.unwrap().unwrap();
+    assert_eq!(known, UserRecord { updated: at(5), body: "{\"last\":5}".into(), ..new() });
+    assert_eq!(store.sessions("anna").await.unwrap().len(), 1);
+    store.write(vec![Write::UserGone { name: "anna".into() }]).await.unwrap();
+    assert_eq!(store.write(enter("$argon2id$new", "xxx")).await, Err(StoreError::Stale));
+    assert_eq!(store.user("anna").await.unwrap(), None, "removed is removed");
+    store.close().await;
+}
+
+/// What was decided by who there was is not written once somebody else has changed that.
+pub async fn what_was_decided_by_an_older_book_is_stale(ground: &Ground<'_>) {
+    let (store, place) = ground.store().await;
+    let add = |name: &str, number| vec![Write::PeopleAt { number }, Write::User(user(name, 0))];
+    let number = store.people().await.unwrap();
+    if ground.is_sqlite() {
+        // There is nobody else.
+        store.write(add("anna", number)).await.unwrap();
+        store.write(add("anna", number)).await.unwrap();
+        store.close().await;
+        return;
+    }
+    let other = Store::open(place, keys(), timings()).await.unwrap();
+    let (one, two) = tokio::join!(store.write(add("anna", number)), other.write(add("anna", number)));
+    assert!(one == Err(StoreError::Stale) || two == Err(StoreError::Stale), "{one:?} {two:?}");
+    let told = one.or(two).unwrap().people.unwrap();
+    assert_eq!(told, store.people().await.unwrap(), "a refused batch is no change");
+    assert_eq!(told, other.people().await.unwrap());
+    // Whoever knows what it has changed itself need not read again.
+    let told = other.write(add("bert", told)).await.unwrap().people.unwrap();
+    other.write(vec![Write::SessionGone { id: "x".into() }]).await.unwrap();
+    assert_eq!(store.write(add("carl", told)).await, Err(StoreError::Stale));
+    // Two that wait together are two.
+    let number = store.people().await.unwrap();
+    let (one, two) = tokio::join!(store.write(add("carl", number)), store.write(add("carl", number)));
+    assert_eq!([one, two].iter().filter(|written| written.is_ok()).count(), 1);
+    other.close().await;
     store.close().await;
 }
 
@@ -157,8 +253,15 @@ pub async fn remembered_requests_keep_their_answer_sealed(ground: &Ground<'_>) {
     store.write(vec![Write::Idempotency(asked.clone())]).await.unwrap();
     assert_eq!(store.idempotency("anna", "k1").await.unwrap(), Some(asked.clone()));
     let body = Zeroizing::new(b"{\"secret\":\"mst_x_canary\"}".to_vec());
+    let answer = Write::IdempotencyAnswered {
+        principal: "anna".into(),
+        key: "k1".into(),
+        done: false,
+        status: 201,
+        body: body.clone(),
+    };
+    store.write(vec![answer]).await.unwrap();
     let answered = IdempotencyRecord { stage: Stage::Answered { status: 201, body }, ..asked };
-    store.write(vec![Write::Idempotency(answered.clone())]).await.unwrap();
     assert_eq!(store.idempotency("anna", "k1").await.unwrap(), Some(answered));
     assert_eq!(store.idempotency("bert", "k1").await.unwrap(), None);
     let mut look = behind(&place).await;
@@ -169,7 +272,5 @@ pub async fn remembered_requests_keep_their_answer_sealed(ground: &Ground<'_>) {
         let body: Vec<u8> = row.get(0);
         assert!(!body.windows(6).any(|six| six == b"canary"));
     }
-    store.write(vec![Write::IdempotencyGone { principal: "anna".into(), key: "k1".into() }]).await.unwrap();
-    assert_eq!(store.idempotency("anna", "k1").await.unwrap(), None);
     store.close().await;
 }
