@@ -93,9 +93,10 @@ fn seen<T: Serialize, S: serde::Serializer>(
     plain.serialize(to)
 }
 
-type Key = (Vmid, NodeName, GuestKind);
+/// The endpoint belongs to it: what one answers says nothing about another.
+type Key = (String, Vmid, NodeName, GuestKind);
 type Flight<T> = Result<Arc<Answer<T>>, Error>;
-type Page = (String, u64, u64);
+type Page = (String, String, u64, u64);
 
 /// Requests about guests and tasks that are under way, whoever made them.
 #[derive(Clone, Default)]
@@ -121,28 +122,37 @@ where
 impl Flown {
     pub(crate) async fn config(&self, client: &Client, at: &Place) -> Flight<GuestConfig> {
         let call = call::guest::config(at.node.as_str(), rows::pve_kind(at.kind), at.vmid.0, false);
-        join(&self.config, at.key(), client, call).await
+        join(&self.config, at.key(client), client, call).await
     }
 
     pub(crate) async fn addresses(&self, client: &Client, at: &Place) -> Flight<Addresses> {
         let call = call::guest::addresses(at.node.as_str(), rows::pve_kind(at.kind), at.vmid.0);
-        join(&self.addresses, at.key(), client, call).await
+        join(&self.addresses, at.key(client), client, call).await
     }
 
     pub(crate) async fn status(&self, client: &Client, at: &Place) -> Flight<GuestStatus> {
         let call = call::guest::status(at.node.as_str(), rows::pve_kind(at.kind), at.vmid.0);
-        join(&self.status, at.key(), client, call).await
+        join(&self.status, at.key(client), client, call).await
     }
 
     async fn pending(&self, client: &Client, at: &Place) -> Flight<Rows<PendingRow>> {
         let call = call::guest::pending(at.node.as_str(), rows::pve_kind(at.kind), at.vmid.0);
-        join(&self.pending, at.key(), client, call).await
+        join(&self.pending, at.key(client), client, call).await
+    }
+
+    /// Nothing that is under way is joined any more: it goes through clients that are no longer in use.
+    pub(crate) fn forget(&self) {
+        self.status.forget();
+        self.config.forget();
+        self.pending.forget();
+        self.addresses.forget();
+        self.logs.forget();
     }
 }
 
 impl Place {
-    fn key(&self) -> Key {
-        (self.vmid, self.node.clone(), self.kind)
+    fn key(&self, client: &Client) -> Key {
+        (client.endpoint().to_owned(), self.vmid, self.node.clone(), self.kind)
     }
 }
 
@@ -190,10 +200,25 @@ impl Asker {
         Failure { cause, endpoint: snapshot.link.in_use().cloned(), at: self.shared.clock.wall() }
     }
 
+    /// A guest's configuration as last read; or why that cannot be told.
+    async fn known_config(&self, vmid: Vmid) -> Part<GuestConfig> {
+        match self.shared.known_config(vmid).await {
+            Ok(seen) => Part { seen, error: None },
+            Err(error) => {
+                tracing::warn!(remote = %self.shared.snapshot.load().name, %vmid, %error, "a configuration is not told");
+                let cause = Cause::Internal { text: error.to_string() };
+                Part {
+                    seen: None,
+                    error: Some(Failure { cause, endpoint: None, at: self.shared.clock.wall() }),
+                }
+            }
+        }
+    }
+
     /// Everything that is known of one guest, without asking anew.
     pub(crate) async fn known(&self, vmid: Vmid) -> Result<GuestDetail, DetailError> {
         let row = self.shared.snapshot.load().guest(vmid).ok_or(DetailError::NoSuchGuest(vmid))?.clone();
-        let config = self.shared.known_config(vmid).await;
+        let config = self.known_config(vmid).await;
         let addresses = row.addresses.as_deref().map(listed);
         Ok(GuestDetail::as_last_seen(row, config, addresses, None))
     }
@@ -202,7 +227,7 @@ impl Asker {
     pub(crate) async fn guest(&self, vmid: Vmid) -> Result<GuestDetail, DetailError> {
         let snapshot = self.shared.snapshot.load_full();
         let mut row = snapshot.guest(vmid).ok_or(DetailError::NoSuchGuest(vmid))?.clone();
-        let before = self.shared.known_config(vmid).await;
+        let before = self.known_config(vmid).await;
         let known = row.addresses.as_deref().map(listed);
         let way = match self.way() {
             Ok(way) => way,
@@ -227,7 +252,11 @@ impl Asker {
             glimpsed(&mut row, rows::glimpse(&answer.value), self.shared.clock.wall(), &way.endpoint);
         }
         let status = self.part(&way, status, None, &mut drift, true, Clone::clone);
-        let config = self.part(&way, config, before, &mut drift, false, Clone::clone);
+        let config = match self.part(&way, config, before.seen, &mut drift, false, Clone::clone) {
+            // Why nothing was seen before outweighs why nothing is seen now, which the other parts tell.
+            Part { seen: None, error: Some(now) } => Part { seen: None, error: before.error.or(Some(now)) },
+            part => part,
+        };
         let pending = self.part(&way, pending, None, &mut drift, true, |rows| rows.rows.clone());
         let addresses = match addresses {
             None => Part { seen: known, error: None },
@@ -304,7 +333,8 @@ impl Asker {
         let way = self.way().map_err(DetailError::Failed)?;
         let client = way.lines.get(&way.endpoint).ok_or_else(|| DetailError::Failed(self.link_failure()))?;
         let call = call::task::log(task.node(), &task, start, limit);
-        let answer = join(&self.shared.flown.logs, (upid.to_owned(), start, limit), client, call).await;
+        let page = (client.endpoint().to_owned(), upid.to_owned(), start, limit);
+        let answer = join(&self.shared.flown.logs, page, client, call).await;
         let drift = answer.as_ref().map(|answer| answer.drift.clone()).unwrap_or_default();
         let rows = self.heard(&way, answer, drift).map_err(DetailError::Failed)?;
         let lines = rows.value.rows.iter().map(|line| Text::from(line.text())).collect();
@@ -331,7 +361,7 @@ impl GuestDetail {
     /// What was known before, and why nothing could be read now, if that was tried.
     fn as_last_seen(
         row: GuestRow,
-        config: Option<Observed<Arc<GuestConfig>>>,
+        config: Part<GuestConfig>,
         addresses: Option<Observed<Arc<Vec<Interface>>>>,
         error: Option<&Failure>,
     ) -> Self {
@@ -339,7 +369,7 @@ impl GuestDetail {
         Self {
             row,
             status: Part { seen: None, error: error() },
-            config: Part { seen: config, error: error() },
+            config: Part { seen: config.seen, error: config.error.or_else(error) },
             pending: Part { seen: None, error: error() },
             addresses: Part { seen: addresses, error: error() },
             drift: Vec::new(),

@@ -63,6 +63,17 @@ impl Receipt {
 #[error("could not be recorded: {0}")]
 pub struct JournalError(pub String);
 
+/// What was kept could not be had back.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum UnreadError {
+    /// It could not be asked for.
+    #[error("the database does not tell: {0}")]
+    Store(String),
+    /// It is there, and nobody can read it.
+    #[error("what was kept cannot be read: {0}")]
+    Damaged(String),
+}
+
 /// Takes in what is durable. Whatever is published waits for this to have returned.
 pub trait Journal: Send + Sync + 'static {
     /// Keeps `facts` of one remote, in their order, all or none.
@@ -74,12 +85,12 @@ pub trait Journal: Send + Sync + 'static {
         false
     }
 
-    /// The configuration of a guest as it was kept last.
+    /// The configuration of a guest as it was kept last. `None`: none was.
     fn config(
         &self,
         _remote: RemoteId,
         _vmid: Vmid,
-    ) -> BoxFuture<'_, Result<Option<Observed<Arc<GuestConfig>>>, JournalError>> {
+    ) -> BoxFuture<'_, Result<Option<Observed<Arc<GuestConfig>>>, UnreadError>> {
         Box::pin(std::future::ready(Ok(None)))
     }
 }

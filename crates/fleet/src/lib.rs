@@ -37,9 +37,9 @@ pub use detail::{DetailError, GuestDetail, LogPage, Part as DetailPart};
 pub use durable::Health;
 pub use figures::{FacetFigures, LATENCY_BOUNDS};
 pub use fleet::{Fleet, NoSuchRemote};
-pub use journal::{Fact, Forgetful, Journal, JournalError, Receipt, Recorded};
+pub use journal::{Fact, Forgetful, Journal, JournalError, Receipt, Recorded, UnreadError};
 pub use lease::{LeaseHealth, ProcessSeen, Who};
-pub use manage::{AddError, RemoveError, RestoreError, check_name};
+pub use manage::{AddError, OperationError, RemoveError, RestoreError, check_name};
 pub use model::rows::{
     Cluster, GuestRow, HaRow, Interface, NodeRow, Standing, StorageRow, Traffic, UnreadableRow,
 };

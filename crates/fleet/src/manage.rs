@@ -84,6 +84,25 @@ pub enum RestoreError {
     },
 }
 
+/// It cannot be told how an operation stands.
+#[derive(Debug, thiserror::Error)]
+pub enum OperationError {
+    /// The store does not tell.
+    #[error(transparent)]
+    Store(#[from] store::StoreError),
+    /// What the store has of it cannot be read. If it is open, it is not followed, and keeps its guest busy until a
+    /// person closes it ([`Fleet::resolve`]).
+    #[error("what was kept of operation {id} cannot be read: {text}")]
+    Unreadable {
+        /// Which.
+        id: OperationId,
+        /// On which remote.
+        remote: RemoteId,
+        /// Why not.
+        text: String,
+    },
+}
+
 /// A remote that is about to run.
 pub(crate) struct Ready {
     pub(crate) id: RemoteId,
@@ -204,14 +223,20 @@ impl Fleet {
         self.inner.keeping.as_ref().map(|keeping| keeping.journal.events())
     }
 
-    /// An operation as it stands now, be it ended long ago.
-    pub async fn operation_now(&self, id: OperationId) -> Option<Arc<Operation>> {
+    /// An operation as it stands now, be it ended long ago. `None`: there is none.
+    ///
+    /// # Errors
+    /// When the store does not tell, or what it has of the operation cannot be read.
+    pub async fn operation_now(&self, id: OperationId) -> Result<Option<Arc<Operation>>, OperationError> {
         if let Some(watch) = self.operation(id) {
-            return Some(watch.borrow().clone());
+            return Ok(Some(watch.borrow().clone()));
         }
-        let record = self.store()?.operation(id).await.ok()??;
-        let recorded: Recorded = serde_json::from_str(&record.body).ok()?;
-        Some(Arc::new(recorded.operation))
+        let Some(store) = self.store() else { return Ok(None) };
+        let Some(record) = store.operation(id).await? else { return Ok(None) };
+        let recorded: Recorded = serde_json::from_str(&record.body).map_err(|error| {
+            OperationError::Unreadable { id, remote: record.remote, text: error.to_string() }
+        })?;
+        Ok(Some(Arc::new(recorded.operation)))
     }
 
     fn receipt(&self) -> Vec<Write> {
@@ -601,7 +626,8 @@ impl Fleet {
         Failure { cause: crate::errors::cause(error), endpoint: Some(endpoint.into()), at }
     }
 
-    /// Takes in what a person decided about an operation whose outcome nobody else can tell.
+    /// Takes in what a person decided about an operation whose outcome nobody else can tell. One whose record cannot be
+    /// read is closed, whatever was decided.
     ///
     /// # Errors
     /// When there is no such operation, or nothing to decide, or the task is none that it could be.
@@ -611,8 +637,12 @@ impl Fleet {
         resolution: Resolution,
         author: &Author,
     ) -> Result<(), ResolveError> {
-        let watch = self.operation(operation).ok_or(ResolveError::NoSuchOperation)?;
-        let remote = watch.borrow().guest.remote;
+        let remote = match self.operation_now(operation).await {
+            Ok(Some(operation)) => operation.guest.remote,
+            Err(OperationError::Unreadable { remote, .. }) => remote,
+            Ok(None) => return Err(ResolveError::NoSuchOperation),
+            Err(OperationError::Store(_)) => return Err(ResolveError::NotRecorded),
+        };
         let (reply, answer) = oneshot::channel();
         let author = author.clone();
         self.tell(remote, Message::Resolve { operation, resolution, author, reply })

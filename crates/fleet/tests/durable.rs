@@ -9,7 +9,8 @@ use std::time::Duration;
 use fleet::{AddError, Clock, EditError, Fleet, RemoteEdit, RemoteSpec, Resolution, Timings};
 use jiff::SignedDuration;
 use model::{
-    Action, Cause, FacetKind, Freshness, GuestState, Happening, LinkState, OperationState, StaleWhy, Vmid,
+    Action, Cause, FacetKind, Freshness, GuestState, Happening, LinkState, OperationId, OperationState,
+    StaleWhy, Vmid,
 };
 use pve_sim::world::Run;
 use pve_sim::{Fault, Sim, SimTimings, Topology};
@@ -268,7 +269,7 @@ async fn what_was_recorded_and_never_sent_is_not_sent_later() {
     bench.until("live", |now| now.guests.iter().all(|row| row.freshness.is_live())).await;
     tokio::time::sleep(Duration::from_millis(300)).await;
     assert!(bench.mutations().is_empty());
-    assert_eq!(*bench.fleet.operation_now(waits).await.unwrap(), *ended);
+    assert_eq!(*bench.fleet.operation_now(waits).await.unwrap().unwrap(), *ended);
     bench.end().await;
 }
 

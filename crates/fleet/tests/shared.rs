@@ -101,7 +101,7 @@ impl One {
     ) -> Arc<Operation> {
         let began = Instant::now();
         loop {
-            let now = self.fleet.operation_now(id).await;
+            let now = self.fleet.operation_now(id).await.unwrap();
             if let Some(now) = now.as_ref().filter(|now| fits(now)) {
                 return now.clone();
             }
@@ -264,7 +264,7 @@ async fn what_one_leaves_behind_another_finds_and_finishes() {
     let found = b.ended(lost).await;
     assert!(matches!(found.state, OperationState::Succeeded | OperationState::NotSent { .. }), "{found:#?}");
     b.operation(running, "followed", |one| one.state.word() == "running").await;
-    let task = b.fleet.operation_now(running).await.unwrap().task.clone().unwrap();
+    let task = b.fleet.operation_now(running).await.unwrap().unwrap().task.clone().unwrap();
     b.fleet.stop_task(ids[0], task.as_str(), &ada()).await.unwrap();
     assert_eq!(b.ended(running).await.state, OperationState::Cancelled);
     let starts = |remote: &Remote| mutations(remote).iter().filter(|one| one.api_path() == START_102).count();

@@ -84,7 +84,7 @@ pub(crate) async fn as_it_stands(
     match of(action).map_or(Shown::Lost, |(_, shown)| shown) {
         Shown::Operation => {
             let operation = operation.ok_or_else(lost)?;
-            operations::taken_on(app, &caller, operation).await.ok_or_else(lost)
+            operations::taken_on(app, &caller, operation).await?.ok_or_else(lost)
         }
         Shown::User(status) => {
             let name = user(parts, body).await.ok_or_else(lost)?;

@@ -15,6 +15,7 @@ use pve::decode::Scalar;
 use pve::reply::GuestConfig;
 use serde::{Deserialize, Serialize};
 
+use super::Since;
 use crate::inventory::{Doubt, Inventory, Known, KnownNode, KnownStorage, storage_key};
 
 /// A guest's row.
@@ -278,8 +279,12 @@ impl GaugesDoc {
         }
     }
 
-    pub(crate) fn onto(self, inventory: &mut Inventory) {
+    /// Adds the figures to what they were taken of; what was kept since goes without.
+    pub(crate) fn onto(self, inventory: &mut Inventory, since: &Since) {
         for (vmid, (cpu, memory, disk, uptime)) in self.g {
+            if since.guests.contains(&vmid) {
+                continue;
+            }
             if let Some(known) = inventory.guests.get_mut(&vmid) {
                 let guest = &mut known.row_mut().guest;
                 (guest.cpu, guest.memory, guest.disk, guest.uptime) =
@@ -287,6 +292,9 @@ impl GaugesDoc {
             }
         }
         for (name, (cpu, memory, disk, uptime), load) in self.n {
+            if since.nodes.contains(&name) {
+                continue;
+            }
             if let Some(known) = inventory.nodes.get_mut(&name) {
                 let node = &mut known.node;
                 (node.cpu, node.memory, node.disk, node.uptime) = (cpu.map(f64::from), memory, disk, uptime);
@@ -294,7 +302,11 @@ impl GaugesDoc {
             }
         }
         for (storage, node, used) in self.s {
-            if let Some(known) = inventory.storages.get_mut(&(storage, node)) {
+            let key = (storage, node);
+            if since.storages.contains(&key) {
+                continue;
+            }
+            if let Some(known) = inventory.storages.get_mut(&key) {
                 known.seen.value.used = used;
             }
         }

@@ -2,15 +2,18 @@
 
 pub(crate) mod diff;
 pub(crate) mod docs;
+mod unread;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use jiff::Timestamp;
 use model::interfaces::Interfaces;
-use model::{EndpointId, Event, Observed, Operation, RemoteId, Task, TaskId, Vmid};
+use model::{
+    EndpointId, Event, Incarnation, NodeName, Observed, Operation, RemoteId, Task, TaskId, Text, Vmid,
+};
 use pve::reply::GuestConfig;
 use serde::de::DeserializeOwned;
 use store::{
@@ -20,9 +23,11 @@ use store::{
 use tokio::sync::watch;
 
 use crate::inventory::Inventory;
-use crate::journal::{Fact, Journal, JournalError, Recorded};
+use crate::journal::{Fact, Journal, JournalError, Recorded, UnreadError};
 use crate::lease::Party;
 use crate::spec::{RemoteSpec, secret_id};
+pub(crate) use unread::Unread;
+
 use docs::{ConfigDoc, FacetsDoc, GaugesDoc, GuestDoc, NodeDoc, StateDoc, StorageDoc, storage_of};
 
 /// Ended operations of a remote that are shown again after a restart.
@@ -211,16 +216,19 @@ impl Journal for StoreJournal {
         &self,
         remote: RemoteId,
         vmid: Vmid,
-    ) -> BoxFuture<'_, Result<Option<Observed<Arc<GuestConfig>>>, JournalError>> {
+    ) -> BoxFuture<'_, Result<Option<Observed<Arc<GuestConfig>>>, UnreadError>> {
         async move {
             let key = vmid.to_string();
             let found = self.store.observed_one(remote, ObservedKind::GuestConfig, &key).await;
-            let found = found.map_err(|error| JournalError(error.to_string()))?;
-            Ok(found.and_then(|record| {
-                let doc: ConfigDoc = serde_json::from_str(&record.body).ok()?;
-                let (at, through) = record.at.zip(record.through)?;
-                Some(Observed { value: Arc::new(doc.restored()), at, through })
-            }))
+            let Some(record) = found.map_err(|error| UnreadError::Store(error.to_string()))? else {
+                return Ok(None);
+            };
+            let doc: ConfigDoc = serde_json::from_str(&record.body)
+                .map_err(|error| UnreadError::Damaged(error.to_string()))?;
+            let (at, through) = record.at.zip(record.through).ok_or_else(|| {
+                UnreadError::Damaged("it does not say when or where it was seen".to_owned())
+            })?;
+            Ok(Some(Observed { value: Arc::new(doc.restored()), at, through }))
         }
         .boxed()
     }
@@ -241,21 +249,23 @@ pub(crate) struct Memory {
     guests: Vec<(Option<Timestamp>, GuestDoc)>,
     addresses: BTreeMap<Vmid, Observed<Interfaces>>,
     nodes: Vec<(Option<Timestamp>, NodeDoc)>,
-    storages: Vec<StorageDoc>,
+    storages: Vec<(Option<Timestamp>, StorageDoc)>,
     tasks: BTreeMap<TaskId, Task>,
-    gauges: Option<GaugesDoc>,
+    /// The figures, and when they were kept.
+    gauges: Option<(Timestamp, GaugesDoc)>,
+    /// The last life that is over of each number that has had one.
+    lived: BTreeMap<Vmid, Incarnation>,
     pub(crate) operations: Vec<Recorded>,
+    /// What of all this could not be read: it is left out, and shown as that.
+    pub(crate) unread: Unread,
 }
 
-/// Documents that cannot be read are left out and told about; the next listing brings them again.
-fn read<T: DeserializeOwned>((remote, kind, key, body): (RemoteId, ObservedKind, &str, &str)) -> Option<T> {
-    match serde_json::from_str(body) {
-        Ok(doc) => Some(doc),
-        Err(error) => {
-            tracing::warn!(%remote, kind = kind.as_str(), key, %error, "a document in the store could not be read");
-            None
-        }
-    }
+/// Whose rows were kept after the figures were.
+#[derive(Default)]
+pub(crate) struct Since {
+    pub(crate) guests: BTreeSet<Vmid>,
+    pub(crate) nodes: BTreeSet<NodeName>,
+    pub(crate) storages: BTreeSet<(Text, NodeName)>,
 }
 
 /// Everything known of one remote, out of the store.
@@ -288,12 +298,18 @@ pub(crate) async fn restore(store: &Store, record: RemoteRecord) -> Result<Resto
             bundle = store.observed_bundle(id, kind, last).await.map_err(says)?;
         }
     }
+    for key in store.observed_keys(id, ObservedKind::GuestPast).await.map_err(says)? {
+        memory.take_past(id, &key);
+    }
     if let Some(gauges) = store.gauges(id).await.map_err(says)? {
-        memory.gauges = serde_json::from_slice(&gauges.body)
-            .inspect_err(
-                |error| tracing::warn!(remote = %id, %error, "the figures in the store could not be read"),
-            )
-            .ok();
+        match serde_json::from_slice(&gauges.body) {
+            Ok(doc) => memory.gauges = Some((gauges.at, doc)),
+            Err(error) => {
+                tracing::warn!(remote = %id, %error, "the figures in the store could not be read");
+                let raw = String::from_utf8_lossy(&gauges.body);
+                memory.unread.gauges(&raw, &error.to_string());
+            }
+        }
     }
     for (open, limit) in [(true, OPEN_TAKEN_UP), (false, ENDED_SHOWN)] {
         let filter = OperationFilter {
@@ -307,6 +323,7 @@ pub(crate) async fn restore(store: &Store, record: RemoteRecord) -> Result<Resto
                 Ok(recorded) => memory.operations.push(recorded),
                 Err(error) => {
                     tracing::error!(operation = %record.id, %error, "an operation in the store could not be read");
+                    memory.unread.operation(record, &error.to_string());
                 }
             }
         }
@@ -315,16 +332,41 @@ pub(crate) async fn restore(store: &Store, record: RemoteRecord) -> Result<Resto
 }
 
 impl Memory {
+    /// Reads one document. One that cannot be read is left out, and told about; the next listing brings it again.
+    fn read<T: DeserializeOwned>(
+        &mut self,
+        (remote, kind, key, body): (RemoteId, ObservedKind, &str, &str),
+    ) -> Option<T> {
+        match serde_json::from_str(body) {
+            Ok(doc) => Some(doc),
+            Err(error) => {
+                self.damaged((remote, kind, key, body), &error.to_string());
+                None
+            }
+        }
+    }
+
+    fn damaged(&mut self, (remote, kind, key, body): (RemoteId, ObservedKind, &str, &str), error: &str) {
+        tracing::warn!(%remote, kind = kind.as_str(), key, error, "a document in the store could not be read");
+        self.unread.seen(kind, key, body, error);
+    }
+
     fn take(&mut self, rows: &[ObservedRecord]) {
         for row in rows {
             let body = (row.remote, row.kind, row.key.as_str(), row.body.as_str());
             match row.kind {
-                ObservedKind::State => self.state = read(body).unwrap_or_default(),
-                ObservedKind::Facets => self.facets = read(body).unwrap_or_default(),
-                ObservedKind::Node => self.nodes.extend(read(body).map(|doc| (row.at, doc))),
-                ObservedKind::Storage => self.storages.extend(read::<StorageDoc>(body)),
+                ObservedKind::State => self.state = self.read(body).unwrap_or_default(),
+                ObservedKind::Facets => self.facets = self.read(body).unwrap_or_default(),
+                ObservedKind::Node => {
+                    let doc = self.read(body);
+                    self.nodes.extend(doc.map(|doc| (row.at, doc)));
+                }
+                ObservedKind::Storage => {
+                    let doc = self.read(body);
+                    self.storages.extend(doc.map(|doc| (row.at, doc)));
+                }
                 ObservedKind::Task => {
-                    if let Some(task) = read::<Task>(body) {
+                    if let Some(task) = self.read::<Task>(body) {
                         self.tasks.insert(task.upid.clone(), task);
                     }
                 }
@@ -344,25 +386,51 @@ impl Memory {
         for one in bundle.iter() {
             let Bundled { key, body, at, through } = one?;
             if kind == ObservedKind::Guest {
-                self.guests.extend(read((id, kind, key, body)).map(|doc| (at, doc)));
+                let doc = self.read((id, kind, key, body));
+                self.guests.extend(doc.map(|doc| (at, doc)));
                 continue;
             }
-            let (Ok(vmid), Some(at), Some(through)) = (key.parse(), at, through) else { continue };
+            let (Ok(vmid), Some(at), Some(through)) = (key.parse(), at, through) else {
+                self.damaged(
+                    (id, kind, key, body),
+                    "it does not say whose it is, or when or where it was seen",
+                );
+                continue;
+            };
             let through = match &last {
                 Some(last) if last.as_str() == through => last.clone(),
                 _ => last.insert(through.into()).clone(),
             };
-            let found = read((id, kind, key, body)).map(|value| Observed { value, at, through });
+            let found = self.read((id, kind, key, body)).map(|value| Observed { value, at, through });
             self.addresses.extend(found.map(|seen| (vmid, seen)));
         }
         Ok(())
     }
 
+    /// Takes in that a life of a number is over; its place among the documents tells which.
+    fn take_past(&mut self, id: RemoteId, key: &str) {
+        let parts =
+            key.split_once('/').and_then(|(vmid, life)| Some((vmid.parse().ok()?, life.parse().ok()?)));
+        let Some((vmid, life)) = parts else {
+            self.damaged((id, ObservedKind::GuestPast, key, ""), "it does not say whose life it was");
+            return;
+        };
+        let last = self.lived.entry(vmid).or_insert(Incarnation(life));
+        *last = (*last).max(Incarnation(life));
+    }
+
     /// Puts it into an inventory that knows nothing yet.
     pub(crate) fn onto(&mut self, inventory: &mut Inventory, now: model::Now) {
         let facets = &self.facets;
+        let at = self.gauges.as_ref().map(|(at, _)| *at);
+        // What was kept after the figures may be something else than what they were taken of.
+        let newer = |written: Option<Timestamp>| at.is_some() && written > at;
+        let mut since = Since::default();
         for (written, doc) in self.nodes.drain(..) {
             let known = doc.restored(written, facets);
+            if newer(written) {
+                since.nodes.insert(known.node.name.clone());
+            }
             inventory.nodes.insert(known.node.name.clone(), known);
         }
         let guests = std::mem::take(&mut self.guests).into_iter().map(|(written, doc)| {
@@ -370,17 +438,24 @@ impl Memory {
             let row = known.row_mut();
             inventory.share(&mut row.guest);
             row.addresses = self.addresses.remove(&row.guest.vmid).map(Arc::new);
+            if newer(written) {
+                since.guests.insert(known.guest.vmid);
+            }
             (known.guest.vmid, known)
         });
         let guests = guests.collect();
         inventory.guests = guests;
-        for doc in self.storages.drain(..) {
+        inventory.lived = std::mem::take(&mut self.lived);
+        for (written, doc) in self.storages.drain(..) {
             let (key, known) = storage_of(doc, facets);
+            if newer(written) {
+                since.storages.insert(key.clone());
+            }
             inventory.storages.insert(key, known);
         }
         inventory.tasks = std::mem::take(&mut self.tasks);
-        if let Some(gauges) = self.gauges.take() {
-            gauges.onto(inventory);
+        if let Some((_, gauges)) = self.gauges.take() {
+            gauges.onto(inventory, &since);
         }
     }
 }

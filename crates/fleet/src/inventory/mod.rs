@@ -18,7 +18,9 @@ use model::guest::{GuestState, NodeState, Task};
 use model::interfaces::Interfaces;
 use model::presence::{Gate, Inquiry, PermissionsMark, Presence, Traits};
 use model::rows::Interface;
-use model::{EndpointId, Guest, GuestKind, Node, NodeName, Now, Observed, Storage, TaskId, Text, Vmid};
+use model::{
+    EndpointId, Guest, GuestKind, Incarnation, Node, NodeName, Now, Observed, Storage, TaskId, Text, Vmid,
+};
 
 pub(crate) use known::Known;
 pub(crate) use places::{KnownNode, KnownStorage, storage_key};
@@ -102,6 +104,8 @@ pub(crate) struct Inventory {
     /// How far listings may lag behind what a guest says of itself.
     lag: Duration,
     shared: Shared,
+    /// The last life that is over of numbers that have had one: whoever is not in the map begins after it.
+    pub(crate) lived: BTreeMap<Vmid, Incarnation>,
     /// With more guests than this the map of them is built anew.
     compact_at: usize,
     contradicted: BTreeSet<Vmid>,
@@ -214,6 +218,7 @@ impl Inventory {
             deleted.sort();
             for (_, vmid) in deleted.into_iter().take(surplus) {
                 if let Some(known) = self.guests.remove(&vmid) {
+                    self.lived.insert(vmid, known.incarnation);
                     self.touched.past.push(known);
                     self.touched.guests.insert(vmid);
                     self.touched.addresses.insert(vmid);
@@ -259,7 +264,10 @@ impl Inventory {
             });
             self.touched.guests.insert(vmid);
             let seen = doubt.is_none().then(|| (now.wall, reading.through.clone()));
-            let known = Known::new(fresh, seen, doubt, now);
+            let mut known = Known::new(fresh, seen, doubt, now);
+            if let Some(last) = self.lived.get(&vmid) {
+                known.row_mut().incarnation = last.next();
+            }
             self.guests.insert(vmid, known);
             return;
         };

@@ -333,6 +333,10 @@ fn of_guests_deleted_long_ago_only_so_many_are_kept_in_memory() {
     inventory.reconcile(listing(BOTH, rows), &reading(2), MARK, None, at(2));
     assert_eq!(inventory.guests.len(), 2 + DELETED_KEPT);
     assert!(inventory.guests.contains_key(&Vmid(3999)) && !inventory.guests.contains_key(&Vmid(1000)));
+    // Whoever has such a number next is not the one who had it.
+    let rows = vec![guest(101, "a", "running"), guest(201, "b", "running"), guest(1000, "a", "running")];
+    inventory.reconcile(listing(BOTH, rows), &reading(3), MARK, None, at(3));
+    assert_eq!(known(&inventory, 1000).incarnation, Incarnation(1));
 }
 
 #[test]

@@ -15,7 +15,7 @@ use crate::durable::docs::{
     ConfigDoc, FacetsDoc, GaugesDoc, GuestDoc, NodeDoc, StateDoc, StorageDoc, digest, json, storage_word,
 };
 use crate::inventory::Touched;
-use crate::journal::Fact;
+use crate::journal::{Fact, UnreadError};
 
 /// A configuration that never changes has its age brought up to date this often.
 const CONFIG_REFRESHED: Duration = Duration::from_secs(6 * 3600);
@@ -249,7 +249,11 @@ impl Remote {
                         self.config_changed(vmid, changes, read, seen.at);
                     }
                 }
-                Err(error) => {
+                // There is nothing to compare it with, nor will be.
+                Err(error @ UnreadError::Damaged(_)) => {
+                    tracing::warn!(remote = %self.spec.name, %vmid, %error, "a configuration is kept anew");
+                }
+                Err(error @ UnreadError::Store(_)) => {
                     tracing::warn!(remote = %self.spec.name, %vmid, %error, "a configuration could not be compared");
                     return;
                 }

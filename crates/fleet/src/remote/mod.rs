@@ -32,7 +32,7 @@ use tokio::task::{Id, JoinError, JoinSet};
 
 use crate::clock::{Clock, Dice};
 use crate::detail::Flown;
-use crate::durable::Memory;
+use crate::durable::{Memory, Unread};
 use crate::errors::{Verdict, cause, verdict};
 use crate::figures::FacetFigures;
 use crate::inventory::{Inventory, Reading};
@@ -162,6 +162,8 @@ pub(crate) struct Remote {
     /// Through which endpoint the latest listing came.
     listed_through: Option<EndpointId>,
     kept: Kept,
+    /// What the store had of it and could not be read.
+    unread: Unread,
     figures: BTreeMap<FacetKind, FacetFigures>,
     /// While nothing can be recorded: that readers were told so.
     stuck: bool,
@@ -256,6 +258,7 @@ impl Remote {
             noted: memory.state.link.take(),
             listed_through: memory.facets.through.clone(),
             kept: Kept { facets: memory.facets, facets_at: now.mono, gauges_at: now.mono, ..Kept::default() },
+            unread: memory.unread,
             figures: BTreeMap::new(),
             stuck: false,
             gone: false,
@@ -301,6 +304,10 @@ impl Remote {
             }
         }
         self.children.abort_all();
+        self.shared.close();
+        if let Some(lines) = &self.lines {
+            lines.shut();
+        }
         if !self.gone {
             self.keep_last().await;
         }

@@ -160,6 +160,7 @@ impl Remote {
             .iter()
             .find(|(_, ride)| ride.operation.guest.vmid == vmid && ride.operation.state.blocks())
             .map(|(id, _)| *id)
+            .or_else(|| self.unread.busy_with(vmid))
     }
 
     /// Operations that have not ended.
@@ -285,7 +286,7 @@ impl Remote {
         author: &Author,
         now: Now,
     ) -> Result<(), ResolveError> {
-        let ride = self.rides.get(&id).ok_or(ResolveError::NoSuchOperation)?;
+        let Some(ride) = self.rides.get(&id) else { return self.close_unread(id).await };
         let OperationState::OutcomeUnknown(why) = &ride.operation.state else {
             return Err(ResolveError::NotOpen);
         };
@@ -308,6 +309,19 @@ impl Remote {
             return Err(ResolveError::NotOpen);
         }
         if self.publish().await { Ok(()) } else { Err(ResolveError::NotRecorded) }
+    }
+
+    /// A person says that an operation whose record cannot be read is over. Its record stays as it is.
+    async fn close_unread(&mut self, id: OperationId) -> Result<(), ResolveError> {
+        let closed = self.unread.closed(id).ok_or(ResolveError::NoSuchOperation)?;
+        let facts = vec![Fact::Kept(Box::new(closed))];
+        if self.common.journal.commit(self.id, facts).await.is_err() {
+            return Err(ResolveError::NotRecorded);
+        }
+        self.unread.forget_operation(id);
+        self.dirty = true;
+        self.publish().await;
+        Ok(())
     }
 
     /// Operations as they stand, newest first.

@@ -21,7 +21,7 @@ use super::{Common, PUBLISH_GAP, Remote, newest_first};
 use crate::clock::Clock;
 use crate::detail::Flown;
 use crate::inventory::{Doubt, Inventory, Known};
-use crate::journal::Journal;
+use crate::journal::{Journal, UnreadError};
 use crate::lease::Party;
 use crate::lines::Lines;
 use crate::snapshot::RemoteSnapshot;
@@ -149,10 +149,13 @@ impl Shared {
     }
 
     /// A guest's configuration as last read, from memory or from where it is kept.
-    pub(crate) async fn known_config(&self, vmid: Vmid) -> Option<Observed<Arc<GuestConfig>>> {
+    pub(crate) async fn known_config(
+        &self,
+        vmid: Vmid,
+    ) -> Result<Option<Observed<Arc<GuestConfig>>>, UnreadError> {
         match self.config(vmid) {
-            Some(known) => Some(known),
-            None => self.journal.config(self.id, vmid).await.ok().flatten(),
+            Some(known) => Ok(Some(known)),
+            None => self.journal.config(self.id, vmid).await,
         }
     }
 
@@ -237,6 +240,7 @@ impl Remote {
     async fn keep(&mut self, last: bool, now: Now) -> bool {
         let mut keeping = self.keeping(last, now);
         let facts = std::mem::take(&mut keeping.facts);
+        let anew = self.unread.among(&facts);
         if !facts.is_empty()
             && let Err(error) = self.common.journal.commit(self.id, facts).await
         {
@@ -244,6 +248,7 @@ impl Remote {
             self.get_stuck(&error.to_string(), now);
             return false;
         }
+        self.unread.forget(anew);
         self.have_kept(keeping, now);
         self.stuck = false;
         true
@@ -429,7 +434,7 @@ impl Remote {
     /// The rows of all guests, brought up to date with what follows from the link. Those of which nothing is
     /// different are the same rows as in the snapshot before.
     fn guest_rows(&mut self, why: Option<&StaleWhy>) -> Vec<Arc<GuestRow>> {
-        let mut busy: BTreeMap<Vmid, OperationId> = BTreeMap::new();
+        let mut busy: BTreeMap<Vmid, OperationId> = self.unread.busy().collect();
         for (id, ride) in &self.rides {
             if ride.operation.state.blocks() {
                 busy.insert(ride.operation.guest.vmid, *id);
@@ -465,7 +470,7 @@ impl Remote {
             .drift
             .iter()
             .flat_map(|(part, drift)| rows(part.facet().map_or("", model::FacetKind::as_str), drift));
-        polled.chain(rows(ON_DEMAND, &self.odd)).collect()
+        polled.chain(rows(ON_DEMAND, &self.odd)).chain(self.unread.rows()).collect()
     }
 }
 

@@ -125,7 +125,24 @@ impl Store {
         rows.iter().map(observed_row).collect()
     }
 
-    /// The same a few hundred at a time, those whose keys come after `after` (in the database's order; empty: the
+    /// The keys of everything of one kind seen on a remote, without what was seen.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn observed_keys(
+        &self,
+        remote: RemoteId,
+        kind: ObservedKind,
+    ) -> Result<Vec<String>, ReadError> {
+        let rows = sqlx::query("SELECT key FROM observed WHERE remote = $1 AND kind = $2 ORDER BY key")
+            .bind(bits(remote.0))
+            .bind(kind.as_str())
+            .fetch_all(&mut *self.reader().await?)
+            .await?;
+        rows.iter().map(|row| Ok(row.try_get(0)?)).collect()
+    }
+
+    /// Everything of one kind seen on a remote, a few hundred at a time: those whose keys come after `after` (in the database's order; empty: the
     /// first). For kinds of which there are thousands: to hand them over row by row is most of the work.
     ///
     /// # Errors

@@ -8,7 +8,7 @@ use api::{ListQuery, Page};
 use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
 use fleet::lists;
-use fleet::{FleetSnapshot, RemoteSnapshot, Resolution};
+use fleet::{FleetSnapshot, OperationError, RemoteSnapshot, Resolution};
 use http::{HeaderValue, StatusCode, header};
 use model::access::{Act, Visible};
 use model::operation::UnknownWhy;
@@ -71,7 +71,7 @@ async fn create(
         Ok(operation) => operation,
         Err(error) => return Err(refuse::operate(&error, &*super::remote(&app, id)?)),
     };
-    let now = app.fleet().operation_now(operation).await.ok_or_else(Problem::internal)?;
+    let now = app.fleet().operation_now(operation).await?.ok_or_else(Problem::internal)?;
     Ok(accepted(&Operation::of(&now, &remote.name), operation))
 }
 
@@ -85,9 +85,14 @@ fn accepted(operation: &Operation, id: OperationId) -> Response {
 
 /// What [`create`] answers to a request that became this operation before, as it stands now; `None` when the caller
 /// may not see it any more, or it is so old that it is gone.
-pub(crate) async fn taken_on(app: &App, caller: &Caller, id: OperationId) -> Option<Response> {
+pub(crate) async fn taken_on(
+    app: &App,
+    caller: &Caller,
+    id: OperationId,
+) -> Result<Option<Response>, Problem> {
     let operation = app.fleet().operation_now(id).await?;
-    caller.grants.sees(operation.guest.remote).then(|| accepted(&told(app, &operation), id))
+    let seen = operation.filter(|operation| caller.grants.sees(operation.guest.remote));
+    Ok(seen.map(|operation| accepted(&told(app, &operation), id)))
 }
 
 /// Lists operations, newest first: those that have not ended, and the newest two thousand that have.
@@ -107,12 +112,12 @@ async fn list(
     let request = rows::request(Vocabulary::Operations, &query)?;
     let visible = caller.visible();
     let (now, at) = (app.fleet().snapshot(), app.now().wall);
-    let whole = with_ended(&app, &now, &visible).await?;
+    let (whole, unreadable) = with_ended(&app, &now, &visible).await?;
     let mut page = lists::operations(&whole, &visible, &request, at);
     // Of the remotes there are: those that are gone stand in `whole` for their operations only.
     page.counts.remotes = lists::operations(&now, &visible, &request, at).counts.remotes;
     page.revision = now.revision_for(&visible);
-    Ok(Json(rows::operations(page)))
+    Ok(Json(rows::operations(page).lacking(unreadable)))
 }
 
 /// The body of an operation's record, as far as it is looked at here.
@@ -122,8 +127,13 @@ struct Kept {
     operation: model::Operation,
 }
 
-/// The fleet with nothing but its operations, those among them that have ended long ago.
-async fn with_ended(app: &App, now: &FleetSnapshot, visible: &Visible) -> Result<FleetSnapshot, Problem> {
+/// The fleet with nothing but its operations, those among them that have ended long ago; and how many of these cannot
+/// be read.
+async fn with_ended(
+    app: &App,
+    now: &FleetSnapshot,
+    visible: &Visible,
+) -> Result<(FleetSnapshot, usize), Problem> {
     let mut remotes: Vec<RemoteSnapshot> = now
         .remotes
         .iter()
@@ -144,12 +154,14 @@ async fn with_ended(app: &App, now: &FleetSnapshot, visible: &Visible) -> Result
         }
         None => Vec::new(),
     };
+    let mut unreadable = 0;
     for record in records {
         if !visible.sees(record.remote) || !known.insert(record.id) {
             continue;
         }
         let Ok(Kept { operation }) = serde_json::from_str(&record.body) else {
             tracing::warn!(operation = %record.id, "what was kept of an operation cannot be read");
+            unreadable += 1;
             continue;
         };
         let at = match remotes.iter().position(|remote| remote.id == record.remote) {
@@ -163,7 +175,8 @@ async fn with_ended(app: &App, now: &FleetSnapshot, visible: &Visible) -> Result
             remote.operations.push(Arc::new(operation));
         }
     }
-    Ok(FleetSnapshot { revision: now.revision, remotes: remotes.into_iter().map(Arc::new).collect() })
+    let remotes = remotes.into_iter().map(Arc::new).collect();
+    Ok((FleetSnapshot { revision: now.revision, remotes }, unreadable))
 }
 
 /// The remotes that the store is asked about.
@@ -178,8 +191,19 @@ pub(super) fn remotes_of(visible: &Visible) -> Option<Vec<RemoteId>> {
 async fn seen(app: &App, caller: &Caller, id: &str) -> Result<Arc<model::Operation>, Problem> {
     let absent = || Problem::not_found("operation");
     let id: OperationId = id.parse().map_err(|_| absent())?;
-    let operation = app.fleet().operation_now(id).await.ok_or_else(absent)?;
+    let operation = match app.fleet().operation_now(id).await {
+        Err(OperationError::Unreadable { remote, .. }) if !caller.grants.sees(remote) => return Err(absent()),
+        told => told?.ok_or_else(absent)?,
+    };
     if caller.grants.sees(operation.guest.remote) { Ok(operation) } else { Err(absent()) }
+}
+
+/// An operation of which nothing but its place can be read, and whose remote that is.
+async fn unreadable(app: &App, id: &str) -> Option<(OperationId, RemoteId)> {
+    match app.fleet().operation_now(id.parse().ok()?).await {
+        Err(OperationError::Unreadable { id, remote, .. }) => Some((id, remote)),
+        _ => None,
+    }
 }
 
 fn told(app: &App, operation: &model::Operation) -> Operation {
@@ -207,27 +231,39 @@ async fn show(
 
 /// Decides what became of an operation.
 ///
-/// When several tasks could be it nobody but a person can tell: one of its `candidates`, or none of them.
+/// When several tasks could be it nobody but a person can tell: one of its `candidates`, or none of them. An open
+/// operation whose record in the store cannot be read is closed, whatever is decided.
 #[utoipa::path(
     post,
     path = "/operations/{id}/resolve",
     tag = "operations",
     params(("id" = String, Path, description = "Its id.", example = "7300000000000000")),
     request_body(content = Resolve, example = json!({"as": "not_sent"})),
-    responses((status = 200, description = "The operation as it stands now.", body = Operation)),
+    responses(
+        (status = 200, description = "The operation as it stands now.", body = Operation),
+        (status = 204, description = "It is closed; what was kept of it cannot be read."),
+    ),
 )]
 async fn resolve(
     State(app): State<App>,
     caller: Caller,
     Path(id): Path<String>,
     Json(wanted): Json<Resolve>,
-) -> Result<Json<Operation>, Problem> {
-    let operation = seen(&app, &caller, &id).await?;
-    caller.needs(Act::Power, Some(operation.guest.remote))?;
+) -> Result<Response, Problem> {
     let resolution = match wanted {
         Resolve::Task { task } => Resolution::Task(task),
         Resolve::NotSent => Resolution::NotSent,
     };
+    if let Some((id, remote)) = unreadable(&app, &id).await
+        && caller.grants.sees(remote)
+    {
+        caller.needs(Act::Power, Some(remote))?;
+        let closed = app.fleet().resolve(id, resolution, &caller.author()).await;
+        closed.map_err(|error| refuse::resolve(&error, &[]))?;
+        return Ok(StatusCode::NO_CONTENT.into_response());
+    }
+    let operation = seen(&app, &caller, &id).await?;
+    caller.needs(Act::Power, Some(operation.guest.remote))?;
     let candidates: Vec<TaskId> = match &operation.state {
         OperationState::OutcomeUnknown(UnknownWhy::Candidates { tasks }) => tasks.clone(),
         _ => Vec::new(),
@@ -237,5 +273,5 @@ async fn resolve(
         .await
         .map_err(|error| refuse::resolve(&error, &candidates))?;
     let operation = seen(&app, &caller, &id).await?;
-    Ok(Json(told(&app, &operation)))
+    Ok(Json(told(&app, &operation)).into_response())
 }

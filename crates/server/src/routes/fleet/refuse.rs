@@ -1,10 +1,10 @@
 //! What the fleet refuses, as problems: each with its own code, and with what would mend it.
 
 use api::problem::Candidate;
-use fleet::onboard::OnboardError;
+use fleet::onboard::{OnboardError, Undone};
 use fleet::{
-    AddError, DetailError, DisconnectError, EditError, NoSuchRemote, OperateError, RemoteSnapshot,
-    RemoveError, ResolveError, StopTaskError,
+    AddError, DetailError, DisconnectError, EditError, NoSuchRemote, OperateError, OperationError,
+    RemoteSnapshot, RemoveError, ResolveError, StopTaskError,
 };
 use http::StatusCode;
 use model::cause::ServerClass;
@@ -185,6 +185,23 @@ impl From<RemoveError> for Problem {
     }
 }
 
+impl From<OperationError> for Problem {
+    fn from(error: OperationError) -> Self {
+        match error {
+            OperationError::Store(error) => error.into(),
+            OperationError::Unreadable { .. } => Self::new(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "unreadable",
+                "What was kept of this operation cannot be read.",
+            )
+            .detail(sentence(&error.to_string()))
+            .remedy(
+                "Look at the host what became of it, then decide it as not sent: that lets its guest go.",
+            ),
+        }
+    }
+}
+
 impl From<DetailError> for Problem {
     fn from(error: DetailError) -> Self {
         match &error {
@@ -204,6 +221,42 @@ impl From<StopTaskError> for Problem {
             StopTaskError::Failed(why) => failure(why),
         }
     }
+}
+
+/// A remote that was not removed, after `undone` of what Muster made on its host was.
+pub(super) fn removal(error: RemoveError, undone: &Undone) -> Problem {
+    if undone.removed.is_empty() {
+        return error.into();
+    }
+    let gone: Vec<String> = undone.removed.iter().map(ToString::to_string).collect();
+    let detail =
+        format!("{} Removed on the host already: {}.", sentence(&error.to_string()), gone.join(", "));
+    let problem = match &error {
+        RemoveError::NotRecorded(_) => Problem::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "removed_in_part",
+            "The remote is still there; what Muster made on its host is not.",
+        ),
+        _ => error.into(),
+    };
+    let remedy = "Remove it once more, or sign in to it anew: Muster cannot sign in with what it has.";
+    problem.detail(detail).remedy(remedy)
+}
+
+/// A remote of which a new sign-in was saved, and that was not connected then; `done` on its host, line by line.
+pub(super) fn saved_not_connected(error: EditError, done: &[String]) -> Problem {
+    let lines: String = done.iter().map(|line| format!(" {}", sentence(line))).collect();
+    let detail =
+        format!("The new sign-in is saved. Connecting it failed: {}{lines}", sentence(&error.to_string()));
+    let problem = match &error {
+        EditError::NotRecorded(_) => Problem::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "saved_not_connected",
+            "The new sign-in is saved, but the remote was not connected.",
+        ),
+        _ => error.into(),
+    };
+    problem.detail(detail).remedy("Connect it; it need not be signed in to anew.")
 }
 
 /// An action that was not taken on. Where the link is why, its cause is told.
@@ -296,4 +349,41 @@ pub(super) fn sentence(clause: &str) -> String {
         None => String::new(),
     };
     if begun.is_empty() || begun.ends_with(['.', '?', '!']) { begun } else { format!("{begun}.") }
+}
+
+#[cfg(test)]
+mod tests {
+    use fleet::onboard::Thing;
+
+    use super::*;
+
+    fn gone() -> Undone {
+        let token = Thing::Token { id: "root@pam!muster-1".to_owned() };
+        Undone { removed: vec![token, Thing::Role { name: "MusterLook".to_owned() }], ..Undone::default() }
+    }
+
+    #[test]
+    fn a_removal_that_was_done_on_the_host_is_not_called_undone() {
+        let failed = || RemoveError::NotRecorded("the disk is full".to_owned());
+        let told = removal(failed(), &gone());
+        assert_eq!((told.status().as_u16(), told.code()), (503, "removed_in_part"));
+        for part in ["the disk is full", "root@pam!muster-1", "MusterLook"] {
+            assert!(told.sentence().contains(part), "{told}");
+        }
+        assert_eq!(removal(failed(), &Undone::default()).code(), "not_recorded", "then nothing was done");
+        let open = removal(RemoveError::OpenOperations(vec![OperationId(7)]), &gone());
+        assert_eq!(open.code(), "open_operations");
+        assert!(open.sentence().contains("root@pam!muster-1"), "{open}");
+    }
+
+    #[test]
+    fn a_sign_in_that_was_saved_is_not_called_lost() {
+        let done = ["removed, as it is not used any more: the token root@pam!muster-1".to_owned()];
+        let told = saved_not_connected(EditError::NotRecorded("the disk is full".to_owned()), &done);
+        assert_eq!((told.status().as_u16(), told.code()), (503, "saved_not_connected"));
+        for part in ["The new sign-in is saved.", "the disk is full", "root@pam!muster-1"] {
+            assert!(told.sentence().contains(part), "{told}");
+        }
+        assert_eq!(saved_not_connected(EditError::NoSuchRemote, &[]).code(), "not_found");
+    }
 }
