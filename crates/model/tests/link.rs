@@ -270,7 +270,110 @@ fn a_second_401_is_tried_once_on_another_endpoint() {
     lucky.at(1.0).reject(1, true);
     assert_eq!(lucky.begin(), endpoint(2));
     lucky.succeed(2);
-    assert!(lucky.link.state().is_up());
+    let LinkState::Degraded { failing } = lucky.link.state() else { panic!("{:?}", lucky.link.state()) };
+    assert_eq!((&failing[0].endpoint, &failing[0].cause), (&endpoint(1), &rejected()));
+}
+
+/// Degraded: 2 serves, 1 fails and is due to be tried beside it.
+fn degraded(login: Login) -> Bench {
+    let mut bench = Bench::connected(2, login);
+    bench.at(1.0).fail(1, Cause::Refused);
+    bench.begin();
+    bench.succeed(2);
+    assert_eq!(bench.word(), "degraded");
+    bench.at(2.1);
+    bench
+}
+
+impl Bench {
+    /// When the next endpoint is tried beside the one in use, which is proven good until then.
+    fn probes_after(&mut self) -> Option<f64> {
+        let from = self.now;
+        for _ in 0..4000 {
+            match self.duty() {
+                Duty::Serve { probe: Some(_), .. } => return Some(self.now - from),
+                Duty::Serve { until, .. } => {
+                    let next = until.as_secs_f64();
+                    self.at(next.max(self.now) + 0.001).succeed(2);
+                }
+                other => panic!("{other:?}"),
+            }
+        }
+        None
+    }
+}
+
+#[test]
+fn what_another_endpoint_rejects_leaves_the_one_in_use_alone() {
+    let minutes = |n: f64| Some(n * 60.0);
+    // (login, waits before each further try of that endpoint)
+    let table: [(Login, &[Option<f64>]); 3] = [
+        (Login::Token, &[minutes(1.0), minutes(5.0), minutes(30.0), minutes(30.0)]),
+        (Login::OwnPassword, &[minutes(30.0), minutes(30.0)]),
+        (Login::DirectoryPassword, &[None]),
+    ];
+    for (login, waits) in table {
+        let mut bench = degraded(login);
+        let (epoch, since) = (bench.link.epoch(), bench.link.view().since);
+        for wait in waits {
+            bench.step(Event::Begun { endpoint: endpoint(1) });
+            bench.reject(1, true);
+            let LinkState::Degraded { failing } = bench.link.state() else { panic!("{:?}", bench.link) };
+            assert_eq!((&failing[0].endpoint, &failing[0].cause), (&endpoint(1), &rejected()));
+            assert_eq!(
+                (bench.link.epoch(), bench.link.view().since),
+                (epoch, since),
+                "{login:?}: not touched"
+            );
+            assert_eq!(bench.link.endpoint(), Some(&endpoint(2)));
+            // Whether there is an outage elsewhere makes no difference.
+            bench.step(Event::Pace(Pace::Often)).step(Event::Pace(Pace::Usual));
+            let probed = bench.probes_after();
+            assert_eq!(probed.map(f64::round), *wait, "{login:?}");
+        }
+        if waits == [None] {
+            bench.step(Event::TryNow);
+            assert_eq!(bench.probes_after(), Some(0.0), "a person says so");
+        }
+    }
+}
+
+#[test]
+fn an_endpoint_read_beside_the_one_in_use_may_reject_too() {
+    let mut bench = Bench::connected(3, Login::OwnPassword);
+    bench.at(1.0).reject(3, true);
+    assert_eq!((bench.word(), bench.link.endpoint()), ("degraded", Some(&endpoint(1))));
+    bench.at(2.0).fail(1, Cause::Refused);
+    assert_eq!(bench.begin(), endpoint(2));
+    bench.fail(2, Cause::Refused);
+    // The one that rejects is due in half an hour; the others are not made to wait for it.
+    assert_eq!((bench.word(), bench.link.state().cause()), ("backing_off", Some(&Cause::Refused)));
+    bench.at(3.1);
+    assert_eq!(bench.begin(), endpoint(1));
+
+    // Where it is the only one that may be asked at all, that it rejects is what is told.
+    let mut alone = Bench::connected(2, Login::OwnPassword);
+    alone.at(1.0).reject(2, true);
+    alone.fail(1, changed());
+    let LinkState::CredentialsRejected { next_try: Some(_), .. } = alone.link.state() else {
+        panic!("{:?}", alone.link.state())
+    };
+    assert_eq!((alone.wait() / 60.0).round(), 30.0);
+    alone.at(1801.1);
+    assert_eq!(alone.begin(), endpoint(2));
+    alone.succeed(2);
+    assert_eq!(alone.word(), "degraded");
+}
+
+#[test]
+fn a_second_factor_wanted_by_another_endpoint_stops_that_one_only() {
+    let mut bench = degraded(Login::OwnPassword);
+    bench.step(Event::Begun { endpoint: endpoint(1) });
+    let epoch = bench.link.epoch();
+    let cause = Cause::SecondFactorNeeded { kinds: vec!["totp".into()] };
+    bench.step(Event::Rejected { epoch, endpoint: endpoint(1), cause, again: true });
+    assert_eq!(bench.word(), "degraded");
+    assert_eq!(bench.probes_after(), None);
 }
 
 #[test]
@@ -465,7 +568,12 @@ proptest! {
                     }
                 }
                 Move::Reject(n, again) => {
+                    let in_use = link.endpoint() == Some(&endpoint(n + 1));
                     push(&mut link, Event::Rejected { epoch, endpoint: endpoint(n + 1), cause: rejected(), again });
+                    if before.is_up() {
+                        prop_assert_eq!(link.state().is_up(), !in_use, "only the one in use takes it down");
+                        prop_assert!(in_use || link.epoch() == epoch);
+                    }
                 }
                 Move::Old(n) => {
                     push(&mut link, Event::Succeeded { epoch: epoch.wrapping_sub(1), endpoint: endpoint(n + 1) });

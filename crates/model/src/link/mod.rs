@@ -12,7 +12,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::backoff::spread;
-use crate::cause::Cause;
+use crate::cause::{Cause, Reach};
 use crate::id::EndpointId;
 use crate::outage::Pace;
 use crate::time::Now;
@@ -204,7 +204,7 @@ impl Link {
                 Some(_) => self.try_at(self.current),
             },
             LinkState::Connecting { .. } => self.try_at(self.current),
-            LinkState::BackingOff { .. } => match self.next_due(None) {
+            LinkState::BackingOff { .. } => match first_to_try(&self.endpoints) {
                 None => Duty::Rest,
                 Some((_, due)) if due > now.mono => Duty::Wait { until: due },
                 Some((index, _)) => self.try_at(index),
@@ -308,7 +308,7 @@ impl Link {
         match &self.state {
             LinkState::BackingOff { cause, .. } | LinkState::CertificateChanged { cause } => {
                 let last = Some(cause.clone());
-                if let Some((index, _)) = self.next_due(None) {
+                if let Some((index, _)) = first_to_try(&self.endpoints) {
                     self.current = index;
                 }
                 self.enter(LinkState::Connecting { last }, now);
@@ -424,14 +424,19 @@ impl Link {
             self.enter(LinkState::Connecting { last: Some(cause) }, now);
             return;
         }
-        match self.next_due(None) {
-            Some((index, _)) => {
+        match first_to_try(&self.endpoints) {
+            Some((index, due)) => {
                 let (cause, next_try) = match self.endpoints.get(index).map(|one| &one.health) {
                     Some(Health::Failing { cause: own, next_try, .. }) => (own.clone(), *next_try),
                     _ => (cause, now.wall),
                 };
                 self.current = index;
-                self.enter(LinkState::BackingOff { cause, next_try }, now);
+                if is_rejection(&cause) {
+                    self.retry_due = Some(due);
+                    self.enter(LinkState::CredentialsRejected { cause, next_try: Some(next_try) }, now);
+                } else {
+                    self.enter(LinkState::BackingOff { cause, next_try }, now);
+                }
             }
             None => self.enter(LinkState::CertificateChanged { cause }, now),
         }
@@ -439,12 +444,23 @@ impl Link {
 
     fn rejected(&mut self, endpoint: &EndpointId, cause: Cause, again: bool, now: Now) {
         let Some(index) = self.position(endpoint) else { return };
-        let trying = self.endpoints.get_mut(index).is_some_and(|one| std::mem::take(&mut one.trying));
-        let deliberate = index == self.current || trying;
         if matches!(self.state, LinkState::CredentialsRejected { .. } | LinkState::CertificateChanged { .. })
-            || !deliberate
         {
+            if let Some(one) = self.endpoints.get_mut(index) {
+                one.trying = false;
+            }
             return;
+        }
+        if index != self.current {
+            // What another endpoint accepts, or will be asked about, is not given up for this one.
+            self.mark_rejected(index, cause, now);
+            if self.state.is_up() {
+                self.up(now);
+            }
+            return;
+        }
+        if let Some(one) = self.endpoints.get_mut(index) {
+            one.trying = false;
         }
         if matches!(cause, Cause::SecondFactorNeeded { .. }) {
             // No other endpoint and no later time would ask for less.
@@ -453,29 +469,61 @@ impl Link {
         }
         if !again && !self.rejections.again {
             self.rejections.again = true;
-            self.current = index;
             self.enter(LinkState::Connecting { last: Some(cause) }, now);
             return;
         }
         self.rejections.again = true;
         if !self.rejections.elsewhere {
             self.rejections.elsewhere = true;
-            self.current = index;
             if let Some(other) = self.usable_other() {
+                self.mark_rejected(index, cause.clone(), now);
                 self.current = other;
                 self.enter(LinkState::Connecting { last: Some(cause) }, now);
                 return;
             }
         }
-        let wait = match self.login {
+        let wait = self.wait_after_rejection(self.rejections.given_up);
+        self.give_up(cause, wait, now);
+    }
+
+    /// How long a credential that was given up so often before is not presented; `None`: until a person says so.
+    fn wait_after_rejection(&self, before: usize) -> Option<Duration> {
+        match self.login {
             Login::Token => {
                 let schedule = &self.policy.token_retry;
-                schedule.get(self.rejections.given_up).or(schedule.last()).copied()
+                schedule.get(before).or(schedule.last()).copied()
             }
             Login::OwnPassword => Some(self.policy.password_retry),
             Login::DirectoryPassword => None,
+        }
+    }
+
+    /// One endpoint does not accept what others may: it alone is left in peace for as long as the credential would be.
+    fn mark_rejected(&mut self, index: usize, cause: Cause, now: Now) {
+        let Some(one) = self.endpoints.get(index) else { return };
+        let (before, since) = match &one.health {
+            // A straggler of before it failed.
+            Health::Failing { .. } | Health::Stopped { .. } if !one.trying => return,
+            Health::Failing { failures, since, cause, .. } if is_rejection(cause) => (*failures, *since),
+            _ => (0, now.wall),
         };
-        self.give_up(cause, wait, now);
+        let wait = match cause {
+            Cause::SecondFactorNeeded { .. } => None,
+            _ => self.wait_after_rejection(usize::try_from(before).unwrap_or(usize::MAX)),
+        };
+        let health = match wait {
+            None => Health::Stopped { cause, since },
+            Some(wait) => Health::Failing {
+                cause,
+                since,
+                failures: before.saturating_add(1),
+                next_try: now.wall_after(wait),
+                due: now.after(wait),
+            },
+        };
+        if let Some(one) = self.endpoints.get_mut(index) {
+            (one.health, one.trying) = (health, false);
+        }
     }
 
     fn give_up(&mut self, cause: Cause, wait: Option<Duration>, now: Now) {
@@ -508,7 +556,9 @@ impl Link {
         let (often, seldom) = (self.policy.outage_often, spread(self.policy.outage_seldom, jitter));
         let soon = spread(self.policy.backoff.first, jitter);
         for one in &mut self.endpoints {
-            if let Health::Failing { due, next_try, .. } = &mut one.health {
+            if let Health::Failing { due, next_try, cause, .. } = &mut one.health
+                && !is_rejection(cause)
+            {
                 let wait = match pace {
                     Pace::Usual => due.saturating_sub(now.mono).min(soon),
                     Pace::Often => due.saturating_sub(now.mono).min(often),
@@ -519,7 +569,7 @@ impl Link {
             }
         }
         if let (LinkState::BackingOff { next_try, .. }, Some((_, due))) =
-            (&mut self.state, next_due(&self.endpoints, None))
+            (&mut self.state, first_to_try(&self.endpoints))
         {
             *next_try = now.wall_after(due.saturating_sub(now.mono));
         }
@@ -529,7 +579,7 @@ impl Link {
         let Some(endpoint) = self.endpoint().cloned() else { return Duty::Rest };
         let mut until = self.lapses().unwrap_or(now.mono);
         let mut probe = None;
-        if let Some((index, due)) = self.next_due(Some(self.current)) {
+        if let Some((index, due)) = self.next_probe() {
             if due <= now.mono {
                 probe = self.endpoints.get(index).map(|one| one.id.clone());
             } else {
@@ -592,20 +642,27 @@ impl Link {
             .map(|(i, _)| i)
     }
 
-    fn next_due(&self, except: Option<usize>) -> Option<(usize, Duration)> {
-        next_due(&self.endpoints, except)
+    /// The failing endpoint beside the current one whose try is due first, and when.
+    fn next_probe(&self) -> Option<(usize, Duration)> {
+        let beside = failing(&self.endpoints).filter(|(index, ..)| *index != self.current);
+        beside.map(|(index, due, _)| (index, due)).min_by_key(|(_, due)| *due)
     }
 }
 
-/// The failing endpoint whose try is due first, and when.
-fn next_due(endpoints: &[Endpoint], except: Option<usize>) -> Option<(usize, Duration)> {
-    endpoints
-        .iter()
-        .enumerate()
-        .filter(|(index, one)| Some(*index) != except && !one.trying)
-        .filter_map(|(index, one)| match one.health {
-            Health::Failing { due, .. } => Some((index, due)),
-            _ => None,
-        })
-        .min_by_key(|(_, due)| *due)
+/// The endpoint to try first when none works, and when: one that does not accept the credential comes last.
+fn first_to_try(endpoints: &[Endpoint]) -> Option<(usize, Duration)> {
+    let first = failing(endpoints).min_by_key(|(_, due, cause)| (is_rejection(cause), *due));
+    first.map(|(index, due, _)| (index, due))
+}
+
+/// The failing endpoints of which no try is under way: when one is due, and why they fail.
+fn failing(endpoints: &[Endpoint]) -> impl Iterator<Item = (usize, Duration, &Cause)> {
+    endpoints.iter().enumerate().filter(|(_, one)| !one.trying).filter_map(|(index, one)| match &one.health {
+        Health::Failing { due, cause, .. } => Some((index, *due, cause)),
+        _ => None,
+    })
+}
+
+fn is_rejection(cause: &Cause) -> bool {
+    cause.reach() == Reach::Credential
 }

@@ -150,9 +150,10 @@ pub enum Health {
         #[serde(skip)]
         due: Duration,
     },
-    /// It shows another certificate; nothing is sent to it until a person accepts.
+    /// It shows another certificate, or does not accept a credential that may not be presented to it again by itself;
+    /// nothing is sent to it until a person acts.
     Stopped {
-        /// Which certificates.
+        /// Which of the two.
         #[serde(flatten)]
         cause: Cause,
         /// Since when.
