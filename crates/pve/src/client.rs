@@ -28,8 +28,8 @@ use crate::reply::{
 use crate::timings::Timings;
 use crate::transport::connect::Connector;
 use crate::transport::exchange::RawAnswer;
-use crate::transport::limit::Limits;
-use crate::transport::line::{Line, Prepared};
+use crate::transport::limit::{Barred, Limits, Permit};
+use crate::transport::line::{Line, Prepared, closed};
 use crate::transport::{Stats, StatsSnapshot};
 use crate::trust::{self, Certificate, SystemStore, TrustPolicy, Verifier};
 use crate::upid::Upid;
@@ -83,7 +83,6 @@ impl<T> Answer<T> {
 pub struct Client {
     line: Arc<Line>,
     sessions: Arc<Sessions>,
-    limits: Arc<Limits>,
     system: SystemStore,
 }
 
@@ -101,8 +100,8 @@ impl Client {
         system: SystemStore,
     ) -> Self {
         let limits = Arc::new(Limits::new(timings.calls_per_node));
-        let line = Arc::new(line(endpoint, timings, system.clone(), Arc::default()));
-        Self { line, sessions: Arc::new(Sessions::new(credential)), limits, system }
+        let line = Arc::new(line(endpoint, timings, system.clone(), Arc::default(), limits));
+        Self { line, sessions: Arc::new(Sessions::new(credential)), system }
     }
 
     /// [`Client::with_store`], taking over the session of a client that has signed in to the same cluster: nothing is
@@ -118,14 +117,15 @@ impl Client {
     #[must_use]
     pub fn sibling(&self, endpoint: Endpoint) -> Self {
         let timings = self.line.timings().clone();
-        let line = Arc::new(line(endpoint, timings, self.system.clone(), Arc::clone(self.line.stats())));
+        let (stats, limits) = (Arc::clone(self.line.stats()), Arc::clone(self.line.limits()));
+        let line = Arc::new(line(endpoint, timings, self.system.clone(), stats, limits));
         Self { line, ..self.clone() }
     }
 
     /// Says which node of the cluster this endpoint is (`local` in `GET /cluster/status`), so that calls about no
     /// node count among those to it.
     pub fn is_node(&self, node: &str) {
-        self.limits.name(self.endpoint(), node);
+        self.line.limits().name(self.endpoint(), node);
     }
 
     /// The endpoint, `host:port`.
@@ -180,6 +180,12 @@ impl Client {
     pub async fn sign_out(&self) {
         self.sessions.forget().await;
         self.line.close_idle();
+    }
+
+    /// From now on nothing leaves any more, by this client, its clones and its siblings: calls that wait for a free
+    /// place or for a sign-in end unsent, and so do all that come. What has left already is not called back.
+    pub fn close(&self) {
+        self.line.limits().close();
     }
 
     /// Runs a call: authorised if it needs to be, within the limits, its answer unwrapped and decoded.
@@ -249,13 +255,26 @@ impl Client {
         authorisation: Option<&Authorisation>,
     ) -> Result<RawAnswer, Error> {
         let prepared = self.prepared(call, authorisation);
-        let permit = self.limits.enter(call.node.as_deref(), self.endpoint()).await;
+        let permit = self.enter(call.node.as_deref()).await?;
         let answer = self.line.exchange(&prepared).await;
         drop(permit);
         let answer = answer?;
         verdict::judge(&answer, call.node.as_deref(), &self.sessions.scrub())
             .map_err(|kind| Error::new(kind, Phase::Decode, self.endpoint()))?;
         Ok(answer)
+    }
+
+    /// Waits for a free place; nothing has left when there is none.
+    async fn enter(&self, node: Option<&str>) -> Result<Permit, Error> {
+        let patience = self.timings().place;
+        let entered = self.line.limits().enter(node, self.endpoint(), patience).await;
+        entered.map_err(|barred| {
+            let kind = match barred {
+                Barred::Full => ErrorKind::NoAnswer { after: patience },
+                Barred::Closed => closed(),
+            };
+            Error::new(kind, Phase::Local, self.endpoint())
+        })
     }
 
     /// The call on the wire: parameters of GET and DELETE in the query, of POST and PUT in the body.
@@ -550,10 +569,16 @@ impl Client {
     }
 }
 
-fn line(endpoint: Endpoint, timings: Timings, system: SystemStore, stats: Arc<Stats>) -> Line {
+fn line(
+    endpoint: Endpoint,
+    timings: Timings,
+    system: SystemStore,
+    stats: Arc<Stats>,
+    limits: Arc<Limits>,
+) -> Line {
     let verifier = Verifier::new(Some(endpoint.trust), system);
     let connector = Connector::new(endpoint.address, verifier, timings.clone(), Arc::clone(&stats));
-    Line::new(connector, timings, stats)
+    Line::new(connector, timings, stats, limits)
 }
 
 /// The server's clock by the `Date` header.

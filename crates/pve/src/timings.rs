@@ -38,6 +38,9 @@ pub struct Timings {
     pub renewal: Duration,
     /// After a failed renewal of a ticket that is still good: how long until the next one.
     pub renewal_pause: Duration,
+    /// Waiting for a free place among the calls to one node. Those before it may take as long as an answer may, and
+    /// a call that has waited for two rounds of such will not fare better.
+    pub place: Duration,
     /// Calls at once to one node, and cluster-level calls at once to one endpoint.
     pub calls_per_node: usize,
     /// Requests on one connection; the server ends it after 100.
@@ -68,6 +71,7 @@ impl Default for Timings {
             ticket_lifetime: Duration::from_secs(2 * 60 * 60),
             renewal: Duration::from_secs(10),
             renewal_pause: Duration::from_secs(60),
+            place: Duration::from_secs(75),
             calls_per_node: 3,
             requests_per_connection: 100,
             pool_size: 4,
@@ -93,6 +97,7 @@ impl Timings {
             pool_idle: Duration::from_millis(400),
             renewal: Duration::from_millis(1500),
             renewal_pause: Duration::from_millis(50),
+            place: Duration::from_secs(5),
             ..Self::default()
         }
     }

@@ -58,6 +58,22 @@ async fn a_password_opens_a_session_that_every_call_carries() {
 }
 
 #[tokio::test]
+async fn a_client_that_was_closed_does_not_sign_in_and_another_with_its_session_goes_on() {
+    let (server, client) = pinned(signed_in(|_| Reply::data(VERSION))).await;
+    client.version().await.unwrap();
+    let endpoint = server.endpoint(pve::TrustPolicy::leaf(client.presented()[0].fingerprint));
+    let other = pve::Client::taking_over(&client, endpoint, Timings::shrunk(), pve::SystemStore::new());
+    client.close();
+    client.sign_out().await;
+    for error in [client.version().await.unwrap_err(), client.sign_in().await.unwrap_err()] {
+        assert!(matches!(error.kind(), ErrorKind::InvalidRequest { .. }), "{error:?}");
+    }
+    assert_eq!(sign_ins(&server.seen()).len(), 1);
+    other.version().await.unwrap();
+    assert_eq!(sign_ins(&server.seen()).len(), 2);
+}
+
+#[tokio::test]
 async fn a_token_goes_in_its_header_with_neither_cookie_nor_csrf() {
     let (server, client) = pinned_with(
         |seen| if seen.method == "GET" { Reply::data(VERSION) } else { Reply::data(&upid()) },

@@ -263,6 +263,65 @@ async fn what_went_over_the_wire_is_counted() {
     assert!(stats.bytes_in > 500);
 }
 
+/// A node that never answers, three calls to it, and a client that waits so long for a place.
+async fn silent_node(place: Duration) -> (common::Server, pve::Client, Vec<tokio::task::JoinHandle<()>>) {
+    let handler = |seen: &Seen| match seen.path().contains("/pve1/") {
+        true => Reply::raw([], After::Hang),
+        false => Reply::data("[]"),
+    };
+    let timings = Timings { answer: Duration::from_secs(60), place, ..patient() };
+    let (server, client) = pinned_with(handler, token(), timings).await;
+    let ask = |client: pve::Client| async move { drop(client.node_status("pve1").await) };
+    let hung: Vec<_> = (0..3).map(|_| tokio::spawn(ask(client.clone()))).collect();
+    let received = async {
+        while server.seen().len() < 3 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), received).await.unwrap();
+    (server, client, hung)
+}
+
+#[tokio::test]
+async fn a_call_behind_others_that_are_not_answered_waits_no_longer_than_it_may() {
+    let (server, client, hung) = silent_node(Duration::from_millis(100)).await;
+    let error = client.node_status("pve1").await.unwrap_err();
+    assert!(matches!(error.kind(), ErrorKind::NoAnswer { .. }), "{error:?}");
+    assert_eq!((error.phase(), error.request_sent()), (pve::Phase::Local, pve::Sent::No));
+    assert!(error.to_string().contains("not sent"), "{error}");
+    client.guest_list("pve2", GuestKind::Ct).await.unwrap();
+    // One that nobody waits for any more gives back its place.
+    hung[0].abort();
+    let late = tokio::time::timeout(Duration::from_millis(300), client.node_status("pve1")).await;
+    assert!(late.is_err(), "it was sent, and not answered either");
+    assert_eq!(server.seen().len(), 5);
+}
+
+#[tokio::test]
+async fn after_its_end_nothing_leaves_a_client_nor_its_siblings() {
+    let (server, client, hung) = silent_node(Duration::from_secs(60)).await;
+    let sibling = client.sibling(server.endpoint(pve::TrustPolicy::leaf(client.presented()[0].fingerprint)));
+    let waiting = tokio::spawn({
+        let client = client.clone();
+        async move { client.node_status("pve1").await.map(|_| ()) }
+    });
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    let connections = server.connections().len();
+    client.close();
+    let waited = tokio::time::timeout(Duration::from_secs(20), waiting).await.unwrap().unwrap();
+    let refused = |error: pve::Error| {
+        assert!(matches!(error.kind(), ErrorKind::InvalidRequest { .. }), "{error:?}");
+        assert_eq!((error.phase(), error.request_sent()), (pve::Phase::Local, pve::Sent::No));
+    };
+    refused(waited.unwrap_err());
+    refused(client.nodes().await.unwrap_err());
+    refused(sibling.nodes().await.unwrap_err());
+    refused(sibling.sign_in().await.unwrap_err());
+    hung.iter().for_each(tokio::task::JoinHandle::abort);
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    assert_eq!((server.seen().len(), server.connections().len()), (3, connections));
+}
+
 #[tokio::test]
 async fn bytes_that_are_no_text_spoil_only_the_text_they_are_in() {
     let answered = |body: &[u8]| {

@@ -252,6 +252,8 @@ impl Sessions {
             let what = "an API token does not sign in".to_owned();
             return Err(Error::new(ErrorKind::InvalidRequest { what }, Phase::Local, line.endpoint()));
         };
+        // That this line is closed says nothing to others who share the session.
+        line.open()?;
         line.stats().sign_in();
         let outcome = match self.with_password(line, user, password).await {
             Ok(Entered::Open(session)) => Ok(session),

@@ -84,6 +84,9 @@ impl fmt::Display for Sentence<'_> {
                  something else answers in its place"
             ),
             ErrorKind::NoAnswer { after } => match phase {
+                Phase::Local => {
+                    write!(f, "not sent: the calls before it were not answered within {}", seconds(*after))
+                }
                 Phase::Tls => write!(f, "no answer to the TLS greeting within {}", seconds(*after)),
                 Phase::Read => write!(f, "the answer did not end within {}", seconds(*after)),
                 _ => write!(f, "no answer to the request within {}", seconds(*after)),
@@ -255,6 +258,11 @@ mod tests {
                 ErrorKind::CertificateWithoutKey { presented: certificate() },
                 Tls,
                 "the server shows a certificate whose private key it does not have; something else answers in its place",
+            ),
+            (
+                ErrorKind::NoAnswer { after: five },
+                Local,
+                "not sent: the calls before it were not answered within 5 s",
             ),
             (ErrorKind::NoAnswer { after: five }, Tls, "no answer to the TLS greeting within 5 s"),
             (ErrorKind::NoAnswer { after: five }, Await, "no answer to the request within 5 s"),

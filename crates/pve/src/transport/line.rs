@@ -13,12 +13,18 @@ use zeroize::Zeroizing;
 use super::Stats;
 use super::connect::Connector;
 use super::exchange::{Conn, Failure, RawAnswer};
+use super::limit::Limits;
 use super::pool::Pool;
 use crate::error::{Error, ErrorKind, Phase};
 use crate::timings::Timings;
 
 /// How the client names itself.
 const AGENT: &str = concat!("pve/", env!("CARGO_PKG_VERSION"));
+
+/// What is said of a request that came after the end.
+pub(crate) fn closed() -> ErrorKind {
+    ErrorKind::InvalidRequest { what: "the connection was closed before it could be".to_owned() }
+}
 
 /// A request ready to be sent, as often as it may be.
 pub(crate) struct Prepared {
@@ -40,12 +46,18 @@ pub(crate) struct Line {
     pool: Pool,
     timings: Timings,
     stats: Arc<Stats>,
+    limits: Arc<Limits>,
 }
 
 impl Line {
-    pub(crate) fn new(connector: Connector, timings: Timings, stats: Arc<Stats>) -> Self {
+    pub(crate) fn new(
+        connector: Connector,
+        timings: Timings,
+        stats: Arc<Stats>,
+        limits: Arc<Limits>,
+    ) -> Self {
         let pool = Pool::new(timings.pool_idle, timings.pool_size, timings.requests_per_connection);
-        Self { connector, pool, timings, stats }
+        Self { connector, pool, timings, stats, limits }
     }
 
     pub(crate) fn connector(&self) -> &Connector {
@@ -64,6 +76,11 @@ impl Line {
         &self.stats
     }
 
+    /// How many calls at once.
+    pub(crate) fn limits(&self) -> &Arc<Limits> {
+        &self.limits
+    }
+
     /// Closes the kept connections.
     pub(crate) fn close_idle(&self) {
         self.pool.clear();
@@ -72,8 +89,9 @@ impl Line {
     /// Sends the request and reads the answer, whatever it says.
     ///
     /// A GET that meets a dead kept connection goes out once more, on a fresh one, provided that nothing of an
-    /// answer was received. Nothing else is ever repeated here.
+    /// answer was received. Nothing else is ever repeated here. Once its [`Limits`] are closed, nothing leaves.
     pub(crate) async fn exchange(&self, prepared: &Prepared) -> Result<RawAnswer, Error> {
+        self.open()?;
         let idempotent = prepared.method == Method::Get;
         if idempotent && let Some(conn) = self.pool.take(Instant::now()) {
             match self.on(conn, prepared).await {
@@ -94,12 +112,24 @@ impl Line {
 
     async fn on(&self, conn: Conn, prepared: &Prepared) -> Result<RawAnswer, Failure> {
         let request = self.request(prepared)?;
+        // The connection may have taken its time.
+        if self.limits.is_closed() {
+            return Err(Failure::local(closed()));
+        }
         self.stats.request();
         let (answer, conn) = conn.exchange(request, prepared.limit, &self.timings).await?;
-        if let Some(conn) = conn {
+        if let Some(conn) = conn.filter(|_| !self.limits.is_closed()) {
             self.pool.put(conn, Instant::now());
         }
         Ok(answer)
+    }
+
+    /// Refuses once nothing is to leave any more.
+    pub(crate) fn open(&self) -> Result<(), Error> {
+        if self.limits.is_closed() {
+            return Err(Error::new(closed(), Phase::Local, self.endpoint()));
+        }
+        Ok(())
     }
 
     fn request(&self, prepared: &Prepared) -> Result<Request<Full<Bytes>>, Failure> {
