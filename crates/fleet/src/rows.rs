@@ -230,3 +230,25 @@ pub(crate) fn ha(row: pve::reply::HaStatusRow) -> model::rows::HaRow {
         state: row.state.map(Text::from),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use pve::decode::{check, list};
+
+    use super::*;
+
+    #[test]
+    fn a_listing_with_a_row_about_nobody_leaves_nothing_out() {
+        let read = |body: &str| {
+            let rows = list(check(body.as_bytes()).unwrap(), &mut pve::drift::Drift::default()).unwrap();
+            let (listing, nameless) = listing(rows);
+            (listing.complete, listing.nodes.len(), nameless.len())
+        };
+        assert_eq!(read(r#"[{"type":"node","node":"pve1"}]"#), (true, 1, 0));
+        // What it was about may be there.
+        assert_eq!(
+            read(r#"[{"type":"node","node":"pve1"},{"type":"node","status":"online"}]"#),
+            (false, 1, 1)
+        );
+    }
+}

@@ -534,6 +534,20 @@ mod tests {
     }
 
     #[test]
+    fn who_cannot_tell_of_a_guest_is_asked_ever_more_seldom() {
+        let mut schedule = schedule();
+        let part = Part::Inquiry(Vmid(100));
+        schedule.want(part.clone(), Duration::ZERO);
+        let mut waits = Vec::new();
+        for _ in 0..10 {
+            let error = failure(Cause::NotUnderstood { what: "hostname lookup failed".into() }, at(0));
+            schedule.failed(&part, error, at(0), 0.0);
+            waits.push(schedule.next_due(Duration::ZERO).unwrap().as_secs());
+        }
+        assert_eq!(waits, [10, 20, 40, 80, 160, 320, 640, 1280, 1800, 1800]);
+    }
+
+    #[test]
     fn what_concerns_everything_goes_first() {
         let mut schedule = schedule();
         schedule.want(Part::Config(Vmid(1)), Duration::ZERO);
