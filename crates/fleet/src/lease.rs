@@ -18,7 +18,7 @@ use tokio::sync::{Notify, Semaphore, oneshot, watch};
 use crate::clock::Clock;
 use crate::durable::{Restored, restore};
 use crate::fleet::{Fleet, Inner};
-use crate::manage::{RESTORED_AT_ONCE, to_its_end};
+use crate::manage::RESTORED_AT_ONCE;
 use crate::remote::Message;
 use crate::timings::Lease;
 
@@ -512,10 +512,17 @@ impl Fleet {
     /// Reads remotes anew from the store, and has each run here or be followed, whichever it is to be.
     async fn restart(&self, party: &Party, which: &[RemoteId]) {
         let Some(store) = self.store().cloned() else { return };
-        // What another process looks after by now ends here before anything else.
+        // What another process looks after by now ends here before anything else, and is not shown as if it went on,
+        // should it not be read.
         for id in which.iter().filter(|id| party.term(**id).is_none()) {
-            if let Some(handle) = self.remotes().get(id).filter(|handle| handle.runs) {
+            let lost = self.remotes().get_mut(id).filter(|handle| handle.runs).map(|handle| {
                 handle.task.abort();
+                let ended = tokio::spawn(std::future::ready(()));
+                (std::mem::replace(&mut handle.task, ended), handle.asker.shared.clone())
+            });
+            if let Some((task, shared)) = lost {
+                let _ = task.await;
+                shared.left(party.whose(*id));
             }
         }
         let records = match store.remotes().await {
@@ -530,7 +537,7 @@ impl Fleet {
             let store = store.clone();
             async move {
                 let name = record.name.clone();
-                (name, to_its_end(async move { restore(&store, record).await }).await.flatten())
+                (name, restore(&store, record).await)
             }
         };
         let mut restored = futures_util::stream::iter(wanted).map(read).buffered(RESTORED_AT_ONCE);

@@ -74,8 +74,8 @@ pub enum RestoreError {
     /// The store does not tell.
     #[error("what is managed could not be read: {0}")]
     Store(String),
-    /// What was kept of a remote cannot be read.
-    #[error("what was kept of remote {name} cannot be read: {text}")]
+    /// The store does not tell what was kept of a remote.
+    #[error("what was kept of remote {name} could not be read: {text}")]
     Remote {
         /// What it is called.
         name: String,
@@ -109,6 +109,8 @@ pub(crate) struct Ready {
     pub(crate) name: String,
     /// Whether this process looks after it.
     pub(crate) runs: bool,
+    /// Why it is not to be worked with, even so.
+    pub(crate) unfit: Option<String>,
     pub(crate) asker: Asker,
     pub(crate) remote: Box<Remote>,
 }
@@ -142,10 +144,11 @@ pub(crate) async fn to_its_end<T: Send + 'static>(
 
 impl Fleet {
     /// The fleet as `store` kept it: every remote with all that was known of it and how old that is, its operations
-    /// followed on. No link counts as connected before a request has succeeded on it.
+    /// followed on. No link counts as connected before a request has succeeded on it. A remote of which something cannot
+    /// be read is shown as far as it can, disconnected by Muster, and can be removed.
     ///
     /// # Errors
-    /// When the store does not tell, or what it kept of a remote cannot be read. Then nothing runs.
+    /// When the store does not tell. Then nothing runs.
     pub async fn open(timings: Timings, clock: Clock, seed: u64, store: Store) -> Result<Self, RestoreError> {
         Self::open_as(timings, clock, seed, store, Who::nameless()).await
     }
@@ -180,7 +183,7 @@ impl Fleet {
             let store = store.clone();
             async move {
                 let name = record.name.clone();
-                let one = to_its_end(async move { restore(&store, record).await }).await.flatten();
+                let one = restore(&store, record).await;
                 one.map_err(|text| RestoreError::Remote { name, text })
             }
         });
@@ -304,25 +307,34 @@ impl Fleet {
         id: RemoteId,
         spec: RemoteSpec,
         created: Timestamp,
-        memory: Memory,
+        mut memory: Memory,
     ) -> Ready {
         let name = spec.name.clone();
         let runs = self.inner.common.party.as_ref().is_none_or(|party| party.term(id).is_some());
         let (mailbox, inbox) = mpsc::channel(MAILBOX);
         let (common, board) = (self.inner.common.clone(), self.inner.board.clone());
+        let unfit = memory.unfit.take();
         let remote = Remote::new(id, spec, created, memory, common, board, inbox);
-        let remote = if runs { remote.running() } else { remote.following(self.store().cloned()) };
+        let remote = match (runs, &unfit) {
+            (true, None) => remote.running(),
+            (true, Some(_)) => remote.standing_still(),
+            (false, _) => remote.following(self.store().cloned()),
+        };
         let asker = Asker::new(remote.shared(), mailbox);
         if !runs {
             asker.shared.forget_link();
         }
-        Ready { id, name, runs, asker, remote: Box::new(remote) }
+        Ready { id, name, runs, unfit, asker, remote: Box::new(remote) }
     }
 
     /// Starts a remote's task.
     pub(crate) fn set_going(&self, ready: Ready) {
-        let Ready { id, name, runs, asker, remote } = ready;
-        let task = if runs { tokio::spawn(remote.supervise()) } else { tokio::spawn(remote.follow()) };
+        let Ready { id, name, runs, unfit, asker, remote } = ready;
+        let task = match (runs, unfit) {
+            (true, None) => tokio::spawn(remote.supervise()),
+            (true, Some(why)) => tokio::spawn(remote.stand_still(why)),
+            (false, _) => tokio::spawn(remote.follow()),
+        };
         let before = self.remotes().insert(id, Handle { name, runs, asker, task });
         if let Some(before) = before {
             before.task.abort();

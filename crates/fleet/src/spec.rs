@@ -156,6 +156,26 @@ impl RemoteSpec {
     }
 }
 
+impl RemoteSpec {
+    /// What stands for a specification that cannot be used, for `text`. It is shown, and never recorded.
+    pub(crate) fn unreadable(record: &RemoteRecord, text: &str) -> Self {
+        let by = format!("Muster, because what was kept of it cannot be read: {text}");
+        let kept = Self::restored(record, None).ok();
+        Self {
+            name: record.name.clone(),
+            endpoints: kept.as_ref().map(|kept| kept.endpoints.clone()).unwrap_or_default(),
+            credential: Credential::token("unknown@pam!unknown", ""),
+            interval: None,
+            disconnected: Some((by, record.updated)),
+            identity: record.identity.as_deref().map(Text::from),
+            web_url: kept.and_then(|kept| kept.web_url),
+            rights: None,
+            minted: None,
+            session: None,
+        }
+    }
+}
+
 /// Who disconnects a remote whose credential cannot be read.
 pub(crate) const LOST_CREDENTIAL: &str = "Muster, because its credential cannot be read: give it again";
 

@@ -331,6 +331,32 @@ async fn whoever_has_lost_its_lease_sends_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_another_has_taken_is_not_shown_as_if_it_went_on() {
+    let Some(server) = server() else { return };
+    let url = server.database().await;
+    let sim = hosts(1).await;
+    let a = One::start(&url, "a", timings()).await;
+    let id = a.fleet.add(spec(&sim.first().unwrap(), 1, root()), &ada()).await.unwrap();
+    a.ready(id).await;
+    // What its new owner tells of it cannot be read.
+    alter(&url, "ALTER TABLE gauges RENAME TO hidden").await;
+    let another = "INSERT INTO processes (id, home, name, number, started, seen, expires) \
+                   SELECT 'b', 'b', 'b', 99, started, seen, expires + 60000 FROM processes; \
+                   UPDATE remotes SET owner = 'b', term = term + 1";
+    alter(&url, another).await;
+    let shown = a
+        .remote(id, "not its own", |now| {
+            now.elsewhere.is_some() && !now.link.state.is_up() && now.guests.len() == 4
+        })
+        .await;
+    assert!(shown.guests.iter().all(|row| !row.freshness.is_live()), "{:#?}", shown.guests);
+    alter(&url, "ALTER TABLE hidden RENAME TO gauges; DELETE FROM processes WHERE id = 'b'").await;
+    a.ready(id).await;
+    a.end().await;
+    sim.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_its_database_a_process_stops_by_itself_and_goes_on_when_it_is_back() {
     let Some(mut server) = server() else { return };
     let url = server.database().await;

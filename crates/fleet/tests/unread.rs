@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use fleet::{Clock, Fleet, OperationError, Resolution, Timings};
 use jiff::SignedDuration;
-use model::{Action, FacetKind, OperationId, OperationState, Vmid};
+use model::{Action, FacetKind, LinkState, OperationId, OperationState, Vmid};
 use pve_sim::{Fault, Topology};
 use store::{ObservedKind, ObservedRecord, OperationRecord, Write};
-use support::{Bench, Lasting, PATIENCE, ada};
+use support::{Bench, Lasting, PATIENCE, ada, root, spec};
 
 fn quick() -> Timings {
     Timings::shrunk()
@@ -141,5 +141,48 @@ async fn a_store_that_does_not_tell_is_not_taken_for_one_that_has_nothing() {
     assert!(matches!(untold, OperationError::Store(_)), "{untold}");
     let detail = bench.fleet.guest_known(bench.id, Vmid(101)).await.unwrap();
     assert!(detail.config.error.unwrap().to_string().contains("does not tell"));
+    bench.end().await;
+}
+
+#[tokio::test]
+async fn a_remote_that_cannot_be_read_keeps_no_other_from_starting_and_is_not_written_over() {
+    let mut topology = Topology::single("9.2");
+    let mut second = topology.remotes[0].clone();
+    second.name = "second".into();
+    topology.remotes.push(second);
+    let (bench, lasting) = Bench::lasting(topology, 1, quick()).await;
+    let other = bench.sim.remote("second").unwrap();
+    let well = bench.fleet.add(spec(&other, 1, root()), &ada()).await.unwrap();
+    bench.until("both", |_| bench.fleet.snapshot().remotes.iter().all(|one| one.guests.len() == 4)).await;
+    let Bench { sim, remote, fleet, id } = bench;
+    fleet.stop().await;
+    let damaged = store::RemoteRecord {
+        spec: "{\"endpoints\":7}".to_owned(),
+        ..lasting.store.remote(id).await.unwrap().unwrap()
+    };
+    lasting.store.write(vec![Write::Remote(damaged.clone())]).await.unwrap();
+    let fleet = Fleet::open(quick(), Clock::new(), 8, lasting.store.clone()).await.unwrap();
+    let bench = Bench { sim, remote, fleet, id };
+    bench.remote.clear_journal();
+    bench
+        .until("the other one", |_| {
+            bench.fleet.remote(well).unwrap().guests.iter().all(|row| row.freshness.is_live())
+        })
+        .await;
+    let now = bench.now();
+    let LinkState::Disconnected { by } = &now.link.state else { panic!("{:?}", now.link.state) };
+    assert!(by.contains("cannot be read"), "{by}");
+    assert_eq!(now.guests.len(), 4, "what was seen is still shown");
+    assert!(now.guests.iter().all(|row| !row.freshness.is_live()));
+    let edit = fleet::RemoteEdit { name: Some("other".into()), ..fleet::RemoteEdit::default() };
+    let refused = bench.fleet.edit(id, edit, &ada()).await.unwrap_err();
+    assert!(refused.to_string().contains("cannot be read"), "{refused}");
+    assert!(bench.fleet.connect(id, &ada()).await.is_err());
+    assert!(bench.try_operate(102, Action::Start).await.is_err());
+    let kept = lasting.store.remote(id).await.unwrap().unwrap();
+    assert_eq!(kept, damaged, "nothing is written over");
+    assert!(bench.remote.journal().is_empty());
+    bench.fleet.remove(id, &ada(), false).await.unwrap();
+    assert!(bench.fleet.remote(id).is_none() && lasting.store.remote(id).await.unwrap().is_none());
     bench.end().await;
 }

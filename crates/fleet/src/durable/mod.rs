@@ -18,13 +18,14 @@ use pve::reply::GuestConfig;
 use serde::de::DeserializeOwned;
 use store::{
     Bundle, Bundled, EventRecord, ObservedKind, ObservedRecord, OperationFilter, OperationRecord, ReadError,
-    RemoteRecord, Store, Write,
+    RemoteRecord, Store, StoreError, Write,
 };
 use tokio::sync::watch;
 
 use crate::inventory::Inventory;
 use crate::journal::{Fact, Journal, JournalError, Recorded, UnreadError};
 use crate::lease::Party;
+use crate::manage::to_its_end;
 use crate::spec::{RemoteSpec, secret_id};
 pub(crate) use unread::Unread;
 
@@ -102,7 +103,7 @@ impl StoreJournal {
             Some(term) => term,
             // Nobody had it before.
             None if is_new => 0,
-            None => return Err(JournalError(store::StoreError::NotHeld.to_string())),
+            None => return Err(JournalError(StoreError::NotHeld.to_string())),
         };
         let held = Write::Held { remote, owner, term };
         // After a removal there is nothing left to hold, before an addition nothing yet.
@@ -115,7 +116,7 @@ impl StoreJournal {
         match &written {
             Ok(()) if is_gone => party.let_go(remote),
             Ok(()) => party.hold_new(remote, term),
-            Err(store::StoreError::NotHeld) => {
+            Err(StoreError::NotHeld) => {
                 party.let_go(remote);
                 party.look_now();
             }
@@ -129,7 +130,7 @@ impl StoreJournal {
         self.put(batch).await.map_err(|error| JournalError(error.to_string()))
     }
 
-    async fn put(&self, batch: Vec<Write>) -> Result<(), store::StoreError> {
+    async fn put(&self, batch: Vec<Write>) -> Result<(), StoreError> {
         let result = self.store.write(batch).await;
         let mut health = lock(&self.health);
         match result {
@@ -142,7 +143,7 @@ impl StoreJournal {
                 Ok(())
             }
             // Nothing is wrong with the store.
-            Err(error @ (store::StoreError::AlreadyDone | store::StoreError::NotHeld)) => Err(error),
+            Err(error @ (StoreError::AlreadyDone | StoreError::NotHeld)) => Err(error),
             Err(error) => {
                 health.failures = health.failures.saturating_add(1);
                 let since = health.failing.take().map_or_else(|| self.clock.now().wall, |(_, since)| since);
@@ -258,6 +259,8 @@ pub(crate) struct Memory {
     pub(crate) operations: Vec<Recorded>,
     /// What of all this could not be read: it is left out, and shown as that.
     pub(crate) unread: Unread,
+    /// Why the remote cannot be worked with.
+    pub(crate) unfit: Option<String>,
 }
 
 /// Whose rows were kept after the figures were.
@@ -268,20 +271,52 @@ pub(crate) struct Since {
     pub(crate) storages: BTreeSet<(Text, NodeName)>,
 }
 
-/// Everything known of one remote, out of the store.
+/// Everything known of one remote, out of the store. What of it cannot be read keeps the remote from being worked with,
+/// not from being shown, nor the others from anything.
+///
+/// # Errors
+/// When the store does not tell: then nothing is known of what is there.
 pub(crate) async fn restore(store: &Store, record: RemoteRecord) -> Result<Restored, String> {
-    let says = |error: ReadError| error.to_string();
+    let (from, spare) = (store.clone(), record.clone());
+    match to_its_end(async move { restore_now(&from, record).await }).await {
+        Ok(restored) => restored,
+        Err(fault) => Ok(Restored::unfit(spare, Memory::default(), fault)),
+    }
+}
+
+async fn restore_now(store: &Store, record: RemoteRecord) -> Result<Restored, String> {
     let id = record.id;
     let credential = match store.secret(&secret_id(id)).await {
         Ok(credential) => credential,
-        Err(error @ store::StoreError::Sealed { .. }) => {
+        Err(error @ StoreError::Sealed { .. }) => {
             tracing::error!(remote = %record.name, %error, "a credential does not open; the remote stays disconnected");
             None
         }
-        Err(error) => return Err(says(error)),
+        Err(error) => return Err(error.to_string()),
     };
-    let spec = RemoteSpec::restored(&record, credential.as_ref().map(|plain| plain.as_slice()))?;
     let mut memory = Memory::default();
+    let remembered = remember(store, id, &mut memory).await;
+    let spec = RemoteSpec::restored(&record, credential.as_ref().map(|plain| plain.as_slice()));
+    match (spec, remembered) {
+        (_, Err(error)) if !matches!(error, StoreError::Damaged(_)) => Err(error.to_string()),
+        (Ok(spec), Ok(())) => Ok(Restored { record, spec, memory }),
+        (Err(text), _) => Ok(Restored::unfit(record, memory, text)),
+        (_, Err(error)) => Ok(Restored::unfit(record, memory, error.to_string())),
+    }
+}
+
+impl Restored {
+    /// A remote of which not everything can be read: nothing is done with it, lest what is left be written over.
+    fn unfit(record: RemoteRecord, mut memory: Memory, text: String) -> Self {
+        tracing::error!(remote = %record.name, text, "what was kept of a remote cannot be read; nothing is done with it");
+        let spec = RemoteSpec::unreadable(&record, &text);
+        memory.unfit = Some(text);
+        Self { record, spec, memory }
+    }
+}
+
+/// What was seen of a remote, as far as it can be read.
+async fn remember(store: &Store, id: RemoteId, memory: &mut Memory) -> Result<(), ReadError> {
     for kind in [
         ObservedKind::State,
         ObservedKind::Facets,
@@ -289,19 +324,19 @@ pub(crate) async fn restore(store: &Store, record: RemoteRecord) -> Result<Resto
         ObservedKind::Storage,
         ObservedKind::Task,
     ] {
-        memory.take(&store.observed_kind(id, kind).await.map_err(says)?);
+        memory.take(&store.observed_kind(id, kind).await?);
     }
     for kind in [ObservedKind::Guest, ObservedKind::GuestAddresses] {
-        let mut bundle = store.observed_bundle(id, kind, "").await.map_err(says)?;
+        let mut bundle = store.observed_bundle(id, kind, "").await?;
         while let Some(last) = bundle.last() {
-            memory.take_bundle(id, kind, &bundle).map_err(says)?;
-            bundle = store.observed_bundle(id, kind, last).await.map_err(says)?;
+            memory.take_bundle(id, kind, &bundle)?;
+            bundle = store.observed_bundle(id, kind, last).await?;
         }
     }
-    for key in store.observed_keys(id, ObservedKind::GuestPast).await.map_err(says)? {
+    for key in store.observed_keys(id, ObservedKind::GuestPast).await? {
         memory.take_past(id, &key);
     }
-    if let Some(gauges) = store.gauges(id).await.map_err(says)? {
+    if let Some(gauges) = store.gauges(id).await? {
         match serde_json::from_slice(&gauges.body) {
             Ok(doc) => memory.gauges = Some((gauges.at, doc)),
             Err(error) => {
@@ -318,7 +353,7 @@ pub(crate) async fn restore(store: &Store, record: RemoteRecord) -> Result<Resto
             limit,
             ..OperationFilter::default()
         };
-        for record in store.operations(filter).await.map_err(says)? {
+        for record in store.operations(filter).await? {
             match serde_json::from_str::<Recorded>(&record.body) {
                 Ok(recorded) => memory.operations.push(recorded),
                 Err(error) => {
@@ -328,7 +363,7 @@ pub(crate) async fn restore(store: &Store, record: RemoteRecord) -> Result<Resto
             }
         }
     }
-    Ok(Restored { record, spec, memory })
+    Ok(())
 }
 
 impl Memory {

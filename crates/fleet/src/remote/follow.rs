@@ -133,7 +133,7 @@ impl Remote {
                 message = self.inbox.recv() => match message {
                     None | Some(Message::Stop) => return,
                     Some(message) => {
-                        self.refuse(message, &party);
+                        self.refuse(message, party.not_ours(self.id).unwrap_or_else(|| party.whose(self.id)));
                         continue;
                     }
                 },
@@ -187,9 +187,32 @@ impl Remote {
         Ok(())
     }
 
-    /// Says to whoever wants something of it who may do that.
-    fn refuse(&self, message: Message, party: &Party) {
-        let cause = party.not_ours(self.id).unwrap_or_else(|| party.whose(self.id));
+    /// Shows what could be read of it.
+    pub(crate) fn standing_still(mut self) -> Self {
+        self.show(self.common.clock.now());
+        self
+    }
+
+    /// Does nothing with it, for what was kept of it cannot be read, and what is left shall not be written over. It can
+    /// be removed.
+    pub(crate) async fn stand_still(mut self: Box<Self>, why: String) {
+        let cause = Cause::Internal { text: format!("what was kept of it cannot be read: {why}") };
+        while let Some(message) = self.inbox.recv().await {
+            match message {
+                Message::Stop => return,
+                Message::Leave { reply, go } => {
+                    let _ = reply.send(Ok(self.open_recorded()));
+                    if go.await.unwrap_or(false) {
+                        return;
+                    }
+                }
+                message => self.refuse(message, cause.clone()),
+            }
+        }
+    }
+
+    /// Says to whoever wants something of it why that cannot be, or who may do it.
+    fn refuse(&self, message: Message, cause: Cause) {
         let at = self.now().wall;
         match message {
             Message::Disconnect { reply, .. } => drop(reply.send(Err(DisconnectError::Elsewhere(cause)))),

@@ -175,6 +175,32 @@ impl Shared {
         self.board.links_changed.notify_one();
     }
 
+    /// Its task has ended, and who looks after it now has not told anything yet: what was shown last stays, and is not
+    /// what is.
+    pub(crate) fn left(&self, elsewhere: Cause) {
+        let text = "it is being handed from one process to another".to_owned();
+        let link = LinkState::Connecting { last: Some(Cause::Unattended { text }) };
+        let mut shown = RemoteSnapshot::clone(&self.snapshot.load());
+        if let Some(why) = link.stale_why() {
+            grow_stale(&mut shown, &why);
+        }
+        shown.at = self.clock.now().wall;
+        shown.elsewhere = Some(elsewhere);
+        if shown.link.state.is_up() {
+            (shown.link.since, shown.link.down_since) = (shown.at, Some(shown.at));
+        }
+        shown.link.state = link;
+        self.close();
+        self.forget_link();
+        self.snapshot.store(Arc::new(shown));
+        self.board.revision.send_modify(|revision| *revision += 1);
+    }
+
+    /// The state of the link this moment: it may be ahead of the snapshot.
+    pub(crate) fn link_state(&self) -> Option<LinkState> {
+        lock(&self.board.links).get(&self.id).cloned()
+    }
+
     pub(super) fn close(&self) {
         self.way.store(None);
     }
@@ -256,7 +282,11 @@ impl Remote {
 
     /// What was last shown grows old while nothing can be recorded: readers are told that much, and why.
     fn get_stuck(&mut self, why: &str, now: Now) {
-        if !std::mem::replace(&mut self.stuck, true) {
+        let first = !std::mem::replace(&mut self.stuck, true);
+        let state = self.link.state().clone();
+        if first || self.shared.snapshot.load().link.state != state {
+            // The link is seen here, not recorded: it is told, and may be used, as it is.
+            self.open_way(&state);
             self.show_stuck(
                 StaleWhy::Facet { cause: Arc::new(Cause::Internal { text: why.to_owned() }) },
                 now,
@@ -266,26 +296,10 @@ impl Remote {
 
     /// Shows again what was shown last, stale by now, with the link as it is.
     pub(super) fn show_stuck(&self, why: StaleWhy, now: Now) {
-        let stale = |freshness: &mut Freshness, since: Option<Timestamp>| {
-            if let (true, Some(since)) = (freshness.is_live(), since) {
-                *freshness = Freshness::Stale { since, why: why.clone() };
-            }
-        };
         let mut shown = RemoteSnapshot::clone(&self.shared.snapshot.load());
-        for row in &mut shown.guests {
-            let since = row.observed_at;
-            stale(&mut Arc::make_mut(row).freshness, since);
-        }
-        for row in &mut shown.nodes {
-            stale(&mut row.freshness, row.observed_at);
-        }
-        for row in &mut shown.storages {
-            stale(&mut row.freshness, Some(row.observed_at));
-        }
+        grow_stale(&mut shown, &why);
         shown.at = now.wall;
-        if self.lapsed {
-            shown.link = self.link.view();
-        }
+        shown.link = self.link.view();
         self.shared.snapshot.store(Arc::new(shown));
         self.shared.board.revision.send_modify(|revision| *revision += 1);
     }
@@ -471,6 +485,25 @@ impl Remote {
             .iter()
             .flat_map(|(part, drift)| rows(part.facet().map_or("", model::FacetKind::as_str), drift));
         polled.chain(rows(ON_DEMAND, &self.odd)).chain(self.unread.rows()).collect()
+    }
+}
+
+/// What was live is so no longer.
+fn grow_stale(shown: &mut RemoteSnapshot, why: &StaleWhy) {
+    let stale = |freshness: &mut Freshness, since: Option<Timestamp>| {
+        if let (true, Some(since)) = (freshness.is_live(), since) {
+            *freshness = Freshness::Stale { since, why: why.clone() };
+        }
+    };
+    for row in &mut shown.guests {
+        let since = row.observed_at;
+        stale(&mut Arc::make_mut(row).freshness, since);
+    }
+    for row in &mut shown.nodes {
+        stale(&mut row.freshness, row.observed_at);
+    }
+    for row in &mut shown.storages {
+        stale(&mut row.freshness, Some(row.observed_at));
     }
 }
 
