@@ -18,6 +18,8 @@ pub struct Figures {
     pub coalesced: u64,
     /// Times the disk was told to keep what was written.
     pub syncs: u64,
+    /// Times the disk did not do so: what was written before may be lost by a power failure.
+    pub unsynced: u64,
     /// Bytes of bodies committed.
     pub bytes: u64,
     /// Batches waiting for the writer.
@@ -37,6 +39,7 @@ pub(crate) struct Counters {
     pub(crate) failed: AtomicU64,
     pub(crate) coalesced: AtomicU64,
     pub(crate) syncs: AtomicU64,
+    pub(crate) unsynced: AtomicU64,
     pub(crate) bytes: AtomicU64,
     pub(crate) damaged: AtomicU64,
 }
@@ -55,6 +58,7 @@ impl Counters {
             failed: read(&self.failed),
             coalesced: read(&self.coalesced),
             syncs: read(&self.syncs),
+            unsynced: read(&self.unsynced),
             bytes: read(&self.bytes),
             queue: u64::try_from(waiting).unwrap_or(u64::MAX),
             queue_bound: u64::try_from(bound).unwrap_or(u64::MAX),

@@ -66,6 +66,14 @@ pub struct Timings {
     pub readers: u32,
     /// How long a read waits for a free reader.
     pub wait: Duration,
+    /// How long a database server may take until a connection to it stands.
+    pub connect: Duration,
+    /// How long a database server may take for each step of a transaction: its statements together, and its commit.
+    pub patience: Duration,
+    /// How long it is asked what became of a commit that it did not answer.
+    pub doubt: Duration,
+    /// How long it may take for a statement that only reads.
+    pub reading: Duration,
     /// How long we wait for another program that has the database locked.
     pub busy: Duration,
     /// How long opening waits for a lock that another process may be about to let go.
@@ -85,6 +93,10 @@ impl Default for Timings {
             group: 4_000,
             readers: 4,
             wait: Duration::from_secs(10),
+            connect: Duration::from_secs(10),
+            patience: Duration::from_secs(30),
+            doubt: Duration::from_secs(60),
+            reading: Duration::from_secs(60),
             busy: Duration::from_secs(5),
             lock_wait: Duration::from_secs(1),
             check_at_open: 64 << 20,
@@ -105,6 +117,8 @@ pub(crate) enum Engine {
 pub(crate) struct Route {
     pub(crate) engine: Engine,
     options: AnyConnectOptions,
+    /// How long it may take until a connection stands.
+    connect: Duration,
     /// Whose wait for locks is set on every connection.
     patience: String,
 }
@@ -113,12 +127,21 @@ impl Route {
     /// The way to a place, as patient with others' locks as `timings` say.
     pub(crate) fn with(place: &Place, timings: &Timings) -> Result<Self, StoreError> {
         let mut route = Self::to(place)?;
+        route.connect = timings.connect;
         let ms = timings.busy.as_millis();
         route.patience = match route.engine {
             Engine::Sqlite => format!("PRAGMA busy_timeout = {ms}"),
-            Engine::Postgres => format!("SET lock_timeout = {ms}"),
+            // What it hears no end of holds others up, and it notices late by itself that nobody is there any more.
+            Engine::Postgres => format!(
+                "SET lock_timeout = {ms}; SET idle_in_transaction_session_timeout = {}",
+                timings.patience.as_millis().max(1)
+            ),
         };
         Ok(route)
+    }
+
+    fn plain(engine: Engine, options: AnyConnectOptions) -> Self {
+        Self { engine, options, connect: Timings::default().connect, patience: String::new() }
     }
 
     pub(crate) fn to(place: &Place) -> Result<Self, StoreError> {
@@ -131,7 +154,7 @@ impl Route {
             .map_err(|_| StoreError::Unreachable("its URL cannot be understood".into()))?
             // Statements carry what must not be logged.
             .disable_statement_logging();
-        Ok(Self { engine, options, patience: String::new() })
+        Ok(Self::plain(engine, options))
     }
 
     /// A SQLite file that is only to be read.
@@ -141,7 +164,7 @@ impl Route {
         let options = AnyConnectOptions::from_str(&url)
             .map_err(|_| StoreError::Other(format!("{} cannot be named", path.display())))?
             .disable_statement_logging();
-        Ok(Self { engine: Engine::Sqlite, options, patience: String::new() })
+        Ok(Self::plain(Engine::Sqlite, options))
     }
 
     /// A SQLite file that is looked at and left exactly as it is: no log is begun, folded in or removed.
@@ -160,7 +183,7 @@ impl Route {
         let options = AnyConnectOptions::from_str(&url)
             .map_err(|_| StoreError::Other(format!("{} cannot be named", path.display())))?
             .disable_statement_logging();
-        Ok(Self { engine: Engine::Sqlite, options, patience: String::new() })
+        Ok(Self::plain(Engine::Sqlite, options))
     }
 
     /// A connection that writes.
@@ -177,7 +200,15 @@ impl Route {
 
     /// A connection that was told nothing: for looking at a file that may not be ours.
     pub(crate) async fn connect_plain(&self) -> Result<AnyConnection, StoreError> {
-        let mut connection = self.options.connect().await?;
+        let connecting = self.options.connect();
+        let mut connection = match self.engine {
+            // A file is there or is not.
+            Engine::Sqlite => connecting.await?,
+            // A host that swallows everything would be waited for without end.
+            Engine::Postgres => tokio::time::timeout(self.connect, connecting).await.map_err(|_| {
+                StoreError::Unreachable(format!("no answer within {} s", self.connect.as_secs_f32()))
+            })??,
+        };
         if !self.patience.is_empty() {
             sqlx::raw_sql(AssertSqlSafe(self.patience.clone())).execute(&mut connection).await?;
         }
@@ -187,7 +218,12 @@ impl Route {
     /// The readers. They connect when first needed, and cannot write.
     pub(crate) fn pool(&self, timings: &Timings) -> AnyPool {
         let engine = self.engine;
-        let patience = self.patience.clone();
+        let patience = match engine {
+            Engine::Sqlite => self.patience.clone(),
+            Engine::Postgres => {
+                format!("{}; SET statement_timeout = {}", self.patience, timings.reading.as_millis().max(1))
+            }
+        };
         AnyPoolOptions::new()
             .max_connections(timings.readers.max(1))
             .acquire_timeout(timings.wait)

@@ -146,7 +146,7 @@ impl Store {
                 None
             }
             Place::Sqlite(_) => return Err(OpenError::KeyMissing),
-            Place::Postgres(_) => Some(Route::to(&place)?),
+            Place::Postgres(_) => Some(route.clone()),
         };
         let found = match look {
             None => Found::Empty,
@@ -164,6 +164,10 @@ impl Store {
         // Also after a birth that was cut short.
         if instance_of(&mut connection).await?.is_empty() {
             begin_life(&mut connection, route.engine, &keys).await?;
+        }
+        // What was found empty may have been begun by another since, under another key.
+        if found == Found::Empty {
+            check_keys(&mut connection, &keys).await?;
         }
         let instance = instance_of(&mut connection).await?;
 
@@ -187,6 +191,8 @@ impl Store {
             },
             sync: timings.sync,
             group: timings.group.max(1),
+            patience: timings.patience,
+            doubt: timings.doubt,
             lock: lock.take(),
             mode: crate::writer::Mode::default(),
             unsynced: Some(Instant::now()),
@@ -342,14 +348,28 @@ pub(crate) async fn quick_check(connection: &mut AnyConnection) -> Result<(), St
     }
 }
 
-async fn check_meanwhile(pool: AnyPool, counters: Arc<Counters>, after: Duration) {
-    tokio::time::sleep(after).await;
-    let Ok(mut connection) = pool.acquire().await else { return };
-    if let Err(StoreError::Damaged(text)) = quick_check(&mut connection).await {
-        Counters::add(&counters.damaged, 1);
-        tracing::error!(damage = text, "the database is damaged; restore the last backup");
+async fn check_meanwhile(pool: AnyPool, counters: Arc<Counters>, mut after: Duration) {
+    loop {
+        tokio::time::sleep(after).await;
+        let checked = match pool.acquire().await {
+            Ok(mut connection) => quick_check(&mut connection).await,
+            Err(error) => Err(error.into()),
+        };
+        match checked {
+            Ok(()) | Err(StoreError::Closed) => return,
+            Err(StoreError::Damaged(text)) => {
+                Counters::add(&counters.damaged, 1);
+                tracing::error!(damage = text, "the database is damaged; restore the last backup");
+                return;
+            }
+            // Every reader is busy, say: then later.
+            Err(_) => after = after.max(CHECK_AGAIN),
+        }
     }
 }
+
+/// After a check that could not be made, until the next try, at least.
+const CHECK_AGAIN: Duration = Duration::from_millis(100);
 
 /// Whether what is at a place may be opened: ours, of a schema that we know, whole, and sealed with keys we have.
 async fn fit(

@@ -2,7 +2,9 @@
 //! database goes through here.
 
 use std::collections::HashSet;
+use std::future::Future;
 use std::path::PathBuf;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -70,6 +72,10 @@ pub(crate) struct Writer {
     pub(crate) wal: Option<PathBuf>,
     pub(crate) sync: Duration,
     pub(crate) group: usize,
+    /// How long a database server may take for each step of a transaction.
+    pub(crate) patience: Duration,
+    /// How long it is asked what became of a commit that it did not answer.
+    pub(crate) doubt: Duration,
     /// Held until the last connection is closed.
     pub(crate) lock: Option<DirLock>,
     /// How the connection is set at present.
@@ -160,8 +166,8 @@ impl Writer {
         (group, None)
     }
 
-    /// Commits a group together; if that fails, each batch alone, so that one author's mistake is not
-    /// another's.
+    /// Commits a group together. If it fails for what is in it, each batch is tried alone, so that one author's mistake
+    /// is not another's; what the place is to blame for meets them all, and what is in doubt is not written again.
     async fn write_group(&mut self, group: Vec<Waiting>) {
         let batches: Vec<&Batch> = group.iter().map(|waiting| &waiting.batch).collect();
         let written = self.commit(&batches).await;
@@ -171,7 +177,7 @@ impl Writer {
                     let _ = waiting.author.send(Ok(written));
                 }
             }
-            Err(error) if group.len() == 1 => {
+            Err(error) if group.len() == 1 || error.may_pass() || matches!(error, StoreError::InDoubt(_)) => {
                 for waiting in group {
                     let _ = waiting.author.send(Err(error.clone()));
                 }
@@ -185,7 +191,7 @@ impl Writer {
         }
     }
 
-    /// One transaction. On an error nothing of it is in the database.
+    /// One transaction. On an error nothing of it is in the database, unless that is [`StoreError::InDoubt`].
     async fn commit(&mut self, batches: &[&Batch]) -> Result<Vec<Written>, StoreError> {
         let skipped = superseded(batches);
         let must_survive = batches.iter().copied().flatten().any(Write::must_survive);
@@ -251,11 +257,13 @@ impl Writer {
         work: impl AsyncFnOnce(&mut AnyConnection) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
         let mut connection = self.take_connection().await?;
-        let done = match self.begin(&mut connection, must_survive, delicate).await {
-            Ok(()) => match work(&mut connection).await {
-                Ok(done) => self.end_transaction(&mut connection).await.map(|()| done),
-                Err(error) => Err(error),
-            },
+        let (engine, patience) = (self.route.engine, self.patience);
+        let worked = within(engine, patience, async {
+            self.begin(&mut connection, must_survive, delicate).await?;
+            work(&mut connection).await
+        });
+        let done = match worked.await {
+            Ok(done) => self.end_transaction(&mut connection).await.map(|()| done),
             Err(error) => Err(error),
         };
         match done {
@@ -271,7 +279,7 @@ impl Writer {
             }
             Err(error) => {
                 Counters::add(&self.counters.failed, 1);
-                self.roll_back(connection).await;
+                self.roll_back(connection, &error).await;
                 Err(error)
             }
         }
@@ -314,38 +322,73 @@ impl Writer {
             sqlx::raw_sql("COMMIT").execute(connection).await?;
             return Ok(());
         }
-        let number: String = sqlx::query("SELECT CAST(pg_current_xact_id() AS TEXT)")
-            .fetch_one(&mut *connection)
-            .await?
-            .try_get(0)?;
-        let Err(error) = sqlx::raw_sql("COMMIT").execute(connection).await.map_err(StoreError::from) else {
-            return Ok(());
-        };
-        if !matches!(error, StoreError::Unreachable(_)) {
-            return Err(error);
+        let number: String = within(self.route.engine, self.patience, async {
+            let row = sqlx::query("SELECT CAST(pg_current_xact_id() AS TEXT)").fetch_one(&mut *connection);
+            Ok(row.await?.try_get(0)?)
+        })
+        .await?;
+        let committed = within(self.route.engine, self.patience, async {
+            sqlx::raw_sql("COMMIT").execute(connection).await?;
+            Ok(())
+        });
+        match committed.await {
+            Err(error @ StoreError::Unreachable(_)) => self.what_became_of(&number, error).await,
+            done => done,
         }
-        let mut again = self.route.connect().await?;
-        let status: Option<String> = sqlx::query("SELECT pg_xact_status(CAST($1 AS xid8))")
-            .bind(number)
-            .fetch_one(&mut again)
-            .await?
-            .try_get(0)?;
-        let _ = again.close().await;
-        if status.as_deref() == Some("committed") { Ok(()) } else { Err(error) }
+    }
+
+    /// Asks until the server tells, for as long as it is worth waiting for.
+    async fn what_became_of(&mut self, number: &str, error: StoreError) -> Result<(), StoreError> {
+        let until = Instant::now() + self.doubt;
+        loop {
+            let asked = within(self.route.engine, self.doubt, async {
+                let mut again = self.route.connect().await?;
+                let row = sqlx::query("SELECT pg_xact_status(CAST($1 AS xid8))").bind(number);
+                let status: Option<String> = row.fetch_one(&mut again).await?.try_get(0)?;
+                let _ = again.close().await;
+                Ok(status)
+            })
+            .await;
+            match asked.as_ref().map(Option::as_deref) {
+                Ok(Some("committed")) => return Ok(()),
+                // A number that it has not given (yet, after a crash) is of nothing that was kept.
+                Ok(Some("aborted")) | Err(StoreError::Other(_)) => return Err(error),
+                // Still going on, or nobody there to ask.
+                Ok(Some(_)) | Err(_) if Instant::now() < until => {
+                    tokio::time::sleep(ASK_AGAIN.min(self.doubt)).await;
+                }
+                _ => break,
+            }
+        }
+        tracing::error!(%error, "what became of a commit is not known");
+        Err(StoreError::InDoubt(match error {
+            StoreError::Unreachable(why) => why,
+            other => other.to_string(),
+        }))
     }
 
     /// After a failure. SQLite may have rolled back on its own account (a full disk); whatever cannot be
     /// brought back to a known state is closed and opened again.
-    async fn roll_back(&mut self, mut connection: AnyConnection) {
-        let rolled = sqlx::raw_sql("ROLLBACK").execute(&mut connection).await;
-        let sound = match rolled {
-            Ok(_) => true,
+    async fn roll_back(&mut self, mut connection: AnyConnection, why: &StoreError) {
+        self.mode.known = self.mode.known && self.route.engine == Engine::Sqlite;
+        if self.route.engine == Engine::Postgres
+            && matches!(why, StoreError::Unreachable(_) | StoreError::InDoubt(_))
+        {
+            // There is nobody to say it to; the server rolls back what it has heard no end of.
+            return;
+        }
+        let rolled = within(self.route.engine, self.patience, async {
+            sqlx::raw_sql("ROLLBACK").execute(&mut connection).await?;
+            Ok(())
+        });
+        let sound = match rolled.await {
+            Ok(()) => true,
             Err(error) => error.to_string().contains("no transaction is active"),
         };
         if sound {
             self.connection = Some(connection);
         } else {
-            let _ = connection.close().await;
+            let _ = within(self.route.engine, self.patience, async { Ok(connection.close().await?) }).await;
             self.mode.known = false;
         }
     }
@@ -353,12 +396,19 @@ impl Writer {
     async fn take_connection(&mut self) -> Result<AnyConnection, StoreError> {
         if let Some(mut connection) = self.connection.take() {
             // A server may have gone and come back since; a file does not.
-            if self.route.engine == Engine::Sqlite || connection.ping().await.is_ok() {
+            let alive = match self.route.engine {
+                Engine::Sqlite => true,
+                Engine::Postgres => {
+                    let answered = async { Ok(connection.ping().await?) };
+                    within(self.route.engine, self.patience, answered).await.is_ok()
+                }
+            };
+            if alive {
                 return Ok(connection);
             }
         }
         self.mode.known = false;
-        self.route.connect().await
+        within(self.route.engine, self.patience, self.route.connect()).await
     }
 
     async fn remote_id(&mut self) -> Result<i64, StoreError> {
@@ -384,12 +434,20 @@ impl Writer {
         self.unsynced = None;
         let Some(wal) = self.wal.clone() else { return };
         let synced = tokio::task::spawn_blocking(move || std::fs::File::open(wal)?.sync_data()).await;
-        match synced {
-            Ok(Ok(())) => Counters::add(&self.counters.syncs, 1),
+        let error = match synced {
+            Ok(Ok(())) => {
+                Counters::add(&self.counters.syncs, 1);
+                return;
+            }
             // Nothing was written yet, or all of it is folded into the file, which was synced then.
-            Ok(Err(error)) if error.kind() == std::io::ErrorKind::NotFound => {}
-            Ok(Err(error)) => tracing::error!(%error, "what was written could not be brought to the disk"),
-            Err(_) => {}
+            Ok(Err(error)) if error.kind() == std::io::ErrorKind::NotFound => return,
+            Ok(Err(error)) => error.to_string(),
+            Err(error) => error.to_string(),
+        };
+        // Tried again; but what a disk has refused once it may have lost, whatever it says the next time.
+        self.unsynced = Some(Instant::now());
+        if self.counters.unsynced.fetch_add(1, Ordering::Relaxed) == 0 {
+            tracing::error!(error, "what was written could not be brought to the disk");
         }
     }
 
@@ -398,11 +456,34 @@ impl Writer {
         if self.unsynced.is_some() {
             self.bring_to_disk().await;
         }
-        self.pool.close().await;
+        let (engine, patience) = (self.route.engine, self.patience);
+        let _ = within(engine, patience, async {
+            self.pool.close().await;
+            Ok(())
+        })
+        .await;
         if let Some(connection) = self.connection.take() {
-            let _ = connection.close().await;
+            let _ = within(engine, patience, async { Ok(connection.close().await?) }).await;
         }
         drop(self.lock.take());
+    }
+}
+
+/// After the server did not tell what became of a commit, until it is asked again.
+const ASK_AGAIN: Duration = Duration::from_millis(250);
+
+/// What a database server does not answer in time it does not answer: the connection may have been dropped without a
+/// word, which TCP alone notices after a quarter of an hour. A file needs no such bound.
+async fn within<T>(
+    engine: Engine,
+    patience: Duration,
+    work: impl Future<Output = Result<T, StoreError>>,
+) -> Result<T, StoreError> {
+    match engine {
+        Engine::Sqlite => work.await,
+        Engine::Postgres => tokio::time::timeout(patience, work)
+            .await
+            .unwrap_or_else(|_| Err(StoreError::Unreachable("it does not answer in time".into()))),
     }
 }
 

@@ -69,6 +69,11 @@ impl Postgres {
         Ok(server)
     }
 
+    /// The socket that it listens on.
+    pub fn socket(&self) -> PathBuf {
+        self.dir.path().join(".s.PGSQL.5432")
+    }
+
     /// Ends it at once, as a crash would.
     pub fn stop(&mut self) {
         if let Some(pid) = rustix::process::Pid::from_raw(i32::try_from(self.server.id()).unwrap()) {
