@@ -8,6 +8,7 @@ use sqlx::{AnyConnection, AssertSqlSafe, Connection, Row, SqlSafeStr, SqlStr};
 
 use crate::error::{OpenError, StoreError};
 use crate::lease;
+use crate::lock::DirLock;
 use crate::place::{Engine, Place, Route, Timings};
 use crate::schema::{self, Column, Found, KNOWN, MIGRATIONS, TABLES};
 use crate::store::{
@@ -34,13 +35,10 @@ impl Store {
     /// # Errors
     /// [`OpenError::NotEmpty`] when there is such a file; otherwise what stopped it, with nothing left behind.
     pub async fn backup(&self, path: &Path) -> Result<BackedUp, OpenError> {
-        if path.try_exists()? {
-            return Err(OpenError::NotEmpty(path.display().to_string()));
-        }
-        let scratch = Scratch::new(beside(path, ".partial"))?;
-        match self.inner.engine {
-            Engine::Sqlite => copy_file(&self.inner.place, &scratch.path).await?,
-            Engine::Postgres => {
+        let scratch = unfinished(path)?;
+        match &self.inner.place {
+            Place::Sqlite(file) => copy_file(&Route::read_only(file)?, &scratch.path).await?,
+            Place::Postgres(_) => {
                 let mut from = Route::to(&self.inner.place)?.connect_plain().await?;
                 let mut into = Route::to(&Place::Sqlite(scratch.path.clone()))?.connect_plain().await?;
                 schema::migrate(&mut into, Engine::Sqlite, 0, MIGRATIONS).await?;
@@ -55,6 +53,22 @@ impl Store {
         if found.instance != self.inner.instance {
             return Err(StoreError::Damaged("the copy is not what it was made from".into()).into());
         }
+        scratch.become_(path)?;
+        Ok(found.into_backed_up(path, None))
+    }
+
+    /// The same of an embedded database that nobody has open: `lock` is on its directory. The database is only read:
+    /// it keeps its schema, and so does the backup; no key is needed.
+    ///
+    /// # Errors
+    /// As [`Store::backup`]; [`OpenError::Newer`] when a later version has written it.
+    pub async fn backup_closed(file: &Path, _lock: &DirLock, path: &Path) -> Result<BackedUp, OpenError> {
+        let scratch = unfinished(path)?;
+        if !check_header(file)? {
+            return Err(StoreError::Damaged(format!("{} is empty", file.display())).into());
+        }
+        copy_file(&Route::looking(file)?, &scratch.path).await?;
+        let found = inspect(&scratch.path).await?;
         scratch.become_(path)?;
         Ok(found.into_backed_up(path, None))
     }
@@ -82,6 +96,14 @@ impl Store {
         };
         Ok(found.into_backed_up(from, replaced))
     }
+}
+
+/// The beginning of a backup, beside its name, which nothing may have yet.
+fn unfinished(path: &Path) -> Result<Scratch, OpenError> {
+    if path.try_exists()? {
+        return Err(OpenError::NotEmpty(path.display().to_string()));
+    }
+    Scratch::new(beside(path, ".partial"))
 }
 
 /// What a file turned out to be.
@@ -134,12 +156,8 @@ async fn inspect(path: &Path) -> Result<Inspected, OpenError> {
 }
 
 /// A consistent, compact copy of a SQLite database into an empty file.
-async fn copy_file(from: &Place, into: &Path) -> Result<(), OpenError> {
-    let route = match from {
-        Place::Sqlite(path) => Route::read_only(path)?,
-        Place::Postgres(_) => Route::to(from)?,
-    };
-    let mut connection = route.connect_plain().await?;
+async fn copy_file(from: &Route, into: &Path) -> Result<(), OpenError> {
+    let mut connection = from.connect_plain().await?;
     let into = into
         .to_str()
         .ok_or_else(|| StoreError::Other(format!("{} is not a name in UTF-8", into.display())))?;
@@ -175,7 +193,7 @@ async fn restore_file(
         return Err(OpenError::NotEmpty(path.display().to_string()));
     }
     let scratch = Scratch::new(beside(path, ".restoring"))?;
-    copy_file(&Place::Sqlite(from.to_owned()), &scratch.path).await?;
+    copy_file(&Route::read_only(from)?, &scratch.path).await?;
     upgrade(&scratch.path).await?;
     inspect(&scratch.path).await?;
     let kept = if occupied { Some(set_aside(path).await?) } else { None };
@@ -222,7 +240,7 @@ async fn restore_rows(from: &Path, into: &Place, schema: i64, replace: bool) -> 
     if schema < KNOWN {
         let scratch =
             Scratch::new(std::env::temp_dir().join(format!("muster-{}.restoring", std::process::id())))?;
-        copy_file(&Place::Sqlite(from.to_owned()), &scratch.path).await?;
+        copy_file(&Route::read_only(from)?, &scratch.path).await?;
         upgrade(&scratch.path).await?;
         older = Some(scratch);
     }

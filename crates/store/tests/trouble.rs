@@ -382,6 +382,58 @@ async fn what_need_not_be_synced_at_once_is_synced_soon() {
     store.close().await;
 }
 
+#[tokio::test]
+async fn a_closed_database_is_backed_up_as_it_is_without_its_key() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = closed_database(dir.path()).await;
+    // As an earlier version would have left it: nothing is brought up to date on the way.
+    let mut connection =
+        sqlx::SqliteConnection::connect(&format!("sqlite://{}", file.display())).await.unwrap();
+    sqlx::query("UPDATE meta SET value = '1' WHERE name = 'schema'").execute(&mut connection).await.unwrap();
+    connection.close().await.unwrap();
+    let before = listed(dir.path());
+    let lock = DirLock::take(dir.path()).unwrap();
+    let elsewhere = tempfile::tempdir().unwrap();
+    let backup = elsewhere.path().join("backup.db");
+    let made = Store::backup_closed(&file, &lock, &backup).await.unwrap();
+    assert!(
+        listed(dir.path()) == before,
+        "{:?}",
+        listed(dir.path()).iter().map(|f| &f.0).collect::<Vec<_>>()
+    );
+    let looked = Store::look(&Place::Sqlite(backup.clone())).await.unwrap().unwrap();
+    assert_eq!((looked.schema, &looked.instance, &looked.keys), (1, &made.instance, &made.keys));
+    let again = Store::backup_closed(&file, &lock, &backup).await.unwrap_err();
+    assert!(matches!(again, OpenError::NotEmpty(_)), "{again:?}");
+    drop(lock);
+
+    // What a killed server has left in its log is in the backup.
+    let live = tempfile::tempdir().unwrap();
+    let place = Place::Sqlite(live.path().join("muster.db"));
+    let store = Store::open(place, keys(), timings()).await.unwrap();
+    store.write(vec![Write::Remote(remote(2, "in the log"))]).await.unwrap();
+    let left = tempfile::tempdir().unwrap();
+    let copied = Command::new("cp").arg("-r").arg(live.path().join(".")).arg(left.path()).status().unwrap();
+    assert!(copied.success());
+    store.close().await;
+    let lock = DirLock::take(left.path()).unwrap();
+    let backup = elsewhere.path().join("log.db");
+    Store::backup_closed(&left.path().join("muster.db"), &lock, &backup).await.unwrap();
+    let store = Store::open(Place::Sqlite(backup), keys(), timings()).await.unwrap();
+    assert_eq!(store.remotes().await.unwrap().len(), 1);
+    store.close().await;
+}
+
+#[tokio::test]
+async fn a_database_host_that_swallows_everything_is_given_up() {
+    let hole = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let place = Place::Postgres(format!("postgres://muster@{}/muster", hole.local_addr().unwrap()));
+    let timings = Timings { connect: Duration::from_millis(200), ..timings() };
+    let opened = tokio::time::timeout(Duration::from_secs(30), Store::open(place, keys(), timings)).await;
+    let error = opened.expect("it waits for ever").unwrap_err();
+    assert!(matches!(error, OpenError::Store(StoreError::Unreachable(_))), "{error:?}");
+}
+
 #[test]
 fn a_database_server_that_goes_and_comes_back() {
     let mut server = match Postgres::start() {
