@@ -5,6 +5,7 @@ use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
+use pve::trust::Fingerprint;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
@@ -40,6 +41,23 @@ pub struct Known {
 impl std::fmt::Debug for Known {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Known").field("name", &self.name).field("url", &self.url).finish_non_exhaustive()
+    }
+}
+
+impl Known {
+    /// The certificate that was confirmed. None: the system's store is believed.
+    ///
+    /// # Errors
+    /// What was written down is no fingerprint: then nothing is believed.
+    pub fn pinned(&self) -> Result<Option<Fingerprint>, Failure> {
+        let Some(text) = self.fingerprint.as_deref() else { return Ok(None) };
+        text.parse().map(Some).map_err(|e| {
+            Failure::new(
+                Exit::Certificate,
+                format!("The fingerprint that is kept for {} is damaged: “{text}” is {e}.", self.name),
+            )
+            .hint(format!("Sign in again: muster login {} --name {}", self.url, self.name))
+        })
     }
 }
 

@@ -21,36 +21,73 @@ use crate::serve::datadir::default_place;
 /// The socket's name in a data or run-time directory.
 const SOCKET: &str = "muster.sock";
 
+/// What says where the server is.
+enum Said {
+    /// A data directory, in which its socket is.
+    Directory(PathBuf),
+    /// A socket.
+    Socket(PathBuf),
+    /// A URL.
+    Url(String),
+    /// The name of a context.
+    Context(String),
+    /// The context in use.
+    Current(Box<Known>),
+    /// Nothing: it is on this machine.
+    Nothing,
+}
+
+fn said(common: &Common, environment: &Environment) -> Result<Said, Failure> {
+    if let Some(dir) = &common.data_dir {
+        return Ok(Said::Directory(dir.clone()));
+    }
+    if let Some(url) = &common.server {
+        return Ok(Said::Url(url.clone()));
+    }
+    if let Some(name) = &common.context {
+        return Ok(Said::Context(name.clone()));
+    }
+    if let Some(dir) = environment.text("MUSTER_DATA_DIR")? {
+        return Ok(Said::Directory(dir.into()));
+    }
+    // As a server takes it: one that is relative is below the present directory.
+    if let Some(socket) = environment.text("MUSTER_SOCKET")? {
+        return Ok(Said::Socket(socket.into()));
+    }
+    if let Some(url) = environment.text("MUSTER_SERVER")? {
+        return Ok(Said::Url(url.to_owned()));
+    }
+    if let Some(name) = environment.text("MUSTER_CONTEXT")? {
+        return Ok(Said::Context(name.to_owned()));
+    }
+    let contexts = contexts(environment)?;
+    Ok(match contexts.as_ref().and_then(Contexts::current) {
+        Some(known) => Said::Current(Box::new(known.clone())),
+        None => Said::Nothing,
+    })
+}
+
 /// Finds the server that a command is for.
 ///
 /// # Errors
 /// What names it is wrong or not known. Whether it is there is not asked yet.
 pub fn find(common: &Common, environment: &Environment, patience: Patience) -> Result<Client, Failure> {
-    if let Some(dir) = &common.data_dir {
-        return Ok(local(vec![dir.join(SOCKET)], patience));
+    match said(common, environment)? {
+        Said::Directory(dir) => Ok(local(vec![dir.join(SOCKET)], patience)),
+        Said::Socket(socket) => Ok(local(vec![socket], patience)),
+        Said::Url(url) => at(&url, environment, patience),
+        Said::Context(name) => named(&name, environment, patience),
+        Said::Current(known) => to(&known, patience),
+        Said::Nothing => Ok(local(sockets(environment), patience)),
     }
-    if let Some(url) = &common.server {
-        return at(url, environment, patience);
-    }
-    if let Some(name) = &common.context {
-        return named(name, environment, patience);
-    }
-    if let Some(dir) = environment.text("MUSTER_DATA_DIR")? {
-        return Ok(local(vec![Path::new(dir).join(SOCKET)], patience));
-    }
-    if let Some(socket) = environment.path("MUSTER_SOCKET") {
-        return Ok(local(vec![socket], patience));
-    }
-    if let Some(url) = environment.text("MUSTER_SERVER")? {
-        return at(url, environment, patience);
-    }
-    if let Some(name) = environment.text("MUSTER_CONTEXT")? {
-        return named(name, environment, patience);
-    }
-    if let Some(known) = contexts(environment)?.as_ref().and_then(Contexts::current) {
-        return to(known, patience);
-    }
-    Ok(local(sockets(environment), patience))
+}
+
+/// Was no server named, but at most its data directory? Then what that holds may be meant when none runs.
+///
+/// # Errors
+/// As [`find`].
+pub fn is_by_directory(common: &Common, environment: &Environment) -> Result<bool, Failure> {
+    Ok(matches!(said(common, environment)?, Said::Directory(_) | Said::Nothing))
 }
 
 /// The servers that were signed in to. Without a home directory there are none, and that is fine.
@@ -96,9 +133,22 @@ fn at(text: &str, environment: &Environment, patience: Patience) -> Result<Clien
         (Some(known), None) => to(known, patience),
         (known, Some(token)) => {
             let url = server_url(text)?;
+            // Where somebody signed in without TLS, the way was answered for.
+            if url.scheme() == "http" && !is_loopback(&url) && known.is_none() {
+                return Err(Failure::usage(format!(
+                    "{url} has no TLS: anyone on the way could read the token. It was not sent."
+                ))
+                .hint(format!(
+                    "Use https://, or, if you know the whole way, sign in there once: \
+                     muster login {text} --token-file FILE --insecure-http"
+                )));
+            }
             let fingerprint = match environment.text("MUSTER_FINGERPRINT")? {
-                Some(text) => Some(fingerprint(text)?),
-                None => known.and_then(|k| k.fingerprint.as_deref()).and_then(|f| f.parse().ok()),
+                Some(text) => Some(
+                    text.parse()
+                        .map_err(|e| Failure::usage(format!("“{text}” (MUSTER_FINGERPRINT) is {e}.")))?,
+                ),
+                None => known.map(Known::pinned).transpose()?.flatten(),
             };
             client(&url, trust(fingerprint), Some(token), None, patience)
         }
@@ -123,16 +173,11 @@ fn token_of(environment: &Environment) -> Result<Option<Secret>, Failure> {
 
 fn to(known: &Known, patience: Patience) -> Result<Client, Failure> {
     let url = server_url(&known.url)?;
-    let pinned = known.fingerprint.as_deref().map(fingerprint).transpose()?;
-    client(&url, trust(pinned), Some(known.token.clone()), Some(known.name.clone()), patience)
+    client(&url, trust(known.pinned()?), Some(known.token.clone()), Some(known.name.clone()), patience)
 }
 
 fn trust(pinned: Option<Fingerprint>) -> Trust {
     pinned.map_or(Trust::System, Trust::Leaf)
-}
-
-fn fingerprint(text: &str) -> Result<Fingerprint, Failure> {
-    text.parse().map_err(|e| Failure::usage(format!("“{text}” is {e}.")))
 }
 
 /// A client for a URL.
@@ -229,6 +274,73 @@ mod tests {
         assert!(failure.hint.unwrap().contains("muster login https://other.example"));
         let local = Common { context: Some(LOCAL.to_owned()), ..Common::default() };
         assert!(name(&local).unwrap().contains("this machine"));
+    }
+
+    #[test]
+    fn what_names_a_server_is_told_from_what_names_a_directory() {
+        let home = tempfile::tempdir().unwrap();
+        let by = |pairs: &[(&str, &str)], common: &Common| {
+            let pairs = [("HOME", home.path().to_str().unwrap())].into_iter().chain(pairs.iter().copied());
+            is_by_directory(common, &Environment::of(pairs)).unwrap()
+        };
+        let nothing = Common::default();
+        assert!(by(&[], &nothing) && by(&[("MUSTER_DATA_DIR", "/d")], &nothing));
+        for named in ["MUSTER_SOCKET", "MUSTER_SERVER", "MUSTER_CONTEXT"] {
+            assert!(!by(&[(named, "x")], &nothing), "{named}");
+            let dir = Common { data_dir: Some("/data".into()), ..Common::default() };
+            assert!(by(&[(named, "x")], &dir), "--data-dir is stronger than {named}");
+        }
+        let environment = Environment::of([("MUSTER_SOCKET", "run/muster.sock")]);
+        let client = find(&nothing, &environment, Patience::default()).unwrap();
+        assert_eq!(client.name(), "the server at run/muster.sock", "also one below the present directory");
+
+        let mut contexts =
+            Contexts::read(&Environment::of([("HOME", home.path().to_str().unwrap())])).unwrap();
+        contexts.put(known("https://muster.example", None)).unwrap();
+        assert!(!by(&[], &nothing), "the context in use names one");
+    }
+
+    fn known(url: &str, fingerprint: Option<&str>) -> Known {
+        Known {
+            name: "work".to_owned(),
+            url: url.to_owned(),
+            user: None,
+            fingerprint: fingerprint.map(str::to_owned),
+            minted: None,
+            token: "mst_1_canary".into(),
+        }
+    }
+
+    #[test]
+    fn a_token_goes_nowhere_without_tls_and_a_damaged_pin_is_no_pin() {
+        use std::os::unix::fs::PermissionsExt;
+        let home = tempfile::tempdir().unwrap();
+        let token = home.path().join("token");
+        std::fs::write(&token, "mst_1_canary\n").unwrap();
+        std::fs::set_permissions(&token, PermissionsExt::from_mode(0o600)).unwrap();
+        let environment = Environment::of([
+            ("HOME", home.path().to_str().unwrap()),
+            ("MUSTER_TOKEN_FILE", token.to_str().unwrap()),
+        ]);
+        let at = |url: &str| at(url, &environment, Patience::default()).map(|client| client.name());
+        let failure = at("http://192.0.2.7:8088").unwrap_err();
+        assert_eq!(failure.exit, Exit::Usage);
+        assert!(failure.hint.unwrap().contains("--insecure-http"));
+        assert!(at("http://127.0.0.1:8088").is_ok() && at("https://192.0.2.7").is_ok());
+        // Where somebody has signed in so, that was asked and answered.
+        let mut contexts = Contexts::read(&environment).unwrap();
+        contexts.put(known("http://192.0.2.7:8088", None)).unwrap();
+        assert!(at("http://192.0.2.7:8088").is_ok());
+
+        contexts.put(known("https://muster.example", Some("AB:CD"))).unwrap();
+        for failure in [
+            at("https://muster.example"),
+            to(contexts.current().unwrap(), Patience::default()).map(|c| c.name()),
+        ] {
+            let failure = failure.unwrap_err();
+            assert_eq!(failure.exit, Exit::Certificate);
+            assert!(failure.hint.unwrap().contains("--name work"), "{}", failure.sentence);
+        }
     }
 
     #[test]

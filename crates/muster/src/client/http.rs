@@ -234,13 +234,10 @@ impl Line {
             .map_err(|e| Failure::new(Exit::Unreachable, format!("No answer from {name}: {}.", told(&e))))
     }
 
-    async fn whole(response: Response<Incoming>) -> Answer {
+    async fn whole(&self, response: Response<Incoming>) -> Answer {
         let (parts, body) = response.into_parts();
-        let body = http_body_util::Limited::new(body, LONGEST)
-            .collect()
-            .await
-            .map(|b| b.to_bytes())
-            .unwrap_or_default();
+        let body = timeout(self.patience.answer, http_body_util::Limited::new(body, LONGEST).collect()).await;
+        let body = body.ok().and_then(Result::ok).map(|body| body.to_bytes()).unwrap_or_default();
         Answer { status: parts.status.as_u16(), headers: parts.headers, body }
     }
 
@@ -255,9 +252,9 @@ impl Line {
             .and_then(|v| v.to_str().ok())
             .is_some_and(|kind| kind.starts_with("text/event-stream"));
         if response.status().is_success() && streams {
-            return Ok(Ok(Events::new(response.into_body())));
+            return Ok(Ok(Events::new(response.into_body(), self.patience.silence)));
         }
-        Ok(Err(Self::whole(response).await))
+        Ok(Err(self.whole(response).await))
     }
 
     /// Writes the body of an answer where it shall go, piece by piece.
@@ -274,11 +271,23 @@ impl Line {
         let response = self.begin(self.request(method, path, None, headers)?).await?;
         began.answered(response.status().as_u16(), "what is written down", None);
         if !response.status().is_success() {
-            return Ok(Err(Self::whole(response).await));
+            return Ok(Err(self.whole(response).await));
         }
+        let failed = |e: std::io::Error| Failure::new(Exit::Failed, format!("It cannot be written: {e}."));
         let mut body = response.into_body();
         let mut written = 0;
-        while let Some(frame) = body.frame().await {
+        loop {
+            let frame = timeout(self.patience.answer, body.frame()).await.map_err(|_| {
+                let seconds = self.patience.answer.as_secs();
+                Failure::new(
+                    Exit::Unreachable,
+                    format!(
+                        "The answer of {} stopped in its middle: nothing more for {seconds} s.",
+                        self.way
+                    ),
+                )
+            })?;
+            let Some(frame) = frame else { break };
             let frame = frame.map_err(|e| {
                 Failure::new(
                     Exit::Unreachable,
@@ -286,11 +295,11 @@ impl Line {
                 )
             })?;
             if let Some(data) = frame.data_ref() {
-                to.write_all(data)
-                    .map_err(|e| Failure::new(Exit::Failed, format!("It cannot be written: {e}.")))?;
+                to.write_all(data).map_err(failed)?;
                 written += u64::try_from(data.len()).unwrap_or(0);
             }
         }
+        to.flush().map_err(failed)?;
         Ok(Ok(written))
     }
 }

@@ -31,11 +31,17 @@ pub struct Patience {
     pub connect: Duration,
     /// Until an answer is there. Adding a remote may take the server several of its own time-outs.
     pub answer: Duration,
+    /// How long a stream may say nothing at all: the server's heartbeat comes every 15 s.
+    pub silence: Duration,
 }
 
 impl Default for Patience {
     fn default() -> Self {
-        Self { connect: Duration::from_secs(10), answer: Duration::from_secs(180) }
+        Self {
+            connect: Duration::from_secs(10),
+            answer: Duration::from_secs(180),
+            silence: Duration::from_secs(45),
+        }
     }
 }
 
@@ -250,10 +256,10 @@ impl Client {
         }
     }
 
-    /// The whole of an answer as it came, written to a file rather than kept: a backup.
+    /// The whole of an answer as it came, written to a file rather than kept: a backup. Gives its length in bytes.
     ///
     /// # Errors
-    /// As [`Client::post`], and what writing fails with.
+    /// As [`Client::post`], an answer of which nothing more comes, and what writing fails with.
     pub async fn download(
         &self,
         method: Method,
@@ -295,6 +301,50 @@ mod tests {
         let full = with_query("/x", &query);
         assert_eq!(full, "/x?q=cpu%3E80%25%20name~%C3%A4&limit=5");
         assert_eq!(problem::query_of(&full).as_deref(), Some("cpu>80% name~ä"));
+    }
+
+    /// A client of somebody who sends this, and then nothing more.
+    fn of_one_who_stops(text: &'static str) -> (tempfile::TempDir, Client) {
+        use tokio::io::{AsyncReadExt, AsyncWriteExt};
+        let dir = tempfile::tempdir().unwrap();
+        let socket = dir.path().join("muster.sock");
+        let listener = tokio::net::UnixListener::bind(&socket).unwrap();
+        tokio::spawn(async move {
+            let mut open = Vec::new();
+            while let Ok((mut stream, _)) = listener.accept().await {
+                let _ = stream.read(&mut [0; 4096]).await;
+                let _ = stream.write_all(text.as_bytes()).await;
+                open.push(stream);
+            }
+        });
+        let soon = Duration::from_millis(200);
+        let patience = Patience { connect: soon, answer: soon, silence: soon };
+        (dir, Client::new(Way::Sockets(vec![socket]), "", None, patience))
+    }
+
+    #[tokio::test]
+    async fn a_stream_without_heartbeat_has_ended() {
+        let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n: hi\n\n";
+        let (_dir, client) = of_one_who_stops(head);
+        let mut events = client.stream("/x").await.unwrap();
+        let next = tokio::time::timeout(Duration::from_secs(30), events.next()).await;
+        assert!(next.expect("it waits for ever").is_none());
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_stops_in_its_middle_is_given_up() {
+        for (head, words) in [
+            ("HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nhalf", "stopped in its middle"),
+            // What a refusal says cannot be had: then that there was one.
+            ("HTTP/1.1 500 No\r\ncontent-length: 9\r\n\r\nhalf", "status 500"),
+        ] {
+            let (_dir, client) = of_one_who_stops(head);
+            let mut file = Vec::new();
+            let got = client.download(Method::GET, "/x", &mut file);
+            let got = tokio::time::timeout(Duration::from_secs(30), got).await.expect("it waits for ever");
+            let failure = got.unwrap_err().to_string();
+            assert!(failure.contains(words), "{failure}");
+        }
     }
 
     #[test]

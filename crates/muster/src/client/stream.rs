@@ -1,22 +1,27 @@
 //! Server-sent events, read as they come: [`Events`].
 
+use std::time::Duration;
+
 use api::stream::StreamMessage;
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
+use tokio::time::timeout;
 
 /// What an open stream is read from.
 #[derive(Debug)]
 pub struct Events {
     body: Incoming,
     lines: Lines,
+    silence: Duration,
 }
 
 impl Events {
-    pub(super) fn new(body: Incoming) -> Self {
-        Self { body, lines: Lines::default() }
+    /// A stream that has ended when it says nothing for `silence`, heartbeats included.
+    pub(super) fn new(body: Incoming, silence: Duration) -> Self {
+        Self { body, lines: Lines::default(), silence }
     }
 
-    /// The next message; `None` when the stream has ended. What is not understood is passed over: a newer server may
+    /// The next message; `None` when the stream has ended, or the server is silent for so long that it is gone. What is not understood is passed over: a newer server may
     /// say more than we know.
     pub async fn next(&mut self) -> Option<StreamMessage> {
         loop {
@@ -29,7 +34,11 @@ impl Events {
                     Err(e) => tracing::debug!("a message of the stream is not understood: {e}"),
                 }
             }
-            let frame = self.body.frame().await?.ok()?;
+            let Ok(frame) = timeout(self.silence, self.body.frame()).await else {
+                tracing::debug!("the stream has said nothing for {} s", self.silence.as_secs());
+                return None;
+            };
+            let frame = frame?.ok()?;
             if let Some(data) = frame.data_ref() {
                 self.lines.push(data);
             }

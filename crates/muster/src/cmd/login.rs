@@ -242,8 +242,7 @@ pub(super) async fn logout(
 
 async fn take_back(known: &Known, id: &str) -> Result<(), Failure> {
     let url = server_url(&known.url)?;
-    let pinned: Option<Fingerprint> = known.fingerprint.as_deref().and_then(|f| f.parse().ok());
-    let trust = pinned.map_or(Trust::System, Trust::Leaf);
+    let trust = known.pinned()?.map_or(Trust::System, Trust::Leaf);
     let client: Client =
         client(&url, trust, Some(known.token.clone()), Some(known.name.clone()), Patience::default())?;
     client.delete::<Value>(&path(&["tokens", id])).await.map(drop)

@@ -45,7 +45,7 @@ where
     F: Future<Output = Vec<CompletionCandidate>>,
 {
     let words = std::env::args_os().filter_map(|word| word.into_string().ok());
-    let patience = Patience { connect: PATIENCE, answer: PATIENCE };
+    let patience = Patience { connect: PATIENCE, answer: PATIENCE, ..Patience::default() };
     let Ok(client) = find::find(&common(words), &Environment::of_process(), patience) else {
         return Vec::new();
     };

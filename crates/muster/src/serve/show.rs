@@ -125,7 +125,7 @@ fn found(setting: &Setting, config: &Config, environment: &Environment, place: O
 async fn running(place: Option<&str>, environment: &Environment) -> Vec<String> {
     let mut lines = Vec::new();
     if let Some(dir) = place {
-        let patience = Patience { connect: PATIENCE, answer: PATIENCE };
+        let patience = Patience { connect: PATIENCE, answer: PATIENCE, ..Patience::default() };
         let common = Common { data_dir: Some(dir.into()), ..Common::default() };
         let client = find::find(&common, environment, patience).ok();
         if let Some(client) = client
