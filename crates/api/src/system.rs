@@ -124,4 +124,6 @@ pub struct KeyRotated {
     pub key: String,
     /// How many records were sealed anew.
     pub records: u64,
+    /// How many open under none of the keys: they stay as they were, and the older keys are kept.
+    pub unopened: u64,
 }

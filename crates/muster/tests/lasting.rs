@@ -21,6 +21,7 @@ use http::Method;
 use pve_sim::{Remote, Sim, SimTimings};
 use rand::Rng;
 use serde_json::{Value, json};
+use sqlx::Connection;
 use store::{Keys, Place, Store, Write};
 use zeroize::Zeroizing;
 
@@ -99,6 +100,30 @@ async fn a_kept_password_is_sealed_anew_while_it_is_in_use_and_still_opens() {
         assert!(said.contains("does not fit"), "{said}");
     }
     sim.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_of_keys_counts_what_does_not_open_and_keeps_the_older_key() {
+    let mut server = Server::fresh().await;
+    server.end().await;
+    let file = server.dir().join("muster.db");
+    let mut connection =
+        sqlx::SqliteConnection::connect(&format!("sqlite://{}", file.display())).await.unwrap();
+    let sql = "INSERT INTO secrets (purpose, record, key_id, body) \
+               SELECT 'damaged', '1', key_id, X'00112233' FROM secrets WHERE purpose = 'check'";
+    sqlx::query(sql).execute(&mut connection).await.unwrap();
+    connection.close().await.unwrap();
+    server.start().await;
+    let run = server.muster(&["config", "rotate-key"]).await;
+    assert_eq!(run.code, 3, "{run:?}");
+    assert!(run.err.contains("open under none of the keys: 1."), "{run:?}");
+    let keys = keys_in(&server.dir().join("key"));
+    assert_eq!(keys.len(), 2, "{run:?}");
+    let run = server.muster(&["config", "rotate-key", "-o", "json"]).await;
+    assert_eq!((run.code, &run.json()["unopened"]), (3, &json!(1)), "{run:?}");
+    assert_eq!(keys_in(&server.dir().join("key")).len(), 3);
+    server.end().await;
+    server.start().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -35,11 +35,31 @@ const AGAIN: Duration = Duration::from_secs(1);
 
 /// Who keeps the sealing key. The server itself never sees it.
 pub trait Keeper: Send + Sync {
-    /// Makes a new key and seals everything with it; tells how many records.
+    /// Makes a new key and seals everything with it.
     ///
     /// # Errors
-    /// In one sentence, what stopped it.
-    fn rotate(&self) -> Pin<Box<dyn Future<Output = Result<u64, String>> + Send + '_>>;
+    /// What stopped it, and where.
+    fn rotate(&self) -> Pin<Box<dyn Future<Output = Result<KeyChanged, KeyNotChanged>> + Send + '_>>;
+}
+
+/// A new sealing key is in use.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyChanged {
+    /// The new key's id.
+    pub key: String,
+    /// How many records were sealed anew.
+    pub records: u64,
+    /// How many open under none of the keys, and stay as they were; the older keys are kept for them.
+    pub unopened: u64,
+}
+
+/// A change of keys was stopped.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyNotChanged {
+    /// The new key is in use already, and the older one is kept beside it.
+    pub both: bool,
+    /// Why, in sentences.
+    pub why: String,
 }
 
 /// Everything a handler needs. Clones are cheap and share everything.

@@ -15,13 +15,14 @@ use http::Method;
 use model::access::{Grant, Role};
 use serde_json::{Value, json};
 use server::Keeper;
+use server::app::{KeyChanged, KeyNotChanged};
 use server::openapi::document;
 
 struct Sealer;
 
 impl Keeper for Sealer {
-    fn rotate(&self) -> Pin<Box<dyn Future<Output = Result<u64, String>> + Send + '_>> {
-        Box::pin(async { Ok(3) })
+    fn rotate(&self) -> Pin<Box<dyn Future<Output = Result<KeyChanged, KeyNotChanged>> + Send + '_>> {
+        Box::pin(async { Ok(KeyChanged { key: "77c1f0d2a9e35b10".to_owned(), records: 3, unopened: 0 }) })
     }
 }
 

@@ -3,10 +3,11 @@
 use std::pin::Pin;
 use std::sync::Arc;
 
+use server::app::{KeyChanged, KeyNotChanged};
 use store::{Rotated, Store};
 use tokio::sync::Mutex;
 
-use super::key::KeyRing;
+use super::key::{KeyRing, Place};
 use super::refusal;
 use crate::failure::Failure;
 
@@ -37,10 +38,15 @@ impl Keeper {
             return Ok(());
         }
         let only = ring.without_older();
-        match only.write() {
-            Ok(()) => tracing::info!("everything is sealed with the new key"),
+        match (only.write(), &ring.place) {
+            (Ok(()), _) => tracing::info!("everything is sealed with the new key"),
+            (Err(failure), Place::File(_)) => tracing::error!(
+                "everything is sealed with the first key of {}, but the older ones cannot be taken out of it: {}",
+                ring.place,
+                failure.sentence
+            ),
             // Whoever keeps the key takes the old one out.
-            Err(_) => {
+            (Err(_), _) => {
                 tracing::info!(
                     "everything is sealed with the first key of {}; the older ones can go",
                     ring.place
@@ -52,23 +58,23 @@ impl Keeper {
     }
 
     /// Makes a new key and seals everything with it. The key file holds both until that is done, so that it may be
-    /// interrupted at any moment. Tells how many records were sealed anew.
-    ///
-    /// # Errors
-    /// The key comes from where it cannot be written, or the store cannot be written.
-    pub async fn rotate(&self) -> Result<usize, Failure> {
+    /// interrupted at any moment, and stays so when there are records that do not open.
+    async fn rotate(&self) -> Result<(String, Rotated), Stopped> {
         let mut ring = self.ring.lock().await;
-        let both = ring.renewed()?;
-        both.write()?;
+        let unbegun = |failure| Stopped { both: false, failure };
+        let begun = |failure| Stopped { both: true, failure };
+        let both = ring.renewed().map_err(unbegun)?;
+        both.write().map_err(unbegun)?;
         // From here on the file is right whatever happens: it opens what is sealed with either.
         *ring = both;
-        let sealed = self.seal(&ring).await?;
+        let sealed = self.seal(&ring).await.map_err(begun)?;
         if sealed.unopened.is_empty() {
             let only = ring.without_older();
-            only.write()?;
+            only.write().map_err(begun)?;
             *ring = only;
         }
-        Ok(sealed.resealed)
+        let key = ring.keys().current().map(ToString::to_string).unwrap_or_default();
+        Ok((key, sealed))
     }
 
     /// What does not open stays as it is, and so does the key it names: without that the database would be refused.
@@ -84,14 +90,28 @@ impl Keeper {
     }
 }
 
+/// Why a change of keys has not come to its end.
+struct Stopped {
+    /// Does the key file hold both keys already?
+    both: bool,
+    failure: Failure,
+}
+
 impl server::app::Keeper for Keeper {
-    fn rotate(&self) -> Pin<Box<dyn Future<Output = Result<u64, String>> + Send + '_>> {
+    fn rotate(&self) -> Pin<Box<dyn Future<Output = Result<KeyChanged, KeyNotChanged>> + Send + '_>> {
         Box::pin(async {
-            let records = Self::rotate(self).await.map_err(|failure| {
-                let hint = failure.hint.map(|hint| format!(" {hint}")).unwrap_or_default();
-                format!("{}{hint}", failure.sentence)
-            })?;
-            Ok(u64::try_from(records).unwrap_or(u64::MAX))
+            let count = |n: usize| u64::try_from(n).unwrap_or(u64::MAX);
+            match Self::rotate(self).await {
+                Ok((key, sealed)) => Ok(KeyChanged {
+                    key,
+                    records: count(sealed.resealed),
+                    unopened: count(sealed.unopened.len()),
+                }),
+                Err(Stopped { both, failure }) => {
+                    let hint = failure.hint.map(|hint| format!(" {hint}")).unwrap_or_default();
+                    Err(KeyNotChanged { both, why: format!("{}{hint}", failure.sentence) })
+                }
+            }
         })
     }
 }

@@ -14,7 +14,7 @@ use tokio::io::AsyncReadExt as _;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::app::App;
+use crate::app::{App, KeyNotChanged};
 use crate::extract::Json;
 use crate::guard::{Gate, guard};
 use crate::problem::Problem;
@@ -164,7 +164,7 @@ impl Drop for Scratch {
     post, path = "/system/rotate-key", tag = "system",
     responses(
         (status = 200, description = "Done.", body = KeyRotated,
-            example = json!({"key": "77c1f0d2a9e35b10", "records": 12})),
+            example = json!({"key": "77c1f0d2a9e35b10", "records": 12, "unopened": 0})),
         (status = 409, description = "The key is kept where it cannot be replaced.", body = api::Problem),
     ),
 )]
@@ -177,9 +177,17 @@ async fn rotate_key(State(app): State<App>) -> Result<Json<KeyRotated>, Problem>
             .detail("Other Muster processes use the database, and would not have the new key.")
             .remedy("End them first; then give each the new key, and start them again."));
     }
-    let records = keeper.rotate().await.map_err(|why| {
-        Problem::conflict("key_not_rotated", "The sealing key was not replaced.").detail(why)
+    let done = keeper.rotate().await.map_err(|stopped| match stopped {
+        KeyNotChanged { both: false, why } => {
+            Problem::conflict("key_not_rotated", "The sealing key was not replaced.").detail(why)
+        }
+        KeyNotChanged { both: true, why } => {
+            Problem::conflict("key_half_rotated", "A new sealing key is in use, and the older one is still needed.")
+                .detail(format!(
+                    "Not everything was sealed with the new key: {why} The key file holds both, and they open everything."
+                ))
+                .remedy("Keep a copy of the file as it is. Started again, the server ends what was begun.")
+        }
     })?;
-    let key = app.store().keys_in_use().await?.into_iter().next().unwrap_or_default();
-    Ok(Json(KeyRotated { key, records }))
+    Ok(Json(KeyRotated { key: done.key, records: done.records, unopened: done.unopened }))
 }
