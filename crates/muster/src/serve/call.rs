@@ -1,7 +1,7 @@
 //! Commands that concern the server as a whole: `muster config …`, `muster backup`, `muster restore`.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, Write};
+use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
@@ -41,6 +41,7 @@ pub async fn config(command: &ConfigCommand, context: &mut Context<'_>) -> Resul
         ConfigCommand::RotateKey(call) => {
             let done: Value =
                 server(&call.common)?.post(&client::path(&["system", "rotate-key"]), &json!({})).await?;
+            let unopened = client::part(&done, "unopened").as_u64().unwrap_or(0);
             if call.common.json() {
                 context.print_json(&done)?;
             } else {
@@ -49,7 +50,14 @@ pub async fn config(command: &ConfigCommand, context: &mut Context<'_>) -> Resul
                 context.print(&format!("A new sealing key is in use{records}.\n"))?;
                 context.note("Make a new copy of the key. Older backups need the older key.");
             }
-            Ok(Exit::Done)
+            if unopened == 0 {
+                return Ok(Exit::Done);
+            }
+            context.note(&format!(
+                "Records that open under none of the keys: {unopened}. They stay as they were, and the older keys stay \
+                 where the new one is."
+            ));
+            Ok(Exit::Partial)
         }
     }
 }
@@ -58,74 +66,82 @@ fn server(common: &Common) -> Result<Client, Failure> {
     find::find(common, &Environment::of_process(), Patience::default())
 }
 
-/// `muster backup FILE`: of a server that runs, or of a data directory whose server does not.
+/// `muster backup FILE`: of a server that runs, or, when none was named, of a data directory whose server does not.
 ///
 /// # Errors
 /// Neither can be had, or the file cannot be written. Then there is no file.
 pub async fn backup(wanted: &Backup, context: &mut Context<'_>) -> Result<Exit, Failure> {
     let environment = Environment::of_process();
     let client = find::find(&wanted.common, &environment, Patience::default())?;
-    let local = wanted.common.server.is_none() && wanted.common.context.is_none();
+    let by_directory = find::is_by_directory(&wanted.common, &environment)?;
     let stopped = match client.connect().await {
         Ok(()) => None,
-        Err(failure) if local && failure.exit == Exit::Unreachable => {
-            Some(stopped(&wanted.common, &environment).ok_or(failure)?)
+        Err(failure) if by_directory && failure.exit == Exit::Unreachable => {
+            Some(stopped(&wanted.common, &environment)?.ok_or(failure)?)
         }
         Err(failure) => return Err(failure),
     };
+    let empty = || Failure::new(Exit::Failed, format!("{} sent an empty backup.", client.name()));
     if wanted.file == Path::new("-") {
         if stopped.is_some() {
             return Err(Failure::usage("A backup of a stopped server needs a file.")
                 .hint("Give a FILE, or start the server."));
         }
         let mut out = io::stdout();
-        client.download(Method::POST, &client::path(&["system", "backup"]), &mut out).await?;
-        return Ok(Exit::Done);
+        return match client.download(Method::POST, &client::path(&["system", "backup"]), &mut out).await? {
+            0 => Err(empty()),
+            _ => Ok(Exit::Done),
+        };
     }
     let target = Target::new(&wanted.file, wanted.force)?;
-    match stopped {
+    match &stopped {
         None => {
             let mut file = target.open()?;
             client.download(Method::POST, &client::path(&["system", "backup"]), &mut file).await?;
-            file.flush().and_then(|()| file.sync_all()).map_err(|e| target.trouble(&e))?;
+            file.sync_all().map_err(|e| target.trouble(&e))?;
         }
         Some(dir) => {
-            let config = Config::read(&Given::default(), &environment)?
-                .with(&settings::DATA_DIR, &dir.path().display().to_string());
             let lock = DirLock::take(dir.path()).map_err(|e| refusal::of(&e, None))?;
-            let ring = KeyRing::find(&config, &environment, &dir, true)?;
-            let (store, _lock) = database::open(database::place(&config, &dir), &ring, lock).await?;
-            let written = store.backup(&target.beside).await;
-            store.close().await;
+            let written = Store::backup_closed(&dir.database(), &lock, &target.beside).await;
             written.map_err(|e| refusal::of(&e, None))?;
         }
     }
     let looked = Store::look(&store::Place::Sqlite(target.beside.clone())).await;
-    let whole = looked.map_err(|e| refusal::of(&e, None))?;
+    let schema = looked.map_err(|e| refusal::of(&e, None))?.ok_or_else(empty)?.schema;
     let bytes = target.keep()?;
     let file = wanted.file.display();
-    let schema = whole.map_or(0, |looked| looked.schema);
+    let from = stopped.map(|dir| dir.path().to_owned());
     if wanted.common.json() {
-        context.print_json(&json!({"file": wanted.file, "bytes": bytes, "schema": schema}))?;
+        context
+            .print_json(&json!({"file": wanted.file, "bytes": bytes, "schema": schema, "stopped": from}))?;
     } else {
         let size = crate::term::text::bytes(bytes);
-        context.print(&format!("Wrote {file}: {size}, of schema {schema}.\n"))?;
+        let from = from
+            .map(|dir| format!(", from {}, whose server does not run", dir.display()))
+            .unwrap_or_default();
+        context.print(&format!("Wrote {file}: {size}, of schema {schema}{from}.\n"))?;
         context.note("The sealing key is not in it: keep a copy of the key apart (docs/backup.md).");
     }
     Ok(Exit::Done)
 }
 
-/// The data directory of a server that does not run, when there is one.
-fn stopped(common: &Common, environment: &Environment) -> Option<DataDir> {
-    let path = match &common.data_dir {
-        Some(path) => path.clone(),
-        None => {
-            let config = Config::read(&Given::default(), environment).ok()?;
-            datadir::place(&config, environment).ok()?
-        }
-    };
-    let dir = DataDir::existing(&std::path::absolute(path).ok()?).ok()?;
-    dir.database().exists().then_some(dir)
+/// The data directory of a server that does not run, when there is one with a database in it.
+fn stopped(common: &Common, environment: &Environment) -> Result<Option<DataDir>, Failure> {
+    let mut given = Given::default();
+    given.flags.extend(common.data_dir.as_ref().map(|dir| flag(&settings::DATA_DIR, dir)));
+    let config = Config::read(&given, environment)?;
+    let path = datadir::place(&config, environment)?;
+    // What lies beside the database of another engine is not the server's.
+    if !path.exists() || config.text(&settings::DATABASE).is_some() {
+        return Ok(None);
+    }
+    let dir = DataDir::existing(&path)?;
+    Ok(dir.database().exists().then_some(dir))
+}
+
+/// A path as if it had been given as a flag.
+fn flag(setting: &settings::Setting, path: &Path) -> (&'static str, Vec<String>) {
+    (setting.key, vec![path.display().to_string()])
 }
 
 /// A file that is written beside its place and put there when it is whole.
@@ -165,6 +181,9 @@ impl Target {
     fn keep(&self) -> Result<u64, Failure> {
         let about = std::fs::metadata(&self.beside).map_err(|e| self.trouble(&e))?;
         std::fs::rename(&self.beside, &self.file).map_err(|e| self.trouble(&e))?;
+        // The name lasts through a power failure as well.
+        let dir = self.file.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        File::open(dir).and_then(|dir| dir.sync_all()).map_err(|e| self.trouble(&e))?;
         Ok(about.len())
     }
 
@@ -179,10 +198,9 @@ impl Target {
 /// The backup is none, or there is something where it should go. Nothing has been changed then.
 pub async fn restore(wanted: &Restore, context: &mut Context<'_>) -> Result<Exit, Failure> {
     let environment = Environment::of_process();
-    let text = |path: &PathBuf| vec![path.display().to_string()];
     let mut given = Given::default();
-    given.flags.extend(wanted.data_dir.as_ref().map(|dir| (settings::DATA_DIR.key, text(dir))));
-    given.flags.extend(wanted.key_file.as_ref().map(|file| (settings::KEY_FILE.key, text(file))));
+    given.flags.extend(wanted.data_dir.as_ref().map(|dir| flag(&settings::DATA_DIR, dir)));
+    given.flags.extend(wanted.key_file.as_ref().map(|file| flag(&settings::KEY_FILE, file)));
     let config = Config::read(&given, &environment)?;
 
     let from = store::Place::Sqlite(wanted.file.clone());
@@ -236,9 +254,8 @@ async fn restore_into(
 ) -> Result<Vec<String>, Failure> {
     let into = database::place(config, &dir);
     // The key is looked at first: whoever restores should know at once whether it is the right one.
-    let ring = KeyRing::find(config, environment, &dir, true);
-    let key = match &ring {
-        Ok(ring) => {
+    let key = match KeyRing::look(config, environment, &dir)? {
+        Some(ring) => {
             let keys = ring.keys();
             if let Some(needed) = looked.keys.iter().find(|id| !keys.has(id)) {
                 return Err(Failure::new(
@@ -250,9 +267,9 @@ async fn restore_into(
             }
             format!("The sealing key of {} fits.", ring.place)
         }
-        Err(_) => format!(
+        None => format!(
             "The sealing key is not there yet: put its copy at {} (mode 0600) before the server starts.",
-            dir.key().display()
+            KeyRing::awaited(config, &dir).display()
         ),
     };
     let restored = Store::restore(&wanted.file, &into, wanted.replace, &store::Timings::default())

@@ -76,7 +76,10 @@ impl DataDir {
                     about.uid()
                 ),
             )
-            .hint(format!("Run muster as its owner, or: chown -R {me} {shown}")));
+            .hint(match user_name(about.uid()) {
+                Some(owner) => format!("Run muster as its owner: runuser -u {owner} -- muster …"),
+                None => "Run muster as its owner.".to_owned(),
+            }));
         }
         let mode = about.permissions().mode() & 0o777;
         if mode & 0o077 != 0 {
@@ -87,6 +90,11 @@ impl DataDir {
             .hint(format!("chmod 700 {shown}")));
         }
         Ok(Self { path: path.to_owned(), made: false })
+    }
+
+    /// One that may not be there yet.
+    pub fn would_be(path: PathBuf) -> Self {
+        Self { path, made: false }
     }
 
     /// The directory itself.
@@ -168,6 +176,17 @@ pub fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
         Some(parent) => File::open(parent)?.sync_all(),
         None => Ok(()),
     }
+}
+
+/// What the system calls a user.
+fn user_name(uid: u32) -> Option<String> {
+    let text = fs::read_to_string("/etc/passwd").ok()?;
+    let found = text.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        let name = fields.next()?;
+        (fields.nth(1)?.parse() == Ok(uid)).then_some(name)
+    })?;
+    Some(found.to_owned())
 }
 
 fn trouble(path: &Path, what: &str, e: &io::Error) -> Failure {

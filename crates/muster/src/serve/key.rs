@@ -68,40 +68,64 @@ impl std::fmt::Debug for KeyRing {
 }
 
 impl KeyRing {
-    /// Finds the key: `MUSTER_KEY`, the key file that was given, the systemd credential, the file in the data
-    /// directory. Only the last one is made when it is missing, and only while there is no database that was sealed
-    /// with another (`sealed`).
+    /// Looks for the key: `MUSTER_KEY`, the key file that was given, the systemd credential, the file in the data
+    /// directory. `None`: it is not there.
+    ///
+    /// # Errors
+    /// What is there is no key, or others may read its file.
+    pub fn look(config: &Config, environment: &Environment, dir: &DataDir) -> Result<Option<Self>, Failure> {
+        if let Some(text) = config.text(&settings::KEY) {
+            return parse(text, Place::Variable(settings::KEY.variable)).map(Some);
+        }
+        if config.path(&settings::KEY_FILE).is_none()
+            && let Some(path) = environment.path("CREDENTIALS_DIRECTORY").map(|dir| dir.join(CREDENTIAL))
+            && let Some(ring) = read(Place::Credential(path.clone()), &path)?
+        {
+            return Ok(Some(ring));
+        }
+        let path = Self::awaited(config, dir);
+        read(Place::File(path.clone()), &path)
+    }
+
+    /// Where a key that is not there has to be put.
+    pub fn awaited(config: &Config, dir: &DataDir) -> PathBuf {
+        config.path(&settings::KEY_FILE).unwrap_or_else(|| dir.key())
+    }
+
+    /// The same as [`KeyRing::look`]; `None`: it is not there, and may be made. Only the one in the data directory may,
+    /// and only while there is no database that was sealed with another (`sealed`).
     ///
     /// # Errors
     /// The key is missing or is none, or others may read its file.
+    pub fn needed(
+        config: &Config,
+        environment: &Environment,
+        dir: &DataDir,
+        sealed: bool,
+    ) -> Result<Option<Self>, Failure> {
+        let ring = Self::look(config, environment, dir)?;
+        if ring.is_none() && (sealed || config.path(&settings::KEY_FILE).is_some()) {
+            return Err(missing(&Self::awaited(config, dir), sealed));
+        }
+        Ok(ring)
+    }
+
+    /// Finds the key, or makes it where [`KeyRing::needed`] allows that.
+    ///
+    /// # Errors
+    /// As [`KeyRing::needed`]; it cannot be made.
     pub fn find(
         config: &Config,
         environment: &Environment,
         dir: &DataDir,
         sealed: bool,
     ) -> Result<Self, Failure> {
-        if let Some(text) = config.text(&settings::KEY) {
-            return parse(text, Place::Variable(settings::KEY.variable));
-        }
-        if let Some(path) = config.path(&settings::KEY_FILE) {
-            return read(Place::File(path.clone()), &path)?.ok_or_else(|| missing(&path, sealed));
-        }
-        if let Some(path) = environment.path("CREDENTIALS_DIRECTORY").map(|dir| dir.join(CREDENTIAL))
-            && let Some(ring) = read(Place::Credential(path.clone()), &path)?
-        {
+        if let Some(ring) = Self::needed(config, environment, dir, sealed)? {
             return Ok(ring);
         }
-        let path = dir.key();
-        match read(Place::File(path.clone()), &path)? {
-            Some(ring) => Ok(ring),
-            None if sealed => Err(missing(&path, true)),
-            None => {
-                let ring =
-                    Self { current: fresh()?, older: Vec::new(), place: Place::File(path), made: true };
-                ring.write()?;
-                Ok(ring)
-            }
-        }
+        let ring = Self { current: fresh()?, older: Vec::new(), place: Place::File(dir.key()), made: true };
+        ring.write()?;
+        Ok(ring)
     }
 
     /// The same keys behind a new one.
@@ -177,7 +201,7 @@ fn missing(path: &Path, sealed: bool) -> Failure {
         )
         .hint("Put the key back from where its copy is kept. Nothing has been changed.")
     } else {
-        Failure::new(Exit::Failed, format!("There is no key file {shown}."))
+        Failure::usage(format!("There is no key file {shown}."))
             .hint(format!("Make one: (umask 077; openssl rand -hex 32 > {shown})"))
     }
 }
@@ -193,10 +217,10 @@ fn read(place: Place, path: &Path) -> Result<Option<KeyRing>, Failure> {
     let mode = about.permissions().mode() & 0o777;
     // systemd guards the directory of its credentials; their modes differ with its version.
     if mode & 0o077 != 0 && !matches!(place, Place::Credential(_)) {
-        return Err(Failure::new(
-            Exit::Failed,
-            format!("Others can read or write the key file {} (mode {mode:04o}).", path.display()),
-        )
+        return Err(Failure::usage(format!(
+            "Others can read or write the key file {} (mode {mode:04o}).",
+            path.display()
+        ))
         .hint(format!("chmod 600 {}", path.display())));
     }
     let bytes = Zeroizing::new(fs::read(path).map_err(|e| trouble(&e))?);
@@ -220,7 +244,7 @@ fn parse(text: &str, place: Place) -> Result<KeyRing, Failure> {
 }
 
 fn no_key(place: &Place) -> Failure {
-    Failure::new(Exit::Failed, format!("What {place} holds is no sealing key."))
+    Failure::usage(format!("What {place} holds is no sealing key."))
         .hint("A key is 64 hexadecimal digits, or 32 bytes in base64: openssl rand -hex 32")
 }
 

@@ -129,3 +129,27 @@ async fn no_password_goes_to_what_is_no_muster() {
     }
     assert!(fake.mutations().is_empty(), "{:?}", fake.mutations());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backup_that_is_empty_or_cannot_be_written_is_none() {
+    let empty = Fake::start(|_, _| Reply::Text(200, ""));
+    let place = tempfile::tempdir().unwrap();
+    let good = place.path().join("good.db");
+    std::fs::write(&good, "whole").unwrap();
+    for line in [vec!["backup", good.to_str().unwrap(), "--force"], vec!["backup", "-"]] {
+        let run = empty.muster(&line).await;
+        assert_eq!(run.code, 1, "{line:?}: {run:?}");
+        assert!(run.err.contains("empty backup"), "{line:?}: {run:?}");
+    }
+    assert_eq!(std::fs::read_to_string(&good).unwrap(), "whole");
+    assert_eq!(std::fs::read_dir(place.path()).unwrap().count(), 1, "nothing is left beside it");
+
+    let some = Fake::start(|_, _| Reply::Text(200, "no line end"));
+    let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_muster"));
+    command.args(["backup", "-", "--data-dir"]).arg(some.dir()).stdin(std::process::Stdio::null());
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    command.stdout(full).stderr(std::process::Stdio::piped());
+    let ended = command.spawn().unwrap().wait_with_output().await.unwrap();
+    assert_eq!(ended.status.code(), Some(1), "{ended:?}");
+    assert!(String::from_utf8_lossy(&ended.stderr).contains("cannot be written"), "{ended:?}");
+}
