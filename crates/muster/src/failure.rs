@@ -32,6 +32,12 @@ impl Failure {
         Self::new(Exit::Usage, sentence)
     }
 
+    /// The same as one of what was set: a service manager does not try again.
+    #[must_use]
+    pub fn of_settings(self) -> Self {
+        Self { exit: Exit::Usage, ..self }
+    }
+
     /// Adds what to do next.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {

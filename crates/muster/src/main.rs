@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser};
 use clap_complete::CompleteEnv;
-use muster::cli::{Cli, arguments};
+use muster::cli::{Cli, Command, arguments};
 use muster::term::ask::Terminal;
 use muster::term::table::Paper;
 use muster::{Context, run};
@@ -16,12 +16,25 @@ use tracing_subscriber::EnvFilter;
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
+/// Does the command start a server?
+fn logs_by_itself(command: &Command) -> bool {
+    match command {
+        Command::Serve(_) => true,
+        Command::Demo(demo) => !demo.watch,
+        _ => false,
+    }
+}
+
 fn main() -> ExitCode {
     // A shell that completes a command line asks through the environment.
     CompleteEnv::with_factory(Cli::command).complete();
     let cli = Cli::parse_from(arguments(std::env::args_os()));
-    // Quiet unless asked: MUSTER_LOG=debug, or any filter that tracing understands.
-    if let Ok(filter) = EnvFilter::try_from_env("MUSTER_LOG") {
+    // Quiet unless asked: MUSTER_LOG=debug, or any filter that tracing understands. A server has its own log, by its
+    // own settings.
+    let asked = std::env::var("MUSTER_LOG").ok().filter(|text| !text.is_empty());
+    if let Some(filter) = asked.and_then(|text| EnvFilter::try_new(text).ok())
+        && !logs_by_itself(&cli.command)
+    {
         tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_ansi(false).init();
     }
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {

@@ -148,7 +148,7 @@ async fn keys_that_are_wrong_missing_or_open_are_refused_and_nothing_is_changed(
     fs::write(&key, &right).unwrap();
     fs::set_permissions(&key, fs::Permissions::from_mode(0o644)).unwrap();
     let (code, said) = server.refused().await;
-    assert_eq!(code, 1);
+    assert_eq!(code, 2, "a service manager need not try again");
     assert!(said.contains("chmod 600"), "{said}");
 
     fs::set_permissions(&key, fs::Permissions::from_mode(0o600)).unwrap();
@@ -227,6 +227,165 @@ async fn settings_that_are_wrong_are_all_named() {
     assert_eq!(value("sessions.idle")["value"], "12h");
     let run = server.muster(&["config", "check", "--config", file.to_str().unwrap()]).await;
     assert_eq!(run.code, 0, "{run:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_check_of_the_settings_refuses_what_a_server_refuses() {
+    let mut server = Server::fresh().await;
+    server.end().await;
+    let base = server.base().to_owned();
+    let write = |name: &str, text: &str, mode: u32| {
+        let path = base.join(name);
+        fs::write(&path, text).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let made = |name: &str| rcgen::generate_simple_self_signed(vec![name.to_owned()]).unwrap();
+    let (one, other) = (made("one"), made("other"));
+    let chain = write("chain.pem", &one.cert.pem(), 0o644);
+    let right = write("right.pem", &one.signing_key.serialize_pem(), 0o600);
+    let open = write("open.pem", &one.signing_key.serialize_pem(), 0o644);
+    let wrong = write("wrong.pem", &other.signing_key.serialize_pem(), 0o600);
+    let key = fs::read_to_string(server.dir().join("key")).unwrap();
+    let open_key = write("open-key", &key, 0o644);
+    let garbage = write("garbage", "nothing of the kind", 0o600);
+    let empty = write("empty", "\n", 0o600);
+    let open_token = write("open-token", "c4nary", 0o644);
+    let database = write("config.toml", "database = \"postgres://a:c4nary@127.0.0.1:1/b\"\n", 0o644);
+    let dir = server.dir_text();
+    let tls = |key| vec!["--listen", "0.0.0.0:0", "--tls-certificate", chain.as_str(), "--tls-key", key];
+    for (args, words) in [
+        (tls(wrong.as_str()), "not that of the certificate"),
+        (tls(open.as_str()), "others may read it"),
+        (tls(garbage.as_str()), "holds no private key"),
+        (vec!["--key-file", open_key.as_str()], "chmod 600"),
+        (vec!["--key-file", garbage.as_str()], "is no sealing key"),
+        (vec!["--key-file", "/nowhere/key"], "/nowhere/key"),
+        (vec!["--metrics-token-file", empty.as_str()], "is empty"),
+        (vec!["--metrics-token-file", open_token.as_str()], "others may read it"),
+        (vec!["--config", database.as_str()], "others may read it"),
+    ] {
+        // Without a port of its own the refusal might be another.
+        let listen = if args.contains(&"--listen") { vec![] } else { vec!["--listen", "127.0.0.1:0"] };
+        for command in [vec!["config", "check"], vec!["serve"]] {
+            let line = [&command[..], &["--data-dir", &dir], &args[..], &listen[..]].concat();
+            let run = server.muster(&line).await;
+            // A database with a key that is missing is no matter of settings.
+            let code = if words == "/nowhere/key" { 1 } else { 2 };
+            assert_eq!(run.code, code, "{line:?}: {run:?}");
+            assert!(run.err.contains(words) && !run.err.contains("c4nary"), "{line:?}: {run:?}");
+        }
+    }
+    let run = server.muster(&[&["config", "check"], &tls(right.as_str())[..]].concat()).await;
+    assert_eq!(run.code, 0, "{run:?}");
+    let nowhere = base.join("nowhere").to_str().unwrap().to_owned();
+    let run = server.muster(&["config", "check", "--data-dir", &nowhere]).await;
+    assert_eq!(run.code, 0, "{run:?}");
+    assert!(!base.join("nowhere").exists(), "a check makes nothing");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_log_is_as_the_servers_own_settings_say() {
+    let mut server = Server::nowhere()
+        .with(&["--listen", "127.0.0.1:0", "--log-level", "info", "--log-format", "json"])
+        .env("MUSTER_LOG", "debug");
+    server.start().await;
+    server.end().await;
+    let log = server.log();
+    let lines: Vec<serde_json::Value> = log.lines().filter_map(|l| serde_json::from_str(l).ok()).collect();
+    assert!(lines.iter().any(|line| line["fields"]["message"] == "serving"), "{log}");
+    assert!(!log.contains("DEBUG"), "the flag is stronger than the variable: {log}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_start_that_waits_for_a_database_is_ended_by_a_signal() {
+    let hole = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("postgres://muster@{}/muster", hole.local_addr().unwrap());
+    let mut server = Server::nowhere().with(&["--listen", "127.0.0.1:0"]).env("MUSTER_DATABASE", &url);
+    server.spawn();
+    let asked = tokio::time::timeout(Duration::from_secs(30), hole.accept()).await;
+    let _silent = asked.expect("the database is not asked").unwrap();
+    let (code, took) = server.end().await;
+    assert_eq!(code, 0, "{}", server.log());
+    assert!(took < Duration::from_secs(8), "{took:?}");
+    assert!(server.log().contains("ended before it served"), "{}", server.log());
+    assert!(!server.dir().exists(), "{:?}", names(&server.dir()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_without_its_database_is_warned_of() {
+    let words = "has a sealing key but no database: this server begins empty.";
+    let mut server = Server::fresh().await;
+    let first = server.log();
+    assert!(!first.contains("begins empty"), "a first start has made its key: {first}");
+    assert!(first.contains(&format!("--role administrator --data-dir {}", server.dir_text())), "{first}");
+    server.end().await;
+    for file in ["muster.db", "muster.db-wal", "muster.db-shm"] {
+        let _ = fs::remove_file(server.dir().join(file));
+    }
+    server.start().await;
+    let log = server.log();
+    assert!(log.contains(&format!("WARNING: {} {words}", server.dir_text())), "{log}");
+    assert_eq!(log.matches(words).count(), 2, "announced, and in the log: {log}");
+    assert!(log.contains("muster restore FILE --data-dir "), "{log}");
+
+    // A key that is kept elsewhere says nothing about what was in the directory.
+    let key = server.dir().join("key").to_str().unwrap().to_owned();
+    let mut other = Server::nowhere().with(&["--listen", "127.0.0.1:0", "--key-file", &key]);
+    other.start().await;
+    assert!(!other.log().contains("begins empty"), "{}", other.log());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stopped_server_is_backed_up_as_it_is_unless_another_was_named() {
+    let mut server = Server::fresh().await;
+    server.end().await;
+    let (base, dir) = (server.base().to_owned(), server.dir());
+    fs::rename(dir.join("key"), base.join("key-apart")).unwrap();
+    let before = everything(&dir);
+    let file = base.join("stopped.db");
+    let file_text = file.to_str().unwrap();
+    let said = format!("from {}, whose server does not run", dir.display());
+    let run = server.muster(&["backup", file_text]).await;
+    assert_eq!(run.code, 0, "without its key: {run:?}");
+    assert!(run.out.contains(&said), "{run:?}");
+    assert_unchanged(&dir, &before);
+    fs::remove_file(&file).unwrap();
+
+    // The usual directory of this machine, which nobody has named.
+    std::os::unix::fs::symlink(&dir, base.join("muster")).unwrap();
+    let token = base.join("token");
+    fs::write(&token, "mst_1_0123").unwrap();
+    fs::set_permissions(&token, fs::Permissions::from_mode(0o600)).unwrap();
+    let (home, token) = (base.to_str().unwrap().to_owned(), token.to_str().unwrap().to_owned());
+    let usual = [("HOME", home.as_str()), ("XDG_DATA_HOME", &home), ("XDG_RUNTIME_DIR", &home)];
+    let none = base.join("none.sock").to_str().unwrap().to_owned();
+    let named = [
+        vec![("MUSTER_SERVER", "http://127.0.0.1:1"), ("MUSTER_TOKEN_FILE", &token)],
+        vec![("MUSTER_SOCKET", &none)],
+        vec![("MUSTER_CONTEXT", "local")],
+    ];
+    for more in named {
+        let run = common::run(&["backup", file_text], None, &[&usual[..], &more[..]].concat()).await;
+        assert_eq!(run.code, 6, "{more:?}: {run:?}");
+        assert!(!file.exists(), "another server was meant: {more:?}");
+    }
+    let contexts = base.join(".config/muster/contexts.toml");
+    fs::create_dir_all(contexts.parent().unwrap()).unwrap();
+    let text = "current = \"work\"\n[[context]]\nname = \"work\"\nurl = \"http://127.0.0.1:1\"\ntoken = \"mst_1_0\"\n";
+    fs::write(&contexts, text).unwrap();
+    fs::set_permissions(&contexts, fs::Permissions::from_mode(0o600)).unwrap();
+    let run = common::run(&["backup", file_text], None, &usual).await;
+    assert_eq!(run.code, 6, "the context in use names one: {run:?}");
+    fs::remove_file(&contexts).unwrap();
+    let run = common::run(&["backup", file_text], None, &usual).await;
+    assert_eq!(run.code, 0, "{run:?}");
+
+    // What may not be looked into is said, and not taken for a server that is not there.
+    fs::set_permissions(&dir, fs::Permissions::from_mode(0o755)).unwrap();
+    let run = server.muster(&["backup", file_text, "--force"]).await;
+    assert_eq!(run.code, 1, "{run:?}");
+    assert!(run.err.contains("chmod 700"), "{run:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -357,6 +516,13 @@ async fn a_backup_is_whole_and_comes_back() {
     assert!(!server.base().join("deep").exists());
     fs::create_dir_all(&deep).unwrap();
     fs::set_permissions(&deep, fs::Permissions::from_mode(0o700)).unwrap();
+    // What lies there and is none is said, not taken for one that is still to come.
+    fs::write(deep.join("key"), "nothing of the kind").unwrap();
+    fs::set_permissions(deep.join("key"), fs::Permissions::from_mode(0o600)).unwrap();
+    let run = server.muster(&["restore", again_text, "--data-dir", deep_text]).await;
+    assert_eq!(run.code, 2, "{run:?}");
+    assert!(run.err.contains("is no sealing key"), "{run:?}");
+    assert_eq!(names(&deep), ["key"]);
     fs::copy(&wrong, deep.join("key")).unwrap();
     let run = server.muster(&["restore", again_text, "--data-dir", deep_text]).await;
     assert_eq!(run.code, 1, "{run:?}");

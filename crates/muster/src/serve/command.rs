@@ -29,7 +29,7 @@ pub async fn serve(serve: Serve, context: &mut Context<'_>) -> Result<Exit, Fail
     let log = Log::start(&config);
     limits::raise_open_files();
     // Caught before anything is announced: whoever reads that may send one at once.
-    let signals = Signals::catch()?;
+    let mut signals = Signals::catch()?;
     let test = config.text(&settings::PACE) == Some("test");
     let start = Start {
         given: Some(serve.given),
@@ -42,15 +42,21 @@ pub async fn serve(serve: Serve, context: &mut Context<'_>) -> Result<Exit, Fail
         link: if io::stdout().is_terminal() { Link::Terminal } else { Link::File },
         config,
     };
-    let running = match Running::start(start).await {
-        Ok(running) => running,
-        Err(failure) => {
+    let started = tokio::select! {
+        started = Running::start(start) => started.map(Some),
+        () = signals.end() => Ok(None),
+    };
+    let running = match started {
+        Ok(Some(running)) => running,
+        other => {
             if dir.made {
                 // Only when it is empty: the lock file is all that may be left of a refusal.
                 let _ = std::fs::remove_file(dir.path().join("lock"));
                 let _ = std::fs::remove_dir(dir.path());
             }
-            return Err(failure);
+            other?;
+            tracing::info!("ended before it served, as asked");
+            return Ok(Exit::Done);
         }
     };
     announce(&running, &dir, context)?;
@@ -68,6 +74,15 @@ fn announce(running: &Running, dir: &DataDir, context: &mut Context<'_>) -> Resu
     if let Some(fingerprint) = running.fingerprint() {
         lines.push(format!("certificate     SHA-256 {fingerprint}{}", made(running.certificate_made, "")));
     }
+    if let Some(place) = &running.begins_empty {
+        let dir = shell::word(&dir.path().to_string_lossy());
+        let warning = format!(
+            "{dir} has a sealing key but {place}: this server begins empty. If there was one: end it, then \
+             muster restore FILE --data-dir {dir}"
+        );
+        tracing::warn!("{warning}");
+        lines.push(format!("WARNING: {warning}"));
+    }
     for address in running.insecure() {
         let warning = format!("{address} is plain HTTP: others can read passwords and sessions on the way.");
         tracing::warn!("{warning}");
@@ -82,15 +97,12 @@ fn announce(running: &Running, dir: &DataDir, context: &mut Context<'_>) -> Resu
         lines.push(format!("Make the first administrator, within an hour, with the link in {file}"));
     }
     if running.link.is_some() || running.link_file.is_some() {
-        // Until there is a console to open the link in, this is the shortest way; a directory that no command line
-        // looks into by itself has to be named.
-        let usual =
-            datadir::default_place(&Environment::of_process()).is_some_and(|usual| usual == dir.path());
-        let place = match usual {
-            true => String::new(),
-            false => format!(" --data-dir {}", shell::word(&dir.path().to_string_lossy())),
-        };
-        lines.push(format!("or on this machine: muster user add NAME --role administrator{place}"));
+        // Until there is a console to open the link in, this is the shortest way. The directory is named: without it a
+        // variable or the context in use might take the command to another server.
+        let place = shell::word(&dir.path().to_string_lossy());
+        lines.push(format!(
+            "or on this machine: muster user add NAME --role administrator --data-dir {place}"
+        ));
     }
     context.print_lines(&lines)?;
     // What stands in the log is read by more eyes than a terminal.

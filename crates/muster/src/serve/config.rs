@@ -12,6 +12,7 @@ use zeroize::Zeroizing;
 use super::settings::{self, Kind, Setting};
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::secrets::guard;
 
 /// The system's file, when the person has none.
 const SYSTEM_FILE: &str = "/etc/muster/config.toml";
@@ -188,10 +189,10 @@ impl Config {
         match wrong.len() {
             0 => Ok(config),
             1 => Err(Failure::usage(format!("A setting is wrong: {}", wrong.concat()))
-                .hint("docs/configuration.md lists every setting; muster config show says who set what.")),
+                .hint("docs/configuration.md lists every setting.")),
             _ => Err(Failure::usage("Settings are wrong.")
                 .detail(wrong)
-                .hint("docs/configuration.md lists every setting; muster config show says who set what.")),
+                .hint("docs/configuration.md lists every setting.")),
         }
     }
 
@@ -325,7 +326,23 @@ fn read_file(path: &Path, wrong: &mut Vec<String>) -> Result<BTreeMap<&'static s
     })?;
     let mut values = BTreeMap::new();
     flatten(path, "", &table, &mut values, wrong);
+    if values.contains_key(settings::DATABASE.key) {
+        guard_password(path)?;
+    }
     Ok(values)
+}
+
+/// Refuses a file with the database's password in it that others may read. One that somebody else keeps for us, as root
+/// does for a service, our group may read.
+fn guard_password(path: &Path) -> Result<(), Failure> {
+    use std::os::unix::fs::MetadataExt;
+    guard(path).map_err(Failure::of_settings)?;
+    if std::fs::metadata(path).is_ok_and(|about| about.is_file() && about.mode() & 0o007 != 0) {
+        let shown = path.display();
+        return Err(Failure::usage(format!("{shown} holds a database's URL, and everybody may read it."))
+            .hint(format!("chmod o= {shown}, or set MUSTER_DATABASE instead. Who runs muster must still be able to read it.")));
+    }
+    Ok(())
 }
 
 fn flatten(
@@ -450,6 +467,22 @@ mod tests {
         let missing = Given { file: Some("/nowhere/muster.toml".into()), flags: BTreeMap::new() };
         let failure = Config::read(&missing, &Environment::default()).unwrap_err();
         assert!(failure.to_string().contains("/nowhere/muster.toml"), "{failure}");
+    }
+
+    #[test]
+    fn a_file_with_a_password_in_it_is_for_its_owner() {
+        use std::os::unix::fs::PermissionsExt;
+        let read = |text: &str, mode: u32| {
+            let file = file_with(text);
+            std::fs::set_permissions(file.path(), PermissionsExt::from_mode(mode)).unwrap();
+            Config::read(&given(&file, &[]), &Environment::default())
+        };
+        let database = "database = \"postgres://a:hunter2@b/c\"";
+        assert!(read(database, 0o600).is_ok());
+        for mode in [0o640, 0o604, 0o644] {
+            assert_eq!(read(database, mode).unwrap_err().exit, Exit::Usage, "{mode:o}");
+        }
+        assert!(read("listen = \"127.0.0.1:1\"", 0o644).is_ok(), "there is nothing in it to hide");
     }
 
     #[test]

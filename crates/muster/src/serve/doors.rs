@@ -2,8 +2,8 @@
 
 use std::fs;
 use std::io;
-use std::net::SocketAddr;
-use std::os::unix::fs::PermissionsExt;
+use std::net::{IpAddr, SocketAddr};
+use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
@@ -20,7 +20,7 @@ use crate::failure::Failure;
 pub enum Speech {
     /// HTTP, on loopback or behind a proxy that is trusted.
     Plain,
-    /// HTTP where others can listen in, because somebody said so.
+    /// HTTP where others can listen in, because somebody said so, or trusts no proxy that comes from there.
     Insecure,
     /// HTTPS.
     Tls,
@@ -45,31 +45,47 @@ pub fn speech(config: &Config, address: SocketAddr) -> Speech {
         Speech::Tls
     } else if config.switch(&settings::INSECURE_HTTP) {
         Speech::Insecure
-    } else if !config.networks(&settings::TRUSTED_PROXY).is_empty() {
-        Speech::Plain
-    } else {
+    } else if config.networks(&settings::TRUSTED_PROXY).is_empty() {
         Speech::Tls
+    } else if config.all(&settings::TRUSTED_PROXY).all(stays_on_loopback) {
+        // The proxy is on this machine: whoever comes from elsewhere is not the proxy.
+        Speech::Insecure
+    } else {
+        Speech::Plain
     }
 }
 
-/// Takes the addresses; nothing is answered there yet.
+/// Is all of this network on this machine?
+fn stays_on_loopback(network: &str) -> bool {
+    let (address, bits) =
+        network.split_once('/').map_or((network, None), |(address, bits)| (address, Some(bits)));
+    let Ok(address) = address.parse::<IpAddr>() else { return false };
+    let whole = |least: u8| bits.is_none_or(|bits| bits.parse::<u8>().is_ok_and(|bits| bits >= least));
+    address.to_canonical().is_loopback() && whole(if address.is_ipv4() { 8 } else { 128 })
+}
+
+/// Takes the addresses; nothing is answered there yet. `flag` is how others are given.
 ///
 /// # Errors
 /// One of them cannot be had.
-pub async fn bind(config: &Config, setting: &settings::Setting) -> Result<Vec<TcpListener>, Failure> {
+pub async fn bind(
+    config: &Config,
+    setting: &settings::Setting,
+    flag: &str,
+) -> Result<Vec<TcpListener>, Failure> {
     let mut listeners = Vec::new();
     for address in config.addresses(setting) {
-        listeners.push(TcpListener::bind(address).await.map_err(|e| taken(address, &e))?);
+        listeners.push(TcpListener::bind(address).await.map_err(|e| taken(address, &e, flag))?);
     }
     Ok(listeners)
 }
 
 /// Why an address cannot be had.
-pub fn taken(address: SocketAddr, e: &io::Error) -> Failure {
+fn taken(address: SocketAddr, e: &io::Error, flag: &str) -> Failure {
     match e.kind() {
         io::ErrorKind::AddrInUse => {
             Failure::new(Exit::Failed, format!("{address} is taken by another program."))
-                .hint("Another muster, perhaps? Otherwise give another address with --listen IP:PORT.")
+                .hint(format!("Another muster, perhaps? Otherwise give another one with {flag}."))
         }
         io::ErrorKind::PermissionDenied => Failure::new(
             Exit::NotAllowed,
@@ -151,7 +167,13 @@ fn socket(path: &Path, mode: u32) -> Result<Option<(Socket, UnixListener)>, Fail
     };
     match UnixStream::connect(path) {
         Ok(_) => return Ok(None),
+        // So it is with what is no socket at all.
         Err(e) if e.kind() == io::ErrorKind::ConnectionRefused => {
+            if !fs::symlink_metadata(path).map_err(|e| trouble(&e))?.file_type().is_socket() {
+                return Err(Failure::usage(format!("{shown} is there, and is no socket.")).hint(
+                    "It was left alone. Give the path of a socket, or of nothing, with --socket PATH.",
+                ));
+            }
             fs::remove_file(path).map_err(|e| trouble(&e))?;
         }
         Err(_) => {}
@@ -182,6 +204,13 @@ mod tests {
         assert_eq!(both(&[]), (Speech::Plain, Speech::Tls));
         assert_eq!(both(&[("MUSTER_INSECURE_HTTP", "1")]), (Speech::Plain, Speech::Insecure));
         assert_eq!(both(&[("MUSTER_TRUSTED_PROXY", "192.0.2.1")]), (Speech::Plain, Speech::Plain));
+        for here in ["127.0.0.1", "127.0.0.0/8,::1", "::ffff:127.0.0.1"] {
+            let trusted = both(&[("MUSTER_TRUSTED_PROXY", here)]);
+            assert_eq!(trusted, (Speech::Plain, Speech::Insecure), "{here}: no proxy comes from elsewhere");
+        }
+        for there in ["127.0.0.1,192.0.2.1", "0.0.0.0/0", "127.0.0.0/4"] {
+            assert_eq!(both(&[("MUSTER_TRUSTED_PROXY", there)]).1, Speech::Plain, "{there}");
+        }
         let own = [("MUSTER_TLS_CERTIFICATE", "c"), ("MUSTER_TLS_KEY", "k"), ("MUSTER_INSECURE_HTTP", "1")];
         assert_eq!(both(&own), (Speech::Plain, Speech::Tls));
         assert_eq!(speech(&config(&[]), "[::1]:1".parse().unwrap()), Speech::Plain);
@@ -202,6 +231,11 @@ mod tests {
         let (second, _listener) = socket(&path, 0o600).unwrap().unwrap();
         drop(second);
         assert!(!path.exists());
+        // Connecting to an ordinary file is refused as well.
+        let file = base.path().join("notes.txt");
+        fs::write(&file, "mine").unwrap();
+        let failure = socket(&file, 0o600).unwrap_err();
+        assert_eq!((failure.exit, fs::read_to_string(&file).unwrap().as_str()), (Exit::Usage, "mine"));
         let deep = base.path().join("x".repeat(120));
         assert!(socket(&deep, 0o600).unwrap_err().hint.unwrap().contains("107"));
     }
@@ -210,9 +244,12 @@ mod tests {
     async fn a_port_that_is_taken_is_named() {
         let taken = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = taken.local_addr().unwrap().to_string();
-        let failure =
-            bind(&config(&[("MUSTER_LISTEN", &address)]), &settings::LISTEN).await.unwrap_err().to_string();
-        assert!(failure.contains(&address) && failure.contains("--listen"), "{failure}");
-        assert!(bind(&config(&[("MUSTER_LISTEN", "192.0.2.7:1")]), &settings::LISTEN).await.is_err());
+        let failure = bind(&config(&[("MUSTER_LISTEN", &address)]), &settings::LISTEN, "--port N")
+            .await
+            .unwrap_err()
+            .to_string();
+        assert!(failure.contains(&address) && failure.contains("with --port N."), "{failure}");
+        let away = config(&[("MUSTER_LISTEN", "192.0.2.7:1")]);
+        assert!(bind(&away, &settings::LISTEN, "--port N").await.is_err());
     }
 }

@@ -17,7 +17,7 @@ use super::config::{Config, Environment, Given};
 use super::datadir::{DataDir, write_private};
 use super::doors::{self, Socket, Speech};
 use super::keeper::Keeper;
-use super::key::KeyRing;
+use super::key::{KeyRing, Place};
 use super::log::Log;
 use super::notify::Notify;
 use super::signals::{Asked, Signals};
@@ -91,6 +91,8 @@ pub struct Running {
     pub link_file: Option<PathBuf>,
     /// Where the key comes from, and whether it was made at this start.
     pub key: (String, bool),
+    /// The data directory has a key that was there before, and this says what has nothing yet that it might have sealed.
+    pub begins_empty: Option<String>,
     stop: watch::Sender<bool>,
     tasks: JoinSet<()>,
     sockets: Vec<Socket>,
@@ -107,8 +109,10 @@ impl Running {
     pub async fn start(start: Start) -> Result<Self, Failure> {
         let Start { config, given, environment, dir, timings, clock, log, notify, link } = start;
         let lock = DirLock::take(dir.path()).map_err(|e| refusal::of(&e, None))?;
-        let listeners = doors::bind(&config, &settings::LISTEN).await?;
-        let metrics = doors::bind(&config, &settings::METRICS_LISTEN).await?;
+        // What has set everything by itself has a flag of its own for the port.
+        let flag = if given.is_some() { "--listen IP:PORT" } else { "--port PORT" };
+        let listeners = doors::bind(&config, &settings::LISTEN, flag).await?;
+        let metrics = doors::bind(&config, &settings::METRICS_LISTEN, "--metrics-listen IP:PORT").await?;
         let sockets = doors::sockets(&config, &environment, &dir)?;
 
         let mut addresses = Vec::new();
@@ -122,6 +126,13 @@ impl Running {
         let place = database::place(&config, &dir);
         let looked = Store::look(&place).await.map_err(|e| refusal::of(&e, None))?;
         let ring = KeyRing::find(&config, &environment, &dir, looked.is_some())?;
+        let begins_empty = match (&looked, ring.place == Place::File(dir.key()) && !ring.made) {
+            (None, true) => Some(match &place {
+                store::Place::Sqlite(_) => "no database".to_owned(),
+                other => format!("{other} is empty"),
+            }),
+            _ => None,
+        };
         let opened = match certificate(&config, &dir, &doors, clock) {
             Ok(certificate) => database::open(place, &ring, lock).await.map(|opened| (certificate, opened)),
             Err(failure) => Err(failure),
@@ -156,6 +167,7 @@ impl Running {
             link,
             link_file,
             key,
+            begins_empty,
             stop,
             sockets: Vec::new(),
             _lock: lock,
@@ -272,7 +284,7 @@ impl Running {
         tokio::select! {
             () = self.stop() => {}
             // Whoever presses Ctrl-C twice does not want to wait; what is durable is on the disk already.
-            () = second(&mut signals) => tracing::warn!("ended at once, as asked"),
+            () = signals.end() => tracing::warn!("ended at once, as asked"),
         }
         Ok(Exit::Done)
     }
@@ -282,6 +294,7 @@ impl Running {
         if let Some(given) = &self.given {
             match Config::read(given, &self.environment) {
                 Ok(new) => {
+                    tracing::info!("the configuration was read again");
                     self.log.follow(&new);
                     for setting in self.config.differing(&new) {
                         tracing::warn!("{} has changed; that needs a restart", setting.key);
@@ -293,7 +306,6 @@ impl Running {
             }
         }
         self.renew(true);
-        tracing::info!("configuration and certificate were read again");
         self.notify.ready(&format!("serving {}", self.urls().join(" ")));
     }
 
@@ -303,6 +315,7 @@ impl Running {
             Ok(true) => {
                 tracing::info!(sha256 = shown.fingerprint(), "another certificate is shown from now on")
             }
+            Ok(false) if always => tracing::info!("the certificate was read again, and is the same"),
             Ok(false) => {}
             Err(failure) => {
                 tracing::error!("the certificate stays as it was: {}", one_line(&failure));
@@ -313,6 +326,8 @@ impl Running {
     /// Ends it: answers no more, lets requests finish, writes what is in hand, closes the database.
     pub async fn stop(mut self) {
         self.notify.stopping();
+        // While we still listen there: once we do not, another server may have made its own in the same place.
+        self.sockets.clear();
         let _ = self.stop.send(true);
         self.app.close();
         let requests = async { while self.tasks.join_next().await.is_some() {} };
@@ -328,13 +343,8 @@ impl Running {
         if tokio::time::timeout(STORE, self.store.close()).await.is_err() {
             tracing::warn!("the database was not closed in time; what was committed is safe");
         }
-        self.sockets.clear();
         tracing::info!("ended");
     }
-}
-
-async fn second(signals: &mut Signals) {
-    while signals.next().await != Asked::End {}
 }
 
 fn one_line(failure: &Failure) -> String {
@@ -414,8 +424,7 @@ fn certificate(
     if !doors.iter().any(|(_, speech)| *speech == Speech::Tls) {
         return Ok((None, false));
     }
-    let given = [&settings::TLS_CERTIFICATE, &settings::TLS_KEY].map(|setting| config.path(setting));
-    if let [Some(chain), Some(key)] = given {
+    if let Some((chain, key)) = given_certificate(config) {
         return Ok((Some(Arc::new(Shown::read(&chain, &key)?)), false));
     }
     let (chain, key) = dir.certificate();
@@ -423,6 +432,11 @@ fn certificate(
     let year = clock.now().wall.to_zoned(jiff::tz::TimeZone::UTC).year();
     let (shown, made) = Shown::own((&chain, &key), &names(config), &ips, year)?;
     Ok((Some(Arc::new(shown)), made))
+}
+
+/// The files of the certificate and its key, when somebody has given one.
+pub(super) fn given_certificate(config: &Config) -> Option<(PathBuf, PathBuf)> {
+    config.path(&settings::TLS_CERTIFICATE).zip(config.path(&settings::TLS_KEY))
 }
 
 /// What the server is called, this machine's name first.
@@ -472,11 +486,16 @@ fn server_settings(
     })
 }
 
-fn metrics_token(path: &std::path::Path) -> Result<[u8; 32], Failure> {
+/// The digest of the token that may read the metrics.
+///
+/// # Errors
+/// The file cannot be read, is empty, or others may read it.
+pub(super) fn metrics_token(path: &std::path::Path) -> Result<[u8; 32], Failure> {
     use sha2::{Digest, Sha256};
     let text = std::fs::read_to_string(path).map(zeroize::Zeroizing::new).map_err(|e| {
         Failure::usage(format!("The token file for metrics {} cannot be read: {e}.", path.display()))
     })?;
+    crate::secrets::guard(path).map_err(Failure::of_settings)?;
     match text.trim() {
         "" => Err(Failure::usage(format!("The token file for metrics {} is empty.", path.display()))),
         token => Ok(Sha256::digest(token.as_bytes()).into()),

@@ -7,8 +7,10 @@ use serde_json::json;
 
 use super::config::{Config, Environment, Origin};
 use super::datadir::{self, DataDir};
-use super::doors;
+use super::key::KeyRing;
 use super::settings::{self, Setting};
+use super::tls::Shown;
+use super::{doors, running};
 use crate::cli::serve::{ConfigCheck, ConfigShow};
 use crate::cli::{Common, Output};
 use crate::client::contexts::Contexts;
@@ -87,7 +89,7 @@ pub async fn show(wanted: &ConfigShow, context: &mut Context<'_>) -> Result<Exit
     };
     context.note(&file);
     context.note("This is what a server would do that is started here now, with this file and environment.");
-    for line in running(place.as_deref(), &environment).await {
+    for line in told(place.as_deref(), &environment).await {
         context.note(&safe(&line));
     }
     Ok(Exit::Done)
@@ -96,7 +98,7 @@ pub async fn show(wanted: &ConfigShow, context: &mut Context<'_>) -> Result<Exit
 /// What a setting comes to that holds no value of its own, as far as that can be told from here.
 fn found(setting: &Setting, config: &Config, environment: &Environment, place: Option<&str>) -> String {
     let in_dir = |name: &str| place.map(|place| format!("{place}/{name}"));
-    let told = match setting.key {
+    let way = match setting.key {
         key if key == settings::DATABASE.key => in_dir("muster.db"),
         key if key == settings::KEY_FILE.key => environment
             .path("CREDENTIALS_DIRECTORY")
@@ -118,11 +120,11 @@ fn found(setting: &Setting, config: &Config, environment: &Environment, place: O
         }
         _ => None,
     };
-    told.unwrap_or_else(|| setting.default.to_owned())
+    way.unwrap_or_else(|| setting.default.to_owned())
 }
 
 /// What is to be said of servers that run: their own word counts, not what they would be started with.
-async fn running(place: Option<&str>, environment: &Environment) -> Vec<String> {
+async fn told(place: Option<&str>, environment: &Environment) -> Vec<String> {
     let mut lines = Vec::new();
     if let Some(dir) = place {
         let patience = Patience { connect: PATIENCE, answer: PATIENCE, ..Patience::default() };
@@ -149,6 +151,23 @@ async fn running(place: Option<&str>, environment: &Environment) -> Vec<String> 
     lines
 }
 
+/// Reads what a server reads before it serves, as it does.
+fn files(config: &Config, environment: &Environment, dir: &DataDir) -> Result<(), Failure> {
+    let mut addresses = config.addresses(&settings::LISTEN).into_iter();
+    if addresses.any(|address| doors::speech(config, address) == doors::Speech::Tls) {
+        let own = Some(dir.certificate()).filter(|(chain, _)| chain.exists());
+        if let Some((chain, key)) = running::given_certificate(config).or(own) {
+            Shown::read(&chain, &key)?;
+        }
+    }
+    if let Some(file) = config.path(&settings::METRICS_TOKEN_FILE) {
+        running::metrics_token(&file)?;
+    }
+    // Whether it fits the database is found out where that is opened.
+    let sealed = config.text(&settings::DATABASE).is_none() && dir.database().exists();
+    KeyRing::needed(config, environment, dir, sealed).map(drop)
+}
+
 /// Says whether a server could be started with this.
 ///
 /// # Errors
@@ -157,18 +176,11 @@ pub fn check(wanted: &ConfigCheck, context: &mut Context<'_>) -> Result<Exit, Fa
     let environment = Environment::of_process();
     let config = Config::read(&wanted.given, &environment)?;
     let path = datadir::place(&config, &environment)?;
-    if path.exists() {
-        DataDir::existing(&path)?;
-    }
-    for setting in
-        [&settings::TLS_CERTIFICATE, &settings::TLS_KEY, &settings::KEY_FILE, &settings::METRICS_TOKEN_FILE]
-    {
-        if let Some(file) = config.path(setting) {
-            std::fs::File::open(&file).map_err(|e| {
-                Failure::usage(format!("{}: {} cannot be read: {e}.", setting.key, file.display()))
-            })?;
-        }
-    }
+    let dir = match path.exists() {
+        true => DataDir::existing(&path)?,
+        false => DataDir::would_be(path.clone()),
+    };
+    files(&config, &environment, &dir)?;
     let mut lines = vec![match &config.file {
         Some(file) => format!("{} is right.", file.display()),
         None => "There is no configuration file; the settings are right.".to_owned(),

@@ -36,6 +36,11 @@ impl Signals {
         })
     }
 
+    /// Waits until one says to end.
+    pub async fn end(&mut self) {
+        while self.next().await != Asked::End {}
+    }
+
     /// The next one.
     pub async fn next(&mut self) -> Asked {
         tokio::select! {

@@ -21,6 +21,7 @@ use sha2::{Digest, Sha256};
 use super::datadir::write_private;
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::secrets::guard;
 
 /// How long a certificate of our own making is good for: whoever confirmed its fingerprint is not asked again soon.
 const YEARS: i32 = 10;
@@ -149,7 +150,7 @@ fn provider() -> Arc<CryptoProvider> {
 
 fn load(chain: &Path, key: &Path) -> Result<CertifiedKey, Failure> {
     let trouble = |what: &str, path: &Path, e: &dyn std::fmt::Display| {
-        Failure::new(Exit::Failed, format!("The {what} {} cannot be used: {e}.", path.display())).hint(
+        Failure::usage(format!("The {what} {} cannot be used: {e}.", path.display())).hint(
             "tls.certificate is a chain in PEM, the server's own certificate first; tls.key its private key.",
         )
     };
@@ -161,6 +162,7 @@ fn load(chain: &Path, key: &Path) -> Result<CertifiedKey, Failure> {
         return Err(trouble("certificate", chain, &"it holds no certificate"));
     }
     let bytes = zeroize::Zeroizing::new(fs::read(key).map_err(|e| trouble("key", key, &e))?);
+    guard(key).map_err(Failure::of_settings)?;
     let private = PrivateKeyDer::from_pem_slice(&bytes)
         .map_err(|_| trouble("key", key, &io::Error::other("it holds no private key")))?;
     CertifiedKey::from_der(certificates, private, &provider()).map_err(|e| match e {
