@@ -19,8 +19,14 @@ const REDACTED: &str = "(redacted)";
 /// The longest text that is kept of a parameter.
 const LONGEST: usize = 300;
 
-/// The most entries that are kept of a list.
+/// The most entries that are kept of a list or an object.
 const MOST: usize = 50;
+
+/// The most bytes that are kept of all parameters together.
+const WHOLE: usize = 8 * 1024;
+
+/// What says what a request is about, in this order.
+const TELLS: [&str; 5] = ["remote", "vmid", "user", "name", "address"];
 
 /// What of a line is kept as JSON.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -61,7 +67,7 @@ impl Line {
             self.remote = said("remote").and_then(|text| app.remote_called(&text));
         }
         self.target = if from_path.is_empty() {
-            let parts = ["remote", "vmid", "user", "name", "address"].into_iter().filter_map(said);
+            let parts = TELLS.into_iter().filter_map(said);
             parts.collect::<Vec<_>>().join("/")
         } else {
             from_path.join("/")
@@ -111,21 +117,28 @@ impl Line {
     }
 }
 
-/// What a request asked for, without its secrets.
+/// What a request asked for, without its secrets, and within bounds.
 pub(crate) fn parameters(secrets: &BTreeSet<String>, body: &[u8], query: Option<&str>) -> Value {
     let mut all = Map::new();
     let pairs = query.map(|query| url::form_urlencoded::parse(query.as_bytes()));
     for (key, value) in pairs.into_iter().flatten() {
         all.insert(clipped(&key), Value::String(value.into_owned()));
     }
+    let size = json!(format!("({} bytes)", body.len()));
     match serde_json::from_slice(body) {
         Ok(Value::Object(sent)) => all.extend(sent),
-        Ok(other) => drop(all.insert("body".to_owned(), other)),
-        Err(_) if body.is_empty() => {}
-        Err(_) => drop(all.insert("body".to_owned(), json!(format!("({} bytes)", body.len())))),
+        // What has no name may be anything, a secret too.
+        _ if !body.is_empty() => drop(all.insert("body".to_owned(), size.clone())),
+        _ => {}
     }
     let mut all = Value::Object(all);
     redact(secrets, &mut all);
+    if let Value::Object(kept) = &mut all
+        && serde_json::to_vec(kept).map_or(usize::MAX, |text| text.len()) > WHOLE
+    {
+        kept.retain(|key, value| TELLS.contains(&key.as_str()) && !value.is_object() && !value.is_array());
+        kept.insert("body".to_owned(), size);
+    }
     all
 }
 
@@ -133,19 +146,32 @@ pub(crate) fn parameters(secrets: &BTreeSet<String>, body: &[u8], query: Option<
 fn redact(secrets: &BTreeSet<String>, value: &mut Value) {
     match value {
         Value::Object(object) => {
-            for (key, value) in object {
-                if is_secret(secrets, key) {
-                    if !value.is_null() {
-                        *value = json!(REDACTED);
-                    }
-                } else {
-                    redact(secrets, value);
+            let (all, mut left) = (object.len(), MOST);
+            object.retain(|key, _| {
+                let kept = left > 0 || TELLS.contains(&key.as_str());
+                left = left.saturating_sub(1);
+                kept
+            });
+            let more = all - object.len();
+            for (key, mut value) in std::mem::take(object) {
+                if !is_secret(secrets, &key) {
+                    redact(secrets, &mut value);
+                } else if !value.is_null() {
+                    value = json!(REDACTED);
                 }
+                object.insert(clipped(&key), value);
+            }
+            if more > 0 {
+                object.insert("…".to_owned(), json!(format!("({more} more)")));
             }
         }
         Value::Array(list) => {
+            let more = list.len().saturating_sub(MOST);
             list.truncate(MOST);
             list.iter_mut().for_each(|value| redact(secrets, value));
+            if more > 0 {
+                list.push(json!(format!("({more} more)")));
+            }
         }
         Value::String(text) => *text = clipped(text),
         Value::Null | Value::Bool(_) | Value::Number(_) => {}
@@ -193,5 +219,29 @@ mod tests {
     fn what_is_not_json_is_not_kept() {
         assert_eq!(parameters(&BTreeSet::new(), b"password=hunter2", None), json!({"body": "(16 bytes)"}));
         assert_eq!(parameters(&BTreeSet::new(), b"", None), json!({}));
+        // Nor what is, but says of nothing what it is.
+        for body in [&b"\"hunter2\""[..], b"[\"hunter2\"]", b"1"] {
+            let size = format!("({} bytes)", body.len());
+            assert_eq!(parameters(&BTreeSet::new(), body, None), json!({"body": size}));
+        }
+    }
+
+    #[test]
+    fn a_line_has_a_bound_whatever_was_sent() {
+        let kept = |body: &Value| parameters(&BTreeSet::new(), body.to_string().as_bytes(), None);
+        let mut many: Map<String, Value> = (0..5000).map(|n| (format!("k{n:04}"), json!(n))).collect();
+        many.insert("user".to_owned(), json!("anna"));
+        let told = kept(&Value::Object(many.clone()));
+        assert_eq!((&told["user"], &told["k0000"]), (&json!("anna"), &json!(0)));
+        assert_eq!(told["…"], "(4950 more)");
+        let deep = json!({"user": "anna", "deep": {"list": vec![many; 60], "long": "x".repeat(5000)}});
+        let told = kept(&deep);
+        assert_eq!(told, json!({"user": "anna", "body": format!("({} bytes)", deep.to_string().len())}));
+        let told = kept(&json!({"a": {"x".repeat(100_000): 1}, "list": vec![1; 60]}));
+        assert!(told.to_string().len() < 1000, "{told}");
+        assert_eq!(told["list"][50], "(10 more)");
+        let wide: Map<String, Value> =
+            TELLS.iter().map(|key| ((*key).to_owned(), json!("\u{1F600}".repeat(9000)))).collect();
+        assert!(kept(&Value::Object(wide)).to_string().len() <= WHOLE);
     }
 }

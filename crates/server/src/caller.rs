@@ -83,9 +83,19 @@ impl Caller {
         }
     }
 
-    /// What tells callers apart: the same for each request of one user or one uid.
+    /// What tells callers apart: the same for each request of one user, however many tokens they have, or one uid.
+    /// What one caller may take at the same time is counted by it.
     #[must_use]
     pub fn principal(&self) -> String {
+        match &self.via {
+            Via::Session { .. } | Via::Token { .. } => format!("user:{}", self.name),
+            Via::Socket { uid } => format!("uid:{uid}"),
+        }
+    }
+
+    /// Among whose requests an `Idempotency-Key` is looked for: programs of one user do not meet in theirs.
+    #[must_use]
+    pub(crate) fn keyring(&self) -> String {
         match &self.via {
             Via::Session { .. } => format!("user:{}", self.name),
             Via::Token { id, .. } => format!("token:{id}"),

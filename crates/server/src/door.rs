@@ -1,7 +1,7 @@
 //! What every request meets first: is the host ours, is the origin ours, where does it really come from. And what
 //! every answer carries.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::panic::AssertUnwindSafe;
 
 use axum::Router;
@@ -15,7 +15,7 @@ use url::Url;
 
 use crate::app::App;
 use crate::peer::{Peer, Whence};
-use crate::problem::Problem;
+use crate::problem::{Outcome, Problem};
 use crate::settings::Settings;
 
 /// Puts the door before `router`. The path's prefix is cut off before routes are looked up.
@@ -30,7 +30,7 @@ async fn pass(State(app): State<App>, mut request: Request, next: Next) -> Respo
             secure = whence.secure;
             // A fault in one handler is that request's alone.
             match AssertUnwindSafe(next.run(request)).catch_unwind().await {
-                Ok(response) => response,
+                Ok(response) => worded(response),
                 Err(_) => {
                     tracing::error!("a fault while a request was answered");
                     app.counters().refused("internal");
@@ -44,6 +44,18 @@ async fn pass(State(app): State<App>, mut request: Request, next: Next) -> Respo
         }
     };
     protect(response.headers_mut(), secure && app.settings().public_url.is_some());
+    response
+}
+
+/// The router's own refusal of a method, said like every other.
+fn worded(mut response: Response) -> Response {
+    if response.status() != StatusCode::METHOD_NOT_ALLOWED || response.extensions().get::<Outcome>().is_some()
+    {
+        return response;
+    }
+    let allow = response.headers_mut().remove(header::ALLOW);
+    let mut response = Problem::wrong_method().into_response();
+    response.headers_mut().extend(allow.map(|allow| (header::ALLOW, allow)));
     response
 }
 
@@ -113,15 +125,15 @@ fn whence(settings: &Settings, peer: Peer, headers: &HeaderMap) -> Whence {
         if let Some(scheme) = text(headers, "x-forwarded-proto") {
             secure = scheme.rsplit(',').next().is_some_and(|last| last.trim().eq_ignore_ascii_case("https"));
         }
+        // Hop by hop: what the caller has put before a proxy's own word does not spoil that.
         let chain = headers
             .get_all("x-forwarded-for")
             .iter()
-            .filter_map(|value| value.to_str().ok())
-            .flat_map(|value| value.split(','))
-            .map(|hop| hop.trim().trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>())
+            .flat_map(|value| value.as_bytes().split(|byte| *byte == b','))
+            .map(hop)
             .collect::<Vec<_>>();
         for hop in chain.into_iter().rev() {
-            let Ok(hop) = hop else { break };
+            let Some(hop) = hop else { break };
             client = hop.to_canonical();
             if !settings.trusts(client) {
                 break;
@@ -129,6 +141,13 @@ fn whence(settings: &Settings, peer: Peer, headers: &HeaderMap) -> Whence {
         }
     }
     Whence { peer, address: Some(client), secure }
+}
+
+/// An address in a chain; some proxies write the port as well.
+fn hop(text: &[u8]) -> Option<IpAddr> {
+    let text = std::str::from_utf8(text).ok()?.trim();
+    let address = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
+    address.parse().ok().or_else(|| Some(text.parse::<SocketAddr>().ok()?.ip()))
 }
 
 fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
@@ -243,18 +262,31 @@ mod tests {
     fn believes_a_chain_only_as_far_as_proxies_are_trusted() {
         let settings =
             Settings { trusted_proxies: vec!["10.0.0.0/8".parse().unwrap()], ..Settings::default() };
-        let from = |peer: &str, chain: &str| {
+        let from_bytes = |peer: &str, chain: &[u8]| {
             let mut headers = HeaderMap::new();
-            headers.insert("x-forwarded-for", chain.parse().unwrap());
+            headers.insert("x-forwarded-for", HeaderValue::from_bytes(chain).unwrap());
             headers.insert("x-forwarded-proto", "https".parse().unwrap());
             let peer = Peer::Tcp { address: peer.parse().unwrap(), tls: false, metrics_only: false };
             let whence = whence(&settings, peer, &headers);
             (whence.address.unwrap().to_string(), whence.secure)
         };
+        let from = |peer: &str, chain: &str| from_bytes(peer, chain.as_bytes());
         assert_eq!(from("203.0.113.9:1", "198.51.100.1"), ("203.0.113.9".into(), false), "a forged header");
         assert_eq!(from("10.0.0.1:1", "198.51.100.1"), ("198.51.100.1".into(), true));
         assert_eq!(from("10.0.0.1:1", "127.0.0.1, 198.51.100.1, 10.0.0.2"), ("198.51.100.1".into(), true));
         assert_eq!(from("10.0.0.1:1", "nonsense"), ("10.0.0.1".into(), true));
+        // Whoever sends nonsense along does not hide behind the proxy.
+        let spoilt = from_bytes("10.0.0.1:1", b"\xff\xfe, 198.51.100.1, 10.0.0.2");
+        assert_eq!(spoilt, ("198.51.100.1".into(), true));
+        for (hop, address) in [
+            ("198.51.100.1:4711", "198.51.100.1"),
+            ("2001:db8::7", "2001:db8::7"),
+            ("[2001:db8::7]", "2001:db8::7"),
+            ("[2001:db8::7]:4711", "2001:db8::7"),
+            ("::ffff:198.51.100.1", "198.51.100.1"),
+        ] {
+            assert_eq!(from("10.0.0.1:1", hop), (address.into(), true));
+        }
     }
 
     #[test]

@@ -155,8 +155,10 @@ pub fn guard(gate: impl Into<Gate>, routes: UtoipaMethodRouter<App>) -> UtoipaMe
     }
     let ids: Arc<[(Method, String)]> = ids.into();
     let router = router.layer(from_fn(move |request: Request, next: Next| {
-        let id = ids.iter().find(|(method, _)| method == request.method()).map(|(_, id)| id.clone());
-        admit(gate, id.unwrap_or_default(), request, next)
+        // What answers GET answers HEAD.
+        let asked = if request.method() == Method::HEAD { &Method::GET } else { request.method() };
+        let id = ids.iter().find(|(method, _)| method == asked).map(|(_, id)| id.clone());
+        admit(gate, id, request, next)
     }));
     (schemas, paths, router)
 }
@@ -275,16 +277,22 @@ fn problem_response(status: &str, description: &str) -> utoipa::openapi::Respons
 
 // === the enforcement ===
 
-async fn admit(gate: Gate, action: String, request: Request, next: Next) -> Response {
+/// `action` is the operation's id; `None` where the path has none for the method.
+async fn admit(gate: Gate, action: Option<String>, request: Request, next: Next) -> Response {
     let Some(app) = request.extensions().get::<App>().cloned() else {
         return Problem::internal().into_response();
     };
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
-    let response = match decide(&app, gate, request).await {
-        Ok(request) if is_safe(&method) => next.run(request).await,
-        Ok(request) => mutation::run(&app, gate, &action, request, next).await,
-        Err(problem) => problem.into_response(),
+    let response = match action {
+        // Which methods there are is written in the document; nobody need be somebody to be told. The router adds
+        // `Allow`.
+        None => Problem::wrong_method().into_response(),
+        Some(action) => match decide(&app, gate, request).await {
+            Ok(request) if is_safe(&method) => next.run(request).await,
+            Ok(request) => mutation::run(&app, gate, &action, request, next).await,
+            Err(problem) => problem.into_response(),
+        },
     };
     let code = response.extensions().get::<Outcome>().map(|outcome| outcome.code);
     app.counters().answered(&method, route.as_deref().unwrap_or("other"), response.status());
@@ -309,10 +317,17 @@ async fn decide(app: &App, gate: Gate, request: Request) -> Result<Request, Prob
         return Ok(Request::from_parts(parts, body));
     }
     let caller = caller.ok_or_else(Problem::unauthorized)?;
-    let remote = remote_of(app, &mut parts, &caller).await?;
-    allow(gate.need, &caller, remote)?;
-    if let Some(remote) = remote {
-        parts.extensions.insert(Here(remote));
+    match remote_of(app, &mut parts, &caller).await? {
+        Some(Named::Here(remote)) => {
+            allow(gate.need, &caller, Some(remote))?;
+            parts.extensions.insert(Here(remote));
+        }
+        // It may be that very request which took it away, asked again.
+        Some(Named::Nothing) if !is_safe(&parts.method) && mutation::has_key(gate, &parts.headers) => {
+            parts.extensions.insert(Gone);
+        }
+        Some(Named::Nothing) => return Err(Problem::not_found("remote")),
+        None => allow(gate.need, &caller, None)?,
     }
     parts.extensions.insert(caller);
     Ok(Request::from_parts(parts, body))
@@ -324,16 +339,35 @@ fn extension(caller: Caller) -> http::Extensions {
     extensions
 }
 
-/// The path's `{remote}`, by number or name; 404 for what is not there and for what may not be seen.
-async fn remote_of(app: &App, parts: &mut Parts, caller: &Caller) -> Result<Option<RemoteId>, Problem> {
+/// What a path's `{remote}` is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Named {
+    /// A remote that the caller may see.
+    Here(RemoteId),
+    /// Nothing: no remote is called so, or has that number.
+    Nothing,
+}
+
+/// Of a request whose remote is not there: it may have been carried out before, but is not carried out.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Gone;
+
+/// The path's `{remote}`, by number or name; `None` where the path has none.
+///
+/// # Errors
+/// 404 for what may not be seen.
+async fn remote_of(app: &App, parts: &mut Parts, caller: &Caller) -> Result<Option<Named>, Problem> {
     let Ok(params) = RawPathParams::from_request_parts(parts, &()).await else {
         return Ok(None);
     };
     let Some((_, text)) = params.iter().find(|(name, _)| *name == "remote") else {
         return Ok(None);
     };
-    let found = app.remote_called(text).filter(|id| caller.grants.sees(*id));
-    found.map(Some).ok_or_else(|| Problem::not_found("remote"))
+    match app.remote_called(text) {
+        None => Ok(Some(Named::Nothing)),
+        Some(id) if caller.grants.sees(id) => Ok(Some(Named::Here(id))),
+        Some(_) => Err(Problem::not_found("remote")),
+    }
 }
 
 /// The rule itself.

@@ -21,12 +21,15 @@ use crate::again;
 use crate::app::App;
 use crate::audit;
 use crate::caller::Caller;
-use crate::guard::{Gate, Here, Replay};
+use crate::guard::{Gate, Gone, Here, Need, Replay};
 use crate::peer::Whence;
 use crate::problem::{Outcome, Problem};
 
 /// The largest answer that is kept for a repetition.
 const KEPT_ANSWER: usize = 1024 * 1024;
+
+/// The largest body that is taken of somebody who need not be anybody.
+const STRANGERS_BODY: usize = 8 * 1024;
 
 /// Says that an answer is to a request that was carried out before.
 const REPLAYED: &str = "idempotency-replayed";
@@ -66,6 +69,8 @@ struct Ticket {
     line: Option<audit::Line>,
     /// It goes with the first change; most requests make one.
     used: AtomicBool,
+    /// Whether a bound on how often it may come has let it through.
+    paced: AtomicBool,
 }
 
 tokio::task_local! {
@@ -86,6 +91,13 @@ impl Ticket {
         let line = self.line.clone().map(|line| Write::Audit(line.done(operation)));
         done.into_iter().chain(line).collect()
     }
+
+    /// Whether how it ended belongs into the audit log: not what was refused for its pace, which is counted.
+    fn is_worth(&self, line: &audit::Line, status: StatusCode) -> bool {
+        let is_bounded = line.author.is_some() || self.paced.load(Ordering::Relaxed);
+        let changed = status.is_success() || self.used.load(Ordering::Relaxed);
+        changed || (is_bounded && status != StatusCode::TOO_MANY_REQUESTS)
+    }
 }
 
 /// What goes into the commit of what the request under way changes; nothing outside of a request, or when a commit of
@@ -98,6 +110,17 @@ pub(crate) fn receipt(operation: Option<OperationId>) -> Vec<Write> {
 pub(crate) fn receipt_of_this_request() -> impl Fn(Option<OperationId>) -> Vec<Write> + Send + Sync + use<> {
     let ticket = TICKET.try_with(Arc::clone).ok();
     move |operation| ticket.as_ref().map(|ticket| ticket.writes(operation)).unwrap_or_default()
+}
+
+/// Says that a bound on how often it may come has let the request under way through. What a stranger is refused without
+/// is counted, but does not stand in the audit log: whoever likes could fill it.
+pub(crate) fn paced() {
+    let _ = TICKET.try_with(|ticket| ticket.paced.store(true, Ordering::Relaxed));
+}
+
+/// Whether a request is to be done at most once.
+pub(crate) fn has_key(gate: Gate, headers: &http::HeaderMap) -> bool {
+    gate.replay != Replay::Never && headers.contains_key(api::IDEMPOTENCY_KEY)
 }
 
 /// Runs a mutation that was allowed. `action` is the operation's id. Once begun it is brought to its end, also
@@ -125,7 +148,7 @@ async fn carry_out(
     let caller = parts.extensions.get::<Caller>().cloned();
     let key = match (&caller, gate.replay) {
         (Some(caller), Replay::Kept | Replay::Withheld) => {
-            key_of(&parts.headers)?.map(|key| (caller.principal(), key))
+            key_of(&parts.headers)?.map(|key| (caller.keyring(), key))
         }
         _ => None,
     };
@@ -136,6 +159,7 @@ async fn carry_out(
                 .retry_after(std::time::Duration::from_secs(1))
         })?),
     };
+    let gone = parts.extensions.get::<Gone>().is_some();
     let mut record = None;
     if let Some((principal, key)) = key {
         let fingerprint = app.fingerprint(|digest: &mut Sha256| {
@@ -148,6 +172,12 @@ async fn carry_out(
         let begun =
             IdempotencyRecord { principal, key, fingerprint, at: app.now().wall, stage: Stage::Begun };
         match app.store().idempotency(&begun.principal, &begun.key).await? {
+            Some(known)
+                if gone && (known.fingerprint != begun.fingerprint || known.stage == Stage::Begun) =>
+            {
+                return Err(Problem::not_found("remote"));
+            }
+            None if gone => return Err(Problem::not_found("remote")),
             Some(known) if known.fingerprint != begun.fingerprint => return Err(reused()),
             // Muster was stopped before anything was recorded, and nothing else was done: it is done now.
             Some(known) if known.stage == Stage::Begun && again::is_one_commit(action) => {}
@@ -155,6 +185,8 @@ async fn carry_out(
             None => drop(app.store().write(vec![Write::Idempotency(begun.clone())]).await?),
         }
         record = Some(begun);
+    } else if gone {
+        return Err(Problem::not_found("remote"));
     }
     let line = gate.audited.then(|| audit::Line {
         at: app.now().wall,
@@ -172,7 +204,8 @@ async fn carry_out(
             Some(line.named(app, params.as_ref()))
         }
     };
-    let ticket = Arc::new(Ticket { record, line, used: AtomicBool::new(false) });
+    let ticket =
+        Arc::new(Ticket { record, line, used: AtomicBool::new(false), paced: AtomicBool::new(false) });
     let mut kept = Request::from_parts(parts, ()).into_parts().0;
     let request = Request::from_parts(kept.clone(), Body::from(body.clone()));
     let response = TICKET.scope(ticket.clone(), next.run(request)).await;
@@ -194,7 +227,11 @@ async fn carry_out(
 
 async fn read_body(app: &App, gate: Gate, body: Body) -> Result<Bytes, Problem> {
     let limits = &app.settings().limits;
-    let most = gate.body.unwrap_or(limits.body);
+    let most = match (gate.need, gate.body) {
+        (Need::Open, _) => STRANGERS_BODY.min(limits.body),
+        (_, Some(most)) => most,
+        (_, None) => limits.body,
+    };
     let whole = Limited::new(body, most).collect();
     match tokio::time::timeout(limits.body_time, whole).await {
         Ok(Ok(body)) => Ok(body.to_bytes()),
@@ -252,7 +289,8 @@ async fn repeat(
             response.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
             return Ok(response);
         }
-        Stage::Answered { .. } if gate.replay == Replay::Withheld => {
+        // What failed holds no secret.
+        Stage::Answered { status, .. } if gate.replay == Replay::Withheld && (200..300).contains(&status) => {
             return Err(Problem::conflict("already_done", "This was done already; its answer is not kept."));
         }
         Stage::Answered { status, body } => (status, body),
@@ -270,7 +308,7 @@ async fn repeat(
 async fn record_it(app: &App, gate: Gate, ticket: &Ticket, response: Response) -> Response {
     let (parts, body) = response.into_parts();
     let code = parts.extensions.get::<Outcome>().map(|outcome| outcome.code);
-    let whole = gate.replay != Replay::Withheld || parts.status.is_client_error();
+    let whole = gate.replay != Replay::Withheld || !parts.status.is_success();
     let (kept, body) = if whole {
         match to_bytes(body, KEPT_ANSWER).await {
             Ok(bytes) => (bytes.clone(), Body::from(bytes)),
@@ -292,7 +330,7 @@ async fn record_it(app: &App, gate: Gate, ticket: &Ticket, response: Response) -
     }
     // What has succeeded is in the log since the commit that made it so.
     let told = ticket.used.load(Ordering::Relaxed) && parts.status.is_success();
-    if let Some(line) = ticket.line.clone().filter(|_| !told) {
+    if let Some(line) = ticket.line.clone().filter(|line| !told && ticket.is_worth(line, parts.status)) {
         batch.push(Write::Audit(line.record(parts.status, code, &kept)));
     }
     if !batch.is_empty()
@@ -350,7 +388,12 @@ mod tests {
             target: "ben".to_owned(),
             parameters: serde_json::json!({}),
         };
-        Arc::new(Ticket { record: Some(record), line: Some(line), used: AtomicBool::new(false) })
+        Arc::new(Ticket {
+            record: Some(record),
+            line: Some(line),
+            used: AtomicBool::new(false),
+            paced: AtomicBool::new(false),
+        })
     }
 
     #[tokio::test]

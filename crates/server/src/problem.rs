@@ -118,6 +118,16 @@ impl Problem {
             .remedy("Ask an administrator for the role.")
     }
 
+    /// 405: what is there does not take this method.
+    #[must_use]
+    pub fn wrong_method() -> Self {
+        Self::new(
+            StatusCode::METHOD_NOT_ALLOWED,
+            "wrong_method",
+            "What is there does not take this method; “Allow” says which it takes.",
+        )
+    }
+
     /// 409: it does not go with how things stand.
     #[must_use]
     pub fn conflict(code: &'static str, title: impl Into<String>) -> Self {
