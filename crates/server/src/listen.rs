@@ -23,6 +23,7 @@ use tokio_util::task::TaskTracker;
 use self::pace::{Phase, Watched};
 use crate::app::App;
 use crate::peer::Peer;
+use crate::people::neighbourhood;
 use crate::settings::Limits;
 
 /// After a failed accept (no file handles left, say) it is tried again after this long.
@@ -34,6 +35,8 @@ pub struct Doors {
     app: App,
     router: Router,
     places: Arc<Semaphore>,
+    /// Apart from those of callers over TCP: however many these are, whoever sits at the machine gets in.
+    local_places: Arc<Semaphore>,
     by_address: Arc<Mutex<HashMap<IpAddr, usize>>>,
     stopped: watch::Receiver<bool>,
     open: TaskTracker,
@@ -53,6 +56,7 @@ impl Doors {
         Self {
             router: app.router(),
             places: Arc::new(Semaphore::new(app.settings().limits.connections)),
+            local_places: Arc::new(Semaphore::new(app.settings().limits.connections)),
             by_address: Arc::default(),
             app: app.clone(),
             stopped,
@@ -127,10 +131,11 @@ impl Doors {
         self.open.wait().await;
     }
 
-    /// A place for one more connection; `None` when there is none.
+    /// A place for one more connection, over TCP if it has an address; `None` when there is none.
     fn place(&self, address: Option<IpAddr>) -> Option<impl Send + use<>> {
         let refused = || self.app.counters().refused("too_many_connections");
-        let Ok(place) = self.places.clone().try_acquire_owned() else {
+        let places = if address.is_some() { &self.places } else { &self.local_places };
+        let Ok(place) = places.clone().try_acquire_owned() else {
             refused();
             return None;
         };
@@ -140,9 +145,11 @@ impl Doors {
         let own = match counted {
             None => None,
             Some(address) => {
-                let Some(own) =
-                    Counted::enter(&self.by_address, address, self.limits().connections_per_address)
-                else {
+                let Some(own) = Counted::enter(
+                    &self.by_address,
+                    neighbourhood(address),
+                    self.limits().connections_per_address,
+                ) else {
                     refused();
                     return None;
                 };

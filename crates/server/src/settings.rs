@@ -126,6 +126,10 @@ pub struct Limits {
     pub connections_per_address: usize,
     /// A connection whose other end reads nothing for that long is closed.
     pub stall_time: Duration,
+    /// Sessions of one user; with one more, that of them ends which was not used for longest.
+    pub sessions_per_user: usize,
+    /// API tokens of one user.
+    pub tokens_per_user: usize,
 }
 
 impl Default for Settings {
@@ -193,6 +197,8 @@ impl Default for Limits {
             connections: 2048,
             connections_per_address: 256,
             stall_time: Duration::from_secs(60),
+            sessions_per_user: 100,
+            tokens_per_user: 100,
         }
     }
 }

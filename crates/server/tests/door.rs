@@ -167,6 +167,87 @@ async fn an_oversized_body_is_refused_and_counted() {
     assert_eq!(refusals(&router, "too_large").await, 1);
 }
 
+async fn lines(app: &App) -> usize {
+    app.store().audit(None, 1000).await.unwrap().len()
+}
+
+#[tokio::test]
+async fn a_stranger_cannot_fill_the_audit_log() {
+    let bucket = Bucket { burst: 3, every: Duration::from_secs(600) };
+    let storms = Storms { per_address: bucket, per_account: bucket, remembered: 100 };
+    let (_dir, app, router) = with_anna(Settings { storms, ..settings() }).await;
+    for path in ["/api/v1/session", "/api/v1/setup"] {
+        for _ in 0..5 {
+            let mut broken = Ask::post(path, json!({}));
+            broken.body = "{".into();
+            broken.of(&router).await.is(400, "malformed");
+            Ask::post(path, json!({"user": 1})).of(&router).await.is(422, "invalid");
+            // Much less than what whoever is signed in may send.
+            let large = json!({"user": "anna", "password": "x".repeat(9000)});
+            Ask::post(path, large).of(&router).await.is(413, "too_large");
+        }
+    }
+    assert_eq!(lines(&app).await, 0);
+    let wrong = || Ask::post("/api/v1/session", json!({"user": "anna", "password": "x"}));
+    for _ in 0..3 {
+        wrong().of(&router).await.is(401, "wrong_password");
+    }
+    for _ in 0..7 {
+        wrong().of(&router).await.is(429, "too_many_tries");
+    }
+    assert_eq!(lines(&app).await, 3, "who tried is in it, who was refused for the pace is counted");
+    assert_eq!(refusals(&router, "too_many_tries").await, 7);
+    // A try to set up is one as well.
+    let guess = Ask::post("/api/v1/setup", json!({"secret": "x", "user": "eve", "password": PASSWORD}));
+    guess.from("198.51.100.7:1").of(&router).await.is(409, "set_up_already");
+    assert_eq!(lines(&app).await, 4);
+}
+
+#[tokio::test]
+async fn a_method_that_is_not_taken_is_refused_like_all_else_and_leaves_no_line() {
+    let (_dir, app, router) = with_anna(settings()).await;
+    let anna = sign_in(&router, "anna", PASSWORD).await;
+    let before = lines(&app).await;
+    for (method, path, allowed) in [
+        (Method::POST, "/healthz", "GET,HEAD"),
+        (Method::POST, "/readyz", "GET,HEAD"),
+        (Method::POST, "/metrics", "GET,HEAD"),
+        (Method::DELETE, "/api/v1/openapi.json", "GET,HEAD"),
+        (Method::OPTIONS, "/api/v1/session", "DELETE,GET,HEAD,POST"),
+        (Method::PUT, "/api/v1/setup", "GET,HEAD,POST"),
+        (Method::PATCH, "/api/v1/users", "GET,HEAD,POST"),
+        (Method::POST, "/api/v1/remotes/nowhere", "DELETE,GET,HEAD,PATCH"),
+        (Method::POST, "/", "GET,HEAD"),
+    ] {
+        for who in [&Who::Nobody, &anna, &Who::Socket] {
+            let refused = Ask::new(method.clone(), path).by(who).of(&router).await;
+            refused.is(405, "wrong_method");
+            assert_eq!(refused.headers["content-type"], "application/problem+json");
+            let mut allow: Vec<_> = refused.headers["allow"].to_str().unwrap().split(',').collect();
+            allow.sort_unstable();
+            assert_eq!(allow.join(","), allowed, "{method} {path}");
+        }
+    }
+    assert_eq!(lines(&app).await, before);
+    let head = Ask::new(Method::HEAD, "/api/v1/users").by(&anna).of(&router).await;
+    assert_eq!((head.status, head.text.as_str()), (StatusCode::OK, ""));
+    Ask::new(Method::HEAD, "/api/v1/users").of(&router).await.is(401, "");
+}
+
+#[tokio::test]
+async fn a_network_of_ipv6_has_the_tries_of_one_address() {
+    let storms =
+        Storms { per_address: Bucket { burst: 3, every: Duration::from_secs(600) }, ..Storms::default() };
+    let (_dir, _app, router) = with_anna(Settings { storms, ..settings() }).await;
+    let wrong =
+        |from: &str| Ask::post("/api/v1/session", json!({"user": "anna", "password": "x"})).from(from);
+    for n in 1..=3 {
+        wrong(&format!("[2001:db8:0:1::{n}]:1")).of(&router).await.is(401, "wrong_password");
+    }
+    wrong("[2001:db8:0:1:ffff::9]:1").of(&router).await.is(429, "too_many_tries");
+    wrong("[2001:db8:0:2::1]:1").of(&router).await.is(401, "wrong_password");
+}
+
 struct Open {
     _dir: tempfile::TempDir,
     router: axum::Router,
@@ -405,6 +486,30 @@ async fn connections_are_bounded_and_stopping_lets_requests_finish() {
     let Open { stop, served, .. } = open;
     stop.send(true).unwrap();
     tokio::time::timeout(common::PATIENCE, served).await.expect("it does not stop").unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_takes_all_places_over_tcp_leaves_those_of_the_socket() {
+    let (dir, app) =
+        common::bare(Settings { limits: Limits { connections: 1, ..Limits::default() }, ..settings() }).await;
+    let (_stop, stopped) = watch::channel(false);
+    let doors = Doors::new(&app, stopped);
+    let tcp = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = tcp.local_addr().unwrap();
+    let path = dir.path().join("own.sock");
+    let unix = tokio::net::UnixListener::bind(&path).unwrap();
+    tokio::spawn(doors.clone().tcp(tcp, None));
+    tokio::spawn(doors.unix(unix));
+    let mut only = TcpStream::connect(address).await.unwrap();
+    only.write_all(ALIVE).await.unwrap();
+    alive(&mut only).await;
+    let mut second = TcpStream::connect(address).await.unwrap();
+    assert_eq!(until_closed(&mut second).await.0, "");
+    let mut own = tokio::net::UnixStream::connect(&path).await.unwrap();
+    own.write_all(b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await.unwrap();
+    let mut answer = String::new();
+    tokio::time::timeout(common::PATIENCE, own.read_to_string(&mut answer)).await.unwrap().unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -366,7 +366,7 @@ async fn what_took_a_remote_away_is_told_again_to_whoever_did_it() {
 /// Leaves the request that `key` came with as a crash does that comes at this stage.
 async fn crash(app: &App, key: &str, stage: Stage) {
     let known = app.store().idempotency("user:anna", key).await.unwrap().unwrap();
-    let none = store::Retention { idempotency: std::time::Duration::ZERO, ..store::Retention::default() };
+    let none = store::Retention { idempotency: Duration::ZERO, ..store::Retention::default() };
     let later = known.at + jiff::SignedDuration::from_mins(1);
     assert!(app.store().expire(&none, later, 100).await.unwrap().idempotency > 0);
     app.store().write(vec![Write::Idempotency(IdempotencyRecord { stage, ..known })]).await.unwrap();

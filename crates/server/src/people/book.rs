@@ -74,9 +74,15 @@ pub(crate) struct TokenMore {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Book {
     pub(crate) users: BTreeMap<String, User>,
-    /// By the hash of the secret.
-    pub(crate) sessions: HashMap<[u8; 32], Session>,
+    pub(crate) sessions: SessionBook,
     pub(crate) tokens: HashMap<String, Token>,
+}
+
+/// Sessions, found by the hash of their secret and by their public id.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct SessionBook {
+    by_hash: HashMap<[u8; 32], Session>,
+    hashes: HashMap<String, [u8; 32]>,
 }
 
 /// SHA-256 of a secret of 256 random bits: nothing slower is needed.
@@ -169,6 +175,45 @@ impl Session {
     /// When it ends if nothing more is asked.
     pub(crate) fn ends(&self, rule: &Sessions) -> Timestamp {
         after(self.seen, rule.idle).min(after(self.created, rule.longest))
+    }
+}
+
+impl SessionBook {
+    pub(crate) fn insert(&mut self, hash: [u8; 32], session: Session) {
+        self.hashes.insert(session.id.clone(), hash);
+        self.by_hash.insert(hash, session);
+    }
+
+    pub(crate) fn get(&self, hash: &[u8; 32]) -> Option<&Session> {
+        self.by_hash.get(hash)
+    }
+
+    pub(crate) fn get_mut(&mut self, hash: &[u8; 32]) -> Option<&mut Session> {
+        self.by_hash.get_mut(hash)
+    }
+
+    /// The session of that public id.
+    pub(crate) fn called(&self, id: &str) -> Option<&Session> {
+        self.by_hash.get(self.hashes.get(id)?)
+    }
+
+    pub(crate) fn values(&self) -> impl Iterator<Item = &Session> {
+        self.by_hash.values()
+    }
+
+    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = (&[u8; 32], &mut Session)> {
+        self.by_hash.iter_mut()
+    }
+
+    pub(crate) fn retain(&mut self, stays: impl Fn(&Session) -> bool) {
+        self.by_hash.retain(|_, session| stays(session));
+        self.hashes.retain(|_, hash| self.by_hash.contains_key(hash));
+    }
+}
+
+impl Extend<([u8; 32], Session)> for SessionBook {
+    fn extend<T: IntoIterator<Item = ([u8; 32], Session)>>(&mut self, sessions: T) {
+        sessions.into_iter().for_each(|(hash, session)| self.insert(hash, session));
     }
 }
 

@@ -5,7 +5,7 @@ use api::session::SessionRow;
 use jiff::Timestamp;
 use model::access::Grants;
 use model::{Now, RemoteId};
-use store::Write;
+use store::{StoreError, UserRecord, Write};
 
 use super::book::{Session, SessionMore, Token, TokenMore, User, UserMore, grant_records, in_order, sha256};
 use super::{People, random};
@@ -49,30 +49,27 @@ impl People {
     ) -> Result<NewSession, Problem> {
         let attempt = self.try_once(whence.address, user, now.mono)?;
         let known = self.book().users.get(user).and_then(|user| user.hash.clone());
-        if !self.hasher.check(known, password).await? {
-            return Err(Problem::new(
-                http::StatusCode::UNAUTHORIZED,
-                "wrong_password",
-                "User or password is not right.",
-            ));
-        }
-        let session = self.begin(user, agent, whence, now.wall).await?;
+        let same = self.hasher.check(known.clone(), password).await?;
+        let proved = known.filter(|_| same).ok_or_else(wrong_password)?;
+        let session = self.begin(user, &proved, agent, whence, now.wall).await?;
         attempt.succeeded();
         Ok(session)
     }
 
-    /// Begins a session for somebody who has proved who they are.
+    /// Begins a session for somebody who has proved who they are, by the password of which `proved` is the hash. It must
+    /// be theirs still: comparing takes a while, in which it may have been changed.
     pub(crate) async fn begin(
         &self,
         user: &str,
+        proved: &str,
         agent: Option<&str>,
         whence: &Whence,
         now: Timestamp,
     ) -> Result<NewSession, Problem> {
         let _one = self.changes.lock().await;
-        let Some(mut user) = self.book().users.get(user).cloned() else {
-            return Err(Problem::unauthorized());
-        };
+        let known = self.book().users.get(user).cloned();
+        let mut user =
+            known.filter(|user| user.hash.as_deref() == Some(proved)).ok_or_else(wrong_password)?;
         user.more.last_sign_in = Some(now);
         let secret = random::<32>()?;
         let hash = sha256(&secret);
@@ -82,8 +79,16 @@ impl People {
         };
         let id = random::<9>()?.to_string();
         let session = Session { id, user: user.name.clone(), created: now, seen: now, more };
-        self.write(vec![Write::Session(session.record(hash, &self.sessions)), Write::User(user.record(now))])
-            .await?;
+        let over = self.over(&user.name, now);
+        let mut batch: Vec<_> = over.iter().map(|id| Write::SessionGone { id: id.clone() }).collect();
+        batch.push(Write::Session(session.record(hash, &self.sessions)));
+        let UserRecord { name, body, .. } = user.record(now);
+        batch.push(Write::SignedIn { name, checked: proved.to_owned(), at: now, body });
+        self.write(batch).await.map_err(|error| match error {
+            // Another process has changed it.
+            StoreError::Stale => wrong_password(),
+            error => error.into(),
+        })?;
         let caller = Caller {
             name: user.name.clone(),
             from: whence.text(),
@@ -92,18 +97,28 @@ impl People {
         };
         let ends = session.ends(&self.sessions);
         self.turn(|book| {
-            book.sessions.retain(|_, session| session.ends(&self.sessions) > now);
+            book.sessions.retain(|session| session.ends(&self.sessions) > now && !over.contains(&session.id));
             book.sessions.insert(hash, session);
             book.users.insert(user.name.clone(), user);
         });
         Ok(NewSession { secret, caller, ends })
     }
 
+    /// The sessions of a user that end when one more begins: those that were not used for longest.
+    fn over(&self, user: &str, now: Timestamp) -> Vec<String> {
+        let book = self.book();
+        let own = book.sessions.values().filter(|one| one.user == user && one.ends(&self.sessions) > now);
+        let mut own: Vec<_> = own.map(|one| (one.seen, one.created, &one.id)).collect();
+        own.sort_unstable();
+        let over = (own.len() + 1).saturating_sub(self.most_sessions);
+        own.into_iter().take(over).map(|(_, _, id)| id.clone()).collect()
+    }
+
     /// When the caller's session ends if nothing more is asked.
     pub(crate) fn session_ends(&self, caller: &Caller) -> Option<Timestamp> {
         let Via::Session { id } = &caller.via else { return None };
         let book = self.book();
-        book.sessions.values().find(|session| session.id == *id).map(|session| session.ends(&self.sessions))
+        book.sessions.called(id).map(|session| session.ends(&self.sessions))
     }
 
     /// The sessions of a user, or of all.
@@ -136,14 +151,14 @@ impl People {
 
     /// Whose session it is.
     pub(crate) fn session_owner(&self, id: &str) -> Option<String> {
-        self.book().sessions.values().find(|session| session.id == id).map(|session| session.user.clone())
+        self.book().sessions.called(id).map(|session| session.user.clone())
     }
 
     /// Ends a session.
     pub(crate) async fn end_session(&self, id: &str) -> Result<(), Problem> {
         let _one = self.changes.lock().await;
         self.write(vec![Write::SessionGone { id: id.to_owned() }]).await?;
-        self.turn(|book| book.sessions.retain(|_, session| session.id != id));
+        self.turn(|book| book.sessions.retain(|session| session.id != id));
         Ok(())
     }
 
@@ -203,7 +218,7 @@ impl People {
         self.write(vec![Write::UserGone { name: name.to_owned() }]).await?;
         self.turn(|book| {
             book.users.remove(name);
-            book.sessions.retain(|_, session| session.user != name);
+            book.sessions.retain(|session| session.user != name);
             book.tokens.retain(|_, token| token.user != name);
         });
         Ok(())
@@ -218,15 +233,15 @@ impl People {
         whence: &Whence,
         now: Now,
     ) -> Result<(), Problem> {
+        let wrong = || {
+            Problem::new(http::StatusCode::FORBIDDEN, "wrong_password", "The present password is not right.")
+        };
+        let mut proved = None;
         if let Some(old) = old {
             let attempt = self.try_once(whence.address, name, now.mono)?;
-            let known = self.book().users.get(name).and_then(|user| user.hash.clone());
-            if !self.hasher.check(known, old).await? {
-                return Err(Problem::new(
-                    http::StatusCode::FORBIDDEN,
-                    "wrong_password",
-                    "The present password is not right.",
-                ));
+            proved = self.book().users.get(name).and_then(|user| user.hash.clone());
+            if !self.hasher.check(proved.clone(), old).await? {
+                return Err(wrong());
             }
             attempt.succeeded();
         }
@@ -235,6 +250,10 @@ impl People {
         let Some(mut user) = self.book().users.get(name).cloned() else {
             return Err(Problem::not_found("user"));
         };
+        // It may have been changed while it was compared.
+        if proved.is_some() && user.hash != proved {
+            return Err(wrong());
+        }
         user.hash = Some(hash);
         user.more.password_set = Some(now.wall);
         self.write(vec![
@@ -243,7 +262,7 @@ impl People {
         ])
         .await?;
         self.turn(|book| {
-            book.sessions.retain(|_, session| session.user != name);
+            book.sessions.retain(|session| session.user != name);
             book.users.insert(user.name.clone(), user);
         });
         Ok(())
@@ -335,6 +354,15 @@ impl People {
                 "A token cannot be allowed more than its owner is.",
             ));
         }
+        if self.book().tokens.values().filter(|token| token.user == user).count() >= self.most_tokens {
+            return Err(Problem::conflict(
+                "too_many_tokens",
+                format!("A user has at most {} API tokens.", self.most_tokens),
+            )
+            .remedy(
+                "End those that are not needed any more; one that has expired counts until it is ended.",
+            ));
+        }
         let secret = random::<32>()?;
         let mut id = random::<9>()?.to_string();
         // The id ends at the first `_` of a token's text.
@@ -373,6 +401,10 @@ impl People {
         });
         Ok(())
     }
+}
+
+fn wrong_password() -> Problem {
+    Problem::new(http::StatusCode::UNAUTHORIZED, "wrong_password", "User or password is not right.")
 }
 
 fn shown(

@@ -23,6 +23,7 @@ use tokio::sync::watch;
 use self::book::{Book, Session, Token, User};
 use self::password::Hasher;
 use self::storm::Buckets;
+pub(crate) use self::storm::neighbourhood;
 use crate::caller::{Caller, Via};
 use crate::mutation;
 use crate::problem::Problem;
@@ -40,6 +41,10 @@ pub struct People {
     setup_life: Duration,
     cookie: String,
     hasher: Hasher,
+    /// Of one user.
+    most_sessions: usize,
+    /// Of one user.
+    most_tokens: usize,
     book: RwLock<Book>,
     /// Whether there is an administrator.
     governed: watch::Sender<bool>,
@@ -59,6 +64,8 @@ impl People {
             sessions: settings.sessions.clone(),
             setup_life: settings.setup_life,
             hasher: Hasher::new(&settings.passwords)?,
+            most_sessions: settings.limits.sessions_per_user.max(1),
+            most_tokens: settings.limits.tokens_per_user,
             governed: watch::Sender::new(book.has_administrator()),
             book: RwLock::new(book),
             changes: tokio::sync::Mutex::default(),
@@ -76,7 +83,7 @@ impl People {
         let mut anew = read(&self.store).await?;
         self.turn(|book| {
             // When it was last used is written down later than it is known.
-            for (hash, session) in &mut anew.sessions {
+            for (hash, session) in anew.sessions.iter_mut() {
                 if let Some(known) = book.sessions.get(hash) {
                     session.seen = session.seen.max(known.seen);
                 }
@@ -116,7 +123,7 @@ impl People {
         match &caller.via {
             Via::Socket { .. } => Some(Grants::administrator()),
             Via::Session { id } => {
-                let session = book.sessions.values().find(|session| session.id == *id)?;
+                let session = book.sessions.called(id)?;
                 let alive = session.ends(&self.sessions) > now;
                 alive.then(|| book.users.get(&session.user).map(|user| user.grants.clone()))?
             }
@@ -148,12 +155,14 @@ impl People {
             )
             .retry_after(after)
         };
+        let address = address.map(neighbourhood);
         if let Some(address) = address {
             lock(&self.by_address).take(&address, now).map_err(refuse)?;
         }
         // A name is bounded before it is remembered.
         let account: String = account.chars().take(64).collect();
         lock(&self.by_account).take(&account, now).map_err(refuse)?;
+        mutation::paced();
         Ok(Try { people: self, address, account, now })
     }
 }
@@ -199,4 +208,35 @@ fn random<const N: usize>() -> Result<zeroize::Zeroizing<String>, Problem> {
     let mut bytes = zeroize::Zeroizing::new([0u8; N]);
     rand::rngs::OsRng.try_fill_bytes(bytes.as_mut()).map_err(|_| Problem::internal())?;
     Ok(zeroize::Zeroizing::new(base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(bytes.as_ref())))
+}
+
+#[cfg(test)]
+mod tests {
+    use store::{Keys, Place};
+
+    use super::*;
+    use crate::peer::{Peer, Whence};
+    use crate::settings::Passwords;
+
+    #[tokio::test]
+    async fn no_session_begins_with_a_password_that_was_changed_meanwhile() {
+        let dir = tempfile::tempdir().unwrap();
+        let keys = Keys::new(zeroize::Zeroizing::new([7; 32]), Vec::new());
+        let place = Place::Sqlite(dir.path().join("muster.db"));
+        let store = Store::open(place, keys, store::Timings::default()).await.unwrap();
+        let passwords = Passwords { memory_kib: 8, passes: 1, lanes: 1, ..Passwords::default() };
+        let (settings, clock) = (Settings { passwords, ..Settings::default() }, Clock::new());
+        let people = People::open(store, &settings, clock).await.unwrap();
+        let now = clock.now();
+        let whence = Whence { peer: Peer::Unix { uid: 0, name: None }, address: None, secure: false };
+        people.add_user("ben", &"the old password".into(), Grants::default(), now.wall).await.unwrap();
+        let hash = || people.book().users["ben"].hash.clone().unwrap();
+        let old = hash();
+        people.set_password("ben", None, &"another long one".into(), &whence, now).await.unwrap();
+        // As it goes when the old one was found right before the change, and the session begins after it.
+        let refused = people.begin("ben", &old, None, &whence, now.wall).await.unwrap_err();
+        assert_eq!(refused.code(), "wrong_password");
+        assert_eq!(people.open_sessions(now.wall), 0);
+        people.begin("ben", &hash(), None, &whence, now.wall).await.unwrap();
+    }
 }

@@ -45,10 +45,10 @@ impl People {
         Ok(Some((Secret::from(secret.as_str()), expires)))
     }
 
-    /// Makes the first administrator.
+    /// Makes the first administrator; the hash of their password, with which a session may begin.
     ///
     /// # Errors
-    /// 409 once there is one; 403 for a secret that is not the one, or too old.
+    /// 409 once there is one, or when a user is called so; 403 for a secret that is not the one, or too old.
     pub(crate) async fn set_up(
         &self,
         secret: &Secret,
@@ -56,7 +56,7 @@ impl People {
         password: &Secret,
         whence: &Whence,
         now: model::Now,
-    ) -> Result<(), Problem> {
+    ) -> Result<String, Problem> {
         let attempt = self.try_once(whence.address, "", now.mono)?;
         let _one = self.changes.lock().await;
         if !self.needs_setup() {
@@ -79,10 +79,15 @@ impl People {
             ));
         }
         name_is_fit(user)?;
+        // The secret makes somebody; it does not make it be somebody else.
+        if self.book().users.contains_key(user) {
+            return Err(Problem::conflict("name_taken", "There is a user of that name already.")
+                .remedy("Choose another name."));
+        }
         let hash = self.hasher.make(password).await?;
         let user = User {
             name: user.to_owned(),
-            hash: Some(hash),
+            hash: Some(hash.clone()),
             created: now.wall,
             grants: Grants::administrator(),
             more: UserMore { password_set: Some(now.wall), last_sign_in: None },
@@ -97,7 +102,7 @@ impl People {
             book.users.insert(user.name.clone(), user);
         });
         attempt.succeeded();
-        Ok(())
+        Ok(hash)
     }
 
     /// Ends a set-up secret that nobody needs any more.

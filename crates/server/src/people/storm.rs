@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::hash::Hash;
+use std::net::{IpAddr, Ipv6Addr};
 use std::time::Duration;
 
 use crate::settings::Bucket;
@@ -13,6 +14,15 @@ pub(crate) struct Buckets<K> {
     most: usize,
     // When the bucket would be full again, on the monotonic clock.
     full_at: HashMap<K, Duration>,
+}
+
+/// What counts as one address where somebody's share is counted: a single IPv4 address, but of IPv6 the whole /64,
+/// of which each of its hosts has all.
+pub(crate) fn neighbourhood(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(own) => Ipv6Addr::from_bits(own.to_bits() & (u128::MAX << 64)).into(),
+        own @ IpAddr::V4(_) => own,
+    }
 }
 
 impl<K: Hash + Eq + Clone> Buckets<K> {
@@ -79,6 +89,15 @@ mod tests {
         assert_eq!(buckets.take(&"a", at(104)), Err(at(6)));
         assert_eq!(buckets.take(&"a", at(110)), Ok(()));
         assert_eq!(buckets.take(&"a", at(110)), Err(at(10)));
+    }
+
+    #[test]
+    fn an_address_of_ipv6_is_its_whole_network() {
+        let same = |a: &str, b: &str| neighbourhood(a.parse().unwrap()) == neighbourhood(b.parse().unwrap());
+        assert!(same("2001:db8:1:2::1", "2001:db8:1:2:ffff:ffff:ffff:ffff"));
+        assert!(!same("2001:db8:1:2::1", "2001:db8:1:3::1"));
+        assert!(same("::ffff:192.0.2.7", "192.0.2.7"));
+        assert!(!same("::ffff:192.0.2.7", "::ffff:192.0.2.8") && !same("192.0.2.7", "192.0.2.8"));
     }
 
     #[test]

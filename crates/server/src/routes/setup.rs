@@ -47,7 +47,8 @@ async fn state(State(app): State<App>) -> Json<SetupState> {
     responses(
         (status = 201, description = "Made, and signed in; the session's cookie comes along.", body = Session),
         (status = 403, description = "The secret is not the one, or too old.", body = api::Problem),
-        (status = 409, description = "There is an administrator already.", body = api::Problem),
+        (status = 409, description = "There is an administrator already, or a user of that name.",
+            body = api::Problem),
     ),
 )]
 async fn set_up(
@@ -56,9 +57,9 @@ async fn set_up(
     headers: HeaderMap,
     Json(asked): Json<SetupRequest>,
 ) -> Result<Response, Problem> {
-    app.people().set_up(&asked.secret, &asked.user, &asked.password, &whence, app.now()).await?;
+    let proved = app.people().set_up(&asked.secret, &asked.user, &asked.password, &whence, app.now()).await?;
     let agent = headers.get(http::header::USER_AGENT).and_then(|value| value.to_str().ok());
-    let session = app.people().begin(&asked.user, agent, &whence, app.now().wall).await?;
+    let session = app.people().begin(&asked.user, &proved, agent, &whence, app.now().wall).await?;
     Ok((StatusCode::CREATED, signed_in(&app, &whence, session)?).into_response())
 }
 

@@ -17,7 +17,8 @@ use crate::problem::Problem;
 
 pub(super) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
-        .routes(guard(Gate::signed_in(), routes!(list, create)))
+        // Its secret is told once, and nothing of it is kept.
+        .routes(guard(Gate::signed_in().withheld(), routes!(list, create)))
         .routes(guard(Gate::signed_in(), routes!(end)))
 }
 
@@ -45,6 +46,8 @@ async fn list(State(app): State<App>, caller: Caller) -> Json<Page<Token>> {
         (status = 201, description = "Made.", body = NewToken),
         (status = 403, description = "It would be allowed more than its owner; or a token asks.",
             body = api::Problem),
+        (status = 409, description = "There are as many as one user may have; or it was made already, and its \
+            secret was told then.", body = api::Problem),
     ),
 )]
 async fn create(
