@@ -1,7 +1,9 @@
 //! The API's description, made from the routes themselves: [`document`].
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::OnceLock;
 
+use bytes::Bytes;
 use serde_json::Value;
 use utoipa::OpenApi;
 use utoipa::openapi::OpenApi as Document;
@@ -68,6 +70,12 @@ pub fn document() -> String {
     let mut text = serde_json::to_string_pretty(&value).unwrap_or_default();
     text.push('\n');
     text
+}
+
+/// The same, made once: whoever comes may ask for it, as often as they like.
+pub(crate) fn served() -> Bytes {
+    static SERVED: OnceLock<Bytes> = OnceLock::new();
+    SERVED.get_or_init(|| document().into()).clone()
 }
 
 /// One operation of the API and what it takes, as the document says.

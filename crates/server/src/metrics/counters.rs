@@ -7,6 +7,8 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
+use super::Scrapes;
+
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub(crate) struct Answer {
     method: String,
@@ -25,6 +27,7 @@ pub(crate) struct Counters {
     answers: Family<Answer, Counter>,
     refusals: Family<Refusal, Counter>,
     connections: Gauge,
+    scrapes: Scrapes,
 }
 
 impl Counters {
@@ -46,6 +49,11 @@ impl Counters {
     /// Something was refused; `reason` is a problem's code.
     pub(crate) fn refused(&self, reason: &'static str) {
         self.refusals.get_or_create(&Refusal { reason: reason.to_owned() }).inc();
+    }
+
+    /// Who reads them at the moment.
+    pub(super) fn scrapes(&self) -> &Scrapes {
+        &self.scrapes
     }
 
     /// Open connections.

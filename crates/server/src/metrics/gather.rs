@@ -198,9 +198,7 @@ impl Gathered {
             self.snapshot.remotes.iter().flat_map(|remote| remote.nodes.iter().map(move |row| (remote, row)))
         };
         let figure = |of: fn(&NodeRow) -> Option<f64>| {
-            each()
-                .filter_map(move |(remote, row)| Some((node_label(remote, row), of(row)?)))
-                .collect::<Vec<_>>()
+            each().filter_map(move |(remote, row)| Some((node_label(remote, row), of(row)?)))
         };
         let up = each().map(|(remote, row)| {
             let mut labels = node_label(remote, row);
@@ -242,9 +240,7 @@ impl Gathered {
                 .flat_map(|remote| remote.guests.iter().map(move |row| (remote, &**row)))
         };
         let figure = |of: fn(&GuestRow) -> Option<f64>| {
-            each()
-                .filter_map(move |(remote, row)| Some((guest_label(remote, row), of(row)?)))
-                .collect::<Vec<_>>()
+            each().filter_map(move |(remote, row)| Some((guest_label(remote, row), of(row)?)))
         };
         let state = each().map(|(remote, row)| {
             let mut labels = guest_label(remote, row);

@@ -170,5 +170,5 @@ fn has_token(app: &App, headers: &HeaderMap) -> bool {
 )]
 async fn description() -> Response {
     const KIND: HeaderValue = HeaderValue::from_static("application/json");
-    ([(header::CONTENT_TYPE, KIND)], openapi::document()).into_response()
+    ([(header::CONTENT_TYPE, KIND)], openapi::served()).into_response()
 }
