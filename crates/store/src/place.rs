@@ -15,7 +15,8 @@ use crate::error::StoreError;
 pub enum Place {
     /// A file of our own. Its directory is locked while the store is open.
     Sqlite(PathBuf),
-    /// A PostgreSQL database by URL (`postgres://user:password@host/database`).
+    /// A PostgreSQL database by URL (`postgres://user:password@host/database`). Its `sslmode` says how it is spoken to;
+    /// without one, `require` off this machine, and `verify-full` where `sslrootcert` names whom to trust.
     Postgres(String),
 }
 
@@ -150,10 +151,15 @@ impl Route {
             Place::Sqlite(path) => (Engine::Sqlite, sqlite_url(path)?),
             Place::Postgres(url) => (Engine::Postgres, url.clone()),
         };
-        let options = AnyConnectOptions::from_str(&url)
+        let mut options = AnyConnectOptions::from_str(&url)
             .map_err(|_| StoreError::Unreachable("its URL cannot be understood".into()))?
             // Statements carry what must not be logged.
             .disable_statement_logging();
+        if engine == Engine::Postgres
+            && let Some(mode) = tls_of(&options, |name| std::env::var(name).ok())
+        {
+            options.database_url.query_pairs_mut().append_pair("sslmode", mode);
+        }
         Ok(Self::plain(engine, options))
     }
 
@@ -244,6 +250,37 @@ impl Route {
     }
 }
 
+/// The `sslmode` for a URL that names none; `None` where it names one, or what is said does not leave this machine. The
+/// driver's own choice would be to speak in clear with any server that says it knows no TLS, or that somebody in between
+/// has say so.
+fn tls_of(options: &AnyConnectOptions, env: impl Fn(&str) -> Option<String>) -> Option<&'static str> {
+    let url = &options.database_url;
+    let said = |names: &[&str]| {
+        url.query_pairs()
+            .filter(|(key, _)| names.contains(&&**key))
+            .last()
+            .map(|(_, value)| value.into_owned())
+    };
+    if said(&["sslmode", "ssl-mode"]).or_else(|| env("PGSSLMODE")).is_some() {
+        return None;
+    }
+    if said(&["sslrootcert", "ssl-root-cert", "ssl-ca"]).is_some() {
+        return Some("verify-full");
+    }
+    let host = said(&["host", "hostaddr"])
+        .or_else(|| url.host_str().map(str::to_owned))
+        .or_else(|| env("PGHOSTADDR"))
+        .or_else(|| env("PGHOST"))
+        .unwrap_or_default();
+    let address = host.trim_start_matches('[').trim_end_matches(']').parse::<std::net::IpAddr>();
+    let is_here = host.is_empty()
+        || host.starts_with('/')
+        || host.to_ascii_lowercase().starts_with("%2f")
+        || host.eq_ignore_ascii_case("localhost")
+        || address.is_ok_and(|address| address.to_canonical().is_loopback());
+    (!is_here).then_some("require")
+}
+
 /// The file as a URL, with what a URL would take for its own escaped.
 fn sqlite_url(path: &Path) -> Result<String, StoreError> {
     let path = std::path::absolute(path)?;
@@ -273,6 +310,33 @@ mod tests {
         assert!(!format!("{place:?}").contains("s3cr"));
         let place: Place = "sqlite:/var/lib/muster/muster.db".parse().unwrap();
         assert_eq!(place, Place::Sqlite("/var/lib/muster/muster.db".into()));
+    }
+
+    #[test]
+    fn what_leaves_this_machine_is_encrypted_unless_said_otherwise() {
+        let mode = |url: &str, host: Option<&str>| {
+            let options = AnyConnectOptions::from_str(url).unwrap();
+            tls_of(&options, |name| host.filter(|_| name == "PGHOST").map(str::to_owned))
+        };
+        for (url, wanted) in [
+            ("postgres://muster:x@db.example/muster", Some("require")),
+            ("postgres://muster@192.0.2.7:5433/muster", Some("require")),
+            ("postgres://muster@[2001:db8::1]/muster", Some("require")),
+            ("postgres://muster@localhost/muster?host=db.example", Some("require")),
+            ("postgres://muster@localhost/muster?hostaddr=192.0.2.7", Some("require")),
+            ("postgres://muster@db.example/muster?sslrootcert=/etc/ca.pem", Some("verify-full")),
+            ("postgres://muster@db.example/muster?sslmode=disable", None),
+            ("postgres://muster@db.example/muster?sslmode=prefer", None),
+            ("postgres://muster@localhost/muster", None),
+            ("postgres://muster@127.0.0.1/muster", None),
+            ("postgres://muster@[::1]/muster", None),
+            ("postgres://muster@%2Fvar%2Frun%2Fpostgresql/muster", None),
+            ("postgres://muster@db.example/muster?host=/var/run/postgresql", None),
+            ("postgres:///muster", None),
+        ] {
+            assert_eq!(mode(url, None), wanted, "{url}");
+        }
+        assert_eq!(mode("postgres:///muster", Some("db.example")), Some("require"));
     }
 
     #[test]

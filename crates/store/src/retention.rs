@@ -19,7 +19,7 @@ const DAY: u64 = 24 * 60 * 60;
 /// How long things are kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Retention {
-    /// Events.
+    /// Events, and the former lives of guests, which are part of their history.
     pub events: Duration,
     /// Operations with their logs, once closed.
     pub operations: Duration,
@@ -48,6 +48,8 @@ impl Default for Retention {
 pub struct Expired {
     /// Events.
     pub events: u64,
+    /// Former lives of guests.
+    pub past: u64,
     /// Operations.
     pub operations: u64,
     /// Samples of drift.
@@ -67,6 +69,7 @@ pub struct Expired {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Sweep {
     Events,
+    Past,
     Operations,
     Drift,
     Idempotency,
@@ -116,6 +119,7 @@ impl Store {
         };
         for (sweep, before, count) in [
             (Sweep::Events, Some(before(retention.events)), &mut expired.events),
+            (Sweep::Past, Some(before(retention.events)), &mut expired.past),
             (Sweep::Operations, Some(before(retention.operations)), &mut expired.operations),
             (Sweep::Drift, Some(before(retention.drift)), &mut expired.drift),
             (Sweep::Idempotency, Some(before(retention.idempotency)), &mut expired.idempotency),
@@ -188,6 +192,11 @@ pub(crate) async fn sweep(
     let sql = match sweep {
         Sweep::Events => {
             "DELETE FROM events WHERE seq IN (SELECT seq FROM events WHERE at < $1 ORDER BY at LIMIT $2)"
+        }
+        // The kind stands in the text: the index that serves this one serves no value that is bound.
+        Sweep::Past => {
+            "DELETE FROM observed WHERE kind = 'guest_past' AND (remote, key) IN \
+             (SELECT remote, key FROM observed WHERE kind = 'guest_past' AND at < $1 ORDER BY at LIMIT $2)"
         }
         Sweep::Operations => {
             "DELETE FROM operations WHERE id IN \

@@ -6,7 +6,7 @@ use std::sync::{Arc, PoisonError};
 use crate::error::{OpenError, StoreError};
 use crate::place::Engine;
 use crate::record::SecretId;
-use crate::seal::Keys;
+use crate::seal::{KeyId, Keys};
 use crate::store::{Store, keys_needed};
 use crate::writer::{Job, keys_now};
 
@@ -67,12 +67,22 @@ impl Store {
         }
     }
 
-    /// Names of the keys that sealed rows are under: more than one after a rotation that was interrupted.
+    /// Name of the key that seals at present.
+    #[must_use]
+    pub fn current_key(&self) -> Option<KeyId> {
+        keys_now(&self.inner.keys).current().cloned()
+    }
+
+    /// Names of the keys that sealed rows are under, the current one first: more than one after a rotation that was
+    /// interrupted.
     ///
     /// # Errors
     /// When the database cannot be read.
     pub async fn keys_in_use(&self) -> Result<Vec<String>, StoreError> {
-        keys_needed(&mut *self.reader().await?).await
+        let mut keys = keys_needed(&mut *self.reader().await?).await?;
+        let current = self.current_key();
+        keys.sort_by_key(|key| current.as_ref().is_none_or(|current| current.as_str() != key));
+        Ok(keys)
     }
 }
 

@@ -105,7 +105,8 @@ ALTER TABLE remotes ADD COLUMN written {int} NOT NULL DEFAULT 0;
 INSERT INTO counters (name, value) VALUES ('process', 0), ('people', 0);
 ";
 
-/// Open operations and former lives are found by an index of their own; a process says that it waits for the others.
+/// Open operations and former lives are found by an index of their own; a process says until when it
+/// counts as one that takes its part.
 const SERVED: &str = "
 ALTER TABLE processes ADD COLUMN settles {int} NOT NULL DEFAULT 0;
 DROP INDEX operations_open;

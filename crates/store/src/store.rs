@@ -447,3 +447,39 @@ async fn check_keys(connection: &mut AnyConnection, keys: &Keys) -> Result<(), O
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_check_waits_until_a_reader_is_free() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("x.db");
+        let route = Route::to(&Place::Sqlite(path.clone())).unwrap();
+        let mut connection = route.connect_plain().await.unwrap();
+        let fill = "CREATE TABLE t (x TEXT); WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 500) \
+                    INSERT INTO t SELECT hex(randomblob(500)) FROM n";
+        sqlx::raw_sql(fill).execute(&mut connection).await.unwrap();
+        connection.close().await.unwrap();
+        let mut bytes = std::fs::read(&path).unwrap();
+        let middle = bytes.len() / 8192 * 4096;
+        bytes.get_mut(middle..middle + 4096).unwrap().fill(0xa5);
+        std::fs::write(&path, bytes).unwrap();
+
+        let timings = Timings { readers: 1, wait: Duration::from_millis(20), ..Timings::default() };
+        let pool = route.pool(&timings);
+        let counters = Arc::new(Counters::default());
+        let busy = pool.acquire().await.unwrap();
+        let check = tokio::spawn(check_meanwhile(pool.clone(), counters.clone(), Duration::ZERO));
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        assert!(!check.is_finished(), "it gave up");
+        drop(busy);
+        tokio::time::timeout(Duration::from_secs(10), check).await.unwrap().unwrap();
+        assert!(counters.figures(0, 1).damaged);
+        // Nor does it go on when there is nothing left to check.
+        pool.close().await;
+        let check = check_meanwhile(pool, counters, Duration::ZERO);
+        tokio::time::timeout(Duration::from_secs(10), check).await.unwrap();
+    }
+}

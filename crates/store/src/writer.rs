@@ -507,3 +507,52 @@ fn superseded(batches: &[&Batch]) -> HashSet<(usize, usize)> {
     }
     skipped
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::place::{Place, Timings};
+
+    #[tokio::test]
+    async fn what_the_disk_did_not_take_is_told_and_tried_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let route = Route::to(&Place::Sqlite(dir.path().join("x.db"))).unwrap();
+        let timings = Timings { sync: Duration::from_millis(10), ..Timings::default() };
+        let wal = dir.path().join("there").join("x.db-wal");
+        // Not a directory: this fails, and not because there is nothing to sync.
+        std::fs::write(dir.path().join("there"), b"").unwrap();
+        let counters = Arc::new(Counters::default());
+        let writer = Writer {
+            pool: route.pool(&timings),
+            route,
+            connection: None,
+            keys: Arc::new(RwLock::new(Arc::new(Keys::none()))),
+            counters: counters.clone(),
+            wal: Some(wal.clone()),
+            sync: timings.sync,
+            group: 1,
+            patience: timings.patience,
+            doubt: timings.doubt,
+            lock: None,
+            mode: Mode::default(),
+            unsynced: Some(Instant::now()),
+        };
+        let (queue, jobs) = mpsc::channel(1);
+        let running = tokio::spawn(writer.run(jobs));
+        let seen = async |wanted: fn(&crate::Figures) -> bool| {
+            let until = Instant::now() + Duration::from_secs(10);
+            while !wanted(&counters.figures(0, 1)) {
+                assert!(Instant::now() < until, "{:?}", counters.figures(0, 1));
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        seen(|figures| figures.unsynced > 1).await;
+        std::fs::remove_file(dir.path().join("there")).unwrap();
+        std::fs::create_dir(dir.path().join("there")).unwrap();
+        std::fs::write(wal, b"").unwrap();
+        seen(|figures| figures.syncs == 1).await;
+        assert!(counters.figures(0, 1).unsynced > 1, "what it has once refused stays said");
+        drop(queue);
+        running.await.unwrap();
+    }
+}

@@ -273,3 +273,88 @@ fn two_that_begin_at_once_have_one_key_between_them() {
         two.close().await;
     });
 }
+
+/// A certificate for `localhost` under a CA of its own: what stands in the files of certificate, key and CA.
+fn certificates() -> [String; 3] {
+    let mut authority = rcgen::CertificateParams::new(Vec::new()).unwrap();
+    authority.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    let authority_key = rcgen::KeyPair::generate().unwrap();
+    let own = authority.self_signed(&authority_key).unwrap().pem();
+    let key = rcgen::KeyPair::generate().unwrap();
+    let issuer = rcgen::Issuer::new(authority, authority_key);
+    let leaf = rcgen::CertificateParams::new(vec!["localhost".to_owned()]).unwrap().signed_by(&key, &issuer);
+    [leaf.unwrap().pem(), key.serialize_pem(), own]
+}
+
+async fn is_encrypted(place: &Place) -> bool {
+    use sqlx::Row;
+    let mut look = behind(place).await;
+    let row = sqlx::query("SELECT CAST(ssl AS INTEGER) FROM pg_stat_ssl WHERE pid = pg_backend_pid()");
+    let ssl: i32 = row.fetch_one(&mut look).await.unwrap().get(0);
+    look.close().await.unwrap();
+    ssl == 1
+}
+
+#[test]
+fn a_server_that_knows_tls_is_spoken_to_in_tls() {
+    use std::os::unix::fs::PermissionsExt;
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let files = tempfile::tempdir().unwrap();
+    let [certificate, key, ours] = certificates();
+    let [.., strange] = certificates();
+    for (name, text) in [("ours.pem", &ours), ("strange.pem", &strange)] {
+        std::fs::write(files.path().join(name), text).unwrap();
+    }
+    let server = Postgres::start_with(|dir| {
+        for (name, text) in [("server.crt", &certificate), ("server.key", &key)] {
+            let path = dir.join("data").join(name);
+            std::fs::write(&path, text).unwrap();
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+            if rustix::process::geteuid().is_root() {
+                std::os::unix::fs::chown(path, Some(NOBODY), Some(NOBODY)).unwrap();
+            }
+        }
+        vec!["listen_addresses=127.0.0.1".into(), format!("port={port}"), "ssl=on".into()]
+    });
+    let server = match server {
+        Ok(server) => server,
+        Err(why) => {
+            println!("skipped: {why}");
+            return;
+        }
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    runtime.block_on(async {
+        let url = server.database().await;
+        let name = url.split('/').nth(3).unwrap().split('?').next().unwrap();
+        let place =
+            |query: &str| Place::Postgres(format!("postgres://muster@localhost:{port}/{name}{query}"));
+        let rooted = |name: &str, more: &str| {
+            place(&format!("?sslrootcert={}{more}", files.path().join(name).display()))
+        };
+        // Only what is forbidden is not encrypted, on this machine too.
+        for (place, encrypted) in [
+            (place("?sslmode=disable"), false),
+            (place(""), true),
+            (place("?sslmode=require"), true),
+            (rooted("ours.pem", "&sslmode=verify-full"), true),
+        ] {
+            let Place::Postgres(text) = &place else { unreachable!() };
+            assert_eq!(is_encrypted(&place).await, encrypted, "{text}");
+        }
+        let store = Store::open(rooted("ours.pem", ""), keys(), timings()).await.unwrap();
+        store.write(line(0)).await.unwrap();
+        store.close().await;
+        let error = Store::open(rooted("strange.pem", ""), keys(), timings()).await.unwrap_err();
+        assert!(matches!(error, OpenError::Store(StoreError::Unreachable(_))), "{error:?}");
+    });
+    drop(server);
+    let Some(bench) = Bench::new() else { return };
+    bench.runtime.block_on(async {
+        let (place, ..) = bench.places().await;
+        let Place::Postgres(url) = place else { unreachable!() };
+        let must = Place::Postgres(format!("{url}?sslmode=require"));
+        let error = Store::open(must, keys(), timings()).await.unwrap_err();
+        assert!(error.to_string().contains("does not support TLS"), "{error}");
+    });
+}

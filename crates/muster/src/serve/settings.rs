@@ -266,7 +266,7 @@ pub const KEEP_EVENTS: Setting = setting(
     "MUSTER_KEEP_EVENTS",
     Kind::Span,
     "180d",
-    "How long events are kept",
+    "How long events and the former lives of guests are kept",
 );
 /// How long operations are kept.
 pub const KEEP_OPERATIONS: Setting = setting(

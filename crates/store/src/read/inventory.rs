@@ -177,6 +177,37 @@ impl Store {
         Ok(Bundle { last: row.try_get(0)?, rows: rows.unwrap_or_default() })
     }
 
+    /// Everything of one kind seen on a remote whose key begins so, by key.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn observed_prefix(
+        &self,
+        remote: RemoteId,
+        kind: ObservedKind,
+        prefix: &str,
+    ) -> Result<Vec<ObservedRecord>, ReadError> {
+        let sql = match self.inner.engine {
+            // A range of the primary key, whose order is that of the bytes: U+10FFFF is no sign, and after all of them.
+            Engine::Sqlite => {
+                "SELECT remote, kind, key, at, through, body FROM observed WHERE remote = $1 AND kind = $2 \
+                 AND key >= $3 AND key < $3 || char(1114111) ORDER BY key"
+            }
+            // The order of its texts may be that of some language, in which a prefix is no range.
+            Engine::Postgres => {
+                "SELECT remote, kind, key, at, through, body FROM observed WHERE remote = $1 AND kind = $2 \
+                 AND starts_with(key, $3) ORDER BY key"
+            }
+        };
+        let rows = sqlx::query(sql)
+            .bind(bits(remote.0))
+            .bind(kind.as_str())
+            .bind(prefix)
+            .fetch_all(&mut *self.reader().await?)
+            .await?;
+        rows.iter().map(observed_row).collect()
+    }
+
     /// One thing seen on a remote.
     ///
     /// # Errors

@@ -15,7 +15,7 @@ use store::*;
 use zeroize::Zeroizing;
 
 #[allow(unused_imports, reason = "each test file uses its part")]
-pub use postgres::{Postgres, as_nobody};
+pub use postgres::{NOBODY, Postgres, as_nobody};
 
 /// A key that is the same byte over and over.
 pub fn key(byte: u8) -> Zeroizing<[u8; 32]> {

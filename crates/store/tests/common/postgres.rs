@@ -14,6 +14,7 @@ pub struct Postgres {
     bin: PathBuf,
     dir: tempfile::TempDir,
     server: Child,
+    settings: Vec<String>,
     user: &'static str,
     made: AtomicU32,
 }
@@ -21,6 +22,11 @@ pub struct Postgres {
 impl Postgres {
     /// Starts one, or says why there is none.
     pub fn start() -> Result<Self, String> {
+        Self::start_with(|_| vec!["listen_addresses=".to_owned()])
+    }
+
+    /// The same with settings of its own, made once its directory is there.
+    pub fn start_with(settings: impl FnOnce(&Path) -> Vec<String>) -> Result<Self, String> {
         let bin = find("initdb").ok_or("no PostgreSQL server is installed")?;
         let dir = tempfile::tempdir().unwrap();
         let root = rustix::process::geteuid().is_root();
@@ -39,24 +45,26 @@ impl Postgres {
         if !made.status.success() {
             return Err(format!("initdb failed: {}", String::from_utf8_lossy(&made.stderr)));
         }
-        let server = Self::run(&bin, dir.path())?;
-        Ok(Self { bin, dir, server, user: "muster", made: AtomicU32::new(0) })
+        let settings = settings(dir.path());
+        let server = Self::run(&bin, dir.path(), &settings)?;
+        Ok(Self { bin, dir, server, settings, user: "muster", made: AtomicU32::new(0) })
     }
 
-    fn run(bin: &Path, dir: &Path) -> Result<Child, String> {
+    fn run(bin: &Path, dir: &Path, settings: &[String]) -> Result<Child, String> {
         let mut server = as_nobody(rustix::process::geteuid().is_root(), &bin.join("postgres"))
             .arg("-D")
             .arg(dir.join("data"))
             .arg("-k")
             .arg(dir)
-            .args(["-c", "listen_addresses=", "-c", "fsync=off", "-c", "max_connections=100"])
+            .args(["-c", "fsync=off", "-c", "max_connections=100"])
+            .args(settings.iter().flat_map(|setting| ["-c", setting]))
             .current_dir(dir)
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
             .map_err(|error| format!("postgres cannot be run: {error}"))?;
         let until = Instant::now() + Duration::from_secs(60);
-        while std::os::unix::net::UnixStream::connect(dir.join(".s.PGSQL.5432")).is_err() {
+        while std::os::unix::net::UnixStream::connect(socket_in(dir, settings)).is_err() {
             if let Some(status) = server.try_wait().unwrap() {
                 return Err(format!("postgres ended at once: {status}"));
             }
@@ -71,7 +79,7 @@ impl Postgres {
 
     /// The socket that it listens on.
     pub fn socket(&self) -> PathBuf {
-        self.dir.path().join(".s.PGSQL.5432")
+        socket_in(self.dir.path(), &self.settings)
     }
 
     /// Ends it at once, as a crash would.
@@ -83,11 +91,12 @@ impl Postgres {
     }
 
     pub fn start_again(&mut self) {
-        self.server = Self::run(&self.bin, self.dir.path()).unwrap();
+        self.server = Self::run(&self.bin, self.dir.path(), &self.settings).unwrap();
     }
 
     fn url(&self, database: &str) -> String {
-        format!("postgres://{}@localhost/{database}?host={}", self.user, self.dir.path().display())
+        let port = port_of(&self.settings);
+        format!("postgres://{}@localhost:{port}/{database}?host={}", self.user, self.dir.path().display())
     }
 
     /// A fresh database.
@@ -116,6 +125,14 @@ impl Drop for Postgres {
     fn drop(&mut self) {
         self.stop();
     }
+}
+
+fn port_of(settings: &[String]) -> &str {
+    settings.iter().find_map(|setting| setting.strip_prefix("port=")).unwrap_or("5432")
+}
+
+fn socket_in(dir: &Path, settings: &[String]) -> PathBuf {
+    dir.join(format!(".s.PGSQL.{}", port_of(settings)))
 }
 
 pub const NOBODY: u32 = 65_534;

@@ -148,8 +148,14 @@ pub async fn what_is_old_expires_in_small_steps(ground: &Ground<'_>) {
         let number = u64::try_from(n).unwrap();
         let drift =
             DriftRecord { remote: RemoteId(1), key: n.to_string(), at: at(n * 10 * day), body: "{}".into() };
+        let mut past = observed(1, ObservedKind::GuestPast, &format!("101/{n}"), "{}");
+        past.at = Some(at(n * 10 * day));
+        let mut present = observed(1, ObservedKind::Guest, &n.to_string(), "{}");
+        present.at = past.at;
         store
             .write(vec![
+                Write::Observed(past),
+                Write::Observed(present),
                 Write::Event(event(1, 1, "x", n * 10 * day)),
                 Write::Operation(operation(number, 1, n == 0, n * 10 * day)),
                 Write::Drift(drift),
@@ -169,6 +175,8 @@ pub async fn what_is_old_expires_in_small_steps(ground: &Ground<'_>) {
         Expired {
             // Older than 180 days: 0 and 10. Exactly as old is not older.
             events: 2,
+            // As events; of what there is now nothing expires.
+            past: 2,
             // Older than 90 days: 0 to 100, but the first is open.
             operations: 10,
             drift: 17,
@@ -180,6 +188,8 @@ pub async fn what_is_old_expires_in_small_steps(ground: &Ground<'_>) {
         }
     );
     assert!(store.operation(OperationId(0)).await.unwrap().is_some());
+    let seen = async |kind| store.observed_kind(RemoteId(1), kind).await.unwrap().len();
+    assert_eq!((seen(ObservedKind::GuestPast).await, seen(ObservedKind::Guest).await), (18, 20));
     assert_eq!(store.idempotency("anna", "9").await.unwrap(), None);
     assert!(store.idempotency("anna", "11").await.unwrap().is_some());
     assert_eq!(store.verify_audit().await, Ok(10));

@@ -54,6 +54,7 @@ macro_rules! suite {
 suite! {
     what_was_written_is_there_after_opening_again
     a_batch_is_written_whole_or_not_at_all
+    what_begins_alike_is_found_by_its_beginning
     a_bundle_holds_what_its_rows_do_and_the_next_one_goes_on
     waiting_batches_share_a_transaction_and_fail_alone
     events_are_numbered_without_gaps

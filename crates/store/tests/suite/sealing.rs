@@ -111,6 +111,13 @@ pub async fn a_change_of_keys_cut_short_is_taken_up_again(ground: &Ground<'_>) {
         assert!(matches!(error, OpenError::WrongKey { .. }), "{error:?}");
     }
     let both = Keys::new(key(2), vec![key(1)]);
+    for keys in [Keys::new(key(1), vec![key(2)]), both.clone()] {
+        let store = Store::open(place.clone(), keys.clone(), timings()).await.unwrap();
+        let in_use = store.keys_in_use().await.unwrap();
+        assert_eq!((in_use.len(), &in_use[0]), (2, &keys.current().unwrap().to_string()));
+        assert_eq!(store.current_key().as_ref(), keys.current());
+        store.close().await;
+    }
     let store = Store::open(place.clone(), both.clone(), timings()).await.unwrap();
     for n in 0..count {
         let plain = store.secret(&SecretId::new("credential", n)).await.unwrap().unwrap();

@@ -319,3 +319,23 @@ pub async fn a_bundle_holds_what_its_rows_do_and_the_next_one_goes_on(ground: &G
     assert!(none.last().is_none() && none.iter().next().is_none());
     store.close().await;
 }
+
+pub async fn what_begins_alike_is_found_by_its_beginning(ground: &Ground<'_>) {
+    let (store, _) = ground.store().await;
+    let keys =
+        ["10/1", "101", "101/", "101/1", "101/12", "101/\u{1f600}", "1010/1", "101\u{e9}", "102/1", "%/1"];
+    let mut batch: Vec<Write> =
+        keys.iter().map(|key| Write::Observed(observed(7, ObservedKind::GuestPast, key, key))).collect();
+    batch.push(Write::Observed(observed(7, ObservedKind::Guest, "101/1", "another kind")));
+    batch.push(Write::Observed(observed(8, ObservedKind::GuestPast, "101/1", "elsewhere")));
+    store.write(batch).await.unwrap();
+    let found = async |prefix: &str| {
+        let rows = store.observed_prefix(RemoteId(7), ObservedKind::GuestPast, prefix).await.unwrap();
+        rows.into_iter().map(|row| row.body).collect::<Vec<_>>()
+    };
+    assert_eq!(found("101/").await, ["101/", "101/1", "101/12", "101/\u{1f600}"]);
+    assert_eq!(found("%").await, ["%/1"]);
+    assert_eq!(found("9").await, [""; 0]);
+    assert_eq!(found("").await.len(), keys.len());
+    store.close().await;
+}
