@@ -5,21 +5,22 @@
 //! a process that cannot say that it lives stops by itself before another may take over.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::panic::AssertUnwindSafe;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
-use futures_util::StreamExt as _;
+use futures_util::{FutureExt as _, StreamExt as _};
 use jiff::{SignedDuration, Timestamp};
 use model::{Cause, Now, RemoteId};
-use store::{Leases, Process, RemoteRecord, Stand, Store, StoreError};
+use store::{Leases, Process, ProcessRecord, RemoteRecord, Stand, Store, StoreError};
 use tokio::sync::{Notify, Semaphore, oneshot, watch};
 
 use crate::clock::Clock;
 use crate::durable::{Restored, restore};
 use crate::fleet::{Fleet, Inner};
 use crate::manage::RESTORED_AT_ONCE;
-use crate::remote::Message;
+use crate::remote::{Message, words};
 use crate::timings::Lease;
 
 /// Operations of so many processes that enrolled one after the other never get the same number.
@@ -72,6 +73,8 @@ pub(crate) struct Party {
     readings: AtomicU64,
     stand: watch::Sender<Arc<Reading>>,
     look_now: Notify,
+    /// What is held was brought in line with how things stand since it was last said that this process lives.
+    settled: AtomicBool,
     /// So many remotes are read from the store at once.
     pub(crate) reading: Semaphore,
 }
@@ -145,6 +148,7 @@ impl Party {
             readings: AtomicU64::new(0),
             stand: watch::Sender::new(Arc::default()),
             look_now: Notify::new(),
+            settled: AtomicBool::new(false),
             reading: Semaphore::new(RESTORED_AT_ONCE),
         };
         party.renewed(begun);
@@ -283,10 +287,13 @@ impl Party {
             let begun = self.clock.now();
             let mut result = Ok(());
             if begun.mono >= due || self.lapsed().is_some() {
-                result = self.leases.renew().await;
+                let settled = self.settled.swap(false, Ordering::SeqCst);
+                result = self.leases.renew(settled).await;
                 if result.is_ok() {
                     self.renewed(begun);
                     due = begun.after(self.timings.renew);
+                } else {
+                    self.settled.fetch_or(settled, Ordering::SeqCst);
                 }
             }
             let result = match result {
@@ -304,12 +311,14 @@ impl Party {
         }
     }
 
-    /// How many remotes are this process's part, by how things stand.
+    /// How many remotes are this process's part, by how things stand. Those that live and do not take theirs have none:
+    /// it would be nobody's.
     fn share(&self, stand: &Stand) -> usize {
-        let living: Vec<&str> = stand.living().map(|one| one.process.id.as_str()).collect();
-        let Some(rank) = living.iter().position(|id| *id == self.id()) else { return 0 };
+        let counts = |one: &&ProcessRecord| one.settles || one.process.id == self.id();
+        let taking: Vec<&str> = stand.living().filter(counts).map(|one| one.process.id.as_str()).collect();
+        let Some(rank) = taking.iter().position(|id| *id == self.id()) else { return 0 };
         let all = stand.holdings.len();
-        all / living.len() + usize::from(rank < all % living.len())
+        all / taking.len() + usize::from(rank < all % taking.len())
     }
 
     /// Takes what is missing to its part, of what nobody living looks after.
@@ -521,7 +530,7 @@ impl Fleet {
                 (std::mem::replace(&mut handle.task, ended), handle.asker.shared.clone())
             });
             if let Some((task, shared)) = lost {
-                let _ = task.await;
+                let _ = tokio::time::timeout(party.timings.life, task).await;
                 shared.left(party.whose(*id));
             }
         }
@@ -572,8 +581,13 @@ impl Fleet {
                 return;
             }
             let Some(asker) = self.asker(id) else { continue };
+            // A remote that does not answer keeps nobody from anything else.
+            let life = party.timings.life;
             let (reply, yields) = oneshot::channel();
-            if asker.mailbox.send(Message::Yield { reply }).await.is_err() || !yields.await.unwrap_or(false) {
+            let sent = tokio::time::timeout(life, asker.mailbox.send(Message::Yield { reply })).await;
+            if !matches!(sent, Ok(Ok(())))
+                || !matches!(tokio::time::timeout(life, yields).await, Ok(Ok(true)))
+            {
                 continue;
             }
             given += 1;
@@ -581,9 +595,12 @@ impl Fleet {
                 .remotes()
                 .get_mut(&id)
                 .map(|handle| std::mem::replace(&mut handle.task, tokio::spawn(std::future::ready(()))));
-            if let Some(task) = task {
+            if let Some(mut task) = task {
                 // It writes down what it has in hand.
-                let _ = task.await;
+                if tokio::time::timeout(life, &mut task).await.is_err() {
+                    tracing::warn!(remote = %id, "its task has not ended in time; it is cut");
+                    task.abort();
+                }
             }
             party.let_go(id);
             self.restart(party, &[id]).await;
@@ -602,7 +619,15 @@ async fn settling(fleet: Weak<Inner>, party: Arc<Party>) {
     loop {
         let reading = stand.borrow_and_update().clone();
         let Some(inner) = fleet.upgrade() else { return };
-        Fleet { inner, receipt: None }.settle(&party, &reading).await;
+        let fleet = Fleet { inner, receipt: None };
+        match AssertUnwindSafe(fleet.settle(&party, &reading)).catch_unwind().await {
+            Ok(()) => party.settled.store(true, Ordering::SeqCst),
+            Err(panic) => {
+                let what = words(panic.as_ref());
+                tracing::error!(what, "bringing in line what runs here fell over; it is tried again");
+            }
+        }
+        drop(fleet);
         if stand.changed().await.is_err() {
             return;
         }

@@ -331,6 +331,38 @@ async fn whoever_has_lost_its_lease_sends_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_process_that_lives_and_takes_nothing_leaves_nothing_unattended() {
+    let Some(server) = server() else { return };
+    let url = server.database().await;
+    let sim = hosts(4).await;
+    let a = One::start(&url, "a", timings()).await;
+    let mut ids = Vec::new();
+    for remote in sim.remotes() {
+        ids.push(a.fleet.add(spec(&remote, 1, root()), &ada()).await.unwrap());
+    }
+    // It says that it lives, for a while to come, and does nothing else.
+    let idle = "INSERT INTO processes (id, home, name, number, started, seen, expires) \
+                SELECT '0', '0', 'idle', 99, started, seen, expires + 600000 FROM processes";
+    alter(&url, idle).await;
+    a.until("seen", |a| a.fleet.processes().iter().filter(|one| one.alive).count() == 2).await;
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    assert_eq!(a.own(), ids, "nothing is given up for who does not take it");
+    alter(&url, "UPDATE remotes SET owner = NULL, term = term + 1").await;
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    a.until("had back", |a| a.own() == ids).await;
+    // As soon as it takes its part it is left one.
+    alter(&url, "UPDATE processes SET settles = expires WHERE id = '0'").await;
+    a.until("gives up", |a| a.own().len() == 2).await;
+    let b = One::start(&url, "b", timings()).await;
+    alter(&url, "UPDATE processes SET settles = 0 WHERE id = '0'").await;
+    b.until("its part", |b| b.own().len() == 2).await;
+    a.until("its part", |a| a.own().len() == 2).await;
+    a.end().await;
+    b.end().await;
+    sim.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_another_has_taken_is_not_shown_as_if_it_went_on() {
     let Some(server) = server() else { return };
     let url = server.database().await;

@@ -54,6 +54,8 @@ pub struct ProcessRecord {
     pub seen: Timestamp,
     /// Whether that still counts.
     pub alive: bool,
+    /// Whether it has lately taken and given up what it should: who does not is left none.
+    pub settles: bool,
 }
 
 /// Who looks after a remote.
@@ -145,24 +147,26 @@ async fn enrol(c: &mut AnyConnection, process: &Process, life: Duration) -> Resu
     ] {
         sqlx::query(sql).bind(process.home.as_str()).execute(&mut *c).await?;
     }
-    live(c, process, number, life).await?;
+    live(c, process, number, life, false).await?;
     sqlx::raw_sql("COMMIT").execute(c).await?;
     Ok(number)
 }
 
-/// Says that it lives.
+/// Says that it lives; and that it settles, if it has done so since it said that it lives.
 async fn live(
     c: &mut AnyConnection,
     process: &Process,
     number: i64,
     life: Duration,
+    settled: bool,
 ) -> Result<(), StoreError> {
     sqlx::query(concat!(
-        "INSERT INTO processes (id, home, name, address, number, started, seen, expires) \
-         SELECT $1, $2, $3, $4, $5, n.now, n.now, n.now + $6 FROM (SELECT ",
+        "INSERT INTO processes (id, home, name, address, number, started, seen, expires, settles) \
+         SELECT $1, $2, $3, $4, $5, n.now, n.now, n.now + $6, (n.now + $6) * $7 FROM (SELECT ",
         now!(),
         " AS now) n ON CONFLICT (id) DO UPDATE SET seen = excluded.seen, expires = excluded.expires, \
-         address = excluded.address",
+         address = excluded.address, settles = CASE WHEN excluded.settles > 0 THEN excluded.settles \
+         ELSE processes.settles END",
     ))
     .bind(process.id.as_str())
     .bind(process.home.as_str())
@@ -170,6 +174,7 @@ async fn live(
     .bind(process.address.as_deref().map(text).as_deref())
     .bind(number)
     .bind(i64::try_from(life.as_millis()).unwrap_or(i64::MAX / 4))
+    .bind(i64::from(settled))
     .execute(c)
     .await?;
     Ok(())
@@ -226,13 +231,13 @@ impl Leases {
         }
     }
 
-    /// Says that it lives.
+    /// Says that it lives; and that it has taken and given up what it should since it said so last, if it has.
     ///
     /// # Errors
     /// When the database does not take it in time. It may have been taken all the same.
-    pub async fn renew(&self) -> Result<(), StoreError> {
+    pub async fn renew(&self, settled: bool) -> Result<(), StoreError> {
         self.run(async |c| {
-            live(c, &self.process, self.number, self.life).await?;
+            live(c, &self.process, self.number, self.life, settled).await?;
             sqlx::query(concat!("DELETE FROM processes WHERE expires < ", now!(), " - $1"))
                 .bind(GONE_KEPT)
                 .execute(c)
@@ -252,6 +257,8 @@ impl Leases {
             let rows = sqlx::query(concat!(
                 "SELECT id, home, name, address, started, seen, CAST(expires > ",
                 now!(),
+                " AS INTEGER), CAST(settles > ",
+                now!(),
                 " AS INTEGER) FROM processes ORDER BY id"
             ))
             .fetch_all(&mut *c)
@@ -267,6 +274,7 @@ impl Leases {
                     started: time(row.try_get(4)?)?,
                     seen: time(row.try_get(5)?)?,
                     alive: row.try_get::<i32, _>(6)? != 0,
+                    settles: row.try_get::<i32, _>(7)? != 0,
                 });
             }
             let rows = sqlx::query("SELECT id, owner, term, written FROM remotes").fetch_all(&mut *c).await?;

@@ -402,6 +402,10 @@ impl Remote {
         if after.is_up() && !before.is_up() {
             self.came_up(now);
         }
+        if !after.is_up() {
+            // Whether or not it can be recorded, nobody asks this way any more.
+            self.shared.close();
+        }
         self.shared.link_changed(self.id, after);
     }
 
@@ -427,10 +431,7 @@ impl Remote {
             self.schedule.want(part, now.mono);
         }
         for endpoint in self.spec.ids() {
-            let in_use = self.link.endpoint() == Some(&endpoint);
-            // The try that brought the link up has read the version already.
-            let due = if in_use { now.after(self.common.timings.version) } else { now.mono };
-            self.schedule.want(Part::Version(endpoint), due);
+            self.schedule.want(Part::Version(endpoint), now.mono);
         }
         self.schedule.all_due(now.mono);
     }
@@ -604,10 +605,11 @@ impl Remote {
                 if let Payload::Version(Some(version)) = payload {
                     self.versions.insert(endpoint.clone(), version);
                 }
+                // Should that bring the link up, all is due: all but what this has just read.
+                self.heard(epoch, &endpoint, Ok(()), false, now);
                 let jitter = self.jitter();
                 self.schedule.want(part.clone(), now.mono);
                 self.schedule.succeeded(&part, ear.took, drifted, now, jitter);
-                self.heard(epoch, &endpoint, Ok(()), false, now);
             }
             Err(error) => match verdict(&error, false) {
                 // Whatever keeps a try from succeeding keeps the link from coming up.
@@ -664,7 +666,7 @@ fn link(spec: &RemoteSpec, timings: &Timings, now: Now) -> Link {
 }
 
 /// The words of a panic, bounded.
-fn words(panic: &(dyn std::any::Any + Send)) -> String {
+pub(crate) fn words(panic: &(dyn std::any::Any + Send)) -> String {
     let text = panic
         .downcast_ref::<&str>()
         .map(|text| (*text).to_owned())

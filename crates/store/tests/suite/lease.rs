@@ -88,8 +88,15 @@ pub async fn what_a_process_looked_after_is_free_once_it_is_gone(ground: &Ground
     for (id, name) in [(1, "a"), (2, "b"), (3, "c")] {
         store.write(vec![owned(id, name, "one")]).await.unwrap();
     }
-    one.renew().await.unwrap();
+    one.renew(false).await.unwrap();
     assert_eq!(two.take(9).await.unwrap(), []);
+    // That it takes its part counts once it says so, and for as long; saying nothing of it takes nothing back.
+    let settles = async || two.stand().await.unwrap().alive("one").unwrap().settles;
+    assert!(!settles().await);
+    one.renew(true).await.unwrap();
+    assert!(settles().await);
+    one.renew(false).await.unwrap();
+    assert!(settles().await);
     tokio::time::sleep(short * 2).await;
     assert_eq!(two.take(2).await.unwrap().len(), 2, "no more than wanted");
     assert_eq!(one.take(9).await.unwrap(), [], "whoever does not live takes nothing");
@@ -99,7 +106,7 @@ pub async fn what_a_process_looked_after_is_free_once_it_is_gone(ground: &Ground
 
     // Whoever leaves leaves nothing behind.
     two.leave().await.unwrap();
-    one.renew().await.unwrap();
+    one.renew(false).await.unwrap();
     assert_eq!(one.take(9).await.unwrap().len(), 3);
     // Whoever starts again in the same place takes the place of the one before, alive or not.
     let again = store.enrol(Process { id: "three".into(), ..process("one") }, LONG).await.unwrap().unwrap();
