@@ -5,6 +5,7 @@
 mod common;
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use common::{Answer, Ask, PASSWORD, Site, THERE, Who, cases};
 use http::{Method, StatusCode};
@@ -73,6 +74,7 @@ const ROUTES: [(&str, &str, Takes); 68] = [
     ("DELETE", "/api/v1/remotes/{remote}", Here(Act::Remotes)),
     ("POST", "/api/v1/remotes/{remote}/connect", Here(Act::Remotes)),
     ("POST", "/api/v1/remotes/{remote}/disconnect", Here(Act::Remotes)),
+    // Where the credentials were rejected it takes `Act::Remotes`: see the test of that.
     ("POST", "/api/v1/remotes/{remote}/try", Here(Act::Read)),
     ("POST", "/api/v1/remotes/{remote}/second-factor", Here(Act::Remotes)),
     ("GET", "/api/v1/remotes/{remote}/endpoints/{endpoint}/certificate", Here(Act::Trust)),
@@ -527,4 +529,77 @@ async fn who_governs_one_remote_changes_that_one_alone() {
     // Further addresses are dialled for who governs everything alone.
     let far = Ask::post(format!("/api/v1/remotes/{THERE}/endpoints"), json!({"address": "192.0.2.9"}));
     far.by(&pia).of(&site.router).await.is(403, "not_allowed");
+}
+
+/// A try presents what the host has rejected once more, and hosts lock accounts for that: not for everybody who looks.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn rejected_credentials_are_presented_again_for_who_looks_after_the_remote_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = common::open(&dir).await;
+    let clock = fleet::Clock::new();
+    let mut timings = fleet::Timings::shrunk();
+    // By itself it is not tried again while this test runs.
+    timings.link.password_retry = Duration::from_secs(3600);
+    let fleet = fleet::Fleet::open(timings, clock, 7, store.clone()).await.unwrap();
+    let sim =
+        pve_sim::Sim::start(pve_sim::Topology::single("9.2"), pve_sim::SimTimings::fast()).await.unwrap();
+    let host = sim.first().unwrap();
+    let id = common::manage(&fleet, &sim, "home").await;
+    let app = server::App::new(fleet.clone(), store.clone(), common::settings(), clock).await.unwrap();
+    let router = app.router();
+    let until = async |state: &str| {
+        let begun = std::time::Instant::now();
+        while fleet.remote(id).unwrap().link.state.word() != state {
+            assert!(begun.elapsed() < Duration::from_secs(40), "never: {state}");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    let sign_ins = || host.journal().iter().filter(|one| one.api_path() == "/access/ticket").count();
+    let lines = async || {
+        let all = store.audit(None, 100).await.unwrap();
+        all.into_iter().filter(|row| row.record.action == "remotes.try_now").collect::<Vec<_>>()
+    };
+    let mut callers = Vec::new();
+    for role in Role::ALL {
+        let name = format!("the-{role}");
+        let grants: Grants = [Grant::on(role, id)].into_iter().collect();
+        app.add_user(&name, &PASSWORD.into(), grants).await.unwrap();
+        callers.push((role, common::token(&router, &name).await));
+    }
+    let attempt =
+        async |who: &Who| Ask::post("/api/v1/remotes/home/try", json!({})).by(who).of(&router).await;
+
+    until("connected").await;
+    for (_, who) in &callers {
+        attempt(who).await.is(200, "");
+    }
+    assert_eq!(lines().await.len(), 0);
+
+    host.fault(None, pve_sim::Fault::Unauthorized).await;
+    until("credentials_rejected").await;
+    let before = sign_ins();
+    for (role, who) in &callers {
+        let answer = attempt(who).await;
+        if *role == Role::Administrator {
+            answer.is(200, "");
+        } else {
+            answer.is(403, "not_allowed");
+            assert!(answer.text.contains("rejected"), "{answer:?}");
+            assert_eq!(fleet.remote(id).unwrap().link.state.word(), "credentials_rejected");
+            assert_eq!((sign_ins(), lines().await.len()), (before, 0), "{role}");
+        }
+    }
+    let begun = std::time::Instant::now();
+    while sign_ins() == before {
+        assert!(begun.elapsed() < Duration::from_secs(40), "nothing was presented");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let lines = lines().await;
+    assert_eq!(lines.len(), 1);
+    assert_eq!(
+        (lines[0].record.who.as_str(), lines[0].record.remote),
+        ("the-administrator (token test)", Some(id))
+    );
+    fleet.stop().await;
+    sim.stop().await;
 }

@@ -240,3 +240,38 @@ async fn as_many_endpoints_are_announced_as_are_proposed() {
     proposed(&house, 1).await;
     house.end().await;
 }
+
+/// The database takes nothing any more at the worst moment: what was done on the host by then is said.
+#[tokio::test]
+async fn what_was_done_on_the_host_is_told_though_it_cannot_be_recorded() {
+    let house = House::single().await;
+    let token = onboard(&house, "same_as_user").await;
+    let refuse =
+        |when: &str| format!("CREATE TRIGGER no BEFORE {when} BEGIN SELECT RAISE(ABORT, 'worn out'); END");
+    house.alter(&refuse("DELETE ON remotes")).await;
+    let problem =
+        house.delete("/remotes/home?confirm=home&minted=remove").await.refused(503, "removed_in_part");
+    let detail = problem["detail"].as_str().unwrap();
+    assert!(detail.contains("worn out") && detail.contains(&token), "{detail}");
+    assert!(problem["remedy"].as_str().unwrap().contains("sign in to it anew"), "{problem}");
+    assert!(house.tokens().is_empty());
+    assert_eq!(house.get("/remotes").await.ok()["total"], 1);
+    // It can be removed all the same, and then nothing was taken from the host by that.
+    house.delete("/remotes/home?confirm=home&minted=keep").await.refused(503, "not_recorded");
+    house.alter("DROP TRIGGER no").await;
+
+    // Signed in to anew while it is disconnected: that is saved, and only the connecting is not.
+    house.post("/remotes/home/disconnect", json!({})).await.ok();
+    let at = signed_in(&house, Some("home")).await;
+    house.alter(&refuse("INSERT ON events WHEN NEW.kind = 'remote_connected'")).await;
+    let problem = finish(&house, &at, "home", "same_as_user").await.refused(503, "saved_not_connected");
+    assert!(problem["detail"].as_str().unwrap().contains("worn out"), "{problem}");
+    house.alter("DROP TRIGGER no").await;
+    let made = house.tokens();
+    let remote = house.get("/remotes/home").await.ok();
+    assert_eq!((&remote["link"]["state"], made.len()), (&json!("disconnected"), 1));
+    assert_eq!(remote["credential"]["user"], made[0], "{remote}");
+    house.post("/remotes/home/connect", json!({})).await.ok();
+    house.link("home", "connected").await;
+    house.end().await;
+}

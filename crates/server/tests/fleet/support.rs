@@ -264,7 +264,10 @@ impl House {
 
     /// Waits for the link and a listing.
     pub(crate) async fn listed(&self, remote: &str) -> Value {
-        let up = |remote: &Value| remote["link"]["up"] == true && remote["counts"]["guests"] != 0;
+        let up = |remote: &Value| {
+            remote["link"]["up"] == true
+                && remote["counts"]["guests"].as_u64().is_some_and(|guests| guests > 0)
+        };
         self.until(&format!("/remotes/{remote}"), "the first listing", up).await
     }
 
@@ -293,6 +296,16 @@ impl House {
         let mut all = self.remote.journal();
         all.retain(|one| one.method != "GET" && !one.api_path().starts_with("/access/ticket"));
         all
+    }
+
+    /// Changes the database behind Muster's back.
+    pub(crate) async fn alter(&self, sql: &str) {
+        use sqlx::Connection as _;
+        sqlx::any::install_default_drivers();
+        let url = format!("sqlite://{}", self.dir.path().join("muster.db").display());
+        let mut connection = sqlx::AnyConnection::connect(&url).await.unwrap();
+        sqlx::raw_sql(sqlx::AssertSqlSafe(sql.to_owned())).execute(&mut connection).await.unwrap();
+        connection.close().await.unwrap();
     }
 
     pub(crate) fn tokens(&self) -> Vec<String> {

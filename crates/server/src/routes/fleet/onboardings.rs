@@ -348,12 +348,15 @@ async fn settle(
     };
     finished.saved();
     app.onboardings().end_held(place, held);
-    if place.again.is_some() && wanted.connect {
-        app.fleet().connect(id, &author).await?;
-    }
+    let connected = match place.again {
+        Some(_) if wanted.connect => app.fleet().connect(id, &author).await,
+        _ => Ok(()),
+    };
     if let Some(older) = older {
         done.extend(gone(&finished.remove_older(&older).await));
     }
+    // Told last: what was saved is saved, and what is on the host has been put in order.
+    connected.map_err(|error| refuse::saved_not_connected(error, &done))?;
     Ok(Finished {
         remote: super::told(app, caller, id)?,
         minted: finished.minted.as_ref().map(view::minted),

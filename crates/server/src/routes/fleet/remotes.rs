@@ -11,13 +11,17 @@ use fleet::onboard::{self, Undone};
 use fleet::{RemoteSnapshot, lists};
 use http::StatusCode;
 use model::access::Act;
+use model::cause::Reach;
+use model::link::{EndpointView, Health, LinkState, LinkView};
 use model::query::Vocabulary;
 use pve::{Factor, Secret};
+use store::Write;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::{connected, refuse, told, view};
 use crate::app::App;
+use crate::audit;
 use crate::caller::Caller;
 use crate::extract::{Json, Query};
 use crate::guard::{Gate, Here, guard};
@@ -129,8 +133,12 @@ fn interval(seconds: f64) -> Result<Duration, Problem> {
     path = "/remotes/{remote}",
     tag = "remotes",
     params(("remote" = String, Path, description = "Its id or name.", example = "home"), RemoveQuery),
-    responses((status = 200, description = "It is gone.", body = Removed,
-        example = json!({"minted_removed": "root@pam!muster-1a2b3c4d"}))),
+    responses(
+        (status = 200, description = "It is gone.", body = Removed,
+            example = json!({"minted_removed": "root@pam!muster-1a2b3c4d"})),
+        (status = 503, description = "It is still there. `removed_in_part`: what Muster made on its host is not.",
+            body = api::Problem),
+    ),
 )]
 async fn remove(
     State(app): State<App>,
@@ -177,7 +185,8 @@ async fn remove(
         (Some(minted), false, _) => onboard::left_alone(minted, ""),
         (None, _, _) => Undone::default(),
     };
-    app.changing().remove(id, &caller.author(), query.even_with_open).await?;
+    let removed = app.changing().remove(id, &caller.author(), query.even_with_open).await;
+    removed.map_err(|error| refuse::removal(error, &undone))?;
     Ok(Json(minted.map_or_else(Removed::default, |minted| view::removed(&minted, &undone, wanted))))
 }
 
@@ -223,6 +232,9 @@ async fn disconnect(
 }
 
 /// Tries the link now instead of when its back-off says.
+///
+/// Where the credentials were rejected this presents them once more, which may lock the account on the host: that takes
+/// the act `remotes`, and is in the audit log.
 #[utoipa::path(
     post,
     path = "/remotes/{remote}/try",
@@ -235,9 +247,44 @@ async fn disconnect(
     ),
 )]
 async fn try_now(State(app): State<App>, caller: Caller, Here(id): Here) -> Result<Json<Remote>, Problem> {
-    connected(&*super::remote(&app, id)?)?;
+    let remote = super::remote(&app, id)?;
+    connected(&remote)?;
+    if presents_rejected(&remote.link) {
+        caller.needs(Act::Remotes, Some(id)).map_err(|problem| {
+            let role = Act::Remotes.least();
+            problem.detail(format!(
+                "Its credentials were rejected: to present them again takes the role {role}."
+            ))
+        })?;
+        presents_again(&app, &caller, &remote).await?;
+    }
     app.fleet().try_now(id).await?;
     told(&app, &caller, id).map(Json)
+}
+
+/// Whether a try presents what the host, or one of its endpoints, has rejected.
+fn presents_rejected(link: &LinkView) -> bool {
+    let rejected = |one: &EndpointView| match &one.health {
+        Health::Failing { cause, .. } | Health::Stopped { cause, .. } => cause.reach() == Reach::Credential,
+        Health::Untried | Health::Good => false,
+    };
+    matches!(link.state, LinkState::CredentialsRejected { .. }) || link.endpoints.iter().any(rejected)
+}
+
+/// Writes down who has rejected credentials presented once more, before they are. A try of any other kind is in no log:
+/// it tells the host nothing that the next poll would not.
+async fn presents_again(app: &App, caller: &Caller, remote: &RemoteSnapshot) -> Result<(), Problem> {
+    let line = audit::Line {
+        at: app.now().wall,
+        action: "remotes.try_now".to_owned(),
+        author: Some(caller.author()),
+        from: caller.from.clone(),
+        remote: Some(remote.id),
+        target: remote.name.to_string(),
+        parameters: serde_json::json!({}),
+    };
+    app.store().write(vec![Write::Audit(line.done(None))]).await?;
+    Ok(())
 }
 
 /// Answers a sign-in that waits for its second factor.
@@ -274,4 +321,30 @@ async fn second_factor(
         None => Problem::not_found("remote"),
     })?;
     told(&app, &caller, id).map(Json)
+}
+
+#[cfg(test)]
+mod tests {
+    use model::{Cause, EndpointId};
+
+    use super::*;
+
+    fn link(state: LinkState, health: Health) -> LinkView {
+        let endpoint = EndpointId::from("192.0.2.7:8006");
+        let one = EndpointView { endpoint, health, last_success: None, in_use: true };
+        let since = jiff::Timestamp::UNIX_EPOCH;
+        LinkView { state, since, down_since: None, last_success: None, endpoints: vec![one] }
+    }
+
+    #[test]
+    fn a_try_of_an_endpoint_that_rejects_presents_what_it_rejects() {
+        let since = jiff::Timestamp::UNIX_EPOCH;
+        let rejected = Cause::CredentialsRejected { reason: "authentication failure".to_owned() };
+        let stopped = |cause: Cause| Health::Stopped { cause, since };
+        let gone = LinkState::CredentialsRejected { cause: rejected.clone(), next_try: None };
+        assert!(presents_rejected(&link(gone, Health::Good)));
+        assert!(presents_rejected(&link(LinkState::Connected, stopped(rejected))));
+        assert!(!presents_rejected(&link(LinkState::Connected, stopped(Cause::Refused))));
+        assert!(!presents_rejected(&link(LinkState::Connected, Health::Good)));
+    }
 }
