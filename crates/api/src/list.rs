@@ -45,13 +45,26 @@ pub struct Page<T> {
     /// Of which state of what the caller may see this was true; grows with every change of it.
     #[serde(default)]
     pub revision: u64,
+    /// Rows that Muster had kept and cannot read any more: they are not among the items. Its log says which.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub unreadable: usize,
+}
+
+fn is_zero(count: &usize) -> bool {
+    *count == 0
 }
 
 impl<T> Page<T> {
     /// A whole list that knows of no counts.
     #[must_use]
     pub fn whole(items: Vec<T>) -> Self {
-        Self { total: items.len(), items, counts: Counts::default(), revision: 0 }
+        Self { total: items.len(), items, counts: Counts::default(), revision: 0, unreadable: 0 }
+    }
+
+    /// The same with so many rows that were kept and cannot be read.
+    #[must_use]
+    pub fn lacking(self, unreadable: usize) -> Self {
+        Self { unreadable, ..self }
     }
 }
 

@@ -168,7 +168,7 @@ fn a_guest_has_id_name_and_says_why_it_is_not_live() {
     assert_eq!(value["state"], "unknown");
     assert_eq!(value["last_state"], "prelaunch");
     assert_eq!(value["freshness"], "stale");
-    let page = Page { items: vec![guest()], total: 1, counts: Counts::default(), revision: 3 };
+    let page = Page { items: vec![guest()], total: 1, counts: Counts::default(), revision: 3, unreadable: 0 };
     there_and_back(&page);
 }
 

@@ -302,3 +302,34 @@ async fn what_is_no_longer_granted_is_no_longer_told() {
     assert!(ended.elapsed() < Duration::from_secs(3), "{:?}", ended.elapsed());
     house.fleet.stop().await;
 }
+
+/// An event that a newer Muster wrote, or that was damaged, has its place in the stream as it has in the history.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_event_that_is_not_understood_is_told_as_the_history_tells_it() {
+    use sqlx::Connection as _;
+    let house = House::new().await;
+    house.fleet.disconnect(house.id, &ada(), true).await.unwrap();
+    sqlx::any::install_default_drivers();
+    let url = format!("sqlite://{}", house._dir.path().join("muster.db").display());
+    let mut connection = sqlx::AnyConnection::connect(&url).await.unwrap();
+    let sql = r#"UPDATE events SET kind = 'disk_wore_out', body = '{"what": {"type": "disk_wore_out"}}'
+        WHERE kind = 'remote_added'"#;
+    sqlx::raw_sql(sql).execute(&mut connection).await.unwrap();
+    connection.close().await.unwrap();
+
+    let history = house.ask(0, Method::GET, "/events?kind=disk_wore_out", None, Value::Null).await;
+    let history: Value =
+        serde_json::from_slice(&history.into_body().collect().await.unwrap().to_bytes()).unwrap();
+    assert_eq!(history["items"].as_array().unwrap().len(), 1, "{history}");
+    let mut stream = house.open(None, &wanted()).await;
+    let told = stream.until(|message| matches!(message, StreamMessage::Events(_))).await;
+    let StreamMessage::Events(told) = told else { panic!("{told:?}") };
+    let odd: Vec<Value> = told
+        .items
+        .iter()
+        .filter(|event| event.name == "disk_wore_out")
+        .map(|event| serde_json::to_value(event).unwrap())
+        .collect();
+    assert_eq!(Value::from(odd), history["items"]);
+    assert!(history["items"][0]["sentence"].as_str().unwrap().contains("does not know"), "{history}");
+}

@@ -202,10 +202,10 @@ impl<W: World> Connection<W> {
         }
         self.changed.borrow_and_update();
         let snapshot = self.world.snapshot();
-        let shown = match self.machine() {
+        let (shown, more) = match self.machine() {
             Some(mut machine) => {
                 machine.tick(&snapshot, now.wall);
-                snapshot.revision_for(machine.visible())
+                (snapshot.revision_for(machine.visible()), machine.is_new())
             }
             None => return false,
         };
@@ -214,10 +214,15 @@ impl<W: World> Connection<W> {
         let open = u32::try_from(self.hub.open()).unwrap_or(u32::MAX);
         let share = self.timings.share.max(open.saturating_mul(4));
         let cost = after.since(now.mono);
-        self.look_at = after.after(self.timings.tick.max(cost.saturating_mul(share)));
+        // What was begun goes on as soon as that allows: the tick is for what changes meanwhile.
+        let tick = if more { Duration::ZERO } else { self.timings.tick };
+        self.look_at = after.after(tick.max(cost.saturating_mul(share)));
         self.looked_at = now.mono;
         self.told = Some(snapshot.revision);
-        self.shown = shown;
+        // Until all of it was told nothing can be said of this revision.
+        if !more {
+            self.shown = shown;
+        }
         true
     }
 
@@ -235,7 +240,7 @@ impl<W: World> Connection<W> {
             Ok((events, up_to)) => {
                 let snapshot = self.world.snapshot();
                 let told: Vec<Event> =
-                    events.iter().map(|event| rows::event(event, &snapshot, &visible)).collect();
+                    events.iter().map(|event| rows::happened(event, &snapshot, &visible)).collect();
                 // What was read for other eyes is not told.
                 if let Some(mut machine) = self.machine().filter(|machine| *machine.visible() == visible) {
                     machine.happened(after, told, up_to);

@@ -159,7 +159,7 @@ impl Machine {
         self.outbox.next()
     }
 
-    /// Whether something was subscribed to of which nothing was told yet.
+    /// Whether something was subscribed to of which not all was told yet.
     pub(super) fn is_new(&self) -> bool {
         self.links.as_ref().is_some_and(Topic::is_new)
             || self.operations.as_ref().is_some_and(Topic::is_new)
@@ -173,7 +173,8 @@ impl Machine {
         self.lists.values().any(List::ages)
     }
 
-    /// Tells what is different from what was told last. To be asked only once all that waits was sent.
+    /// Tells what is different from what was told last, of each topic about one message. To be asked only once all that
+    /// waits was sent, and again for as long as something [is new](Self::is_new).
     pub(super) fn tick(&mut self, snapshot: &FleetSnapshot, now: Timestamp) {
         debug_assert!(self.outbox.is_drained(), "what waits would grow without bound");
         let changes = self.looked.look(snapshot, &self.visible);

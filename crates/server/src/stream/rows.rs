@@ -51,6 +51,7 @@ pub(crate) fn page<A, B>(of: lists::Page<A>, row: impl Fn(A) -> Option<B>) -> Pa
         total,
         counts: self::counts(&counts),
         revision,
+        unreadable: 0,
     }
 }
 
@@ -114,13 +115,53 @@ pub fn link(remote: &RemoteSnapshot) -> LinkRow {
     LinkRow { id: remote.id, name: remote.name.clone(), link: Link::of(&remote.link) }
 }
 
-/// An event as the store keeps it; `None` when it was written by a newer Muster and says what this one does not
-/// know.
+/// An event as the store keeps it.
+#[derive(Debug, Clone)]
+pub enum Kept {
+    /// One that this Muster understands.
+    Known(Box<model::Event>),
+    /// One that was written by a newer Muster and says what this one does not know, or was damaged: its number, and what
+    /// stands beside its body.
+    Unknown(i64, Box<EventRecord>),
+}
+
+/// Reads an event out of the store.
 #[must_use]
-pub fn kept_event(seq: i64, record: &EventRecord) -> Option<model::Event> {
-    let mut event: model::Event = serde_json::from_str(&record.body).ok()?;
-    event.seq = model::EventSeq(seq);
-    Some(event)
+pub fn kept_event(seq: i64, record: EventRecord) -> Kept {
+    match serde_json::from_str::<model::Event>(&record.body) {
+        Ok(event) => Kept::Known(Box::new(model::Event { seq: model::EventSeq(seq), ..event })),
+        Err(error) => {
+            tracing::debug!(seq, kind = record.kind, %error, "an event in the store is not understood");
+            Kept::Unknown(seq, Box::new(record))
+        }
+    }
+}
+
+/// What was kept, for somebody who may see `visible`; of what is not understood, all that stands beside its body.
+#[must_use]
+pub fn happened(kept: &Kept, snapshot: &FleetSnapshot, visible: &Visible) -> Event {
+    let (seq, record) = match kept {
+        Kept::Known(known) => return event(known, snapshot, visible),
+        Kept::Unknown(seq, record) => (*seq, record),
+    };
+    Event {
+        id: seq,
+        name: record.kind.clone(),
+        at: record.at,
+        sentence: format!(
+            "{} (of a kind that this version of Muster does not know)",
+            record.kind.replace('_', " ")
+        ),
+        remote_id: record.remote,
+        remote: record.remote.and_then(|id| snapshot.remote(id)).map(|remote| remote.name.clone()),
+        vmid: record.vmid,
+        incarnation: record.incarnation,
+        node: record.node.clone(),
+        author: None,
+        operation: record.operation,
+        task: record.task.clone(),
+        what: None,
+    }
 }
 
 /// An event with the name of its remote, for somebody who may see `visible`: another remote that it speaks of is

@@ -1,6 +1,6 @@
 //! What a client was told of each topic, and what it has to be told now.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Weak};
 
 use api::operation::Operation;
@@ -23,10 +23,10 @@ pub(super) struct Looked {
 
 /// What is different since the last look, of what may be seen.
 pub(super) struct Changes<'a> {
-    /// All remotes.
-    pub(super) all: Vec<&'a Arc<RemoteSnapshot>>,
+    /// All remotes, as they are now.
+    pub(super) all: BTreeMap<RemoteId, &'a Arc<RemoteSnapshot>>,
     /// New ones and those that changed.
-    pub(super) changed: Vec<&'a Arc<RemoteSnapshot>>,
+    pub(super) changed: Vec<RemoteId>,
     /// Those that are gone.
     pub(super) gone: Vec<RemoteId>,
 }
@@ -40,20 +40,21 @@ impl Changes<'_> {
 
 impl Looked {
     pub(super) fn look<'a>(&mut self, snapshot: &'a FleetSnapshot, visible: &Visible) -> Changes<'a> {
-        let all: Vec<_> = snapshot.remotes.iter().filter(|remote| visible.sees(remote.id)).collect();
-        let same = |remote: &Arc<RemoteSnapshot>| {
-            let before = self.remotes.get(&remote.id);
+        let seen = snapshot.remotes.iter().filter(|remote| visible.sees(remote.id));
+        let all: BTreeMap<RemoteId, _> = seen.map(|remote| (remote.id, remote)).collect();
+        let same = |id: &RemoteId, remote: &Arc<RemoteSnapshot>| {
+            let before = self.remotes.get(id);
             before.is_some_and(|before| std::ptr::eq(before.as_ptr(), Arc::as_ptr(remote)))
         };
-        let changed: Vec<_> = all.iter().copied().filter(|remote| !same(remote)).collect();
-        let there: BTreeSet<RemoteId> = all.iter().map(|remote| remote.id).collect();
-        let gone: Vec<RemoteId> = self.remotes.keys().filter(|id| !there.contains(id)).copied().collect();
+        let changed: Vec<_> = all.iter().filter(|(id, remote)| !same(id, remote)).collect();
+        let gone: Vec<RemoteId> = self.remotes.keys().filter(|id| !all.contains_key(id)).copied().collect();
         for id in &gone {
             self.remotes.remove(id);
         }
-        for remote in &changed {
-            self.remotes.insert(remote.id, Arc::downgrade(remote));
+        for (id, remote) in &changed {
+            self.remotes.insert(**id, Arc::downgrade(remote));
         }
+        let changed = changed.into_iter().map(|(id, _)| *id).collect();
         Changes { all, changed, gone }
     }
 }
@@ -64,33 +65,55 @@ pub(super) trait Told: Default {
     fn remote(&mut self, remote: &RemoteSnapshot);
     /// Takes in that a remote is gone.
     fn gone(&mut self, id: RemoteId);
+    /// How many rows wait to be told.
+    fn waiting(&self) -> usize;
     /// What has to be told, in messages of at most so many rows.
     fn tell(&mut self, chunk: usize, messages: &mut Vec<StreamMessage>);
 }
 
-/// A topic that is subscribed to.
+/// A topic that is subscribed to. Of what has to be told only so much is made at a time as goes into one message: the
+/// rest is taken from the remotes as they are once that has left.
 #[derive(Debug, Default)]
 pub(super) struct Topic<T> {
     told: T,
     begun: bool,
+    /// Remotes that were not looked at since they changed, the one that waits longest first; each is there once.
+    queue: VecDeque<RemoteId>,
+    queued: BTreeSet<RemoteId>,
 }
 
 impl<T: Told> Topic<T> {
-    /// Whether all of it has still to be told.
+    /// Whether some of it has still to be told, whatever happens.
     pub(super) fn is_new(&self) -> bool {
-        !self.begun
+        !self.begun || !self.queue.is_empty()
     }
 
     pub(super) fn tick(&mut self, changes: &Changes<'_>, chunk: usize, messages: &mut Vec<StreamMessage>) {
-        let remotes = if self.begun { &changes.changed } else { &changes.all };
+        if self.begun {
+            changes.changed.iter().for_each(|id| self.enqueue(*id));
+        } else {
+            changes.all.keys().for_each(|id| self.enqueue(*id));
+        }
+        self.begun = true;
         for id in &changes.gone {
             self.told.gone(*id);
         }
-        for remote in remotes {
-            self.told.remote(remote);
+        while self.told.waiting() < chunk.max(1)
+            && let Some(id) = self.queue.pop_front()
+        {
+            self.queued.remove(&id);
+            // One that is gone meanwhile has nothing to tell.
+            if let Some(remote) = changes.all.get(&id) {
+                self.told.remote(remote);
+            }
         }
-        self.begun = true;
         self.told.tell(chunk, messages);
+    }
+
+    fn enqueue(&mut self, id: RemoteId) {
+        if self.queued.insert(id) {
+            self.queue.push_back(id);
+        }
     }
 }
 
@@ -129,6 +152,10 @@ impl Told for Links {
         if self.told.remove(&id).is_some() {
             self.removed.push(id);
         }
+    }
+
+    fn waiting(&self) -> usize {
+        self.upserted.len() + self.removed.len()
     }
 
     fn tell(&mut self, chunk: usize, messages: &mut Vec<StreamMessage>) {
@@ -186,6 +213,10 @@ impl Told for Operations {
         self.removed.extend(self.told.remove(&id).unwrap_or_default().into_keys());
     }
 
+    fn waiting(&self) -> usize {
+        self.upserted.len() + self.removed.len()
+    }
+
     fn tell(&mut self, chunk: usize, messages: &mut Vec<StreamMessage>) {
         let (rows, removed) = (std::mem::take(&mut self.upserted), std::mem::take(&mut self.removed));
         parts(chunk, rows, removed, |upserted, removed| {
@@ -238,6 +269,10 @@ impl Told for Tasks {
         self.removed.extend(gone.into_keys().map(|upid| format!("{id}/{upid}")));
     }
 
+    fn waiting(&self) -> usize {
+        self.upserted.len() + self.removed.len()
+    }
+
     fn tell(&mut self, chunk: usize, messages: &mut Vec<StreamMessage>) {
         let (rows, removed) = (std::mem::take(&mut self.upserted), std::mem::take(&mut self.removed));
         parts(chunk, rows, removed, |upserted, removed| {
@@ -261,6 +296,11 @@ impl Told for Counted {
 
     fn gone(&mut self, id: RemoteId) {
         self.totals.remove(&id);
+    }
+
+    fn waiting(&self) -> usize {
+        // One message, of all remotes together.
+        0
     }
 
     fn tell(&mut self, _: usize, messages: &mut Vec<StreamMessage>) {

@@ -8,7 +8,7 @@ use model::access::{Grants, Visible};
 use store::EventFilter;
 use tokio::sync::watch;
 
-use super::rows;
+use super::rows::{self, Kept};
 use crate::app::App;
 use crate::caller::Caller;
 
@@ -33,7 +33,7 @@ pub(super) trait World: Clone + Send + Sync + 'static {
         after: i64,
         visible: &Visible,
         limit: usize,
-    ) -> impl Future<Output = Result<(Vec<model::Event>, i64), String>> + Send;
+    ) -> impl Future<Output = Result<(Vec<Kept>, i64), String>> + Send;
 
     /// What the caller may see and do at present; `None` when what they proved themselves with has ended.
     fn grants(&self, caller: &Caller) -> impl Future<Output = Option<Grants>> + Send;
@@ -56,12 +56,7 @@ impl World for App {
         self.fleet().events()
     }
 
-    async fn events(
-        &self,
-        after: i64,
-        visible: &Visible,
-        limit: usize,
-    ) -> Result<(Vec<model::Event>, i64), String> {
+    async fn events(&self, after: i64, visible: &Visible, limit: usize) -> Result<(Vec<Kept>, i64), String> {
         let Some(store) = self.fleet().store() else { return Ok((Vec::new(), after)) };
         // Read before the page: all that it takes in was committed by then.
         let last = self.history().map_or(after, |last| *last.borrow());
@@ -76,14 +71,7 @@ impl World for App {
             Some((seq, _)) => last.max(*seq),
             None => last,
         };
-        let events = page.iter().filter_map(|(seq, record)| {
-            let event = rows::kept_event(*seq, record);
-            if event.is_none() {
-                tracing::warn!(seq, kind = record.kind, "an event in the store cannot be read");
-            }
-            event
-        });
-        Ok((events.collect(), up_to))
+        Ok((page.into_iter().map(|(seq, record)| rows::kept_event(seq, record)).collect(), up_to))
     }
 
     async fn grants(&self, caller: &Caller) -> Option<Grants> {

@@ -5,7 +5,7 @@ use axum::extract::State;
 use http::StatusCode;
 use model::access::Act;
 use model::{RemoteId, Vmid};
-use store::{EventFilter, EventRecord};
+use store::EventFilter;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -81,35 +81,8 @@ pub(super) async fn page(
     let next = (records.len() == limit).then(|| records.last().map(|(seq, _)| *seq)).flatten();
     let snapshot = app.fleet().snapshot();
     let items: Vec<Event> = records
-        .iter()
-        .map(|(seq, record)| match rows::kept_event(*seq, record) {
-            Some(event) => rows::event(&event, &snapshot, &visible),
-            None => {
-                unknown(*seq, record, record.remote.and_then(|id| snapshot.remote(id)).map(|one| &one.name))
-            }
-        })
+        .into_iter()
+        .map(|(seq, record)| rows::happened(&rows::kept_event(seq, record), &snapshot, &visible))
         .collect();
     Ok(EventPage { total: items.len(), items, next })
-}
-
-/// An event of a kind that this Muster does not know: what stands beside its body is told all the same.
-fn unknown(seq: i64, record: &EventRecord, remote: Option<&model::Text>) -> Event {
-    Event {
-        id: seq,
-        name: record.kind.clone(),
-        at: record.at,
-        sentence: format!(
-            "{} (of a kind that this version of Muster does not know)",
-            record.kind.replace('_', " ")
-        ),
-        remote_id: record.remote,
-        remote: remote.cloned(),
-        vmid: record.vmid,
-        incarnation: record.incarnation,
-        node: record.node.clone(),
-        author: None,
-        operation: record.operation,
-        task: record.task.clone(),
-        what: None,
-    }
 }

@@ -12,13 +12,14 @@ use model::access::{Grant, Grants, Role, Visible};
 use model::*;
 use tokio::sync::watch;
 
-use super::{Client, Fleet, at, everything, guest, parse};
+use super::{Client, Fleet, at, everything, guest, parse, task};
 use crate::caller::{Caller, Via};
 use crate::stream::Timings;
 use crate::stream::body::body;
 use crate::stream::hub::Hub;
 use crate::stream::machine::Wanted;
 use crate::stream::routes::attach;
+use crate::stream::rows::Kept;
 use crate::stream::world::World;
 
 const SOON: Duration = Duration::from_secs(20);
@@ -50,8 +51,9 @@ impl World for Stage {
         Some(self.history.subscribe())
     }
 
-    async fn events(&self, after: i64, visible: &Visible, limit: usize) -> Result<(Vec<Event>, i64), String> {
-        Ok(self.fleet.lock().unwrap().page(after, visible, limit))
+    async fn events(&self, after: i64, visible: &Visible, limit: usize) -> Result<(Vec<Kept>, i64), String> {
+        let (page, up_to) = self.fleet.lock().unwrap().page(after, visible, limit);
+        Ok((page.into_iter().map(|event| Kept::Known(Box::new(event))).collect(), up_to))
     }
 
     async fn grants(&self, _: &Caller) -> Option<Grants> {
@@ -276,6 +278,34 @@ async fn a_silent_stream_has_a_heart_and_a_stopping_server_says_goodbye() {
     let StreamMessage::Bye(bye) = stage.until(&mut body, &mut client, "bye").await else { panic!() };
     assert_eq!(bye.why, ByeWhy::Stopping);
     assert!(stage.read(&mut body, &mut client).await.is_none());
+}
+
+#[tokio::test]
+async fn what_was_begun_is_told_to_its_end_before_it_is_called_told() {
+    // What changes is looked for so seldom that it is not seen here.
+    let stage = Stage::new(|timings| {
+        (timings.chunk, timings.tick) = (2, Duration::from_secs(3600));
+        timings.heartbeat = Duration::from_millis(20);
+    });
+    stage.change(|fleet| {
+        for id in 1..=9 {
+            fleet.add(id);
+            fleet.change(id, |remote| remote.tasks = (0..3).map(|n| task(n, TaskOutcome::Ok)).collect());
+        }
+    });
+    let asked = Subscriptions { topics: [Topic::Tasks].into(), ..Subscriptions::default() };
+    let mut client = Client::default();
+    let mut body = stage.connect("anna", None, Some(asked.clone()));
+    let revision = stage.fleet.lock().unwrap().snapshot.revision;
+    loop {
+        let StreamMessage::Heartbeat(beat) = stage.until(&mut body, &mut client, "heartbeat").await else {
+            panic!()
+        };
+        if beat.revision == revision {
+            break;
+        }
+    }
+    client.check(&stage.fleet.lock().unwrap(), &stage.visible(), &asked);
 }
 
 #[tokio::test]

@@ -176,6 +176,57 @@ fn a_changed_scope_takes_away_what_may_not_be_seen() {
     assert!(!play.machine.sees(&play.visible.clone()));
 }
 
+/// How many rows of the topic `tasks` wait to be sent; the client takes them.
+fn tasks_told(play: &mut Play) -> usize {
+    let mut rows = 0;
+    while let Some(frame) = play.machine.next() {
+        if let StreamMessage::Tasks(changes) = parse(&frame).1 {
+            rows += changes.upserted.len();
+        }
+        play.client.take(&frame, &play.fleet, &play.visible);
+    }
+    rows
+}
+
+#[test]
+fn what_there_is_is_made_part_by_part_as_it_is_taken() {
+    let (remotes, each) = (12, 4);
+    let mut fleet = Fleet::new(remotes, 0);
+    for id in 1..=remotes {
+        fleet.change(id, |remote| remote.tasks = (0..each).map(|n| task(n, TaskOutcome::Ok)).collect());
+    }
+    let topics = [Topic::Tasks, Topic::Counts].into();
+    let mut play = Play::new(fleet, Subscriptions { topics, ..Subscriptions::default() });
+    let each = usize::try_from(each).unwrap();
+    let (mut looks, mut rows) = (0, 0);
+    while play.machine.is_new() {
+        play.machine.tick(&play.fleet.snapshot, at(0));
+        let now = tasks_told(&mut play);
+        // A remote is told as a whole; beyond that no more than goes into one message.
+        assert!(now < timings().chunk + each, "{now} rows were made at once");
+        (looks, rows) = (looks + 1, rows + now);
+        if looks == 2 {
+            // Of those that wait, one goes and two change: they are told as they are once it is their turn.
+            play.fleet.remove(11);
+            play.fleet.change(12, |remote| remote.tasks[0].outcome = TaskOutcome::Running);
+            play.fleet.change(10, |remote| remote.tasks.clear());
+            // One that was told changes: that comes after all that waits, and only what is different.
+            play.fleet.change(1, |remote| remote.tasks[0].outcome = TaskOutcome::Running);
+        }
+    }
+    assert_eq!(rows, 10 * each + 1, "each is told once");
+    assert!(looks >= 10, "{looks}");
+    assert_eq!(
+        play.client.kinds.iter().filter(|kind| **kind == "counts").count(),
+        2,
+        "of all remotes at once"
+    );
+    play.check();
+    play.client.kinds.clear();
+    play.check();
+    assert!(play.client.kinds.is_empty(), "{:?}", play.client.kinds);
+}
+
 #[test]
 fn other_subscriptions_leave_what_stays_alone() {
     let mut play = Play::new(Fleet::new(2, 4), everything());
@@ -229,13 +280,17 @@ fn rows_come_in_parts() {
     let fleet = Fleet::new(7, 1);
     let topics = [Topic::Links].into();
     let mut machine = machine(Subscriptions { topics, ..Subscriptions::default() }, &Visible::All, 0);
-    machine.tick(&fleet.snapshot, at(0));
     let count = |frame: &[u8]| match parse(frame).1 {
         StreamMessage::Links(changes) => changes.upserted.len(),
         other => panic!("{other:?}"),
     };
-    let parts: Vec<_> = std::iter::from_fn(|| machine.next()).map(|frame| count(&frame)).collect();
-    assert_eq!(parts, [3, 3, 1]);
+    let mut parts = Vec::new();
+    while machine.is_new() {
+        machine.tick(&fleet.snapshot, at(0));
+        let made: Vec<_> = std::iter::from_fn(|| machine.next()).map(|frame| count(&frame)).collect();
+        parts.push(made);
+    }
+    assert_eq!(parts, [vec![3], vec![3], vec![1]], "each once the one before has left");
 }
 
 /// One thing that may happen between a server and its client.
