@@ -216,23 +216,23 @@ impl Endpoint {
     }
 }
 
-/// How much there is on a remote, as last known.
+/// How much there is on a remote, as last known. What was never listed is `null`, which is not 0.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct RemoteFigures {
     /// Nodes.
-    pub nodes: usize,
+    pub nodes: Option<usize>,
     /// Nodes that are online now, for sure.
-    pub nodes_online: usize,
+    pub nodes_online: Option<usize>,
     /// Guests that are there (missing ones included, deleted ones not).
-    pub guests: usize,
+    pub guests: Option<usize>,
     /// Guests that run now, for sure.
-    pub guests_running: usize,
+    pub guests_running: Option<usize>,
     /// Guests of which the state is not known now.
-    pub guests_unknown: usize,
+    pub guests_unknown: Option<usize>,
     /// Storages, shared ones once.
-    pub storages: usize,
+    pub storages: Option<usize>,
     /// Tasks that run.
-    pub tasks_running: usize,
+    pub tasks_running: Option<usize>,
     /// Operations that have not ended.
     pub operations_open: usize,
     /// Facets whose last reading failed.

@@ -307,6 +307,36 @@ async fn what_is_not_known_is_absent_and_never_0() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_deleted_guest_is_counted_no_more() {
+    let house = House::new(settings()).await;
+    let text = async || Ask::get("/metrics").by(&Who::Socket).of(&house.router).await.text;
+    let of_guests = |text: &str, what: &str| {
+        text.lines().filter(|line| line.starts_with("muster_") && line.contains(what)).count()
+    };
+    let before = text().await;
+    assert!(of_guests(&before, "vmid=\"102\"") > 0, "{before}");
+    house.sim.first().unwrap().with_world(|world, _| world.remove_guest(102));
+    let gone = |remote: &fleet::RemoteSnapshot| {
+        remote
+            .guest(model::Vmid(102))
+            .is_some_and(|row| matches!(row.presence, model::Presence::Deleted { .. }))
+    };
+    house.until("that it is deleted", gone).await;
+    let began = Instant::now();
+    let after = loop {
+        let after = text().await;
+        // One page is made for all who ask at about the same time.
+        if of_guests(&after, "vmid=\"102\"") == 0 || began.elapsed() > Duration::from_secs(10) {
+            break after;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    };
+    assert_eq!(of_guests(&after, "vmid=\"102\""), 0, "{after}");
+    let count = after.lines().find(|line| line.starts_with("muster_remote_guests{")).unwrap();
+    assert!(count.ends_with(" 5.0") || count.ends_with(" 5"), "{count}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn gauges_of_guests_and_nodes_can_be_left_out() {
     let Some(python) = common::python() else { return };
     let without = async |guests: bool, nodes: bool| {

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use fleet::{FleetSnapshot, LATENCY_BOUNDS, RemoteSnapshot};
-use model::Freshness;
 use model::rows::{GuestRow, NodeRow};
+use model::{Freshness, Presence};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric, MetricEncoder, NoLabelSet};
 use prometheus_client::metrics::MetricType;
@@ -150,7 +150,7 @@ impl Gathered {
         to.gauges(
             "remote_guests",
             "Guests known on a remote.",
-            listed().map(|one| (label(one), float_n(one.guests.len()))),
+            listed().map(|one| (label(one), float_n(one.guests_there()))),
         )?;
         to.gauges(
             "remote_nodes",
@@ -238,6 +238,7 @@ impl Gathered {
                 .remotes
                 .iter()
                 .flat_map(|remote| remote.guests.iter().map(move |row| (remote, &**row)))
+                .filter(|(_, row)| !matches!(row.presence, Presence::Deleted { .. }))
         };
         let figure = |of: fn(&GuestRow) -> Option<f64>| {
             each().filter_map(move |(remote, row)| Some((guest_label(remote, row), of(row)?)))

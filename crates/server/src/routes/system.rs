@@ -69,7 +69,7 @@ async fn show(State(app): State<App>) -> Result<Json<System>, Problem> {
         retention: retention(&app.settings().retention),
         processes: app.fleet().processes().into_iter().map(process).collect(),
         remotes: snapshot.remotes.len(),
-        guests: snapshot.remotes.iter().map(|remote| remote.guests.len()).sum(),
+        guests: snapshot.remotes.iter().map(|remote| remote.guests_there()).sum(),
         streams: app.streams().open(),
         sessions: app.people().open_sessions(now),
         resident_bytes: resident_bytes(),

@@ -1,6 +1,6 @@
 //! Lists and details.
 
-use pve_sim::Topology;
+use pve_sim::{Fault, Topology};
 use serde_json::json;
 
 use crate::support::House;
@@ -138,5 +138,84 @@ async fn a_number_that_belongs_to_another_guest_keeps_its_past() {
     let past = house.until("/guests/home/102/past", "an earlier life", |page| page["total"] == 1).await;
     let life = &past["items"][0];
     assert_eq!((&life["row"]["kind"], &life["vmid"]), (&json!("ct"), &json!(102)), "{life}");
+    house.end().await;
+}
+
+#[tokio::test]
+async fn what_was_kept_and_cannot_be_read_is_not_passed_over() {
+    let house = House::managing(Topology::single("9.2")).await;
+    let remote = house.get("/remotes/home").await.ok()["id"].as_u64().unwrap();
+    let upid = "UPID:pve1:0000C530:001C9BEC:6B022530:vzstart:101:root@pam:";
+    house.get(&format!("/tasks/home/{upid}")).await.refused(404, "not_found");
+    assert_eq!(house.get("/operations").await.ok().get("unreadable"), None);
+    for sql in [
+        format!(
+            "INSERT INTO operations (id, remote, vmid, instance, open, requested, body)
+            VALUES (77, {remote}, 101, 'x', 0, 1, '{{')"
+        ),
+        format!(
+            "INSERT INTO observed (remote, kind, key, at, through, body)
+            VALUES ({remote}, 'guest_past', '101/0', 1, NULL, '{{')"
+        ),
+        format!(
+            "INSERT INTO observed (remote, kind, key, at, through, body)
+            VALUES ({remote}, 'task', '{upid}', 1, NULL, '{{')"
+        ),
+    ] {
+        house.alter(&sql).await;
+    }
+    let operations = house.get("/operations").await.ok();
+    assert_eq!((&operations["total"], &operations["unreadable"]), (&json!(0), &json!(1)), "{operations}");
+    let past = house.get("/guests/home/101/past").await.ok();
+    assert_eq!((&past["total"], &past["unreadable"]), (&json!(0), &json!(1)), "{past}");
+    // What a task's id says is told; how it ended is not known.
+    let task = house.get(&format!("/tasks/home/{upid}")).await.ok();
+    assert_eq!(
+        (&task["type"], &task["vmid"], &task["ended"]),
+        (&json!("vzstart"), &json!(101), &json!(null)),
+        "{task}"
+    );
+    assert_eq!(task["outcome"], "unknown", "{task}");
+    // Nor is it told to whom may not see that remote.
+    let nobody = house.viewer("ben", model::access::Role::Viewer, Some(model::RemoteId(remote + 1))).await;
+    let operations = house.ask(&nobody, http::Method::GET, "/operations", None).await.ok();
+    assert_eq!(operations.get("unreadable"), None, "{operations}");
+    house.end().await;
+}
+
+#[tokio::test]
+async fn before_the_first_listing_nobody_says_how_many_there_are() {
+    let mut house = House::single().await;
+    house.remote.fault(None, Fault::Refuse).await;
+    house.adopt("home", "root@pam", "secret-root").await;
+    house.link("home", "backing_off").await;
+    let of = |remote: &serde_json::Value, key: &str| remote["counts"][key].clone();
+    let keys =
+        ["nodes", "nodes_online", "guests", "guests_running", "guests_unknown", "storages", "tasks_running"];
+    let remote = house.get("/remotes/home").await.ok();
+    for key in keys {
+        assert_eq!(remote["counts"].get(key), Some(&json!(null)), "{key}: {}", remote["counts"]);
+    }
+    assert_eq!(of(&remote, "operations_open"), 0, "that Muster knows by itself");
+    house.remote.clear_all().await;
+    let counted = |remote: &serde_json::Value| keys.iter().all(|key| remote["counts"][key].is_u64());
+    let remote = house.until("/remotes/home", "its figures", counted).await;
+    assert_eq!((of(&remote, "nodes"), of(&remote, "tasks_running")), (json!(1), json!(0)));
+    let guests = of(&remote, "guests").as_u64().unwrap();
+
+    // One that was deleted is still shown where one asks for it, and counted nowhere.
+    house.remote.with_world(|world, _| world.remove_guest(102));
+    let gone = |page: &serde_json::Value| page["total"] == 0;
+    house.until("/guests?q=vmid:102", "that it is deleted", gone).await;
+    house.get("/guests/home/102?look=false").await.ok();
+    assert_eq!(house.get("/system").await.ok()["guests"], guests - 1);
+    assert_eq!(of(&house.get("/remotes/home").await.ok(), "guests"), guests - 1);
+
+    // What was listed once stays known, whether or not the host answers.
+    house.remote.fault(None, Fault::Refuse).await;
+    house.restart().await;
+    house.link("home", "backing_off").await;
+    let remote = house.get("/remotes/home").await.ok();
+    assert_eq!((of(&remote, "nodes"), of(&remote, "guests")), (json!(1), json!(guests - 1)));
     house.end().await;
 }

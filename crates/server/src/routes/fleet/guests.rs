@@ -171,11 +171,16 @@ async fn past(
         None => Vec::new(),
     };
     let of_it = format!("{vmid}/");
-    let mut lives: Vec<PastGuest> = records
-        .iter()
-        .filter(|record| record.key.starts_with(&of_it))
-        .filter_map(|record| view::past(&remote, record))
-        .collect();
+    let (mut lives, mut unreadable) = (Vec::<PastGuest>::new(), 0);
+    for record in records.iter().filter(|record| record.key.starts_with(&of_it)) {
+        match view::past(&remote, record) {
+            Ok(life) => lives.push(life),
+            Err(error) => {
+                tracing::warn!(remote = %id, key = record.key, %error, "what was kept of a guest cannot be read");
+                unreadable += 1;
+            }
+        }
+    }
     lives.sort_by_key(|life| std::cmp::Reverse(life.incarnation));
-    Ok(Json(Page::whole(lives)))
+    Ok(Json(Page::whole(lives).lacking(unreadable)))
 }

@@ -67,18 +67,19 @@ fn outcome(remote: &RemoteSnapshot, upid: &str) -> Option<TaskOutcome> {
 async fn find(app: &App, remote: &RemoteSnapshot, upid: &str) -> Result<model::Task, Problem> {
     let read: Upid = upid.parse().map_err(|_| Problem::not_found("task"))?;
     let listed = remote.tasks.iter().find(|task| task.upid.as_str() == upid).cloned();
-    let mut found = match (listed, app.fleet().store()) {
-        (Some(task), _) => Some(task),
-        (None, Some(store)) => {
-            let kept = store.observed_one(remote.id, ObservedKind::Task, upid).await;
-            let kept = kept?;
-            kept.and_then(|record| serde_json::from_str(&record.body).ok())
-        }
-        (None, None) => None,
+    let kept = match (&listed, app.fleet().store()) {
+        (None, Some(store)) => store.observed_one(remote.id, ObservedKind::Task, upid).await?,
+        _ => None,
     };
-    if found.is_none()
-        && remote.operations.iter().any(|one| one.task.as_ref().is_some_and(|id| id.as_str() == upid))
-    {
+    // A record that cannot be read still says that there was such a task; its id says the rest but for its end.
+    let mut is_one = kept.is_some();
+    let kept = kept.and_then(|record| {
+        let task = serde_json::from_str(&record.body);
+        task.inspect_err(|error| tracing::warn!(upid, %error, "what was kept of a task cannot be read")).ok()
+    });
+    is_one |= remote.operations.iter().any(|one| one.task.as_ref().is_some_and(|id| id.as_str() == upid));
+    let mut found = listed.or(kept);
+    if found.is_none() && is_one {
         found = Some(model::Task {
             upid: TaskId::from(upid),
             node: read.node().into(),

@@ -10,6 +10,8 @@ use fleet::onboard::{self, Thing, Verdict};
 use fleet::{DetailPart, FleetSnapshot, GuestRow, RemoteSnapshot, Standing};
 use jiff::Timestamp;
 use model::access::Visible;
+use model::facet::FacetKind;
+use model::rows::NodeRow;
 use model::{
     Action, Cause, EndpointId, Freshness, Guest as GuestFacts, GuestState, Incarnation, NodeState, Now,
     Observed, OperationState, Presence, StaleWhy, Text,
@@ -57,31 +59,33 @@ fn web_url(remote: &RemoteSnapshot) -> Option<String> {
 
 /// How much there is on it. What is not known for sure is not counted as running or online.
 fn figures(remote: &RemoteSnapshot) -> RemoteFigures {
-    let mut counts = RemoteFigures {
-        nodes: remote.nodes.len(),
-        storages: fleet::lists::totals(remote).storages,
+    let (mut guests, mut running, mut unknown) = (0, 0, 0);
+    for row in remote.guests.iter().filter(|row| !matches!(row.presence, Presence::Deleted { .. })) {
+        guests += 1;
+        match &row.standing {
+            Standing::Known { state: GuestState::Running } => running += 1,
+            Standing::Known { .. } => {}
+            _ => unknown += 1,
+        }
+    }
+    let online = |row: &&NodeRow| row.node.state == NodeState::Online && row.freshness.is_live();
+    let runs = |task: &&model::Task| task.outcome == model::TaskOutcome::Running;
+    // Before the first listing nobody knows how many there are.
+    let listed = |count: usize| remote.was_listed().then_some(count);
+    let tasks_listed = remote.facet(FacetKind::Tasks).is_some_and(|facet| facet.last_success.is_some());
+    RemoteFigures {
+        nodes: listed(remote.nodes.len()),
+        nodes_online: listed(remote.nodes.iter().filter(online).count()),
+        guests: listed(guests),
+        guests_running: listed(running),
+        guests_unknown: listed(unknown),
+        storages: listed(fleet::lists::totals(remote).storages),
+        tasks_running: tasks_listed.then(|| remote.tasks.iter().filter(runs).count()),
+        operations_open: remote.operations.iter().filter(|operation| !operation.state.is_final()).count(),
         facets_failing: remote.coverage.iter().filter(|facet| facet.last_error.is_some()).count(),
         drift: remote.drift.len(),
         unreadable: remote.unreadable.len(),
-        ..RemoteFigures::default()
-    };
-    counts.nodes_online = remote
-        .nodes
-        .iter()
-        .filter(|row| row.node.state == NodeState::Online && row.freshness.is_live())
-        .count();
-    for row in remote.guests.iter().filter(|row| !matches!(row.presence, Presence::Deleted { .. })) {
-        counts.guests += 1;
-        match &row.standing {
-            Standing::Known { state: GuestState::Running } => counts.guests_running += 1,
-            Standing::Known { .. } => {}
-            _ => counts.guests_unknown += 1,
-        }
     }
-    counts.tasks_running =
-        remote.tasks.iter().filter(|task| task.outcome == model::TaskOutcome::Running).count();
-    counts.operations_open = remote.operations.iter().filter(|operation| !operation.state.is_final()).count();
-    counts
 }
 
 /// One remote in full; `same_as` as [`twin`] says.
@@ -256,9 +260,12 @@ struct Lacked {
     through: Option<EndpointId>,
 }
 
-/// An earlier life of a number; `None` when what was kept of it cannot be read.
-pub(crate) fn past(remote: &RemoteSnapshot, record: &ObservedRecord) -> Option<PastGuest> {
-    let past: Past = serde_json::from_str(&record.body).ok()?;
+/// An earlier life of a number.
+///
+/// # Errors
+/// When what was kept of it cannot be read.
+pub(crate) fn past(remote: &RemoteSnapshot, record: &ObservedRecord) -> serde_json::Result<PastGuest> {
+    let past: Past = serde_json::from_str(&record.body)?;
     let (vmid, incarnation) = (past.guest.vmid, past.incarnation);
     let seen = past.lacked.as_ref().and_then(|lacked| lacked.at).or(record.at);
     let presence = past.presence.filter(|presence| !presence.is_present());
@@ -275,7 +282,7 @@ pub(crate) fn past(remote: &RemoteSnapshot, record: &ObservedRecord) -> Option<P
         busy: None,
         guest: past.guest,
     });
-    Some(PastGuest {
+    Ok(PastGuest {
         id: format!("{}/{vmid}/{}", remote.id, incarnation.0),
         name,
         remote_id: remote.id,
