@@ -9,7 +9,9 @@ use std::time::Duration;
 use api::audit::AuditLine;
 use axum::Router;
 use common::{Ask, PASSWORD, Who, bare, settings, sign_in};
+use http::Method;
 use model::access::{Grant, Grants, Role};
+use pve_sim::{Sim, SimTimings, Topology};
 use serde_json::{Value, json};
 use server::App;
 use sha2::{Digest, Sha256};
@@ -195,6 +197,47 @@ async fn a_store_that_takes_nothing_is_told_and_nothing_is_said_to_be_done() {
         assert_eq!(refused.code(), "store", "{refused:?}");
         assert!(refused.text.contains("closed"), "{refused:?}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_took_a_remote_away_is_told_again_to_whoever_did_it() {
+    let (_dir, app, router, anna) = house().await;
+    app.add_user("ben", &PASSWORD.into(), Grants::administrator()).await.unwrap();
+    let sim = Sim::start(Topology::single("9.2"), SimTimings::fast()).await.unwrap();
+    common::manage(app.fleet(), &sim, "home").await;
+    let ben = sign_in(&router, "ben", PASSWORD).await;
+    let rename = |to: &str| Ask::new(Method::PATCH, "/api/v1/remotes/home").json(&json!({"name": to}));
+    let remove = || Ask::new(Method::DELETE, "/api/v1/remotes/house?confirm=house");
+    let lines = async || app.store().audit(None, 100).await.unwrap().len();
+
+    let first = rename("house").header("idempotency-key", "n").by(&anna).of(&router).await;
+    first.is(200, "");
+    let before = lines().await;
+    let again = rename("house").header("idempotency-key", "n").by(&anna).of(&router).await;
+    assert_eq!((again.status, &again.text), (first.status, &first.text));
+    assert_eq!(again.headers["idempotency-replayed"], "true");
+    // Only that request, with its key, by whom it came from.
+    rename("house").by(&anna).of(&router).await.is(404, "not_found");
+    rename("house").header("idempotency-key", "n2").by(&anna).of(&router).await.is(404, "not_found");
+    rename("other").header("idempotency-key", "n").by(&anna).of(&router).await.is(404, "not_found");
+    rename("house").header("idempotency-key", "n").by(&ben).of(&router).await.is(404, "not_found");
+    rename("house").header("idempotency-key", "n").of(&router).await.is(401, "not_signed_in");
+    assert_eq!(app.store().idempotency("user:anna", "n2").await.unwrap(), None);
+
+    let first = remove().header("idempotency-key", "r").by(&anna).of(&router).await;
+    first.is(200, "");
+    let again = remove().header("idempotency-key", "r").by(&anna).of(&router).await;
+    assert_eq!((again.status, &again.text), (first.status, &first.text));
+    assert_eq!(lines().await, before + 1, "asked again, nothing is done again");
+    // What was only begun is not known to be done.
+    let known = app.store().idempotency("user:anna", "r").await.unwrap().unwrap();
+    let none = Retention { idempotency: Duration::ZERO, ..Retention::default() };
+    let later = known.at + jiff::SignedDuration::from_mins(1);
+    app.store().expire(&none, later, 100).await.unwrap();
+    let begun = store::IdempotencyRecord { stage: store::Stage::Begun, ..known };
+    app.store().write(vec![Write::Idempotency(begun)]).await.unwrap();
+    remove().header("idempotency-key", "r").by(&anna).of(&router).await.is(404, "not_found");
+    app.fleet().stop().await;
 }
 
 /// Another life of the server on the same data.

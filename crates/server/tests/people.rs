@@ -11,7 +11,6 @@ use fleet::Clock;
 use http::{Method, StatusCode};
 use model::RemoteId;
 use model::access::{Grant, Grants, Role};
-use pve_sim::{Sim, SimTimings, Topology};
 use serde_json::{Value, json};
 use server::settings::{Limits, Passwords, Sessions};
 use server::{App, Caller, Settings, Via};
@@ -325,42 +324,6 @@ async fn a_secret_is_told_once_and_what_failed_as_often_as_it_is_asked() {
     let again = backup().of(&router).await;
     assert_eq!((again.status, &again.text), (first.status, &first.text));
     assert_eq!(again.headers["idempotency-replayed"], "true");
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_took_a_remote_away_is_told_again_to_whoever_did_it() {
-    let (_dir, app, router) = with_anna(settings()).await;
-    app.add_user("ben", &PASSWORD.into(), Grants::administrator()).await.unwrap();
-    let sim = Sim::start(Topology::single("9.2"), SimTimings::fast()).await.unwrap();
-    common::manage(app.fleet(), &sim, "home").await;
-    let (anna, ben) = (sign_in(&router, "anna", PASSWORD).await, sign_in(&router, "ben", PASSWORD).await);
-    let rename = |to: &str| Ask::new(Method::PATCH, "/api/v1/remotes/home").json(&json!({"name": to}));
-    let remove = || Ask::new(Method::DELETE, "/api/v1/remotes/house?confirm=house");
-    let lines = async || app.store().audit(None, 100).await.unwrap().len();
-
-    let first = rename("house").header("idempotency-key", "n").by(&anna).of(&router).await;
-    first.is(200, "");
-    let before = lines().await;
-    let again = rename("house").header("idempotency-key", "n").by(&anna).of(&router).await;
-    assert_eq!((again.status, &again.text), (first.status, &first.text));
-    assert_eq!(again.headers["idempotency-replayed"], "true");
-    // Only that request, with its key, by whom it came from.
-    rename("house").by(&anna).of(&router).await.is(404, "not_found");
-    rename("house").header("idempotency-key", "n2").by(&anna).of(&router).await.is(404, "not_found");
-    rename("other").header("idempotency-key", "n").by(&anna).of(&router).await.is(404, "not_found");
-    rename("house").header("idempotency-key", "n").by(&ben).of(&router).await.is(404, "not_found");
-    rename("house").header("idempotency-key", "n").of(&router).await.is(401, "not_signed_in");
-    assert_eq!(app.store().idempotency("user:anna", "n2").await.unwrap(), None);
-
-    let first = remove().header("idempotency-key", "r").by(&anna).of(&router).await;
-    first.is(200, "");
-    let again = remove().header("idempotency-key", "r").by(&anna).of(&router).await;
-    assert_eq!((again.status, &again.text), (first.status, &first.text));
-    assert_eq!(lines().await, before + 1, "asked again, nothing is done again");
-    // What was only begun is not known to be done.
-    crash(&app, "r", Stage::Begun).await;
-    remove().header("idempotency-key", "r").by(&anna).of(&router).await.is(404, "not_found");
-    app.fleet().stop().await;
 }
 
 /// Leaves the request that `key` came with as a crash does that comes at this stage.
