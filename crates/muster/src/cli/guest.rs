@@ -156,7 +156,7 @@ pub struct How {
     /// At most so many guests at once
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u8).range(1..=50))]
     pub parallel: u8,
-    /// Do not wait for the end
+    /// Do not wait for the end: 0 then says that it was asked for, not that it is done
     #[arg(long, conflicts_with = "wait")]
     pub no_wait: bool,
     /// Wait at most so long for the end, e.g. 90s; what was begun goes on

@@ -111,6 +111,7 @@ pub(super) async fn run(
             _ => context.print_json(&json!({ "total": items.len(), "items": items }))?,
         }
     }
+    let asked = ended.iter().filter(|ended| matches!(ended, Ended::GoesOn(_, Why::NotWaited))).count();
     let mut exits = Vec::new();
     let mut failures = Vec::new();
     let mut stubborn = Vec::new();
@@ -159,7 +160,9 @@ pub(super) async fn run(
         None => {
             let done = exits.iter().filter(|e| **e == Exit::Done).count();
             if guests.len() > 1 && !common.json() {
-                context.note(&format!("{}: {done} of {} done.", wish.action, guests.len()));
+                // What nobody waits for is asked for, and no more than that.
+                let (count, word) = if asked > 0 { (asked, "asked for") } else { (done, "done") };
+                context.note(&format!("{}: {count} of {} {word}.", wish.action, guests.len()));
             }
             Ok(Exit::combined(exits))
         }
@@ -382,7 +385,7 @@ async fn one(
         Ok(operation) => operation,
         Err(failure) => return refused(client, action, guest, failure).await,
     };
-    if how.no_wait {
+    if how.no_wait && !settled(&operation) {
         return Ended::GoesOn(Box::new(operation), Why::NotWaited);
     }
     let seen = std::sync::Mutex::new(operation.clone());

@@ -195,6 +195,37 @@ async fn what_waits_says_that_it_goes_on() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_nobody_waits_for_is_asked_for_and_not_done() {
+    let fake = Fake::start(|asked, _| {
+        let going_on = json!({ "state": "running", "final": false, "sentence": "its task runs" });
+        let failed = json!({
+            "state": "failed", "detail": { "why": "task", "exit": "no" }, "sentence": "failed: no",
+        });
+        match (asked.method.as_str(), asked.body["vmid"].as_u64()) {
+            ("GET", _) if asked.path == "/api/v1/guests" => Reply::Json(
+                200,
+                page(&[
+                    guest((1, "home"), 101, "web", "running"),
+                    guest((1, "home"), 102, "db", "running"),
+                    guest((1, "home"), 103, "nas", "running"),
+                ]),
+            ),
+            (_, Some(103)) => Reply::Json(202, operation("3", 103, "nas", "stop", failed)),
+            (_, Some(vmid)) => Reply::Json(202, operation("1", vmid as u32, "x", "shutdown", going_on)),
+            _ => Reply::Problem(404, json!({ "detail": "there is no such thing" })),
+        }
+    });
+    let run = fake.muster(&["guest", "shutdown", "home/101", "home/102", "--no-wait"]).await;
+    assert_eq!(run.code, 0, "{run:?}");
+    assert!(run.err.contains("shutdown: 2 of 2 asked for."), "{run:?}");
+    assert!(!format!("{}{}", run.out, run.err).contains("done"), "nothing has ended: {run:?}");
+    // What has ended by the time of the answer is told as it ended.
+    let run = fake.muster(&["guest", "shutdown", "home/101", "home/103", "--no-wait"]).await;
+    assert_eq!(run.code, 3, "{run:?}");
+    assert!(run.err.contains("failed: no") && run.err.contains("1 of 2 asked for."), "{run:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn ctrl_c_ends_the_waiting_and_not_the_operation() {
     let going_on = || {
         operation(
