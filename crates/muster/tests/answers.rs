@@ -272,6 +272,33 @@ async fn what_does_not_end_in_time_is_unknown_not_failed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_log_that_is_followed_ends_as_its_task_does() {
+    let host = Host::start("9.2").await;
+    let task = async |kind: &str| {
+        let tasks = host.at(&["tasks", "-o", "json"]).await.json();
+        let task = tasks["items"].as_array().unwrap().iter().find(|t| t["type"] == kind).unwrap().clone();
+        task["id"].as_str().unwrap().to_owned()
+    };
+    host.remote.with_world(|world, _| world.fail_next_task("vzstart", "no space left on device"));
+    assert_eq!(host.at(&["start", "102"]).await.code, 1);
+    let failed = task("vzstart").await;
+    let run = host.at(&["log", &failed, "--follow"]).await;
+    assert_eq!(run.code, 1, "{run:?}");
+    assert!(run.err.contains("The task failed: no space left"), "{run:?}");
+    let run = host.at(&["log", &failed]).await;
+    assert_eq!(run.code, 0, "the log was read, and no more was asked for: {run:?}");
+
+    host.remote.with_world(|world, _| world.hang_next_task("vzshutdown"));
+    assert_eq!(host.at(&["shutdown", "101", "--timeout", "2"]).await.code, 7);
+    let hanging = task("vzshutdown").await;
+    let began = std::time::Instant::now();
+    let run = host.at(&["log", &hanging, "--follow", "--timeout", "2"]).await;
+    assert_eq!(run.code, 7, "{run:?}");
+    assert!(run.err.contains("--timeout has passed; the task goes on"), "{run:?}");
+    assert!(began.elapsed().as_secs() < 20, "{run:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn odd_names_drive_no_terminal() {
     let host = Host::start("9.2").await;
     let names = [

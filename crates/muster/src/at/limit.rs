@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until};
 use zeroize::Zeroizing;
 
 use crate::exit::Exit;
@@ -14,7 +14,7 @@ use crate::term::ask::{Ask, NoAnswer};
 
 /// A bound over everything from connecting to the end. Clones share the time that was spent on typing.
 #[derive(Debug, Clone)]
-pub(super) struct Limit {
+pub(crate) struct Limit {
     begun: Instant,
     /// As given with `--timeout`.
     given: Option<Duration>,
@@ -25,7 +25,7 @@ pub(super) struct Limit {
 
 impl Limit {
     /// Begins now.
-    pub(super) fn new(given: Option<Duration>, usual: Duration) -> Self {
+    pub(crate) fn new(given: Option<Duration>, usual: Duration) -> Self {
         Self { begun: Instant::now(), given, usual, typed_ms: Arc::default() }
     }
 
@@ -40,15 +40,23 @@ impl Limit {
     }
 
     /// What is left of `--timeout`; `None` when it was not given.
-    pub(super) fn left_of_given(&self) -> Option<Duration> {
+    pub(crate) fn left_of_given(&self) -> Option<Duration> {
         self.given.map(|_| self.left())
+    }
+
+    /// Comes when the time of `--timeout` is over; never, when it was not given.
+    pub(super) async fn over(&self) {
+        match self.left_of_given() {
+            Some(left) => sleep(left).await,
+            None => std::future::pending().await,
+        }
     }
 
     /// `work`, unless the time is over before it is.
     ///
     /// # Errors
     /// It is over.
-    pub(super) async fn bound<T>(&self, work: impl Future<Output = T>) -> Result<T, Failure> {
+    pub(crate) async fn bound<T>(&self, work: impl Future<Output = T>) -> Result<T, Failure> {
         let mut work = std::pin::pin!(work);
         loop {
             tokio::select! {
@@ -78,17 +86,18 @@ impl Limit {
     }
 
     /// Whoever can be asked, with a watch on how long they type.
-    pub(super) fn patient<'a>(&self, ask: &'a mut dyn Ask) -> Patient<'a> {
+    pub(crate) fn patient<'a>(&self, ask: &'a mut dyn Ask) -> Patient<'a> {
         Patient { ask, typed_ms: self.typed_ms.clone() }
     }
 }
 
-fn too_late() -> Failure {
+/// What is said when nothing was done in that time.
+pub(super) fn too_late() -> Failure {
     Failure::new(Exit::Unreachable, "The time given with --timeout has passed.").hint("Give it longer.")
 }
 
 /// Someone who is asked; the time they take is noted.
-pub(super) struct Patient<'a> {
+pub(crate) struct Patient<'a> {
     ask: &'a mut dyn Ask,
     typed_ms: Arc<AtomicU64>,
 }

@@ -1,13 +1,13 @@
 //! `log`: a task's log, to its end, or as it grows.
 
-use std::time::Duration;
-
 use fleet::{DetailError, Fleet, FleetSnapshot, RemoteSnapshot};
-use model::TaskId;
 use model::cause::{Cause, ServerClass};
+use model::{TaskId, TaskOutcome, Text};
 use pve::upid::Upid;
 use serde_json::json;
 
+use super::follow::{self, How, PAGE, Page};
+use super::limit::{Limit, too_late};
 use crate::cli::at::Log;
 use crate::context::Context;
 use crate::exit::Exit;
@@ -15,12 +15,6 @@ use crate::failure::Failure;
 use crate::term::text::safe;
 use crate::trouble::failure_of;
 use crate::words;
-
-/// Lines asked for at once.
-const PAGE: u64 = 500;
-
-/// Between two looks at a log that grows.
-const PAUSE: Duration = Duration::from_secs(1);
 
 /// Prints the log.
 ///
@@ -31,6 +25,7 @@ pub(super) async fn log(
     snapshot: &FleetSnapshot,
     wanted: &Log,
     unasked: &[String],
+    limit: &Limit,
     json: bool,
     context: &mut Context<'_>,
 ) -> Result<Exit, Failure> {
@@ -47,32 +42,35 @@ pub(super) async fn log(
             unasked.join(", ")
         )));
     }
-    let mut next = 0;
+    let how = How { follow: wanted.follow, patience: 3 * context.timings.tasks };
+    let page = async |start| {
+        // Asked before the lines: what is written up to its end is then surely among them.
+        let outcome = outcome(fleet, remote, &upid).await;
+        let page = fleet.task_log(remote.id, upid.as_str(), start, PAGE).await;
+        Ok(Page { lines: page.map_err(|e| unread(e, &upid))?.lines, outcome })
+    };
+    let stop = async {
+        limit.over().await;
+        match wanted.follow {
+            true => Failure::new(
+                Exit::OutcomeUnknown,
+                "The time given with --timeout has passed; the task goes on.",
+            )
+            .hint("Look at it again: \"log --follow\""),
+            false => too_late(),
+        }
+    };
     let mut all = Vec::new();
-    loop {
-        // Read before the lines: what is written up to its end is then surely among them.
-        let ended = outcome(fleet, remote, &upid).is_none_or(|o| o.has_ended());
-        let mut page =
-            fleet.task_log(remote.id, upid.as_str(), next, PAGE).await.map_err(|e| unread(e, &upid))?;
-        // Proxmox VE says so of a log that is still empty. Counted as a line it would hide the first real one.
-        if !ended && next == 0 && page.lines.iter().map(|line| line.as_str()).eq(["no content"]) {
-            page.lines.clear();
-        }
-        let count = u64::try_from(page.lines.len()).unwrap_or(PAGE);
-        next += count;
+    let take = |_, lines: &[Text]| {
         if json {
-            all.extend(page.lines.iter().map(ToString::to_string));
-        } else {
-            let lines: Vec<String> = page.lines.iter().map(|l| safe(l.as_str())).collect();
-            context.print_lines(&lines)?;
+            all.extend(lines.iter().map(ToString::to_string));
+            return Ok(());
         }
-        if count >= PAGE {
-            continue;
-        }
-        if ended || !wanted.follow {
-            break;
-        }
-        tokio::time::sleep(PAUSE).await;
+        context.print_lines(&lines.iter().map(|l| safe(l.as_str())).collect::<Vec<_>>())
+    };
+    let outcome = follow::read(how, page, take, stop).await?;
+    if wanted.follow {
+        return follow::end(outcome, &format!("log {upid}"), context);
     }
     if json {
         let items: Vec<_> =
@@ -128,9 +126,19 @@ fn several_have(remotes: &[&RemoteSnapshot]) -> Failure {
         .hint("Say which: REMOTE/UPID:…")
 }
 
-fn outcome(fleet: &Fleet, remote: &RemoteSnapshot, upid: &Upid) -> Option<model::TaskOutcome> {
+/// How a task stands: as listed, or as its node tells of one that is on no list.
+async fn outcome(fleet: &Fleet, remote: &RemoteSnapshot, upid: &Upid) -> Option<TaskOutcome> {
     let now = fleet.remote(remote.id)?;
-    now.tasks.iter().find(|t| t.upid.as_str() == upid.as_str()).map(|t| t.outcome.clone())
+    let listed = now.tasks.iter().find(|t| t.upid.as_str() == upid.as_str()).map(|t| t.outcome.clone());
+    if listed.as_ref().is_some_and(|outcome| *outcome != TaskOutcome::Unknown) {
+        return listed;
+    }
+    let status = fleet.client(remote.id).ok()?.task_status(upid.node(), upid).await.ok()?.value;
+    match (status.status.as_deref(), status.exitstatus) {
+        (Some("running"), _) => Some(TaskOutcome::Running),
+        (_, Some(exit)) => Some(TaskOutcome::from_exit(&exit)),
+        (_, None) => listed,
+    }
 }
 
 /// Does the host say that it does not know the task?

@@ -2,7 +2,8 @@
 
 mod act;
 pub(crate) mod find;
-mod limit;
+pub(crate) mod follow;
+pub(crate) mod limit;
 mod log;
 mod look;
 mod ls;
@@ -298,7 +299,7 @@ impl Session {
                 }))
             }
             AtCommand::Log(wanted) => {
-                log::log(&self.fleet, &snapshot, wanted, &self.unasked(), json, context).await
+                log::log(&self.fleet, &snapshot, wanted, &self.unasked(), limit, json, context).await
             }
             _ => Ok(Exit::Done),
         }

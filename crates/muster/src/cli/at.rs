@@ -92,7 +92,7 @@ pub enum AtCommand {
 #[derive(Debug, Args)]
 pub struct Ls {
     /// Only what contains this text in name, id, node, state, pool or tags
-    #[arg(value_name = "FILTER")]
+    #[arg(value_name = "FILTER", value_parser = super::words::plain_text)]
     pub filter: Option<String>,
 }
 
@@ -110,7 +110,7 @@ pub struct Log {
     /// The task, as `tasks` lists it
     #[arg(value_name = "UPID")]
     pub upid: String,
-    /// Go on until the task has ended
+    /// Go on until the task has ended, and end as it did
     #[arg(short, long)]
     pub follow: bool,
 }

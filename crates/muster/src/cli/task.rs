@@ -62,7 +62,7 @@ pub struct Log {
     /// Which.
     #[command(flatten)]
     pub one: One,
-    /// Go on until the task has ended
+    /// Go on until the task has ended, and end as it did
     #[arg(short, long)]
     pub follow: bool,
 }

@@ -32,6 +32,16 @@ pub(super) fn query_word(text: &str) -> Result<String, String> {
     Ok(text.strip_prefix(NOT_AN_OPTION).unwrap_or(text).to_owned())
 }
 
+/// A text to look for, where there is no query language: a word of it would find nothing.
+pub(super) fn plain_text(text: &str) -> Result<String, String> {
+    match text.strip_prefix(NOT_AN_OPTION) {
+        Some(word) => Err(format!(
+            "{word} is a word of the query language, which \"muster guest ls\" has; here a text is looked for"
+        )),
+        None => Ok(text.to_owned()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -48,5 +58,7 @@ mod tests {
         let marked = arguments(given);
         let last = marked.last().and_then(|w| w.to_str()).unwrap_or_default();
         assert_eq!(query_word(last).as_deref(), Ok("-tag:test"));
+        assert!(plain_text(last).unwrap_err().starts_with("-tag:test is a word"));
+        assert_eq!(plain_text("web").as_deref(), Ok("web"));
     }
 }

@@ -1,19 +1,17 @@
 //! `muster task`: tasks of all remotes, with their logs.
 
-use std::time::Duration;
-
 use api::stream::Topic;
 use api::task::{LogPage, Task};
 use jiff::Timestamp;
-use model::TaskOutcome;
+use model::Text;
 use model::query::Vocabulary;
 use serde_json::{Value, json};
-use tokio::time::sleep;
 
 use super::list::{List, plain, read, typed};
 use super::sheet::{Facts, Sheet, add, when};
 use super::watch::Watched;
 use super::{Interrupt, list};
+use crate::at::follow::{self, How, PAGE, Page};
 use crate::cli::Common;
 use crate::cli::task::TaskCommand;
 use crate::client::{Client, path, with_query};
@@ -25,12 +23,6 @@ use crate::term::shell;
 use crate::term::table::{Column, Table, Tone};
 use crate::term::text::{ago, safe, seconds_between, span};
 use crate::words;
-
-/// Lines asked for at once.
-const PAGE: u64 = 500;
-
-/// Between two looks at a log that grows.
-const PAUSE: Duration = Duration::from_millis(700);
 
 /// Carries out `muster task`.
 pub(super) async fn run(
@@ -237,50 +229,42 @@ async fn log(
     context: &mut Context<'_>,
 ) -> Result<Exit, Failure> {
     let interrupt = follow.then(Interrupt::heed);
-    let mut next = 0;
-    let mut all: Vec<String> = Vec::new();
-    let outcome = loop {
-        let query = [("start", Some(next.to_string())), ("limit", Some(PAGE.to_string()))];
+    let how = How { follow, patience: 3 * context.timings.tasks };
+    let read_page = async |start: u64| {
+        let query = [("start", Some(start.to_string())), ("limit", Some(PAGE.to_string()))];
         let mut page: LogPage = client.get(&with_query(&place.path(&["log"]), &query)).await?;
-        let runs = page.outcome.as_ref().is_some_and(|outcome| !outcome.has_ended());
-        // Proxmox VE says so of a log that is still empty. Counted as a line it would hide the first real one.
-        if runs && next == 0 && page.lines.iter().map(|line| line.as_str()).eq(["no content"]) {
-            page.lines.clear();
+        if follow && page.outcome.is_none() {
+            // On no list any more; the server may have kept how it ended.
+            page.outcome = client.get::<Task>(&place.path(&[])).await.ok().map(|task| task.outcome);
         }
-        let count = u64::try_from(page.lines.len()).unwrap_or(PAGE);
-        next += count;
-        if common.json() && !follow {
-            all.extend(page.lines.iter().map(ToString::to_string));
-        } else if common.json() {
-            for (n, line) in (next - count + 1..).zip(&page.lines) {
-                context.print(&format!("{}\n", json!({ "n": n, "text": line })))?;
-            }
-        } else {
-            let lines: Vec<String> = page.lines.iter().map(|l| safe(l.as_str())).collect();
-            context.print_lines(&lines)?;
-        }
-        if count >= PAGE {
-            continue;
-        }
-        let ended = page.outcome.as_ref().is_none_or(TaskOutcome::has_ended);
-        if ended || !follow {
-            break page.outcome;
-        }
-        let interrupted = async {
-            match &interrupt {
-                Some(interrupt) => interrupt.wait().await,
-                None => std::future::pending().await,
-            }
-        };
-        tokio::select! {
-            () = sleep(PAUSE) => {}
-            () = interrupted => {
-                return Err(Failure::new(Exit::OutcomeUnknown, "Interrupted; the task goes on.")
-                    .hint(format!("Look at it again: muster task follow {}", place.typed())));
-            }
-        }
+        Ok(Page { lines: page.lines, outcome: page.outcome })
     };
-    if common.json() && !follow {
+    let again = format!("muster task follow {}", place.typed());
+    let stop = async {
+        match &interrupt {
+            Some(interrupt) => interrupt.wait().await,
+            None => std::future::pending().await,
+        }
+        Failure::new(Exit::OutcomeUnknown, "Interrupted; the task goes on.")
+            .hint(format!("Look at it again: {again}"))
+    };
+    let mut all: Vec<String> = Vec::new();
+    let take = |start: u64, lines: &[Text]| match (common.json(), follow) {
+        (true, false) => {
+            all.extend(lines.iter().map(ToString::to_string));
+            Ok(())
+        }
+        (true, true) => (start + 1..)
+            .zip(lines)
+            .try_for_each(|(n, line)| context.print(&format!("{}\n", json!({ "n": n, "text": line })))),
+        (false, _) => context.print_lines(&lines.iter().map(|l| safe(l.as_str())).collect::<Vec<_>>()),
+    };
+    let outcome = follow::read(how, read_page, take, stop).await?;
+    // Who waits for a task's end wants to know which.
+    if follow {
+        return follow::end(outcome, &again, context);
+    }
+    if common.json() {
         let items: Vec<Value> =
             all.iter().enumerate().map(|(n, line)| json!({ "n": n + 1, "text": line })).collect();
         let outcome = serde_json::to_value(&outcome).unwrap_or_default();
@@ -296,14 +280,7 @@ async fn log(
         }
         context.print_json(&object)?;
     }
-    Ok(match outcome {
-        // Who waits for a task's end wants to know which.
-        Some(TaskOutcome::Failed { text }) if follow => {
-            context.note(&safe(&format!("The task failed: {text}")));
-            Exit::Failed
-        }
-        _ => Exit::Done,
-    })
+    Ok(Exit::Done)
 }
 
 async fn stop(
