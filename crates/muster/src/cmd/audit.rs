@@ -11,7 +11,7 @@ use model::{OperationId, RemoteId};
 use serde_json::{Value, json};
 use store::{AuditChain, BrokenAt};
 
-use super::list::{maybe, plain};
+use super::list::{exit_of, maybe, plain, rows_of, typed};
 use crate::cli::Common;
 use crate::cli::audit::{AuditCommand, Export, Ls};
 use crate::client::{Client, Method, path, with_query};
@@ -64,16 +64,23 @@ async fn ls(
             ("before", before.map(|row| row.to_string())),
             ("limit", Some(wanted.limit.saturating_sub(items.len()).clamp(1, PAGE).to_string())),
         ];
-        let page: Value = client.get(&with_query(&path(&["audit"]), &query)).await?;
-        items.extend(page.get("items").and_then(Value::as_array).cloned().unwrap_or_default());
+        let mut page: Value = client.get(&with_query(&path(&["audit"]), &query)).await?;
+        items.extend(rows_of(&mut page, "items", client)?);
         before = page.get("next").and_then(Value::as_i64);
         if before.is_none() {
             break;
         }
     }
+    let (rows, _) = typed::<AuditRow>(&items);
+    let readable = rows.iter().filter(|row| row.unreadable.is_none()).count();
+    let unreadable = items.len() - readable;
+    let exit = exit_of(readable, unreadable);
+    if unreadable > 0 {
+        context.note(&format!("{unreadable} of these rows cannot be read; -o json shows them as they are."));
+    }
     if common.json() {
         context.print_json(&json!({ "total": items.len(), "items": items, "next": before }))?;
-        return Ok(Exit::Done);
+        return Ok(exit);
     }
     let mut table = Table::new(vec![
         Column::new("ROW", 3).rank(3),
@@ -84,14 +91,8 @@ async fn ls(
         Column::new("ON", 6).rank(1),
         Column::new("HOW IT ENDED", 6),
     ]);
-    let mut unreadable = 0_usize;
     // The newest stands where the eye is: at the end.
-    for item in items.iter().rev() {
-        let Ok(row) = serde_json::from_value::<AuditRow>(item.clone()) else {
-            unreadable += 1;
-            continue;
-        };
-        unreadable += usize::from(row.unreadable.is_some());
+    for row in rows.into_iter().rev() {
         let (tone, ended) = match &row.unreadable {
             None => (Tone::Plain, row.outcome),
             Some(_) => (Tone::Bad, "not readable".to_owned()),
@@ -110,14 +111,11 @@ async fn ls(
         );
     }
     context.print_table(&table)?;
-    if unreadable > 0 {
-        context.note(&format!("{unreadable} of these rows cannot be read; -o json shows them as they are."));
-    }
     if before.is_some() {
         context
             .note(&format!("There are older ones: --limit {} shows more.", wanted.limit.saturating_mul(10)));
     }
-    Ok(if unreadable > 0 { Exit::Partial } else { Exit::Done })
+    Ok(exit)
 }
 
 // === export ===

@@ -10,7 +10,7 @@ use model::Happening;
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
-use super::list::{not_understood, rows_of, typed};
+use super::list::{rows_of, understood};
 use super::{Interrupt, resolve, watch};
 use crate::cli::Common;
 use crate::cli::event::{EventCommand, Ls};
@@ -167,9 +167,10 @@ fn known(kinds: &str) -> Result<(), Failure> {
 }
 
 fn show(items: Vec<Value>, more: bool, common: &Common, context: &mut Context<'_>) -> Result<Exit, Failure> {
+    let (events, exit) = understood::<Event>(&items, context);
     if common.json() {
         context.print_json(&json!({ "total": items.len(), "items": items }))?;
-        return Ok(Exit::Done);
+        return Ok(exit);
     }
     if items.is_empty() {
         context.note("No events, or none that you may see.");
@@ -182,7 +183,6 @@ fn show(items: Vec<Value>, more: bool, common: &Common, context: &mut Context<'_
         Column::new("BY", 6).rank(1),
     ]);
     // The newest stands where the eye is: at the end.
-    let (events, lost) = typed::<Event>(&items);
     for event in events.into_iter().rev() {
         let cells = [
             moment(event.at),
@@ -193,13 +193,12 @@ fn show(items: Vec<Value>, more: bool, common: &Common, context: &mut Context<'_
         table.row(Tone::Plain, cells.into_iter().map(|cell| (Tone::Plain, cell)).collect());
     }
     context.print_table(&table)?;
-    not_understood(lost).iter().for_each(|line| context.note(line));
     if more {
         let line = format!("The latest {}, newest last; --limit N shows more.", items.len());
         let line = Tone::Dim.paint(&line, context.progress);
         context.note(&line);
     }
-    Ok(Exit::Done)
+    Ok(exit)
 }
 
 /// `home/101`, `home/pve1`, `home`: what it concerns, as far as that is known.

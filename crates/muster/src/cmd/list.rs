@@ -2,6 +2,7 @@
 
 use api::Counts;
 use api::list::MAX_LIMIT;
+use api::remote::{RemoteFigures, RemoteRow};
 use jiff::Timestamp;
 use model::query::{Key, Query, Vocabulary};
 use serde::de::DeserializeOwned;
@@ -43,27 +44,59 @@ pub(super) struct Got {
     pub total: usize,
     /// What they are, as it came.
     counts: Value,
+    /// Rows that the server had kept and cannot read any more.
+    unreadable: usize,
 }
 
 impl Got {
     /// The list as an object.
     pub(super) fn json(&self) -> Value {
-        match self.counts.is_null() {
-            true => json!({ "items": self.items, "total": self.total }),
-            false => json!({ "items": self.items, "total": self.total, "counts": self.counts }),
+        let mut object = json!({ "items": self.items, "total": self.total });
+        if !self.counts.is_null() {
+            object["counts"] = self.counts.clone();
         }
+        if self.unreadable > 0 {
+            object["unreadable"] = json!(self.unreadable);
+        }
+        object
     }
 
     fn counts(&self) -> Counts {
         serde_json::from_value(self.counts.clone()).unwrap_or_default()
     }
+}
 
-    /// Is it surely all there is?
-    fn is_whole(&self, query: Option<&str>) -> bool {
-        let remotes = self.counts().remotes;
-        // Who asks about one remote is not told of the gaps of others.
-        query.is_some_and(|q| q.contains("remote:")) || (remotes.never_listed == 0 && remotes.unreadable == 0)
-    }
+/// What a list lacks.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Gaps {
+    /// Remotes that were never listed: what they have is not in it.
+    never_listed: usize,
+    /// Rows that remotes sent and that could not be read.
+    unreadable: usize,
+}
+
+/// Was it ever listed?
+pub(super) fn was_listed(figures: &RemoteFigures) -> bool {
+    figures.nodes.is_some()
+}
+
+/// What a list of listings lacks. Who asks about some remotes (`remote:home`, `-remote:lab`) is not told of the gaps
+/// of others.
+async fn gaps(client: &Client, got: &Got, query: Option<&str>, about: Vocabulary) -> Result<Gaps, Failure> {
+    let all = got.counts().remotes;
+    let all = Gaps { never_listed: all.never_listed, unreadable: all.unreadable };
+    let remotes =
+        query.and_then(|text| Query::parse(text, about).ok()).map(|query| query.split().0.to_string());
+    let Some(remotes) = remotes.filter(|query| !query.is_empty() && all != Gaps::default()) else {
+        return Ok(all);
+    };
+    let got = read(client, &crate::client::path(&["remotes"]), Some(&remotes), None, None).await?;
+    let (rows, lost) = typed::<RemoteRow>(&got.items);
+    Ok(Gaps {
+        // A remote that is not understood was not seen to be listed.
+        never_listed: lost + rows.iter().filter(|row| !was_listed(&row.counts)).count(),
+        unreadable: rows.iter().map(|row| row.counts.unreadable).sum(),
+    })
 }
 
 /// Reads a list, all of it or `limit` rows.
@@ -92,11 +125,9 @@ pub(super) async fn read(
         items.extend(
             rows.into_iter().filter(|row| row.get("id").is_none_or(|id| seen.insert(id.to_string()))),
         );
-        let total = page
-            .get("total")
-            .and_then(Value::as_u64)
-            .and_then(|n| usize::try_from(n).ok())
-            .unwrap_or(items.len());
+        let number =
+            |name: &str| page.get(name).and_then(Value::as_u64).and_then(|n| usize::try_from(n).ok());
+        let (total, unreadable) = (number("total").unwrap_or(items.len()), number("unreadable").unwrap_or(0));
         let enough = limit.is_some_and(|l| items.len() >= l);
         asked += got;
         if got == 0 || asked >= total || enough {
@@ -105,6 +136,7 @@ pub(super) async fn read(
                 items,
                 total,
                 counts: page.get_mut("counts").map(Value::take).unwrap_or_default(),
+                unreadable,
             });
         }
     }
@@ -128,14 +160,26 @@ pub(super) fn typed<T: DeserializeOwned>(items: &[Value]) -> (Vec<T>, usize) {
     (rows, lost)
 }
 
-/// What is to be said of rows that could not be understood.
-pub(super) fn not_understood(lost: usize) -> Option<String> {
-    let rows = match lost {
-        0 => return None,
+/// Rows as they are meant, and what a command that shows them comes to. Those that could not be understood are told.
+pub(super) fn understood<T: DeserializeOwned>(items: &[Value], context: &mut Context<'_>) -> (Vec<T>, Exit) {
+    let (rows, lost) = typed(items);
+    let them = match lost {
+        0 => return (rows, Exit::Done),
         1 => "1 row is".to_owned(),
         _ => format!("{lost} rows are"),
     };
-    Some(format!("{rows} not understood by this muster; -o json shows all as they came."))
+    context.note(&format!("{them} not understood by this muster; -o json shows all as they came."));
+    let exit = exit_of(rows.len(), lost);
+    (rows, exit)
+}
+
+/// What a list comes to of which so many rows were read and so many were not.
+pub(super) fn exit_of(read: usize, lost: usize) -> Exit {
+    match (read, lost) {
+        (_, 0) => Exit::Done,
+        (0, _) => Exit::Failed,
+        _ => Exit::Partial,
+    }
 }
 
 /// Shows a list, once or as it changes.
@@ -160,17 +204,24 @@ pub(super) async fn show<T: DeserializeOwned>(
         return watch::run(client, &list.watched, common.json(), &ask, &lines, context).await;
     }
     let got = ask().await?;
+    let gaps = match list.of_listings {
+        true => gaps(client, &got, query, list.about).await?,
+        false => Gaps::default(),
+    };
     if common.json() {
         context.print_json(&got.json())?;
-    } else {
-        let (rows, lost) = typed::<T>(&got.items);
+    }
+    let (rows, exit) = understood::<T>(&got.items, context);
+    if !common.json() {
         let table = (list.table)(&rows, super::now());
-        if table.is_empty() {
+        if !table.is_empty() {
+            context.print_table(&table)?;
+        } else if got.items.is_empty() {
             let several = list.nouns.1;
-            let remotes = got.counts().remotes.total;
+            let remotes = got.counts().remotes;
             context.note(&match query {
                 Some(_) => format!("No {several} fit the query."),
-                None if remotes == 0 && !got.counts.is_null() => {
+                None if remotes.total == 0 && !got.counts.is_null() => {
                     "No remotes yet. Add a host or cluster: muster remote add ADDRESS".to_owned()
                 }
                 None => format!("No {several}, or none that you may see."),
@@ -178,15 +229,21 @@ pub(super) async fn show<T: DeserializeOwned>(
             if let Some(line) = stranger(client, query, list.about).await {
                 context.note(&safe(&line));
             }
-        } else {
-            context.print_table(&table)?;
         }
-        for line in remarks(&got, lost, rows.len(), list.nouns, list.of_listings) {
-            let line = Tone::Dim.paint(&line, context.progress);
-            context.note(&line);
+        if got.total > got.items.len() {
+            let line = format!("{} of {} {} shown.", got.items.len(), got.total, list.nouns.1);
+            context.note(&Tone::Dim.paint(&line, context.progress));
         }
     }
-    Ok(if !list.of_listings || got.is_whole(query) { Exit::Done } else { Exit::Partial })
+    for line in lacking(gaps, got.unreadable) {
+        let line = Tone::Dim.paint(&line, context.progress);
+        context.note(&line);
+    }
+    Ok(match exit {
+        Exit::Done if gaps != Gaps::default() => Exit::Partial,
+        Exit::Done => exit_of(rows.len(), got.unreadable),
+        exit => exit,
+    })
 }
 
 /// A remote that a query names and that is not there: what was misspelt looks like an empty fleet.
@@ -214,32 +271,27 @@ pub(super) async fn stranger(client: &Client, query: Option<&str>, about: Vocabu
     (!nope.is_empty()).then(|| format!("No remote is called {}; {known}.", nope.join(" or ")))
 }
 
-/// What is to be said beside a list: what it lacks.
-fn remarks(got: &Got, lost: usize, shown: usize, nouns: (&str, &str), of_listings: bool) -> Vec<String> {
+/// What is to be said beside a list: what it lacks. `kept`: rows that the server had kept and cannot read.
+fn lacking(gaps: Gaps, kept: usize) -> Vec<String> {
+    let counted = |n: usize, noun: &str| if n == 1 { format!("1 {noun}") } else { format!("{n} {noun}s") };
     let mut lines = Vec::new();
-    if got.total > shown + lost {
-        lines.push(format!("{} of {} {} shown.", shown, got.total, nouns.1));
-    }
-    lines.extend(not_understood(lost));
-    if !of_listings {
-        return lines;
-    }
-    let remotes = got.counts().remotes;
-    if remotes.never_listed > 0 {
-        let them = if remotes.never_listed == 1 {
-            "1 remote was".to_owned()
-        } else {
-            format!("{} remotes were", remotes.never_listed)
-        };
+    if gaps.never_listed > 0 {
+        let were = if gaps.never_listed == 1 { "was" } else { "were" };
         lines.push(format!(
-            "{them} never reached: what is there is not in this list. \"muster remote ls\" tells why."
+            "{} {were} never reached: what is there is not in this list. \"muster remote ls\" tells why.",
+            counted(gaps.never_listed, "remote")
         ));
     }
-    if remotes.unreadable > 0 {
-        let rows =
-            if remotes.unreadable == 1 { "1 row".to_owned() } else { format!("{} rows", remotes.unreadable) };
+    if gaps.unreadable > 0 {
         lines.push(format!(
-            "{rows} of what remotes sent could not be read: \"muster remote show NAME\" shows them raw."
+            "{} of what remotes sent could not be read: \"muster remote show NAME\" shows them raw.",
+            counted(gaps.unreadable, "row")
+        ));
+    }
+    if kept > 0 {
+        lines.push(format!(
+            "{} that the server had kept cannot be read any more; its log says which.",
+            counted(kept, "row")
         ));
     }
     lines

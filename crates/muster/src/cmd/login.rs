@@ -9,7 +9,7 @@ use pve::trust::{Fingerprint, probe};
 use serde_json::{Value, json};
 use url::Url;
 
-use super::session::Signed;
+use super::session::{Signed, unkept};
 use crate::cli::login::{Context as Typed, ContextCommand, Login, Logout};
 use crate::cli::{Output, SignIn};
 use crate::client::contexts::{Contexts, Known, LOCAL};
@@ -71,7 +71,16 @@ pub(super) async fn login(
         token,
     };
     let shown = json!({ "id": name, "name": name, "url": known.url, "user": user, "current": true });
-    contexts.put(known)?;
+    let (same, former): (Vec<_>, Vec<_>) =
+        contexts.named(&name).cloned().into_iter().partition(|former| former.token == known.token);
+    // A token that was kept already is still the one that was made for us.
+    let known = Known { minted: known.minted.or(same.into_iter().next().and_then(|s| s.minted)), ..known };
+    if let Err(failure) = contexts.put(known.clone()) {
+        return Err(match &known.minted {
+            Some(id) => unkept(failure, id, take_back(&known, id).await),
+            None => failure,
+        });
+    }
     match wanted.output {
         Output::Json => context.print_json(&shown)?,
         Output::Text => {
@@ -80,7 +89,17 @@ pub(super) async fn login(
             context.note("Commands go there from now on; \"muster context use local\" brings them back to this machine.");
         }
     }
-    Ok(Exit::Done)
+    match former.into_iter().next() {
+        // Nobody knows it any more: it would go on holding unseen.
+        Some(former) => {
+            // The certificate that was confirmed just now is that server's, too.
+            let fingerprint =
+                if former.url == known.url { known.fingerprint } else { former.fingerprint.clone() };
+            let told = taken_back(&Known { fingerprint, ..former }).await;
+            Ok(tell_left("The token that was kept here before", told, context))
+        }
+        None => Ok(Exit::Done),
+    }
 }
 
 fn is_name(text: &str) -> bool {
@@ -221,23 +240,28 @@ pub(super) async fn logout(
             })?
             .clone(),
     };
-    let taken_back = match &known.minted {
-        Some(id) => Some(take_back(&known, id).await),
-        None => None,
-    };
+    let told = taken_back(&known).await;
     contexts.forget(&known.name)?;
     context.print(&format!("Signed out of {}.\n", safe(&known.name)))?;
-    match taken_back {
-        Some(Err(failure)) if failure.exit != Exit::Credentials => {
-            context.note(&safe(&format!("Its token could not be taken back: {}", failure.sentence)));
-            context.note(&format!(
-                "Take it back there: muster token rm {}",
-                known.minted.as_deref().unwrap_or_default()
-            ));
-            Ok(Exit::Partial)
-        }
-        _ => Ok(Exit::Done),
+    Ok(tell_left("Its token", told, context))
+}
+
+/// Takes the token of a context back, if it was made for it: its id, and why it is still there, if it is.
+async fn taken_back(known: &Known) -> Option<(String, Failure)> {
+    let id = known.minted.as_ref()?;
+    match take_back(known, id).await {
+        // One that is not accepted any more is gone already.
+        Err(failure) if failure.exit != Exit::Credentials => Some((id.clone(), failure)),
+        _ => None,
     }
+}
+
+/// Says what is left of a token, if something is.
+fn tell_left(what: &str, left: Option<(String, Failure)>, context: &mut Context<'_>) -> Exit {
+    let Some((id, failure)) = left else { return Exit::Done };
+    context.note(&safe(&format!("{what} could not be taken back: {}", failure.sentence)));
+    context.note(&safe(&format!("Take it back there: muster token rm {}", shell::word(&id))));
+    Exit::Partial
 }
 
 async fn take_back(known: &Known, id: &str) -> Result<(), Failure> {

@@ -5,7 +5,7 @@ use api::node::Node;
 use api::remote::RemoteRow;
 use serde::de::DeserializeOwned;
 
-use super::list::{read, typed};
+use super::list::{read, typed, was_listed};
 use crate::at::find;
 use crate::client::{Client, path};
 use crate::exit::Exit;
@@ -40,39 +40,39 @@ fn quoted(text: &str) -> String {
     format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
 }
 
-/// The guests that fit a query.
-async fn guests(client: &Client, query: &str, limit: usize) -> Result<Vec<Guest>, Failure> {
-    let got = read(client, &path(&["guests"]), Some(query), Some("remote,vmid"), Some(limit)).await?;
-    Ok(typed(&got.items).0)
+/// The guests that fit a query, and how many more do of which nothing is understood.
+async fn guests(client: &Client, query: &str, limit: Option<usize>) -> Result<(Vec<Guest>, usize), Failure> {
+    let got = read(client, &path(&["guests"]), Some(query), Some("remote,vmid"), limit).await?;
+    Ok(typed(&got.items))
+}
+
+fn not_understood(lost: usize) -> Failure {
+    let sentence = format!("{lost} of the guests that fit are not understood by this muster.");
+    Failure::new(Exit::Failed, sentence).hint("Is the server much newer? Nothing was done.")
 }
 
 /// All guests that fit a query of the person's own.
 pub(super) async fn guests_of_query(client: &Client, query: &str) -> Result<Vec<Guest>, Failure> {
     let place = place(query);
-    let query = place.as_deref().unwrap_or(query);
-    let got = read(client, &path(&["guests"]), Some(query), Some("remote,vmid"), None).await?;
-    let (rows, lost) = typed::<Guest>(&got.items);
-    match lost {
-        0 => Ok(rows),
-        _ => Err(Failure::new(
-            Exit::Failed,
-            format!("{lost} of the guests that fit are not understood by this muster."),
-        )
-        .hint("Is the server much newer? Nothing was done.")),
+    match guests(client, place.as_deref().unwrap_or(query), None).await? {
+        (rows, 0) => Ok(rows),
+        (_, lost) => Err(not_understood(lost)),
     }
 }
 
 /// The one guest that a text means. `strictly`: not when a remote that was never listed may have another one.
 pub(super) async fn guest(client: &Client, text: &str, strictly: bool) -> Result<Guest, Failure> {
     let wanted = text.trim();
-    let mut rows: Vec<Guest> = Vec::new();
+    let (mut rows, mut lost) = (Vec::new(), 0);
     let mut words = vec![wanted];
     words.extend(wanted.split_once('/').map(|(_, rest)| rest));
     for word in words.into_iter().filter(|w| !w.is_empty()) {
-        if word.chars().all(|c| c.is_ascii_digit()) {
-            rows.extend(guests(client, &format!("vmid:{word}"), NEAR).await?);
+        let number = word.chars().all(|c| c.is_ascii_digit()).then(|| format!("vmid:{word}"));
+        for query in number.into_iter().chain([format!("name:{}", quoted(word))]) {
+            let (fit, odd) = guests(client, &query, Some(NEAR)).await?;
+            rows.extend(fit);
+            lost += odd;
         }
-        rows.extend(guests(client, &format!("name:{}", quoted(word)), NEAR).await?);
     }
     // Gone ones are shown where one asks for them by number; they do not stand in the way of those that are there.
     unique(&mut rows);
@@ -85,14 +85,19 @@ pub(super) async fn guest(client: &Client, text: &str, strictly: bool) -> Result
     let first = pick(wanted, &rows, gaps);
     let (index, unsure) = match first {
         Ok(found) => found,
+        // What is not understood may be the one that is meant.
+        Err(_) if lost > 0 => return Err(not_understood(lost)),
         Err(failure) if !rows.is_empty() => return Err(failure),
         Err(_) => {
             // Nothing of that name or number: what is like it may be meant.
             let rest = wanted.split_once('/').map_or(wanted, |(_, rest)| rest);
-            let mut near = guests(client, &quoted(rest), NEAR).await.unwrap_or_default();
+            let like = async |query: String| {
+                guests(client, &query, Some(NEAR)).await.map(|(near, _)| near).unwrap_or_default()
+            };
+            let mut near = like(quoted(rest)).await;
             let start: String = rest.chars().take(2).collect();
             if near.is_empty() && !start.is_empty() {
-                near = guests(client, &format!("name~{}", quoted(&start)), NEAR).await.unwrap_or_default();
+                near = like(format!("name~{}", quoted(&start))).await;
             }
             unique(&mut near);
             return match pick(wanted, &near, gaps) {
@@ -104,6 +109,11 @@ pub(super) async fn guest(client: &Client, text: &str, strictly: bool) -> Result
     let Some(meant) = rows.get(index) else {
         return Err(Failure::usage(format!("There is no guest “{wanted}”.")));
     };
+    // Nor is one acted on that may not be the only one; REMOTE/VMID has none beside it.
+    let exact = wanted == format!("{}/{}", meant.remote, meant.row.guest.vmid);
+    if strictly && lost > 0 && !exact {
+        return Err(not_understood(lost));
+    }
     if strictly && !unsure.is_empty() {
         return Err(find::uncertain(wanted, &candidate(meant), &unsure));
     }
@@ -147,11 +157,11 @@ async fn never_listed(client: &Client) -> Result<Vec<String>, Failure> {
         return Ok(Vec::new());
     }
     let got = read(client, &path(&["remotes"]), None, None, None).await?;
-    let (rows, _) = typed::<RemoteRow>(&got.items);
-    let silent = rows
-        .into_iter()
-        .filter(|r| r.link.last_success.is_none() && r.counts.guests == 0 && r.counts.nodes == 0);
-    Ok(silent.map(|r| r.name.to_string()).collect())
+    let (rows, lost) = typed::<RemoteRow>(&got.items);
+    let silent = rows.into_iter().filter(|row| !was_listed(&row.counts)).map(|row| row.name.to_string());
+    // One of which not even the name is understood is one more that may have it.
+    let nameless = (lost > 0).then(|| "a remote that this muster does not understand".to_owned());
+    Ok(silent.chain(nameless).collect())
 }
 
 /// Something with a remote and a name.

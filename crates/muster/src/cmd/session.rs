@@ -11,6 +11,7 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::open::sign_in::TRIES;
 use crate::term::ask::NoAnswer;
+use crate::term::shell;
 use crate::term::text::safe;
 
 /// Somebody who is signed in with a password.
@@ -101,6 +102,16 @@ impl Signed {
     /// Signs out again. Should that fail, the session ends by itself.
     pub(super) async fn close(self) {
         let _ = self.client.ask(Method::DELETE, &path(&["session"]), None::<&()>, &self.headers()).await;
+    }
+}
+
+/// Why a token that was just made could not be kept, with what became of the token.
+pub(super) fn unkept(failure: Failure, id: &str, taken_back: Result<(), Failure>) -> Failure {
+    match taken_back {
+        Ok(()) => Failure { sentence: format!("{} The token was taken back.", failure.sentence), ..failure },
+        Err(why) => failure
+            .detail([format!("The token {id} was made and could not be taken back: {}", why.sentence)])
+            .hint(format!("Take it back there: muster token rm {}", shell::word(id))),
     }
 }
 

@@ -11,8 +11,8 @@ use api::system::System;
 use api::token::{NewToken, Token, TokenRequest};
 use serde_json::{Value, json};
 
-use super::list::{maybe, not_understood, plain, typed};
-use super::session::Signed;
+use super::list::{maybe, plain, understood};
+use super::session::{Signed, unkept};
 use super::user::{given, remote_names, spelt, whole};
 use crate::cli::Common;
 use crate::cli::token::{Add, TokenCommand};
@@ -55,12 +55,11 @@ pub(super) async fn run(
 
 async fn ls(client: &Client, common: &Common, context: &mut Context<'_>) -> Result<Exit, Failure> {
     let items = whole(client, &path(&["tokens"])).await?;
+    let (tokens, exit) = understood::<Token>(&items, context);
     if common.json() {
         context.print_json(&json!({ "total": items.len(), "items": items }))?;
-        return Ok(Exit::Done);
+        return Ok(exit);
     }
-    let (tokens, lost) = typed::<Token>(&items);
-    not_understood(lost).iter().for_each(|line| context.note(line));
     if items.is_empty() {
         context.note("No tokens. \"muster token add NAME\" makes one.");
         return Ok(Exit::Done);
@@ -91,7 +90,7 @@ async fn ls(client: &Client, common: &Common, context: &mut Context<'_>) -> Resu
         );
     }
     context.print_table(&table)?;
-    Ok(Exit::Done)
+    Ok(exit)
 }
 
 /// Opens a file for a secret: new, and for its owner alone.
@@ -150,33 +149,48 @@ async fn add(
         }
         (Err(failure), None) => return Err(failure),
     };
-    if let (Some(mut file), Some(path)) = (file, &wanted.file) {
+    if let Err(failure) = hand_over(&made, file, wanted.file.as_deref(), common, context) {
+        if let Some(file) = &wanted.file {
+            let _ = std::fs::remove_file(file);
+        }
+        let id = &made.token.id;
+        let gone = client.delete::<Value>(&path(&["tokens", id])).await.map(drop);
+        return Err(unkept(failure, id, gone));
+    }
+    Ok(Exit::Done)
+}
+
+/// Writes the secret into its file, or shows it.
+fn hand_over(
+    made: &NewToken,
+    file: Option<std::fs::File>,
+    path: Option<&Path>,
+    common: &Common,
+    context: &mut Context<'_>,
+) -> Result<(), Failure> {
+    if let (Some(mut file), Some(path)) = (file, path) {
         writeln!(file, "{}", made.secret.reveal())
             .and_then(|()| file.sync_all())
             .map_err(|e| Failure::new(Exit::Failed, format!("{} cannot be written: {e}.", path.display())))?;
-        if common.json() {
-            context.print_json(
+        return match common.json() {
+            true => context.print_json(
                 &json!({ "token": made.token, "id": made.token.id, "name": made.token.name, "file": path }),
-            )?;
-        } else {
-            context.print(&format!(
+            ),
+            false => context.print(&format!(
                 "{}: made; its secret is in {}\n",
                 safe(&made.token.id),
                 path.display()
-            ))?;
-        }
-        return Ok(Exit::Done);
+            )),
+        };
     }
     if common.json() {
-        context.print_json(&json!({
+        return context.print_json(&json!({
             "id": made.token.id,
             "name": made.token.name,
             "token": made.token,
             "secret": made.secret.reveal(),
-        }))?;
-    } else {
-        context.note("This is the secret; it is not shown again:");
-        context.print(&format!("{}\n", made.secret.reveal()))?;
+        }));
     }
-    Ok(Exit::Done)
+    context.note("This is the secret; it is not shown again:");
+    context.print(&format!("{}\n", made.secret.reveal()))
 }

@@ -8,7 +8,7 @@ use model::RemoteId;
 use model::access::{Grant, Grants, Role, Scope};
 use serde_json::{Value, json};
 
-use super::list::{maybe, not_understood, plain, read, rows_of, typed};
+use super::list::{maybe, plain, read, rows_of, understood};
 use super::session::Signed;
 use crate::cli::user::{Password, UserCommand};
 use crate::cli::{Common, SignIn};
@@ -223,12 +223,11 @@ pub(super) async fn whole(client: &Client, at: &str) -> Result<Vec<Value>, Failu
 
 async fn ls(client: &Client, common: &Common, context: &mut Context<'_>) -> Result<Exit, Failure> {
     let items = whole(client, &path(&["users"])).await?;
+    let (users, exit) = understood::<User>(&items, context);
     if common.json() {
         context.print_json(&json!({ "total": items.len(), "items": items }))?;
-        return Ok(Exit::Done);
+        return Ok(exit);
     }
-    let (users, lost) = typed::<User>(&items);
-    not_understood(lost).iter().for_each(|line| context.note(line));
     if items.is_empty() {
         context.note("No users yet. \"muster user add NAME --role administrator\" makes the first.");
         return Ok(Exit::Done);
@@ -257,7 +256,7 @@ async fn ls(client: &Client, common: &Common, context: &mut Context<'_>) -> Resu
         );
     }
     context.print_table(&table)?;
-    Ok(Exit::Done)
+    Ok(exit)
 }
 
 #[cfg(test)]

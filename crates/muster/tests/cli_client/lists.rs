@@ -4,25 +4,144 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::fake::{Asked, Fake, Reply, guest, page};
+use crate::fake::{Asked, Fake, Reply, guest, operation, page, remote, unlisted};
 use crate::support::{interrupt, running};
+
+/// Three remotes of which `field` was never listed, and `lab` has sent a row that could not be read.
+fn three(asked: &Asked) -> Reply {
+    let mut all = [remote(1, "home", true), unlisted(2, "field", false), remote(3, "lab", true)];
+    for (remote, unreadable) in all.iter_mut().zip([0, 0, 1]) {
+        remote["counts"]["unreadable"] = json!(unreadable);
+    }
+    let mut page = match asked.path.as_str() {
+        "/api/v1/remotes" => {
+            let has = |name: &str| match asked.query.contains("q=-remote") {
+                true => !asked.query.contains(name),
+                false => asked.query.contains(name) || !asked.query.contains("q="),
+            };
+            page(&all.into_iter().filter(|row| has(row["name"].as_str().unwrap())).collect::<Vec<_>>())
+        }
+        _ if asked.query.contains("remote%3Afield") && !asked.query.contains("-remote") => page(&[]),
+        _ => page(&[guest((1, "home"), 101, "web", "running")]),
+    };
+    page["counts"]["remotes"]["never_listed"] = json!(1);
+    page["counts"]["remotes"]["unreadable"] = json!(1);
+    Reply::Json(200, page)
+}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_list_that_is_not_whole_says_so() {
-    let fake = Fake::start(|_, _| {
-        let mut page =
-            page(&[guest((1, "home"), 101, "web", "running"), json!({ "id": "1/102", "odd": true })]);
-        page["counts"]["remotes"]["never_listed"] = json!(1);
-        Reply::Json(200, page)
+    let fake = Fake::start(|asked, _| three(asked));
+    for (query, code, never) in [
+        (&[][..], 3, true),
+        (&["remote:home"], 0, false),
+        (&["remote:home", "type:ct"], 0, false),
+        (&["remote:field"], 3, true),
+        (&["remote:home,field"], 3, true),
+        (&["remote:lab"], 3, false),
+        (&["-remote:home"], 3, true),
+        (&["\"remote:\""], 3, true),
+    ] {
+        for json in [false, true] {
+            let format: &[&str] = if json { &["-o", "json"] } else { &[] };
+            let run = fake.muster(&[&["guest", "ls"], query, format].concat()).await;
+            assert_eq!(run.code, code, "{query:?} {json}: {run:?}");
+            assert_eq!(run.err.contains("1 remote was never reached"), never, "{query:?} {json}: {run:?}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_server_kept_and_cannot_read_is_told() {
+    let kept = operation("1", 101, "web", "stop", json!({ "state": "succeeded", "success": true }));
+    for (rows, code) in [(vec![kept], 3), (vec![], 1)] {
+        let fake = Fake::start(move |_, _| {
+            let mut page = page(&rows);
+            page["unreadable"] = json!(2);
+            Reply::Json(200, page)
+        });
+        let run = fake.muster(&["operation", "ls"]).await;
+        assert_eq!(run.code, code, "{run:?}");
+        assert!(run.err.contains("2 rows that the server had kept cannot be read"), "{run:?}");
+        let run = fake.muster(&["operation", "ls", "-o", "json"]).await;
+        assert_eq!((run.code, &run.json()["unreadable"]), (code, &json!(2)), "{run:?}");
+    }
+}
+
+/// What a later server may send: rows of which some, or all, are not as they are known here.
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_that_are_not_understood_are_told_and_the_list_is_done_in_part() {
+    let odd = json!({ "id": "1/102", "name": "odd", "odd": true });
+    let audit = json!({
+        "id": 1, "name": "sign_in", "at": "2026-01-01T00:00:00Z", "author": { "name": "a", "from": "b" }, "target": null,
+        "outcome": "done", "seq": 1, "unreadable": null,
     });
-    let run = fake.muster(&["guest", "ls"]).await;
-    assert_eq!(run.code, 3, "{run:?}");
-    assert!(run.out.contains("home/101") && run.err.contains("never reached"), "{run:?}");
-    assert!(run.err.contains("1 row is not understood"), "{run:?}");
-    let run = fake.muster(&["guest", "ls", "-o", "json"]).await;
-    assert_eq!((&run.json()["total"], run.json()["items"].as_array().unwrap().len()), (&json!(2), 2));
-    let run = fake.muster(&["guest", "ls", "remote:home"]).await;
-    assert_eq!(run.code, 0, "the gaps of others do not matter: {run:?}");
+    let event = json!({
+        "id": 1, "name": "link", "at": "2026-01-01T00:00:00Z", "sentence": "an event", "remote_id": 1, "vmid": null,
+        "author": null, "operation": null, "what": { "type": "link" },
+    });
+    let drift = json!({ "field": "mem", "expected": "a number", "found": "text", "sample": "x", "call": "GET /", "count": 1 });
+    let user = json!({
+        "name": "alice", "id": "1", "grants": [], "created": "2026-01-01T00:00:00Z", "sessions": 0, "tokens": 0,
+    });
+    let token =
+        json!({ "id": "4f", "name": "t", "user": "alice", "grants": [], "created": "2026-01-01T00:00:00Z" });
+    for (line, known) in [
+        (&["guest", "ls"][..], guest((1, "home"), 101, "web", "running")),
+        (&["remote", "ls"], remote(1, "home", true)),
+        (&["audit", "ls"], audit),
+        (&["event", "ls"], event),
+        (&["user", "ls"], user),
+        (&["token", "ls"], token),
+        (&["remote", "drift", "home"], drift),
+    ] {
+        for (rows, code) in
+            [(vec![known.clone()], 0), (vec![known.clone(), odd.clone()], 3), (vec![odd.clone()], 1)]
+        {
+            let of_one = line[1] == "drift";
+            let fake = Fake::start(move |_, _| {
+                if !of_one {
+                    return Reply::Json(200, page(&rows));
+                }
+                let mut one = remote(1, "home", true);
+                one["drift"] = json!(rows);
+                Reply::Json(200, one)
+            });
+            for json in [false, true] {
+                let format: &[&str] = if json { &["-o", "json"] } else { &[] };
+                let run = fake.muster(&[line, format].concat()).await;
+                assert_eq!(run.code, code, "{line:?} {json}: {run:?}");
+                assert_eq!(run.err.contains("-o json shows"), code != 0, "{line:?} {json}: {run:?}");
+                assert!(!json || run.json()["items"].is_array(), "{run:?}");
+            }
+        }
+    }
+    let fake = Fake::start(|_, _| Reply::Json(200, json!({ "items": { "none": true } })));
+    assert_eq!(fake.muster(&["audit", "ls"]).await.code, 1, "what is no list is not an empty one");
+}
+
+/// Nothing is done to the one guest of a name that could be read when another one could not.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_guest_is_not_the_only_one_while_another_is_not_understood() {
+    let fake = Fake::start(|asked, _| match (asked.method.as_str(), asked.path.as_str()) {
+        ("GET", "/api/v1/guests") => Reply::Json(
+            200,
+            page(&[guest((1, "home"), 101, "web", "running"), json!({ "id": "2/200", "odd": true })]),
+        ),
+        ("POST", _) => Reply::Json(
+            202,
+            operation("1", 101, "web", "stop", json!({ "state": "succeeded", "success": true })),
+        ),
+        _ => Reply::Problem(404, json!({ "detail": "there is no such thing" })),
+    });
+    for text in ["web", "101", "home/web", "site/200"] {
+        let run = fake.muster(&["guest", "stop", text]).await;
+        assert_eq!(run.code, 1, "{text}: {run:?}");
+        assert!(run.err.contains("not understood by this muster"), "{text}: {run:?}");
+    }
+    assert!(fake.mutations().is_empty(), "nothing was sent");
+    let run = fake.muster(&["guest", "stop", "home/101"]).await;
+    assert_eq!(run.code, 0, "what is named in full has none beside it: {run:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -60,19 +179,19 @@ async fn a_long_list_is_read_to_its_end_and_each_row_once() {
         let (offset, limit) = (number("offset"), number("limit"));
         let first = if offset > 0 { offset - 1 } else { 0 };
         let items: Vec<_> = (first..(offset + limit).min(2_500))
-            .map(|n| json!({ "id": n, "name": format!("n{n}"), "at": "2026-01-01T00:00:00Z" }))
+            .map(|n| guest((1, "home"), u32::try_from(n).unwrap() + 100, "web", "running"))
             .take(limit)
             .collect();
         Reply::Json(200, json!({ "items": items, "total": 2_500 }))
     });
-    let run = fake.muster(&["node", "ls", "-o", "json"]).await;
+    let run = fake.muster(&["guest", "ls", "-o", "json"]).await;
     assert_eq!(run.code, 0, "{run:?}");
     let list = run.json();
     let items = list["items"].as_array().unwrap();
-    let ids: std::collections::BTreeSet<u64> = items.iter().map(|i| i["id"].as_u64().unwrap()).collect();
+    let ids: std::collections::BTreeSet<u64> = items.iter().map(|i| i["vmid"].as_u64().unwrap()).collect();
     assert_eq!((items.len(), ids.len()), (2_500, 2_500), "none stands twice");
     assert_eq!(fake.asked().len(), 3);
-    let run = fake.muster(&["node", "ls", "-o", "json", "--limit", "7"]).await;
+    let run = fake.muster(&["guest", "ls", "-o", "json", "--limit", "7"]).await;
     assert_eq!((run.json()["items"].as_array().unwrap().len(), &run.json()["total"]), (7, &json!(2_500)));
 }
 

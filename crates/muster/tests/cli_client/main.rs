@@ -17,3 +17,5 @@ mod elsewhere;
 mod lists;
 mod remotes;
 mod support;
+mod tasks;
+mod tokens;

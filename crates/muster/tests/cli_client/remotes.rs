@@ -1,9 +1,13 @@
 //! Adding a remote as a conversation, and taking one away.
 
-use muster::term::ask::Scripted;
-use serde_json::json;
+use std::time::Duration;
 
-use crate::fake::{Asked, Fake, Reply, remote};
+use muster::term::ask::{Ask, NoAnswer, Scripted};
+use serde_json::json;
+use zeroize::Zeroizing;
+
+use crate::common::{path, secret};
+use crate::fake::{Asked, Fake, Reply, page, remote, unlisted};
 use crate::support::answering;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -227,4 +231,108 @@ async fn what_is_managed_already_gets_one_more_address() {
     let joined = sent.iter().find(|m| m.path.ends_with("/endpoints")).unwrap();
     assert_eq!(joined.body, json!({ "address": "192.0.2.8:8006", "fingerprint": SHOWN }));
     assert_eq!(sent.last().unwrap().method, "DELETE", "what was begun is forgotten");
+}
+
+/// Somebody who takes a while to type a password.
+struct Slow(Scripted);
+
+impl Ask for Slow {
+    fn present(&self) -> bool {
+        self.0.present()
+    }
+    fn tell(&mut self, line: &str) {
+        self.0.tell(line);
+    }
+    fn line(&mut self, question: &str, default: Option<&str>) -> Result<String, NoAnswer> {
+        self.0.line(question, default)
+    }
+    fn secret(&mut self, question: &str) -> Result<Zeroizing<String>, NoAnswer> {
+        std::thread::sleep(Duration::from_millis(1_500));
+        self.0.secret(question)
+    }
+}
+
+/// `--timeout` before the last step: nothing was changed, and what was begun is forgotten. After it: nobody knows.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_time_out_says_whether_something_may_have_been_changed() {
+    let (password, code) = (secret("right"), secret("123456"));
+    let (password, code) = (path(&password), path(&code));
+    for (slow, exit, words) in [("sign-in", 6, "Nothing was changed"), ("finish", 7, "muster remote ls")] {
+        let fake = Fake::start(move |asked, _| {
+            if asked.path.ends_with(slow) {
+                std::thread::sleep(Duration::from_secs(3));
+            }
+            onboarding(asked)
+        });
+        let mut line = vec!["remote", "add", "pve.example", "--fingerprint", SHOWN, "--user", "root@pam"];
+        line.extend([
+            "--password-file",
+            &password,
+            "--otp-file",
+            &code,
+            "--rights",
+            "look",
+            "--timeout",
+            "1",
+        ]);
+        let run = fake.muster(&line).await;
+        assert_eq!(run.code, exit, "{slow}: {run:?}");
+        assert!(run.err.contains("--timeout has passed") && run.err.contains(words), "{slow}: {run:?}");
+        let forgotten = fake.mutations().iter().any(|m| m.method == "DELETE");
+        assert_eq!(forgotten, exit == 6, "{slow}: {:?}", fake.mutations());
+    }
+    let fake = Fake::start(|asked, _| onboarding(asked));
+    let mut ask = Slow(Scripted::answering(["yes", "root", "right", "123456", "look", "cellar"]));
+    let line = ["remote", "add", "pve.example", "--timeout", "1"];
+    let (code, out, err) = answering(&fake, &line, &mut ask).await;
+    assert_eq!(code, 0, "what a person takes to type does not count: {out}{err}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_never_listed_has_no_figures_not_even_none() {
+    let fake = Fake::start(|asked, _| match (asked.method.as_str(), asked.path.as_str()) {
+        ("GET", "/api/v1/remotes") => Reply::Json(200, page(&[unlisted(7, "cellar", true)])),
+        ("GET", _) => Reply::Json(200, unlisted(7, "cellar", true)),
+        ("POST", "/api/v1/onboardings/o1/finish") => {
+            Reply::Json(201, json!({ "remote": unlisted(7, "cellar", true), "minted": null, "done": [] }))
+        }
+        _ => onboarding(asked),
+    });
+    let run = fake.muster(&["remote", "ls"]).await;
+    assert!(run.code == 0 && run.out.contains("cellar"), "{run:?}");
+    let cells: Vec<&str> = run.out.lines().nth(1).unwrap().split_whitespace().collect();
+    assert!(!cells.contains(&"0"), "{run:?}");
+    let run = fake.muster(&["remote", "show", "cellar"]).await;
+    assert!(run.out.contains("first inventory not read yet"), "{run:?}");
+    assert!(!run.out.contains("0 online of 0") && !run.out.contains("0 running of 0"), "{run:?}");
+    let mut ask = Scripted::answering(["yes", "root", "right", "123456", "look", "cellar"]);
+    let line = ["remote", "add", "pve.example", "--timeout", "2"];
+    let (code, out, err) = answering(&fake, &line, &mut ask).await;
+    assert_eq!(code, 0, "{err}");
+    assert!(out.contains("cellar was added: connected, first inventory not read yet"), "{out}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_that_is_not_understood_is_not_called_connected() {
+    let fake = Fake::start(|asked, _| match asked.path.ends_with("/proposed") {
+        true => Reply::Problem(409, json!({ "detail": "the link is down" })),
+        false => {
+            Reply::Json(200, json!({ "id": 7, "name": "cellar", "link": { "odd": true, "endpoints": [] } }))
+        }
+    });
+    let run = fake.muster(&["remote", "connect", "cellar"]).await;
+    assert_eq!((run.code, run.out.as_str()), (1, ""), "{run:?}");
+    assert!(run.err.contains("not understood"), "{run:?}");
+    let run = fake.muster(&["remote", "endpoint", "ls", "cellar"]).await;
+    assert_eq!(run.code, 3, "{run:?}");
+    let run = fake.muster(&["remote", "endpoint", "ls", "cellar", "-o", "json"]).await;
+    let why = &run.json()["proposed_error"];
+    assert_eq!((run.code, &why["text"]), (3, &json!("The link is down.")), "{run:?}");
+    assert!(run.err.contains("The link is down."), "{run:?}");
+    let fake = Fake::start(|asked, _| match asked.path.ends_with("/proposed") {
+        true => Reply::Json(200, json!([{ "odd": true }])),
+        false => Reply::Json(200, remote(7, "cellar", true)),
+    });
+    let run = fake.muster(&["remote", "endpoint", "ls", "cellar"]).await;
+    assert_eq!(run.code, 1, "of what is proposed nothing was understood: {run:?}");
 }

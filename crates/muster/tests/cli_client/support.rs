@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::Parser;
 use muster::cli::Cli;
-use muster::term::ask::Scripted;
+use muster::term::ask::Ask;
 use muster::term::table::Paper;
 use muster::{Context, run};
 use rustix::process::{Pid, Signal, kill_process};
@@ -56,7 +56,7 @@ pub(crate) async fn interrupt(child: tokio::process::Child) -> (i32, String) {
 }
 
 /// Runs a command with somebody who answers.
-pub(crate) async fn answering(fake: &Fake, args: &[&str], ask: &mut Scripted) -> (u8, String, String) {
+pub(crate) async fn answering(fake: &Fake, args: &[&str], ask: &mut dyn Ask) -> (u8, String, String) {
     let dir = fake.dir();
     let mut line = vec!["muster"];
     line.extend(args);

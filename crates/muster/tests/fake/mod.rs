@@ -272,3 +272,14 @@ pub fn remote(id: u64, name: &str, up: bool) -> Value {
         "coverage": [],
     })
 }
+
+/// The same before its first listing: nothing is known of it, which is not none.
+pub fn unlisted(id: u64, name: &str, up: bool) -> Value {
+    let mut remote = remote(id, name, up);
+    for figure in
+        ["nodes", "nodes_online", "guests", "guests_running", "guests_unknown", "storages", "tasks_running"]
+    {
+        remote["counts"][figure] = Value::Null;
+    }
+    remote
+}

@@ -1,18 +1,22 @@
 //! Adding a remote, and signing in to one anew: certificate, credential, second factor, rights, in that order, as the
 //! server asks for them. Whatever fails, the server is told to forget it.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use api::onboarding::{
     Confirm, Finish, Finished, Keep, Known, Onboarding, OnboardingRequest, SignedIn, Step,
 };
+use api::remote::RemoteFigures;
 use model::rights::Rights;
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
 use super::steps::{Stop, answer, believe, second_factor, sign_in, step};
 use super::trust::join;
+use super::view::UNREAD;
 use super::{change, get, name_of};
+use crate::at::limit::Limit;
 use crate::cli::remote::{Add, Keep as Typed, KeepRights, Reauth};
 use crate::cli::{Common, SignIn as Options};
 use crate::client::{Client, path};
@@ -27,6 +31,9 @@ use crate::term::text::safe;
 
 /// How long the first inventory is waited for.
 const FIRST_LOOK: Duration = Duration::from_secs(15);
+
+/// Without `--timeout` each step has its own bound, and all of them together none that anybody meets.
+const UNBOUND: Duration = Duration::from_secs(365 * 24 * 3600);
 
 /// What the command line gave.
 struct Given {
@@ -83,8 +90,8 @@ pub(super) async fn add(
         connect: !wanted.disconnected,
     };
     let request = OnboardingRequest { address: wanted.address, remote: None };
-    let limit = wanted.sign_in.timeout;
-    let finished = match within(limit, go(client, &request, &given, context)).await? {
+    let limit = Limit::new(wanted.sign_in.timeout, UNBOUND);
+    let finished = match go(client, &request, &given, &limit, context).await? {
         Outcome::Finished(finished) => finished,
         Outcome::Joined(value) => {
             return match common.json() {
@@ -95,7 +102,7 @@ pub(super) async fn add(
     };
     let id = finished.remote.row.id.to_string();
     let value = if given.connect {
-        first_look(client, &id, context).await?
+        first_look(client, &id, &limit, context).await?
     } else {
         client.get(&path(&["remotes", &id])).await?
     };
@@ -122,11 +129,11 @@ pub(super) async fn reauth(
     let given =
         Given { beliefs: Beliefs::of(&wanted.sign_in)?, means, keep: wanted.keep, name: None, connect: true };
     let request = OnboardingRequest { address: String::new(), remote: Some(name) };
-    let limit = wanted.sign_in.timeout;
-    let Outcome::Finished(finished) = within(limit, go(client, &request, &given, context)).await? else {
+    let limit = Limit::new(wanted.sign_in.timeout, UNBOUND);
+    let Outcome::Finished(finished) = go(client, &request, &given, &limit, context).await? else {
         return Ok(Exit::Done);
     };
-    let value = first_look(client, &id, context).await?;
+    let value = first_look(client, &id, &limit, context).await?;
     tell(&finished, value, "signed in anew", common, context)
 }
 
@@ -166,19 +173,6 @@ async fn answer_factor(
     }
 }
 
-/// `--timeout`, if there is one.
-async fn within<T>(
-    limit: Option<Duration>,
-    work: impl Future<Output = Result<T, Failure>>,
-) -> Result<T, Failure> {
-    match limit {
-        Some(limit) => tokio::time::timeout(limit, work).await.unwrap_or_else(|_| {
-            Err(Failure::new(Exit::Unreachable, "The time given with --timeout has passed."))
-        }),
-        None => work.await,
-    }
-}
-
 /// How adding ended.
 enum Outcome {
     /// A remote is there that was not, or is signed in to anew.
@@ -187,14 +181,16 @@ enum Outcome {
     Joined(Value),
 }
 
-/// From the address to the remote. On any failure the server forgets what was begun.
+/// From the address to the remote. On any failure the server forgets what was begun. When the time is over after the
+/// last step was sent, that step goes on, and nobody can tell what comes of it.
 async fn go(
     client: &Client,
     request: &OnboardingRequest,
     given: &Given,
+    limit: &Limit,
     context: &mut Context<'_>,
 ) -> Result<Outcome, Failure> {
-    let begun = step(client, &path(&["onboardings"]), request).await;
+    let begun = limit.bound(step(client, &path(&["onboardings"]), request)).await?;
     let state: Onboarding = begun.map_err(|stop| match stop {
         Stop::Failed(failure) => failure,
         Stop::Managed(known) => Failure::usage(format!(
@@ -204,8 +200,29 @@ async fn go(
         .hint(format!("To sign in to it anew: muster remote reauth {}", shell::word(known.name.as_str()))),
     })?;
     let id = state.id.clone();
-    let outcome = steps(client, state, given, context).await;
+    let sent = AtomicBool::new(false);
+    let outcome = {
+        let mut ask = limit.patient(context.ask);
+        let mut context = Context {
+            timings: context.timings.clone(),
+            ask: &mut ask,
+            out: context.out,
+            err: context.err,
+            paper: context.paper,
+            progress: context.progress,
+        };
+        limit.bound(steps(client, state, given, &sent, &mut context)).await
+    };
     context.ask.judged();
+    let outcome = match outcome {
+        Ok(outcome) => outcome,
+        Err(late) if sent.load(Ordering::Relaxed) => {
+            let sentence = format!("{} What was sent last may still be carried out.", late.sentence);
+            return Err(Failure::new(Exit::OutcomeUnknown, sentence)
+                .hint("Look what came of it before it is repeated: muster remote ls"));
+        }
+        Err(late) => Err(Failure { sentence: format!("{} Nothing was changed.", late.sentence), ..late }),
+    };
     if !matches!(outcome, Ok(Outcome::Finished(_))) {
         let _ = client.delete::<Value>(&path(&["onboardings", &id])).await;
     }
@@ -216,6 +233,7 @@ async fn steps(
     client: &Client,
     mut state: Onboarding,
     given: &Given,
+    sent: &AtomicBool,
     context: &mut Context<'_>,
 ) -> Result<Outcome, Failure> {
     let id = state.id.clone();
@@ -224,7 +242,7 @@ async fn steps(
         // Who signs in anew finds the remote itself.
         let itself = |known: &&Known| state.remote.as_ref().is_none_or(|r| r.id != known.id);
         if let Some(known) = state.managed_as.as_ref().filter(itself) {
-            return managed(client, known, &state, context).await;
+            return managed(client, known, &state, sent, context).await;
         }
         let next = match state.step {
             Step::Trust => {
@@ -236,15 +254,19 @@ async fn steps(
             Step::Finish => {
                 context.ask.judged();
                 let finish = finish(&state, given, context)?;
+                sent.store(true, Ordering::Relaxed);
                 match step(client, &at("finish"), &finish).await {
                     Ok(finished) => return Ok(Outcome::Finished(Box::new(finished))),
-                    Err(stop) => Err(stop),
+                    Err(stop) => {
+                        sent.store(false, Ordering::Relaxed);
+                        Err(stop)
+                    }
                 }
             }
         };
         state = match next {
             Ok(state) => state,
-            Err(Stop::Managed(known)) => return managed(client, &known, &state, context).await,
+            Err(Stop::Managed(known)) => return managed(client, &known, &state, sent, context).await,
             Err(Stop::Failed(failure)) => return Err(failure),
         };
     }
@@ -255,6 +277,7 @@ async fn managed(
     client: &Client,
     known: &Known,
     state: &Onboarding,
+    sent: &AtomicBool,
     context: &mut Context<'_>,
 ) -> Result<Outcome, Failure> {
     let (name, endpoint) = (known.name.as_str(), state.endpoint.as_str());
@@ -273,6 +296,7 @@ async fn managed(
     }
     // The person has seen this certificate already, or the system vouches for it.
     let fingerprint = state.certificate.as_ref().map(|c| c.fingerprint.clone());
+    sent.store(true, Ordering::Relaxed);
     join(client, &known.id.to_string(), endpoint, fingerprint, context).await.map(Outcome::Joined)
 }
 
@@ -358,8 +382,13 @@ fn choose(signed_in: &SignedIn, context: &mut Context<'_>) -> Result<(Keep, Opti
 }
 
 /// Waits for the first inventory, as long as one waits for such a thing.
-async fn first_look(client: &Client, id: &str, context: &mut Context<'_>) -> Result<Value, Failure> {
-    let end = Instant::now() + FIRST_LOOK;
+async fn first_look(
+    client: &Client,
+    id: &str,
+    limit: &Limit,
+    context: &mut Context<'_>,
+) -> Result<Value, Failure> {
+    let end = Instant::now() + limit.left_of_given().map_or(FIRST_LOOK, |left| left.min(FIRST_LOOK));
     loop {
         let value: Value = client.get(&path(&["remotes", id])).await?;
         let flag = |pointer: &str| value.pointer(pointer).and_then(Value::as_bool).unwrap_or(false);
@@ -374,7 +403,7 @@ async fn first_look(client: &Client, id: &str, context: &mut Context<'_>) -> Res
 }
 
 /// `1 node`, `3 nodes`.
-fn counted(n: u64, noun: &str) -> String {
+fn counted(n: usize, noun: &str) -> String {
     if n == 1 { format!("1 {noun}") } else { format!("{n} {noun}s") }
 }
 
@@ -396,16 +425,13 @@ fn tell(
         return Ok(Exit::Done);
     }
     let name = name_of(&value);
-    let count = |pointer: &str| value.pointer(pointer).and_then(Value::as_u64).unwrap_or(0);
+    let counts = value.get("counts").cloned().and_then(|c| serde_json::from_value::<RemoteFigures>(c).ok());
     let state = value.pointer("/link/state").and_then(Value::as_str).unwrap_or("unknown").replace('_', " ");
     let up = value.pointer("/link/up").and_then(Value::as_bool).unwrap_or(false);
-    let seen = match up {
-        true => format!(
-            ", {}, {}",
-            counted(count("/counts/nodes"), "node"),
-            counted(count("/counts/guests"), "guest")
-        ),
-        false => String::new(),
+    let seen = match counts.and_then(|counts| counts.nodes.zip(counts.guests)) {
+        _ if !up => String::new(),
+        Some((nodes, guests)) => format!(", {}, {}", counted(nodes, "node"), counted(guests, "guest")),
+        None => format!(", {UNREAD}"),
     };
     for line in &finished.done {
         context.print(&format!("{}\n", safe(line)))?;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use api::remote::{Disconnect, Link, MintedLeft, Remote, RemoteEdit, Removed};
+use api::remote::{Disconnect, Link, MintedLeft, RemoteEdit, Removed};
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
@@ -51,6 +51,11 @@ fn told(value: &Value, what: &str, common: &Common, context: &mut Context<'_>) -
         context.print(&format!("{}: {what}\n", safe(&name_of(value))))?;
     }
     Ok(Exit::Done)
+}
+
+/// Its link, if it is understood.
+pub(super) fn link_of(value: &Value) -> Option<Link> {
+    serde_json::from_value(value.get("link")?.clone()).ok()
 }
 
 /// The word for its link's state.
@@ -281,8 +286,7 @@ pub(super) async fn connect(
     context: &mut Context<'_>,
 ) -> Result<Exit, Failure> {
     let before = get(client, &wanted.named).await?;
-    let link = before.get("link").cloned().and_then(|link| serde_json::from_value::<Link>(link).ok());
-    if link.is_some_and(|link| link.state != "disconnected" && link.up) {
+    if link_of(&before).is_some_and(|link| link.state != "disconnected" && link.up) {
         return nothing(&before, "is connected already", common, context);
     }
     let value: Value = client.post(&path(&["remotes", &wanted.named.remote, "connect"]), &json!({})).await?;
@@ -316,11 +320,9 @@ pub(super) async fn wait_for_link(
     context: &mut Context<'_>,
 ) -> Result<Value, Failure> {
     let began = Instant::now();
-    let link =
-        |value: &Value| value.get("link").cloned().and_then(|l| serde_json::from_value::<Link>(l).ok());
-    let first = link(&value);
+    let first = link_of(&value);
     loop {
-        let Some(now) = link(&value) else { return Ok(value) };
+        let Some(now) = link_of(&value) else { return Ok(value) };
         let same = first.as_ref().is_some_and(|f| f.state == now.state && f.since == now.since);
         let pending = now.state == "connecting" || (!now.up && same && began.elapsed() < GRACE);
         if !pending || began.elapsed() >= PATIENCE {
@@ -339,8 +341,11 @@ pub(super) fn stands(value: &Value, common: &Common, context: &mut Context<'_>) 
     if common.json() {
         context.print_json(value)?;
     }
-    let Ok(remote) = serde_json::from_value::<Remote>(value.clone()) else { return Ok(Exit::Done) };
-    let link = &remote.row.link;
+    let Some(link) = link_of(value) else {
+        let sentence = format!("{name}: how its link stands now is not understood from the answer.");
+        return Err(Failure::new(Exit::Failed, sentence)
+            .hint("Is the server much newer? \"muster remote show NAME -o json\" shows it as it came."));
+    };
     if link.up {
         if !common.json() {
             context.print(&format!("{}: {}\n", safe(&name), safe(&link.state.replace('_', " "))))?;

@@ -1,6 +1,6 @@
 //! Certificates and endpoints of remotes.
 
-use api::remote::{Certificate, CertificatePair, Link, NewEndpoint, Proposed, Remote, Trust};
+use api::remote::{Certificate, CertificatePair, NewEndpoint, Proposed, Remote, Trust};
 use model::Cause;
 use pve::trust::Fingerprint;
 use serde_json::{Value, json};
@@ -11,8 +11,9 @@ use crate::cli::Common;
 use crate::cli::remote as typed;
 use crate::client::problem::failure;
 use crate::client::{Client, path};
-use crate::cmd::list::{maybe, plain};
+use crate::cmd::list::{maybe, plain, rows_of, understood};
 use crate::cmd::sheet::Sheet;
+use crate::cmd::user::whole;
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -154,40 +155,51 @@ pub(super) async fn endpoints(
     common: &Common,
     context: &mut Context<'_>,
 ) -> Result<Exit, Failure> {
-    let value = get(client, named).await?;
+    let mut value = get(client, named).await?;
     let id = value.get("id").map_or_else(|| named.remote.clone(), Value::to_string);
-    let link = value.get("link").cloned().unwrap_or_default();
-    let in_use: Vec<Value> = link.get("endpoints").and_then(Value::as_array).cloned().unwrap_or_default();
+    let (name, link) = (name_of(&value), change::link_of(&value));
+    let in_use = rows_of(value.get_mut("link").unwrap_or(&mut Value::Null), "endpoints", client)?;
     // What membership proposes can only be asked for while the link stands.
-    let proposed: Result<Value, Failure> = client.get(&path(&["remotes", &id, "proposed"])).await;
-    let rows = proposed.as_ref().ok().map(|p| match p {
-        Value::Array(rows) => rows.clone(),
-        page => page.get("items").and_then(Value::as_array).cloned().unwrap_or_default(),
-    });
+    let proposed = whole(client, &path(&["remotes", &id, "proposed"])).await;
+    let (rows, mut exit) = match &proposed {
+        Ok(items) => understood::<Proposed>(items, context),
+        Err(_) => (Vec::new(), Exit::Done),
+    };
+    if link.is_none() {
+        context.note(
+            "How its link stands is not understood by this muster; -o json shows its endpoints as they came.",
+        );
+        exit = Exit::Partial;
+    }
     if common.json() {
-        context.print_json(&json!({ "total": in_use.len(), "items": in_use, "proposed": rows }))?;
-        return Ok(Exit::Done);
+        let mut object =
+            json!({ "total": in_use.len(), "items": in_use, "proposed": proposed.as_ref().ok() });
+        if let Err(failure) = &proposed {
+            context
+                .note(&safe(&format!("What the cluster proposes cannot be told now: {}", failure.sentence)));
+            object["proposed_error"] =
+                json!({ "exit_code": failure.exit.code(), "text": failure.sentence, "remedy": failure.hint });
+        }
+        context.print_json(&object)?;
+        return Ok(exit);
     }
-    let mut sheet = Sheet::new(&format!("endpoints of {}", name_of(&value)), context.paper);
-    if let Ok(link) = serde_json::from_value::<Link>(link) {
-        sheet.table(&endpoint_table(&link, crate::cmd::now()));
+    let mut sheet = Sheet::new(&format!("endpoints of {name}"), context.paper);
+    if let Some(link) = &link {
+        sheet.table(&endpoint_table(link, crate::cmd::now()));
     }
-    match (rows, proposed) {
-        (Some(rows), _) if !rows.is_empty() => {
+    match &proposed {
+        Ok(_) if rows.is_empty() => {}
+        Ok(_) => {
             sheet.head("Proposed by the cluster", Some("\"muster remote endpoint add\" takes one"));
-            let rows: Vec<Proposed> =
-                rows.into_iter().filter_map(|r| serde_json::from_value(r).ok()).collect();
             sheet.table(&proposed_table(&rows));
         }
-        (Some(_), _) => {}
-        (None, Err(failure)) => {
+        Err(failure) => {
             sheet.head("Proposed by the cluster", None);
             sheet.warn(&format!("cannot be told now: {}", failure.sentence));
         }
-        (None, Ok(_)) => {}
     }
     context.print_lines(&sheet.lines())?;
-    Ok(Exit::Done)
+    Ok(exit)
 }
 
 fn proposed_table(rows: &[Proposed]) -> Table {

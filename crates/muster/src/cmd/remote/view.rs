@@ -4,11 +4,12 @@ use api::remote::{CoverageRow, Drift, Link, Remote, RemoteRow};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use super::change::link_of;
 use super::{get, name_of};
 use crate::cli::Common;
 use crate::cli::remote::Named;
 use crate::client::Client;
-use crate::cmd::list::{maybe, not_understood, plain, rows_of, typed};
+use crate::cmd::list::{maybe, plain, rows_of, understood};
 use crate::cmd::sheet::{Facts, Sheet, add, when};
 use crate::context::Context;
 use crate::exit::Exit;
@@ -16,6 +17,9 @@ use crate::failure::Failure;
 use crate::term::shell;
 use crate::term::table::{Column, Paper, Table, Tone};
 use crate::term::text::{ago, bytes, span, until};
+
+/// What is said of a remote's figures before there are any.
+pub(super) const UNREAD: &str = "first inventory not read yet";
 
 /// A link's state in a word or two, with the tone it deserves.
 fn link(link: &Link) -> (Tone, String) {
@@ -87,8 +91,9 @@ pub(super) fn table(remotes: &[RemoteRow], now: Timestamp) -> Table {
                 plain(heard(&row.link, now)),
                 maybe(next),
                 plain(versions(row)),
-                plain(row.counts.nodes.to_string()),
-                plain(row.counts.guests.to_string()),
+                // What was never listed has no figures: not even none.
+                maybe(row.counts.nodes),
+                maybe(row.counts.guests),
                 plain(why(&row.link)),
             ],
         );
@@ -149,12 +154,18 @@ fn lines(remote: &Remote, now: Timestamp, paper: Paper) -> Vec<String> {
     }
     add(&mut facts, "version", versions(row));
     let counts = &row.counts;
-    add(&mut facts, "nodes", format!("{} online of {}", counts.nodes_online, counts.nodes));
-    let unknown = match counts.guests_unknown {
-        0 => String::new(),
-        n => format!(", {n} of unknown state"),
-    };
-    add(&mut facts, "guests", format!("{} running of {}{unknown}", counts.guests_running, counts.guests));
+    if let (Some((online, nodes)), Some((running, guests))) =
+        (counts.nodes_online.zip(counts.nodes), counts.guests_running.zip(counts.guests))
+    {
+        add(&mut facts, "nodes", format!("{online} online of {nodes}"));
+        let unknown = match counts.guests_unknown {
+            None | Some(0) => String::new(),
+            Some(n) => format!(", {n} of unknown state"),
+        };
+        add(&mut facts, "guests", format!("{running} running of {guests}{unknown}"));
+    } else {
+        add(&mut facts, "inventory", UNREAD.to_owned());
+    }
     if let Some(credential) = &remote.credential {
         let rights = credential
             .rights
@@ -294,6 +305,7 @@ pub(super) async fn coverage(
 ) -> Result<Exit, Failure> {
     let mut value = get(client, named).await?;
     let rows = rows_of(&mut value, "coverage", client)?;
+    let (known, exit) = understood::<CoverageRow>(&rows, context);
     if common.json() {
         // Rows have an id and a name, as everywhere.
         let items: Vec<Value> = rows
@@ -308,22 +320,19 @@ pub(super) async fn coverage(
             })
             .collect();
         context.print_json(&json!({ "remote": name_of(&value), "total": items.len(), "items": items }))?;
-        return Ok(Exit::Done);
+        return Ok(exit);
     }
     let now = crate::cmd::now();
-    let link: Option<Link> = value.get("link").cloned().and_then(|l| serde_json::from_value(l).ok());
     let mut sheet = Sheet::new(&format!("coverage of {}", name_of(&value)), context.paper);
-    if let Some(link) = link {
+    if let Some(link) = link_of(&value) {
         let mut facts: Facts = Vec::new();
         link_facts(&mut facts, &link, now);
         sheet.facts(&facts);
     }
-    let (rows, lost) = typed::<CoverageRow>(&rows);
     sheet.head("Coverage", None);
-    sheet.table(&coverage_table(&rows, now));
+    sheet.table(&coverage_table(&known, now));
     context.print_lines(&sheet.lines())?;
-    not_understood(lost).iter().for_each(|line| context.note(line));
-    Ok(Exit::Done)
+    Ok(exit)
 }
 
 /// A field that did not fit, as a fact.
@@ -345,21 +354,21 @@ pub(super) async fn drift(
     common: &Common,
     context: &mut Context<'_>,
 ) -> Result<Exit, Failure> {
-    let value = get(client, named).await?;
-    let rows = value.get("drift").and_then(Value::as_array).cloned().unwrap_or_default();
+    let mut value = get(client, named).await?;
+    let items = rows_of(&mut value, "drift", client)?;
     let unreadable = value.get("unreadable").cloned().unwrap_or_else(|| json!([]));
+    let (rows, exit) = understood::<Drift>(&items, context);
     if common.json() {
         context.print_json(&json!({
             "remote": name_of(&value),
-            "total": rows.len(),
-            "items": rows,
+            "total": items.len(),
+            "items": items,
             "unreadable": unreadable,
         }))?;
-        return Ok(Exit::Done);
+        return Ok(exit);
     }
-    let rows: Vec<Drift> = rows.into_iter().filter_map(|r| serde_json::from_value(r).ok()).collect();
     let lost = unreadable.as_array().map_or(0, Vec::len);
-    if rows.is_empty() && lost == 0 {
+    if items.is_empty() && lost == 0 {
         context.note(&format!("Everything that {} answered was as documented.", name_of(&value)));
         return Ok(Exit::Done);
     }
@@ -369,5 +378,5 @@ pub(super) async fn drift(
         sheet.warn(&format!("{lost} rows could not be read: \"muster remote show\" shows them raw."));
     }
     context.print_lines(&sheet.lines())?;
-    Ok(Exit::Done)
+    Ok(exit)
 }
