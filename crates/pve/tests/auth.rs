@@ -58,6 +58,21 @@ async fn a_password_opens_a_session_that_every_call_carries() {
 }
 
 #[tokio::test]
+async fn one_endpoint_that_rejects_is_not_taken_for_the_other_that_waits_meanwhile() {
+    let late = Duration::from_millis(300);
+    let rejects = move |_: &Seen| Reply::status(401, "authentication failure", r#"{"data":null}"#).late(late);
+    let (lets_in, client) = pinned(signed_in(|_| Reply::data(VERSION))).await;
+    let (other, trusted) = pinned(rejects).await;
+    let _ = trusted.version().await;
+    let sibling = client.sibling(other.endpoint(pve::TrustPolicy::leaf(trusted.presented()[0].fingerprint)));
+    let rejected = tokio::spawn(async move { sibling.version().await.map(|_| ()) });
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    client.version().await.unwrap();
+    assert!(matches!(rejected.await.unwrap().unwrap_err().kind(), ErrorKind::CredentialsRejected { .. }));
+    assert_eq!(sign_ins(&lets_in.seen()).len(), 1);
+}
+
+#[tokio::test]
 async fn a_client_that_was_closed_does_not_sign_in_and_another_with_its_session_goes_on() {
     let (server, client) = pinned(signed_in(|_| Reply::data(VERSION))).await;
     client.version().await.unwrap();

@@ -143,7 +143,7 @@ impl Sessions {
     }
 
     /// What a call is to be authorised by: the ticket in hand, renewed when it is past half of its life; or a new
-    /// sign-in. One at a time; whoever comes meanwhile waits and shares the outcome.
+    /// sign-in. One at a time; whoever comes meanwhile waits and shares the outcome, a failure only at one endpoint.
     pub(crate) async fn authorise(&self, line: &Line) -> Result<Authorisation, Error> {
         if let Credential::Token { id, secret } = &self.credential {
             return sensitive(&["PVEAPIToken=", id, "=", secret.expose()])
@@ -158,8 +158,10 @@ impl Sessions {
         if let Some(session) = self.kept(&mut state, line).await? {
             return Ok(Authorisation::Ticket(session));
         }
+        // What another endpoint made of it says nothing about this one.
         if self.ended.load(Ordering::Acquire) != seen
             && let Some(failure) = &state.failure
+            && failure.endpoint() == line.endpoint()
         {
             return Err(failure.clone());
         }
