@@ -294,6 +294,27 @@ fn candidates_are_decided_by_a_person() {
     }
 }
 
+/// A node that never comes back never tells how its task ended: a person may give it up.
+#[test]
+fn a_task_on_a_node_that_is_gone_is_given_up_by_a_person() {
+    let silent = Event::NodeSilent {
+        node: "pve2".into(),
+        cause: Cause::NodeDown { node: Some("pve2".into()), text: "No route to host".into() },
+    };
+    let mut operation = run(Action::Start, vec![sending(0), Event::Accepted { task: upid(1) }, silent]);
+    assert!(matches!(operation.state, OperationState::OutcomeUnknown(UnknownWhy::Node { .. })));
+    let resolved = |task| Event::Resolved { task, by: "bob".into() };
+    let rules = Rules::default();
+    assert!(!operation.step(resolved(Some(upid(2))), &rules, at(99)), "which one it is, is known");
+    assert!(operation.step(resolved(None), &rules, at(100)));
+    let OperationState::Failed(FailedWhy::Task { exit }) = &operation.state else {
+        panic!("{:?}", operation.state)
+    };
+    assert!(exit.contains("bob") && exit.contains("pve2"), "{exit}");
+    assert!(operation.state.is_final() && operation.task == Some(upid(1)));
+    assert!(!operation.step(seen(TaskOutcome::Ok), &rules, at(200)), "it is decided");
+}
+
 #[test]
 fn a_lost_answer_is_matched_by_node_type_id_user_and_time() {
     let node: NodeName = "pve1".into();

@@ -69,12 +69,15 @@ impl Remote {
         let Some(endpoint) = self.link.endpoint().cloned() else { return };
         match self.target(id) {
             Ok(node) => {
+                // Those of earlier operations are known by them alone once this process is gone.
+                let of_rides = self.tasks_of_others(id);
                 let Some(ride) = self.rides.get_mut(&id) else { return };
                 let vmid = ride.operation.guest.vmid.to_string();
                 let tasks = self.inventory.tasks.values();
                 ride.before = tasks
                     .filter(|task| task.id.rsplit(':').next() == Some(vmid.as_str()))
                     .map(|task| task.upid.clone())
+                    .chain(of_rides)
                     .collect();
                 if ride.operation.node != node {
                     ride.operation.note(format!("it is on node {node} by now"), now);
@@ -290,21 +293,28 @@ impl Remote {
         }
     }
 
+    /// The tasks that other operations on the same guest are bound to.
+    fn tasks_of_others(&self, id: OperationId) -> Vec<TaskId> {
+        let vmid = self.rides.get(&id).map(|ride| ride.operation.guest.vmid);
+        let others = self.rides.iter().filter(|(other, _)| **other != id).map(|(_, ride)| &ride.operation);
+        let same = others.filter(|operation| Some(operation.guest.vmid) == vmid);
+        same.filter_map(|operation| operation.task.clone()).collect()
+    }
+
     /// The task of a lost answer among those of its node, leaving out what other operations are bound to and what
     /// was there before.
     fn find(&self, id: OperationId, tasks: &[Task]) -> Found {
         let window = self.common.timings.operation.list_proves_after;
         let Some(ride) = self.rides.get(&id) else { return Found::Nothing };
-        let bound = self.rides.iter().filter(|(other, _)| **other != id);
-        let bound = bound.filter_map(|(_, ride)| ride.operation.task.clone());
+        let bound = self.tasks_of_others(id);
         let others: BTreeSet<TaskId> = ride.before.iter().cloned().chain(bound).collect();
         lost(&ride.operation, window).map_or(Found::Nothing, |lost| lost.find(tasks, &others))
     }
 }
 
-/// Whether another endpoint may do better.
+/// Whether another endpoint may do better. What was not let out here goes out nowhere.
 fn moves_on(error: &Error) -> bool {
-    matches!(verdict(error, false), Verdict::Endpoint(_))
+    error.phase() != pve::Phase::Local && matches!(verdict(error, false), Verdict::Endpoint(_))
 }
 
 /// What the answer to the sending means.

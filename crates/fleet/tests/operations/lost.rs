@@ -5,6 +5,7 @@ use std::time::Duration;
 use fleet::Timings;
 use model::operation::UnknownWhy;
 use model::{Action, FacetKind, GuestState, OperationState};
+use pve_sim::world::Run;
 use pve_sim::{Fault, Topology};
 
 use crate::START_102;
@@ -85,6 +86,34 @@ async fn a_task_that_was_there_before_is_not_taken_for_the_lost_one() {
         assert_eq!(bench.mutations().len(), 1);
         bench.end().await;
     }
+}
+
+/// What Muster itself began, no list need have told it; and after a crash it no longer remembers what has ended.
+#[tokio::test]
+async fn after_a_crash_the_task_of_an_earlier_operation_is_not_taken_for_a_lost_one() {
+    let (bench, lasting) = Bench::lasting(Topology::single("9.2"), 1, Timings::shrunk()).await;
+    bench.ready().await;
+    let unread = || Fault::ServerError { text: "not now".into() };
+    bench.remote.fault(None, unread().on("/cluster/tasks")).await;
+    bench
+        .until("tasks unread", |now| {
+            now.facet(FacetKind::Tasks).is_some_and(|tasks| tasks.last_error.is_some())
+        })
+        .await;
+    let first = bench.operate(102, Action::Start).await;
+    assert_eq!(bench.ended(first).await.state, OperationState::Succeeded);
+    bench.guest(102, "running", |row| row.guest.state == GuestState::Running && row.busy.is_none()).await;
+    bench.remote.with_world(|world, now| world.guest_mut(102).unwrap().set_run(Run::Stopped, now));
+    bench.remote.fault(None, unread().on("/nodes/pve1/tasks")).await;
+    let silent = Fault::Reset { at: pve_sim::ResetAt::Request };
+    bench.remote.fault(None, silent.on(START_102).times(1)).await;
+    let second = bench.operate(102, Action::Start).await;
+    bench.reaches(second, "outcome_unknown").await;
+    let bench = bench.crash(&lasting, Timings::shrunk()).await;
+    bench.remote.clear_all().await;
+    let ended = bench.ended(second).await;
+    assert!(matches!(ended.state, OperationState::NotSent { .. }), "{:?} {:?}", ended.state, ended.log);
+    bench.end().await;
 }
 
 #[tokio::test]

@@ -185,7 +185,7 @@ pub enum Event {
     },
     /// A person has decided what became of it, where nobody else can tell.
     Resolved {
-        /// Its task; `None`: it never arrived.
+        /// Its task; `None`: it never arrived, or, where its task is known, nothing will ever be heard of that.
         task: Option<TaskId>,
         /// Who.
         by: String,
@@ -365,6 +365,12 @@ impl Operation {
                     Some(S::NotSent { cause: Cause::NotSendable { what } })
                 }
             },
+            // The task is known; that its node will never tell how it ended is known to people alone.
+            (S::OutcomeUnknown(UnknownWhy::Node { node, .. }), Event::Resolved { task: None, by }) => {
+                let exit =
+                    format!("{by} decided not to wait for node {node}, which did not tell how it ended");
+                Some(S::Failed(FailedWhy::Task { exit: exit.into() }))
+            }
             _ => None,
         }
     }

@@ -122,7 +122,7 @@ pub enum FailedWhy {
     },
     /// Its task ended with an error.
     Task {
-        /// The exit status, in Proxmox's words.
+        /// The exit status, in Proxmox's words; or that a person gave it up.
         exit: Text,
     },
     /// The HA manager put the guest into the state `error`.
