@@ -11,7 +11,7 @@ use pve::decode::Rows;
 use pve::drift::Drift;
 use pve::reply::{GuestConfig, GuestStatus, LogLine, PendingRow};
 use pve::upid::{Upid, UpidError};
-use pve::{Answer, Client, Error, Method, call};
+use pve::{Answer, Client, Error, Method, Phase, call};
 use serde::Serialize;
 use tokio::sync::mpsc;
 
@@ -184,17 +184,25 @@ impl Asker {
         let heard = Message::Heard { epoch: way.epoch, endpoint: way.endpoint.clone(), result: ended, drift };
         // A full mailbox means that the task hears enough already.
         let _ = self.mailbox.try_send(heard);
-        result.map_err(|error| Failure {
-            cause: cause(&error),
-            endpoint: Some(way.endpoint.clone()),
-            at: self.shared.clock.wall(),
+        result.map_err(|error| match self.way() {
+            // It was kept from leaving because the way was closed meanwhile.
+            Err(closed) if error.phase() == Phase::Local => closed,
+            _ => {
+                let endpoint = Some(way.endpoint.clone());
+                Failure { cause: cause(&error), endpoint, at: self.shared.clock.wall() }
+            }
         })
     }
 
-    fn link_failure(&self) -> Failure {
+    /// Why nothing can be asked, by the link.
+    pub(crate) fn link_failure(&self) -> Failure {
         let snapshot = self.shared.snapshot.load();
-        let cause = match &snapshot.link.state {
+        let state = self.shared.link_state();
+        let cause = match state.as_ref().unwrap_or(&snapshot.link.state) {
             LinkState::Disconnected { by } => Cause::Disconnected { by: by.clone() },
+            state if state.is_up() => {
+                Cause::NotSendable { what: "its connections were closed meanwhile".to_owned() }
+            }
             state => state.cause().cloned().unwrap_or(Cause::NoAnswer { after: Duration::ZERO }),
         };
         Failure { cause, endpoint: snapshot.link.in_use().cloned(), at: self.shared.clock.wall() }
@@ -265,7 +273,7 @@ impl Asker {
                 let part = self.part(&way, found, known, &mut drift, false, make);
                 if let (Some(seen), None) = (&part.seen, &part.error) {
                     let seen = seen.clone().map(|seen| (*seen).clone());
-                    let _ = self.mailbox.try_send(Message::Addresses { vmid, seen });
+                    let _ = self.mailbox.try_send(Message::Addresses { vmid, begun, seen });
                 }
                 part
             }

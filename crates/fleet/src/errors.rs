@@ -94,7 +94,8 @@ pub(crate) enum Verdict {
 pub(crate) fn verdict(error: &Error, narrow: bool) -> Verdict {
     let cause = cause(error);
     match (&cause, cause.reach()) {
-        (Cause::NoAnswer { .. }, _) if narrow => Verdict::Complaint(cause),
+        // An answer about one guest that breaks off says no more of the endpoint than one that does not come.
+        (Cause::NoAnswer { .. } | Cause::AnswerCut { .. }, _) if narrow => Verdict::Complaint(cause),
         (_, Reach::Endpoint | Reach::Certificate) => Verdict::Endpoint(cause),
         (_, Reach::Credential) => Verdict::Rejected(cause),
         (_, Reach::Call | Reach::Node) => Verdict::Complaint(cause),
@@ -190,9 +191,11 @@ mod tests {
     }
 
     #[test]
-    fn a_silence_about_one_guest_says_nothing_about_the_endpoint() {
+    fn a_silence_or_a_cut_answer_about_one_guest_says_nothing_about_the_endpoint() {
         let silent = error(ErrorKind::NoAnswer { after: Duration::from_secs(35) }, Phase::Await);
         assert!(matches!(verdict(&silent, true), Verdict::Complaint(_)));
+        let cut = error(ErrorKind::Cut { text: "reset".into() }, Phase::Read);
+        assert!(matches!(verdict(&cut, true), Verdict::Complaint(_)));
         let refused = error(ErrorKind::Refused, Phase::Connect);
         assert!(matches!(verdict(&refused, true), Verdict::Endpoint(_)));
     }

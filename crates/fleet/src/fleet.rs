@@ -237,7 +237,17 @@ impl Fleet {
     pub async fn second_factor(&self, id: RemoteId, factor: Factor) -> Result<(), Option<Failure>> {
         let (reply, answer) = oneshot::channel();
         self.tell(id, Message::SecondFactor { factor, reply }).await.map_err(|NoSuchRemote| None)?;
-        answer.await.map_err(|_| None)?.map_err(Some)
+        match answer.await {
+            Ok(answered) => answered.map_err(Some),
+            // It was disconnected meanwhile, or fell over.
+            Err(_) => Err(self.asker(id).map(|asker| match asker.shared.link_state() {
+                Some(LinkState::Disconnected { .. }) => asker.link_failure(),
+                _ => {
+                    let cause = Cause::Internal { text: "a fault inside Muster: try again".to_owned() };
+                    Failure { cause, endpoint: None, at: self.inner.common.clock.now().wall }
+                }
+            })),
+        }
     }
 
     /// Everything about one guest, read now; where the remote does not answer, as last seen, and why.

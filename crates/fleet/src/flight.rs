@@ -5,11 +5,14 @@ use std::hash::Hash;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures_util::FutureExt;
-use futures_util::future::{BoxFuture, Shared};
+use futures_util::future::{BoxFuture, Shared, WeakShared};
 
-/// Requests under way, by what they ask for.
+type Flight<V> = WeakShared<BoxFuture<'static, V>>;
+
+/// Requests under way, by what they ask for. Only those who wait for one keep it going: when the last of them leaves,
+/// it ends, and gives back its place at the node.
 pub(crate) struct Flights<K, V: Clone> {
-    under_way: Arc<Mutex<HashMap<K, Shared<BoxFuture<'static, V>>>>>,
+    under_way: Arc<Mutex<HashMap<K, Flight<V>>>>,
 }
 
 impl<K, V: Clone> Clone for Flights<K, V> {
@@ -35,31 +38,44 @@ where
     where
         F: Future<Output = V> + Send + 'static,
     {
-        let flight = {
-            let mut under_way = self.lock();
-            match under_way.get(&key) {
-                // One that everybody has left will never be polled again, and is replaced.
-                Some(flight) if flight.peek().is_none() && flight.strong_count().unwrap_or(0) > 1 => {
-                    flight.clone()
-                }
-                _ => {
-                    let flight = request().boxed().shared();
-                    under_way.insert(key.clone(), flight.clone());
-                    flight
-                }
-            }
-        };
+        let flight = self.boarded(key.clone(), request);
         let answer = flight.await;
         let mut under_way = self.lock();
-        if under_way.get(&key).is_some_and(|flight| flight.peek().is_some()) {
+        if under_way.get(&key).is_some_and(is_over) {
             under_way.remove(&key);
         }
         answer
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<K, Shared<BoxFuture<'static, V>>>> {
+    fn boarded<F>(&self, key: K, request: impl FnOnce() -> F) -> Shared<BoxFuture<'static, V>>
+    where
+        F: Future<Output = V> + Send + 'static,
+    {
+        let mut under_way = self.lock();
+        under_way.retain(|_, flight| !is_over(flight));
+        match under_way.get(&key).and_then(WeakShared::upgrade) {
+            Some(flight) => flight,
+            None => {
+                let flight = request().boxed().shared();
+                under_way.extend(flight.downgrade().map(|weak| (key, weak)));
+                flight
+            }
+        }
+    }
+
+    /// Whoever asks from now on makes a request of their own.
+    pub(crate) fn forget(&self) {
+        self.lock().clear();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<K, Flight<V>>> {
         self.under_way.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Whether it has its answer, or nobody waits for it any more.
+fn is_over<V: Clone>(flight: &Flight<V>) -> bool {
+    flight.upgrade().is_none_or(|flight| flight.peek().is_some())
 }
 
 #[cfg(test)]
@@ -120,5 +136,24 @@ mod tests {
         alone.abort();
         let _ = alone.await;
         assert_eq!(flights.join(2, || slow(4)).await, 4);
+    }
+
+    #[tokio::test]
+    async fn what_everybody_has_left_ends() {
+        let flights = Flights::<u8, ()>::default();
+        let held = Arc::new(());
+        let waits = async |key| {
+            let held = held.clone();
+            let never = || async move {
+                std::future::pending::<()>().await;
+                drop(held);
+            };
+            let waited = tokio::time::timeout(Duration::from_millis(20), flights.join(key, never)).await;
+            assert!(waited.is_err());
+        };
+        tokio::join!(waits(1), waits(1), waits(2));
+        assert_eq!(Arc::strong_count(&held), 1, "nothing of them is left");
+        flights.join(3, || async {}).await;
+        assert!(flights.lock().is_empty());
     }
 }

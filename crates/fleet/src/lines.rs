@@ -52,8 +52,16 @@ impl Lines {
         })
     }
 
+    /// From now on nothing leaves any more.
+    pub(crate) fn shut(&self) {
+        for (_, client) in &self.clients {
+            client.close();
+        }
+    }
+
     /// Ends the session and closes its connections.
     pub(crate) async fn close(&self) {
+        self.shut();
         for (_, client) in &self.clients {
             client.sign_out().await;
         }

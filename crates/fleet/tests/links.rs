@@ -4,14 +4,14 @@
 
 mod support;
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use fleet::{Clock, Fact, Fleet, Journal, JournalError, RemoteSpec, Timings};
 use futures_util::future::BoxFuture;
 use jiff::Timestamp;
-use model::{Action, Cause, EndpointId, LinkState, OperationState, RemoteId, Vmid};
+use model::{Action, Cause, EndpointId, Happening, LinkState, OperationState, RemoteId, Vmid};
 use pve::{Credential, Factor, TrustPolicy};
 use pve_sim::topology::TokenSpec;
 use pve_sim::{BlackHoleAt, Fault, ResetAt, Sim, SimTimings, Topology};
@@ -432,6 +432,137 @@ async fn a_changed_certificate_stops_that_endpoint_only_until_it_is_accepted() {
     bench.end().await;
 }
 
+/// An endpoint that does not let us in, or shows another certificate, beside one that works: it costs the password once,
+/// and not a connection more.
+#[tokio::test]
+async fn an_endpoint_that_turns_us_away_is_left_in_peace_and_the_other_one_serves() {
+    let mut timings = Timings::shrunk();
+    timings.version = Duration::from_millis(100);
+    timings.link.password_retry = Duration::from_secs(600);
+    let bench = Bench::with(Topology::cluster(2, "9.2"), 2, root(), timings).await;
+    bench.ready().await;
+    let second = EndpointId::from(bench.remote.address("pve2").unwrap().to_string());
+    let fails = |now: &fleet::RemoteSnapshot, code: &str| {
+        failing(now).is_some_and(|(at, cause)| at == second && cause.code() == code)
+    };
+    let dialled = || bench.remote.connections().iter().filter(|one| one.node == "pve2").count();
+    let in_peace = async |code: &str| {
+        bench.until(code, |now| fails(now, code)).await;
+        // The ticket it threw away is fetched anew.
+        let seen = bench.now().at;
+        bench.guest(101, "read on", |row| row.freshness.is_live() && row.observed_at > Some(seen)).await;
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        let (tickets, dials) = (bench.asked("POST", "/access/ticket"), dialled());
+        tokio::time::sleep(Duration::from_millis(800)).await;
+        assert_eq!((bench.asked("POST", "/access/ticket"), dialled()), (tickets, dials), "{code}");
+        assert!(fails(&bench.now(), code), "{:?}", bench.now().link);
+        tickets
+    };
+    let back = async || {
+        bench.remote.clear_all().await;
+        bench.fleet.try_now(bench.id).await.unwrap();
+        bench.link("connected").await;
+        bench.remote.clear_journal();
+    };
+
+    // Found when its version is read.
+    bench.remote.clear_journal();
+    bench.remote.fault(Some("pve2"), Fault::Unauthorized).await;
+    assert!(in_peace("credentials_rejected").await <= 3);
+    back().await;
+
+    // Found when it is tried again, having failed otherwise.
+    bench.remote.fault(Some("pve2"), Fault::Refuse).await;
+    bench.until("refused", |now| fails(now, "refused")).await;
+    bench.remote.clear_all().await;
+    bench.remote.fault(Some("pve2"), Fault::Unauthorized).await;
+    let since = bench.now().link.since;
+    assert!(in_peace("credentials_rejected").await <= 3);
+    assert_eq!(bench.now().link.since, since, "the link was not touched");
+    back().await;
+
+    bench.remote.fault(Some("pve2"), Fault::ChangeCertificate { same_ca: false }).await;
+    in_peace("certificate_changed").await;
+    bench.end().await;
+}
+
+#[tokio::test]
+async fn a_link_that_comes_up_has_its_version_read_once() {
+    let bench = Bench::new(Topology::single("9.2")).await;
+    bench.guest(101, "addresses", |row| row.addresses.is_some()).await;
+    assert_eq!(bench.asked("GET", "/version"), 1);
+    assert_eq!(bench.now().versions.len(), 1);
+    bench.end().await;
+}
+
+/// Calls that wait their turn behind others that are not answered: they leave neither when the remote is disconnected
+/// nor when it is removed, and do not sign in either.
+#[tokio::test]
+async fn once_it_is_disconnected_or_removed_nothing_leaves_that_waited() {
+    for removed in [false, true] {
+        let mut timings = Timings::shrunk();
+        timings.pve.answer = Duration::from_millis(1500);
+        timings.pve.place = Duration::from_secs(60);
+        let bench = Bench::with(Topology::single("9.2"), 1, root(), timings).await;
+        bench.ready().await;
+        let silent = Fault::BlackHole { at: BlackHoleAt::Answer };
+        bench.remote.fault(None, silent.on("/nodes/pve1/tasks/*/log")).await;
+        let task = "UPID:pve1:00000001:00000002:6A4BB5C8:vzstart:102:root@pam:";
+        let mut readers = tokio::task::JoinSet::new();
+        for page in 0..8 {
+            let (fleet, id) = (bench.fleet.clone(), bench.id);
+            readers.spawn(async move { fleet.task_log(id, task, page * 10, 10).await });
+        }
+        let asked = || bench.remote.journal().iter().filter(|one| one.api_path().ends_with("/log")).count();
+        bench.until("three", |_| asked() == 3).await;
+        let client = bench.fleet.client(bench.id).unwrap();
+        if removed {
+            bench.fleet.remove(bench.id, &ada(), false).await.unwrap();
+        } else {
+            bench.fleet.disconnect(bench.id, &ada(), false).await.unwrap();
+        }
+        // What was on its way may just be arriving.
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        bench.remote.clear_journal();
+        assert!(client.nodes().await.is_err(), "whoever still holds it");
+        let mut causes = Vec::new();
+        while let Some(read) = readers.join_next().await {
+            let fleet::DetailError::Failed(failure) = read.unwrap().unwrap_err() else { panic!() };
+            causes.push(failure.cause.code());
+        }
+        assert_eq!(bench.remote.journal().len(), 0, "{:?}", bench.remote.journal());
+        if !removed {
+            let by_hand = causes.iter().filter(|code| **code == "disconnected").count();
+            assert_eq!(by_hand, 5, "{causes:?}");
+        }
+        bench.end().await;
+    }
+}
+
+#[tokio::test]
+async fn a_second_factor_under_way_when_it_is_disconnected_is_told_so() {
+    let mut topology = Topology::single("9.2");
+    topology.remotes[0].users[0].recovery = vec!["1111-2222-3333-4444".into()];
+    let bench = Bench::new(topology).await;
+    bench.link("credentials_rejected").await;
+    bench.remote.fault(None, Fault::Delay { ms: 1000 }.on("/access/ticket")).await;
+    bench.remote.clear_journal();
+    let answer = tokio::spawn({
+        let (fleet, id) = (bench.fleet.clone(), bench.id);
+        async move { fleet.second_factor(id, Factor::Recovery("1111-2222-3333-4444".into())).await }
+    });
+    let asked = async {
+        while bench.asked("POST", "/access/ticket") == 0 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, asked).await.unwrap();
+    bench.fleet.disconnect(bench.id, &ada(), false).await.unwrap();
+    let told = answer.await.unwrap().unwrap_err().expect("there is such a remote");
+    assert_eq!(told.cause, Cause::Disconnected { by: "ada".into() });
+    bench.end().await;
+}
+
 #[tokio::test]
 async fn disconnected_is_remembered_and_means_silence() {
     let bench = Bench::new(Topology::single("9.2")).await;
@@ -642,5 +773,85 @@ async fn what_cannot_be_recorded_is_not_sent() {
     let id = bench.operate(102, Action::Start).await;
     assert_eq!(bench.ended(id).await.state, OperationState::Succeeded);
     assert!(journal.operations.load(Ordering::SeqCst) >= 4, "pending, sent, running, succeeded");
+    bench.end().await;
+}
+
+#[tokio::test]
+async fn while_nothing_can_be_recorded_a_link_that_is_down_is_not_shown_as_up() {
+    let (journal, bench) = moody().await;
+    bench.ready().await;
+    journal.refuses.store(1_000_000, Ordering::SeqCst);
+    bench.remote.with_world(|world, _| world.guest_mut(102).unwrap().set_name("renamed"));
+    bench.guest(101, "stale", |row| !row.freshness.is_live()).await;
+    assert!(bench.now().link.state.is_up() && bench.fleet.client(bench.id).is_ok(), "it is");
+    bench.remote.fault(None, Fault::Refuse).await;
+    let down = bench.link("backing_off").await;
+    assert_eq!(down.link.state.cause(), Some(&Cause::Refused));
+    let refused = bench.fleet.client(bench.id).unwrap_err();
+    assert!(matches!(refused, fleet::DetailError::Failed(_)), "{refused}");
+    bench.remote.clear_all().await;
+    bench.link("connected").await;
+    assert!(bench.fleet.client(bench.id).is_ok(), "and what it can tell is told");
+    journal.refuses.store(0, Ordering::SeqCst);
+    let live = |row: &fleet::GuestRow| {
+        row.freshness.is_live() && row.guest.name.as_ref().is_some_and(|name| name.as_str() == "renamed")
+    };
+    bench.guest(102, "live", live).await;
+    bench.end().await;
+}
+
+/// A journal that takes nothing for a while but what says that the remote was disconnected.
+#[derive(Default)]
+struct Choosy {
+    refuses: AtomicBool,
+    /// What was kept of the remote itself: whether it was disconnected.
+    kept: Mutex<Vec<bool>>,
+}
+
+impl Journal for Choosy {
+    fn commit(&self, _: RemoteId, facts: Vec<Fact>) -> BoxFuture<'_, Result<(), JournalError>> {
+        let wanted = facts.iter().any(|fact| match fact {
+            Fact::Event(event) => event.what == Happening::RemoteDisconnected,
+            _ => false,
+        });
+        let taken = wanted || !self.refuses.load(Ordering::SeqCst);
+        if taken {
+            self.kept.lock().unwrap().extend(facts.iter().filter_map(|fact| match fact {
+                Fact::Kept(write) => match &**write {
+                    store::Write::Remote(record) => Some(record.disconnected.is_some()),
+                    _ => None,
+                },
+                _ => None,
+            }));
+        }
+        Box::pin(async move { if taken { Ok(()) } else { Err(JournalError("disk full".into())) } })
+    }
+}
+
+#[tokio::test]
+async fn what_waits_to_be_recorded_does_not_undo_a_disconnect() {
+    let sim = Sim::start(Topology::single("9.2"), SimTimings::fast()).await.unwrap();
+    let remote = sim.first().unwrap();
+    let journal = Arc::new(Choosy::default());
+    let fleet = Fleet::with_journal(Timings::shrunk(), Clock::new(), 7, journal.clone());
+    let id = fleet.add(spec(&remote, 1, root()), &ada()).await.unwrap();
+    journal.refuses.store(true, Ordering::SeqCst);
+    let bench = Bench { sim, remote, fleet, id };
+    let path = "/nodes/pve1/certificates/info";
+    bench.remote.fault(None, Fault::Delay { ms: 100 }.on(path)).await;
+    let read = async {
+        while bench.asked("GET", path) == 0 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, read).await.unwrap();
+    // Its identity is known by now, and waits to be recorded.
+    tokio::time::sleep(Duration::from_millis(400)).await;
+    journal.kept.lock().unwrap().clear();
+    bench.fleet.disconnect(bench.id, &ada(), true).await.unwrap();
+    journal.refuses.store(false, Ordering::SeqCst);
+    bench.until("recorded", |now| now.identity.is_some()).await;
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    assert_eq!(journal.kept.lock().unwrap().last(), Some(&true), "{:?}", journal.kept.lock().unwrap());
     bench.end().await;
 }

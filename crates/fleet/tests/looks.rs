@@ -7,8 +7,9 @@ mod support;
 use std::time::Duration;
 
 use fleet::{OperateError, Timings};
-use model::{Action, GuestState, OperationState};
-use pve_sim::world::Run;
+use model::{Action, GuestKind, GuestState, OperationState, Vmid};
+use pve_sim::world::spec::GuestInput;
+use pve_sim::world::{Kind, Run};
 use pve_sim::{BlackHoleAt, Fault, Topology};
 use support::Bench;
 
@@ -24,7 +25,7 @@ async fn what_was_done_is_seen_at_once_though_listings_lag() {
     for _ in 0..4 {
         let seen = bench.now().at;
         let later = bench.until("the next listing", |now| now.at > seen).await;
-        assert!(later.guest(model::Vmid(102)).is_some_and(runs), "what was seen closer counts");
+        assert!(later.guest(Vmid(102)).is_some_and(runs), "what was seen closer counts");
     }
     let id = bench.operate(102, Action::Stop).await;
     assert_eq!(
@@ -68,5 +69,104 @@ async fn a_guest_that_does_not_answer_holds_up_a_refusal_for_as_long_as_an_actio
     bench.remote.fault(None, silent.on("/nodes/*/lxc/101/status/current")).await;
     let refused = tokio::time::timeout(Duration::from_secs(40), bench.try_operate(101, Action::Start)).await;
     assert!(matches!(refused.unwrap().unwrap_err(), OperateError::Disabled { .. }));
+    bench.end().await;
+}
+
+const TASK: &str = "UPID:pve1:00000001:00000002:6A4BB5C8:vzstart:102:root@pam:";
+
+/// Nobody waits for an answer for as long as these.
+fn patient() -> Timings {
+    let mut timings = Timings::shrunk();
+    timings.pve.answer = Duration::from_secs(120);
+    timings.pve.place = Duration::from_secs(120);
+    timings
+}
+
+#[tokio::test]
+async fn readers_that_went_away_leave_no_request_behind_at_a_node_that_hangs() {
+    let bench = Bench::with(Topology::single("9.2"), 1, support::root(), patient()).await;
+    bench.ready().await;
+    let silent = Fault::BlackHole { at: BlackHoleAt::Answer };
+    bench.remote.fault(None, silent.on("/nodes/pve1/tasks/*/log")).await;
+    for page in 0..3 {
+        let log = bench.fleet.task_log(bench.id, TASK, page * 10, 10);
+        assert!(tokio::time::timeout(Duration::from_millis(200), log).await.is_err());
+    }
+    assert_eq!(bench.remote.journal().iter().filter(|one| one.api_path().ends_with("/log")).count(), 3);
+    let detail = bench.fleet.guest_detail(bench.id, Vmid(101));
+    let detail = tokio::time::timeout(support::PATIENCE, detail).await.unwrap().unwrap();
+    assert_eq!(detail.status.error, None, "the node is read again");
+    let seen = bench.now().at;
+    bench.guest(101, "read on", |row| row.observed_at > Some(seen) && row.freshness.is_live()).await;
+    bench.end().await;
+}
+
+#[tokio::test]
+async fn what_one_endpoint_leaves_open_keeps_nobody_from_asking_another() {
+    let bench = Bench::with(Topology::cluster(2, "9.2"), 2, support::root(), patient()).await;
+    bench.ready().await;
+    let path = "/nodes/pve1/lxc/101/status/current";
+    let silent = Fault::BlackHole { at: BlackHoleAt::Answer };
+    bench.remote.fault(Some("pve1"), silent.on(path)).await;
+    let stays = tokio::spawn({
+        let (fleet, id) = (bench.fleet.clone(), bench.id);
+        async move { fleet.guest_detail(id, Vmid(101)).await.map(|_| ()) }
+    });
+    bench.until("asked", |_| bench.asked("GET", path) > 0).await;
+    // The endpoint fails by something else, and the other one takes over.
+    bench.remote.fault(Some("pve1"), Fault::Cut { after_bytes: 5 }.on("/cluster/resources")).await;
+    let other = bench.remote.address("pve2").unwrap().to_string();
+    bench
+        .until("the other", |now| {
+            now.link.state.is_up() && now.link.in_use().is_some_and(|at| at.as_str() == other)
+        })
+        .await;
+    let detail = bench.fleet.guest_detail(bench.id, Vmid(101));
+    let detail = tokio::time::timeout(support::PATIENCE, detail).await.unwrap().unwrap();
+    assert_eq!(detail.status.error, None);
+    assert_eq!(detail.status.seen.unwrap().through.as_str(), other);
+    assert!(!stays.is_finished());
+    stays.abort();
+    bench.end().await;
+}
+
+/// A container whose addresses are slow to come is gone before they do: they are not those of the machine that has its
+/// number then.
+#[tokio::test]
+async fn a_slow_agent_tells_nothing_of_who_has_the_number_next() {
+    let bench = Bench::with(Topology::single("9.2"), 1, support::root(), patient()).await;
+    bench.guest(101, "addresses", |row| row.addresses.is_some()).await;
+    let path = "/nodes/pve1/lxc/101/interfaces";
+    bench.remote.fault(None, Fault::Delay { ms: 2500 }.on(path)).await;
+    bench.remote.clear_journal();
+    let slow = tokio::spawn({
+        let (fleet, id) = (bench.fleet.clone(), bench.id);
+        async move { fleet.guest_detail(id, Vmid(101)).await }
+    });
+    bench.until("asked", |_| bench.asked("GET", path) > 0).await;
+    let second = GuestInput {
+        vmid: 101,
+        kind: Kind::Vm,
+        name: "second".into(),
+        node: "pve1".into(),
+        running: false,
+        tags: Vec::new(),
+        pool: None,
+        ha: false,
+        template: false,
+        agent: false,
+        config: Vec::new(),
+    };
+    bench.remote.with_world(|world, _| {
+        assert!(world.remove_guest(101));
+        world.add_guest(&second).unwrap();
+    });
+    bench.guest(101, "another", |row| row.guest.kind == GuestKind::Vm).await;
+    let told = slow.await.unwrap().unwrap();
+    assert!(told.addresses.seen.is_some() && told.addresses.error.is_none(), "{:?}", told.addresses);
+    let seen = bench.now().at;
+    let now = bench.until("told", |now| now.at > seen + Duration::from_millis(300)).await;
+    let row = now.guest(Vmid(101)).unwrap();
+    assert_eq!((row.guest.kind, row.addresses.as_ref()), (GuestKind::Vm, None));
     bench.end().await;
 }

@@ -80,6 +80,29 @@ async fn the_same_cluster_added_twice_is_noticed() {
     bench.end().await;
 }
 
+/// By its authority a remote is known: that it has another one may mean that its name leads elsewhere by now.
+#[tokio::test]
+async fn another_authority_is_not_taken_over_in_silence() {
+    let timings = Timings { certificates: Duration::from_millis(200), ..Timings::shrunk() };
+    let (bench, lasting) = Bench::lasting(Topology::single("9.2"), 1, timings).await;
+    let before = bench.until("its identity", |now| now.identity.is_some()).await;
+    let other = ["AB"; 32].join(":");
+    let fault = Fault::WrongType { pointer: "/*/fingerprint".into(), value: json!(other) };
+    bench.remote.fault(None, fault.on("/nodes/*/certificates/info")).await;
+    let is = Some(other.as_str());
+    bench.until("another", |now| now.identity.as_ref().map(model::Text::as_str) == is).await;
+    let told = |event: &model::Event| match &event.what {
+        model::Happening::RemoteEdited { changes } => changes.iter().any(|one| {
+            one.key.as_str() == "identity"
+                && one.from.as_deref() == before.identity.as_ref().map(model::Text::as_str)
+                && one.to.as_deref() == is
+        }),
+        _ => false,
+    };
+    lasting.until("told", |all| all.iter().filter(|event| told(event)).count() == 1).await;
+    bench.end().await;
+}
+
 #[tokio::test]
 async fn ha_managed_in_all_its_forms() {
     let path = "/nodes/pve1/lxc/101/status/current";

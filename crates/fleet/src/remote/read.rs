@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use model::cause::Reach;
-use model::link::Event;
+use model::link::{Event, Health};
 use model::presence::PermissionsMark;
 use model::rows::Cluster;
-use model::{Cause, EndpointId, Failure, Happening, Now, Text, Vmid};
+use model::{Cause, ConfigChange, EndpointId, Failure, Happening, Now, Text, Vmid};
 
 use super::fetch::{self, Ear, Job, Payload, Place, fetch, traits};
 use super::schedule::Part;
@@ -50,6 +50,10 @@ impl Remote {
             }
         };
         let endpoint = match &part {
+            Part::Version(own) if !self.may_be_asked(own) => {
+                self.schedule.skipped(&part, now);
+                return;
+            }
             Part::Version(own) => own.clone(),
             _ => endpoint.clone(),
         };
@@ -67,6 +71,14 @@ impl Remote {
             let result = fetch(job, &client, &flown, &mut ear).await;
             Done::Part(Box::new(PartDone { part, place, epoch, reading, ear, result }))
         });
+    }
+
+    /// Whether an endpoint works as far as is known. One that does not is tried when the link says so, not read; and
+    /// where it has stopped for a person to act, nothing is sent at all.
+    fn may_be_asked(&self, endpoint: &EndpointId) -> bool {
+        let view = self.link.view();
+        let one = view.endpoints.iter().find(|one| one.endpoint == *endpoint);
+        one.is_some_and(|one| one.in_use || matches!(one.health, Health::Good | Health::Untried))
     }
 
     /// What to ask for a part; `None` when there is nobody to ask at present.
@@ -145,8 +157,11 @@ impl Remote {
                 let failure = Failure { cause: cause(&error), endpoint, at: now.wall };
                 let own_affair = matches!(part, Part::Addresses(_))
                     && matches!(failure.cause, Cause::ServerError { .. } | Cause::ParametersRejected { .. });
-                if matches!(part, Part::Glimpse(_)) {
-                    // The listing will have to do.
+                let turned_away = failure.cause.reach() == Reach::Credential
+                    && matches!(&part, Part::Version(own) if self.link.endpoint() != Some(own));
+                if turned_away || matches!(part, Part::Glimpse(_)) {
+                    // The listing will have to do; and an endpoint that does not let us in is told by the link, and
+                    // not asked again before a try of it has succeeded.
                     self.schedule.skipped(&part, now);
                     self.schedule.retain(|one| *one != part);
                 } else if own_affair {
@@ -274,7 +289,12 @@ impl Remote {
         if self.identity.as_ref() == Some(&authority) {
             return;
         }
-        self.identity = Some(authority.clone());
+        if let Some(before) = self.identity.replace(authority.clone()) {
+            // A cluster may make itself a new authority. Or the name leads elsewhere: that is for a person to tell.
+            let (from, to) = (Some(before.to_string()), Some(authority.to_string()));
+            let changes = vec![ConfigChange { key: "identity".into(), from, to }];
+            self.happened(Happening::RemoteEdited { changes }, None, now);
+        }
         self.facts.push(Fact::Kept(Box::new(self.record(now))));
         let name = Text::from(self.spec.name.as_str());
         if let Some(other) = self.shared.board.same_as(&authority, self.id, &name) {
@@ -336,7 +356,7 @@ impl Remote {
         self.shared.retain_configs(|vmid| inventory.guests.contains_key(vmid));
         self.schedule.retain(|part| match part {
             Part::NodeStatus(node) | Part::Certificates(node) => inventory.nodes.contains_key(node),
-            Part::Config(vmid) => inventory.can_be_read(*vmid),
+            Part::Config(vmid) | Part::Glimpse(vmid) => inventory.can_be_read(*vmid),
             Part::Addresses(vmid) => inventory.runs(*vmid),
             Part::Inquiry(vmid) => inventory.guests.get(vmid).is_some_and(|known| known.presence.asks()),
             _ => true,

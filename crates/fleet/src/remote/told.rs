@@ -279,6 +279,7 @@ pub(crate) enum Message {
     /// A reader has seen a guest's addresses.
     Addresses {
         vmid: Vmid,
+        begun: Duration,
         seen: Observed<Vec<Interface>>,
     },
     Stop,
@@ -335,7 +336,11 @@ impl Remote {
                 self.note(changes, now);
             }
             Message::Config { vmid, begun, seen } => self.configs.push((vmid, begun, seen)),
-            Message::Addresses { vmid, seen } => self.inventory.take_addresses(vmid, seen),
+            Message::Addresses { vmid, begun, seen } => {
+                if self.inventory.is_about(vmid, begun) {
+                    self.inventory.take_addresses(vmid, seen);
+                }
+            }
             Message::Leave { .. } | Message::Yield { .. } | Message::Stop => {}
         }
     }
@@ -480,6 +485,9 @@ impl Remote {
         }
         facts.extend(Receipt::facts(by.receipt, None));
         self.common.journal.commit(self.id, facts).await.map_err(|error| Unrecorded(error.to_string()))?;
+        // What still waits to be recorded of the remote itself is older than this, and must not come after it.
+        let older = |fact: &Fact| matches!(fact, Fact::Kept(one) if matches!(**one, store::Write::Remote(_)));
+        self.facts.retain(|fact| !older(fact));
         self.spec = spec;
         Ok(())
     }
@@ -514,9 +522,11 @@ impl Remote {
 
     fn close_lines(&mut self) {
         let Some(lines) = self.lines.take() else { return };
+        lines.shut();
         let (requests, bytes) = lines.counted();
         self.counted_before = (self.counted_before.0 + requests, self.counted_before.1 + bytes);
         self.shared.close();
+        self.shared.flown.forget();
         self.spawn(Errand::Close, async move {
             lines.close().await;
             Done::Closed
