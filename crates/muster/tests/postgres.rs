@@ -87,7 +87,7 @@ async fn a_server_on_postgresql_remembers_and_operates() {
     server.start().await;
     server.until("/remotes/lab", is_own).await;
     let system = server.get("/system").await;
-    assert_eq!((&system["store"]["engine"], &system["store"]["schema"]), (&json!("postgresql"), &json!(2)));
+    assert_eq!((&system["store"]["engine"], &system["store"]["schema"]), (&json!("postgresql"), &json!(3)));
     let processes = system["processes"].as_array().unwrap();
     assert_eq!(processes.len(), 1, "{processes:?}");
     assert_eq!((&processes[0]["this"], &processes[0]["remotes"]), (&json!(true), &json!(1)));
@@ -172,4 +172,33 @@ async fn of_two_servers_on_one_database_the_other_goes_on_when_one_is_killed() {
     a.end().await;
     first.stop().await;
     second.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_start_with_a_new_key_seals_nothing_anew_under_another_server() {
+    let Some(postgres) = postgres() else { return };
+    let url = postgres.database().await;
+    let sim = Sim::start(host("9.2"), SimTimings::fast()).await.unwrap();
+    let mut a = server(&url, None).await;
+    onboard(&a, &sim.first().unwrap(), "lab").await;
+    let mut b = server(&url, Some(&a)).await;
+    b.end().await;
+    let both = format!("{}\n{}", "0f".repeat(32), std::fs::read_to_string(a.dir().join("key")).unwrap());
+    std::fs::write(b.dir().join("key"), &both).unwrap();
+    b.start().await;
+    assert!(b.log().contains("nothing is sealed anew"), "{}", b.log());
+    assert_eq!(std::fs::read_to_string(b.dir().join("key")).unwrap(), both, "both are kept");
+    // The other one can start again with what it has.
+    a.end().await;
+    a.start().await;
+    a.end().await;
+    // Alone, it ends what was begun.
+    b.end().await;
+    b.start().await;
+    let kept = std::fs::read_to_string(b.dir().join("key")).unwrap();
+    let older = both.trim().lines().last().unwrap();
+    assert!(kept.trim().ends_with(&"0f".repeat(32)) && !kept.contains(older));
+    b.until("/remotes/lab", is_own).await;
+    b.end().await;
+    sim.stop().await;
 }

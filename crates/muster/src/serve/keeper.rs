@@ -24,13 +24,22 @@ impl Keeper {
         Self { store, ring: Arc::new(Mutex::new(ring)) }
     }
 
-    /// Ends what an interrupted change of keys has left: seals with the first key what older ones still seal.
+    /// Ends what an interrupted change of keys has left: seals with the first key what older ones still seal. Not while
+    /// others use the database (`shared`), who may have none but an older one.
     ///
     /// # Errors
     /// The store cannot be written.
-    pub async fn finish(&self) -> Result<(), Failure> {
+    pub async fn finish(&self, shared: bool) -> Result<(), Failure> {
         let mut ring = self.ring.lock().await;
         if ring.older.is_empty() {
+            return Ok(());
+        }
+        if shared {
+            tracing::warn!(
+                "{} holds a new key and older ones, and other Muster processes use the database: nothing is sealed anew. \
+                 End them, start this one again, and give each of them the new key before it starts",
+                ring.place
+            );
             return Ok(());
         }
         let sealed = self.seal(&ring).await?;

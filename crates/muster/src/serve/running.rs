@@ -141,12 +141,13 @@ impl Running {
 
         let key = (ring.place.to_string(), ring.made);
         let keeper = Keeper::new(store.clone(), ring);
-        keeper.finish().await?;
 
         let who = if store.is_shared() { who(&config, &dir, &doors)? } else { Who::nameless() };
         let fleet = Fleet::open_as(timings, clock, seed(), store.clone(), who)
             .await
             .map_err(|e| Failure::new(Exit::Failed, format!("The fleet cannot be restored: {e}.")))?;
+        // Who else uses the database is known by now.
+        keeper.finish(fleet.processes().iter().any(|one| one.alive && !one.this)).await?;
         let app = App::new(fleet.clone(), store.clone(), settings, clock)
             .await
             .map_err(|e| Failure::new(Exit::Failed, format!("The API cannot start: {}", e.sentence())))?
