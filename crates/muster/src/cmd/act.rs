@@ -14,6 +14,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
 
 use super::guest::{full_name, label, table};
+use super::list::counted;
 use super::{Interrupt, resolve};
 use crate::cli::Common;
 use crate::cli::guest::{Act, How};
@@ -200,13 +201,6 @@ fn participle(action: Action) -> &'static str {
     }
 }
 
-fn counted(guests: &[Guest]) -> String {
-    match guests.len() {
-        1 => "1 guest".to_owned(),
-        n => format!("{n} guests"),
-    }
-}
-
 /// Says what would be done.
 fn plan(
     action: Action,
@@ -221,13 +215,17 @@ fn plan(
         return Ok(Exit::Done);
     }
     context.print_table(&table(guests, super::now()))?;
-    context.note(&format!("{} would be {}. Nothing was done.", counted(guests), participle(action)));
+    context.note(&format!(
+        "{} would be {}. Nothing was done.",
+        counted(guests.len(), "guest"),
+        participle(action)
+    ));
     Ok(Exit::Done)
 }
 
 /// Shows what is about to be done and asks whether that is right.
 fn confirm(action: Action, guests: &[Guest], context: &mut Context<'_>) -> Result<(), Failure> {
-    let what = format!("{} would be {}", counted(guests), participle(action));
+    let what = format!("{} would be {}", counted(guests.len(), "guest"), participle(action));
     if !context.ask.present() {
         return Err(Failure::usage(format!("{what}, and there is nobody to ask whether that is right."))
             .detail(guests.iter().take(20).map(full_name))
@@ -249,7 +247,7 @@ fn offer_stop(guests: &[Guest], context: &mut Context<'_>) -> Result<bool, Failu
         }
         several => format!(
             "{} have not shut down. Stop them now? What they have not written is lost.",
-            counted(several)
+            counted(several.len(), "guest")
         ),
     };
     Ok(context.ask.confirm(&question)?)

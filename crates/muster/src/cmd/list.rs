@@ -51,14 +51,16 @@ pub(super) struct Got {
 impl Got {
     /// The list as an object.
     pub(super) fn json(&self) -> Value {
-        let mut object = json!({ "items": self.items, "total": self.total });
+        let mut object = serde_json::Map::new();
+        object.insert("items".to_owned(), json!(self.items));
+        object.insert("total".to_owned(), json!(self.total));
         if !self.counts.is_null() {
-            object["counts"] = self.counts.clone();
+            object.insert("counts".to_owned(), self.counts.clone());
         }
         if self.unreadable > 0 {
-            object["unreadable"] = json!(self.unreadable);
+            object.insert("unreadable".to_owned(), json!(self.unreadable));
         }
-        object
+        object.into()
     }
 
     fn counts(&self) -> Counts {
@@ -271,9 +273,13 @@ pub(super) async fn stranger(client: &Client, query: Option<&str>, about: Vocabu
     (!nope.is_empty()).then(|| format!("No remote is called {}; {known}.", nope.join(" or ")))
 }
 
+/// `1 node`, `3 nodes`.
+pub(super) fn counted(n: usize, noun: &str) -> String {
+    if n == 1 { format!("1 {noun}") } else { format!("{n} {noun}s") }
+}
+
 /// What is to be said beside a list: what it lacks. `kept`: rows that the server had kept and cannot read.
 fn lacking(gaps: Gaps, kept: usize) -> Vec<String> {
-    let counted = |n: usize, noun: &str| if n == 1 { format!("1 {noun}") } else { format!("{n} {noun}s") };
     let mut lines = Vec::new();
     if gaps.never_listed > 0 {
         let were = if gaps.never_listed == 1 { "was" } else { "were" };

@@ -211,7 +211,9 @@ async fn what_nobody_waits_for_is_asked_for_and_not_done() {
                 ]),
             ),
             (_, Some(103)) => Reply::Json(202, operation("3", 103, "nas", "stop", failed)),
-            (_, Some(vmid)) => Reply::Json(202, operation("1", vmid as u32, "x", "shutdown", going_on)),
+            (_, Some(vmid)) => {
+                Reply::Json(202, operation("1", u32::try_from(vmid).unwrap(), "x", "shutdown", going_on))
+            }
             _ => Reply::Problem(404, json!({ "detail": "there is no such thing" })),
         }
     });

@@ -20,6 +20,7 @@ use crate::at::limit::Limit;
 use crate::cli::remote::{Add, Keep as Typed, KeepRights, Reauth};
 use crate::cli::{Common, SignIn as Options};
 use crate::client::{Client, path};
+use crate::cmd::list::counted;
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -400,11 +401,6 @@ async fn first_look(
         context.show_progress(&safe(&format!("{}: taking the first inventory", name_of(&value))));
         sleep(Duration::from_millis(200)).await;
     }
-}
-
-/// `1 node`, `3 nodes`.
-fn counted(n: usize, noun: &str) -> String {
-    if n == 1 { format!("1 {noun}") } else { format!("{n} {noun}s") }
 }
 
 /// Says what is there now, and what was made on the host.

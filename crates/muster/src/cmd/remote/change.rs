@@ -44,11 +44,19 @@ pub(super) async fn edit(
     told(&value, "changed", common, context)
 }
 
-fn told(value: &Value, what: &str, common: &Common, context: &mut Context<'_>) -> Result<Exit, Failure> {
+/// Says what was done to a remote.
+pub(super) fn told(
+    value: &Value,
+    what: &str,
+    common: &Common,
+    context: &mut Context<'_>,
+) -> Result<Exit, Failure> {
     if common.json() {
         context.print_json(value)?;
     } else {
-        context.print(&format!("{}: {what}\n", safe(&name_of(value))))?;
+        let name = name_of(value);
+        let about = if name.is_empty() { String::new() } else { format!("{name}: ") };
+        context.print(&format!("{}\n", safe(&format!("{about}{what}"))))?;
     }
     Ok(Exit::Done)
 }

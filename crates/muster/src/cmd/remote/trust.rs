@@ -172,15 +172,17 @@ pub(super) async fn endpoints(
         exit = Exit::Partial;
     }
     if common.json() {
-        let mut object =
-            json!({ "total": in_use.len(), "items": in_use, "proposed": proposed.as_ref().ok() });
-        if let Err(failure) = &proposed {
+        let error = proposed.as_ref().err().map(|failure| {
             context
                 .note(&safe(&format!("What the cluster proposes cannot be told now: {}", failure.sentence)));
-            object["proposed_error"] =
-                json!({ "exit_code": failure.exit.code(), "text": failure.sentence, "remedy": failure.hint });
-        }
-        context.print_json(&object)?;
+            json!({ "exit_code": failure.exit.code(), "text": failure.sentence, "remedy": failure.hint })
+        });
+        context.print_json(&json!({
+            "total": in_use.len(),
+            "items": in_use,
+            "proposed": proposed.as_ref().ok(),
+            "proposed_error": error,
+        }))?;
         return Ok(exit);
     }
     let mut sheet = Sheet::new(&format!("endpoints of {name}"), context.paper);
@@ -241,7 +243,7 @@ pub(super) async fn add_endpoint(
     }
     let (remote, address) = (&wanted.at.named.remote, &wanted.at.address);
     let value = join(client, remote, address, wanted.fingerprint.clone(), context).await?;
-    told(&value, &format!("{address} is used as well"), common, context)
+    change::told(&value, &format!("{address} is used as well"), common, context)
 }
 
 /// Adds an address to a remote; a certificate that the cluster does not vouch for is shown and confirmed.
@@ -288,16 +290,5 @@ pub(super) async fn remove_endpoint(
     let endpoint = read.address.to_string();
     let value: Value =
         client.delete(&path(&["remotes", &wanted.named.remote, "endpoints", &endpoint])).await?;
-    told(&value, &format!("{endpoint} is not used any more"), common, context)
-}
-
-fn told(value: &Value, what: &str, common: &Common, context: &mut Context<'_>) -> Result<Exit, Failure> {
-    if common.json() {
-        context.print_json(value)?;
-    } else {
-        let name = name_of(value);
-        let about = if name.is_empty() { String::new() } else { format!("{}: ", safe(&name)) };
-        context.print(&format!("{about}{}\n", safe(what)))?;
-    }
-    Ok(Exit::Done)
+    change::told(&value, &format!("{endpoint} is not used any more"), common, context)
 }
