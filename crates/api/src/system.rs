@@ -113,8 +113,11 @@ pub struct StoreSize {
 pub struct Retention {
     /// Which kind.
     pub name: String,
-    /// Days; `null`: for ever. Of the audit log only what was exported is ever deleted.
+    /// Days, a begun one counted as a whole; `null`: for ever. Of the audit log only what was exported is ever deleted.
     pub days: Option<u64>,
+    /// The same in seconds.
+    #[serde(default)]
+    pub seconds: Option<u64>,
 }
 
 /// `POST /system/rotate-key`: all that is sealed was sealed anew.

@@ -300,6 +300,13 @@ impl App {
         if let Some(why) = self.fleet().lease().lapsed {
             warnings.push(format!("This process looks after no remote at present: {why}."));
         }
+        if self.store().figures().unsynced > 0 {
+            warnings.push(
+                "The disk has refused to keep what was written: a power failure may lose some of it. Look at the \
+                 disk, make a backup, and start Muster again."
+                    .to_owned(),
+            );
+        }
         if self.store().figures().damaged {
             warnings.push("The database is damaged; restore a backup into a new data directory.".to_owned());
         }
@@ -380,8 +387,9 @@ async fn fingerprint_key(store: &Store) -> Result<Zeroizing<Vec<u8>>, Problem> {
         return Ok(key);
     }
     let key = Zeroizing::new(store::Keys::generate()?.to_vec());
-    store.write(vec![Write::Secret { id, plain: key.clone() }]).await?;
-    Ok(key)
+    store.write(vec![Write::SecretOnce { id: id.clone(), plain: key }]).await?;
+    // Of several that start at once, each has the one that was there first.
+    store.secret(&id).await?.ok_or_else(Problem::internal)
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ use http::{HeaderValue, StatusCode, header};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use model::OperationId;
 use sha2::{Digest, Sha256};
-use store::{IdempotencyRecord, Stage, Write};
+use store::{IdempotencyRecord, Stage, StoreError, Write};
 use zeroize::Zeroizing;
 
 use crate::again;
@@ -154,10 +154,7 @@ async fn carry_out(
     };
     let place = match &key {
         None => None,
-        Some((principal, key)) => Some(app.under_way().enter(principal, key).ok_or_else(|| {
-            Problem::conflict("in_progress", "The same request is being done right now.")
-                .retry_after(std::time::Duration::from_secs(1))
-        })?),
+        Some((principal, key)) => Some(app.under_way().enter(principal, key).ok_or_else(in_progress)?),
     };
     let gone = parts.extensions.get::<Gone>().is_some();
     let mut record = None;
@@ -171,7 +168,24 @@ async fn carry_out(
         });
         let begun =
             IdempotencyRecord { principal, key, fingerprint, at: app.now().wall, stage: Stage::Begun };
-        match app.store().idempotency(&begun.principal, &begun.key).await? {
+        let mut known = app.store().idempotency(&begun.principal, &begun.key).await?;
+        if known.is_none() && !gone {
+            match app.store().write(vec![Write::Idempotency(begun.clone())]).await {
+                Ok(_) => {}
+                // By another server, a moment ago.
+                Err(StoreError::AlreadyDone) => {
+                    let theirs = app.store().idempotency(&begun.principal, &begun.key).await?;
+                    let is_other =
+                        theirs.as_ref().is_some_and(|theirs| theirs.fingerprint != begun.fingerprint);
+                    known = theirs.filter(|theirs| is_other || theirs.stage != Stage::Begun);
+                    if known.is_none() {
+                        return Err(in_progress());
+                    }
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        match known {
             Some(known)
                 if gone && (known.fingerprint != begun.fingerprint || known.stage == Stage::Begun) =>
             {
@@ -182,7 +196,7 @@ async fn carry_out(
             // Muster was stopped before anything was recorded, and nothing else was done: it is done now.
             Some(known) if known.stage == Stage::Begun && again::is_one_commit(action) => {}
             Some(known) => return repeat(app, gate, action, known, &mut parts, &body).await,
-            None => drop(app.store().write(vec![Write::Idempotency(begun.clone())]).await?),
+            None => {}
         }
         record = Some(begun);
     } else if gone {
@@ -220,9 +234,21 @@ async fn carry_out(
         // one before something went wrong.
         return repeat(app, gate, action, known, &mut kept, &body).await;
     }
-    let response = record_it(app, gate, &ticket, response).await;
+    let (response, by_another) = record_it(app, gate, &ticket, response).await;
+    if by_another
+        && let Some(record) = &ticket.record
+        && let Some(known) = app.store().idempotency(&record.principal, &record.key).await?
+        && known.stage != Stage::Begun
+    {
+        return repeat(app, gate, action, known, &mut kept, &body).await;
+    }
     drop(place);
     Ok(response)
+}
+
+fn in_progress() -> Problem {
+    Problem::conflict("in_progress", "The same request is being done right now.")
+        .retry_after(std::time::Duration::from_secs(1))
 }
 
 async fn read_body(app: &App, gate: Gate, body: Body) -> Result<Bytes, Problem> {
@@ -304,53 +330,61 @@ async fn repeat(
     Ok(response)
 }
 
-/// Writes down what came of it, in one commit, before the caller is told.
-async fn record_it(app: &App, gate: Gate, ticket: &Ticket, response: Response) -> Response {
+/// Writes down what came of it, in one commit, before the caller is told. Also whether another server has carried out
+/// what this one has refused: then that is what came of it.
+async fn record_it(app: &App, gate: Gate, ticket: &Ticket, response: Response) -> (Response, bool) {
     let (parts, body) = response.into_parts();
     let code = parts.extensions.get::<Outcome>().map(|outcome| outcome.code);
     let whole = gate.replay != Replay::Withheld || !parts.status.is_success();
     let (kept, body) = if whole {
         match to_bytes(body, KEPT_ANSWER).await {
             Ok(bytes) => (bytes.clone(), Body::from(bytes)),
-            Err(_) => return Problem::internal().into_response(),
+            Err(_) => return (Problem::internal().into_response(), false),
         }
     } else {
         (Bytes::new(), body)
     };
-    let mut batch = Vec::new();
-    if let Some(mut record) = ticket.record.clone() {
-        // What was refused for its pace may come again.
-        if parts.status == StatusCode::TOO_MANY_REQUESTS {
-            batch.push(Write::IdempotencyGone { principal: record.principal, key: record.key });
-        } else {
-            let body = Zeroizing::new(kept.to_vec());
-            record.stage = Stage::Answered { status: parts.status.as_u16(), body };
-            batch.push(Write::Idempotency(record));
-        }
-    }
     // What has succeeded is in the log since the commit that made it so.
     let told = ticket.used.load(Ordering::Relaxed) && parts.status.is_success();
-    if let Some(line) = ticket.line.clone().filter(|line| !told && ticket.is_worth(line, parts.status)) {
-        batch.push(Write::Audit(line.record(parts.status, code, &kept)));
+    let mut batch = Vec::new();
+    if let Some(IdempotencyRecord { principal, key, .. }) = ticket.record.clone() {
+        // What was refused for its pace may come again.
+        if parts.status == StatusCode::TOO_MANY_REQUESTS {
+            batch.push(Write::IdempotencyGone { principal, key });
+        } else {
+            let (status, body) = (parts.status.as_u16(), Zeroizing::new(kept.to_vec()));
+            batch.push(Write::IdempotencyAnswered { principal, key, done: told, status, body });
+        }
     }
-    if !batch.is_empty()
-        && let Err(error) = app.store().write(batch).await
-    {
+    let mut alone = Vec::new();
+    if let Some(line) = ticket.line.clone().filter(|line| !told && ticket.is_worth(line, parts.status)) {
+        alone.push(Write::Audit(line.record(parts.status, code, &kept)));
+    }
+    batch.extend(alone.iter().cloned());
+    let mut written = app.store().write(batch).await;
+    if written == Err(StoreError::AlreadyDone) {
+        if !parts.status.is_success() {
+            return (Response::from_parts(parts, body), true);
+        }
+        // Both have done it, each with its line; one answer is kept.
+        written = app.store().write(alone).await;
+    }
+    if let Err(error) = written {
         tracing::error!(%error, status = parts.status.as_u16(), "how a request ended could not be recorded");
         // What was refused was not done; and what the commit of the change has recorded is recorded.
         if told || !parts.status.is_success() {
-            return Response::from_parts(parts, body);
+            return (Response::from_parts(parts, body), false);
         }
-        return Problem::new(
+        let problem = Problem::new(
             StatusCode::INTERNAL_SERVER_ERROR,
             "not_recorded",
             "It was carried out, but that could not be recorded.",
         )
         .detail(format!("It ended with status {}; then: {error}.", parts.status.as_u16()))
-        .remedy("Look how things stand before you ask for it again.")
-        .into_response();
+        .remedy("Look how things stand before you ask for it again.");
+        return (problem.into_response(), false);
     }
-    Response::from_parts(parts, body)
+    (Response::from_parts(parts, body), false)
 }
 
 #[cfg(test)]
@@ -423,6 +457,33 @@ mod tests {
         assert!(add("eve").await.is_err());
         assert_eq!(app.store().user("eve").await.unwrap(), None);
         assert_eq!(app.store().audit(None, 9).await.unwrap().len(), 1);
+        app.store().close().await;
+    }
+
+    #[tokio::test]
+    async fn what_another_server_has_done_is_not_recorded_as_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let app = app(&dir).await;
+        let ticket = ticket(&app);
+        let record = ticket.record.clone().unwrap();
+        let stage =
+            async || app.store().idempotency("user:anna", "k").await.unwrap().map(|known| known.stage);
+        let gate = Gate::everywhere(model::access::Act::Users);
+        let refused = |code| Problem::conflict(code, "No.").into_response();
+        app.store().write(vec![Write::Idempotency(record.clone())]).await.unwrap();
+        let done = Write::IdempotencyDone { principal: record.principal, key: record.key, operation: None };
+        app.store().write(vec![done]).await.unwrap();
+        let (_, by_another) = record_it(&app, gate, &ticket, refused("name_taken")).await;
+        assert!(by_another);
+        let too_often = Problem::new(StatusCode::TOO_MANY_REQUESTS, "too_many_tries", "Wait.");
+        record_it(&app, gate, &ticket, too_often.into_response()).await;
+        assert_eq!(stage().await, Some(Stage::Done { operation: None }));
+        assert_eq!(app.store().audit(None, 9).await.unwrap(), []);
+        // Whoever has done it is believed how it ended.
+        ticket.used.store(true, Ordering::Relaxed);
+        let (_, by_another) = record_it(&app, gate, &ticket, StatusCode::CREATED.into_response()).await;
+        assert!(!by_another);
+        assert!(matches!(stage().await, Some(Stage::Answered { status: 201, .. })));
         app.store().close().await;
     }
 }

@@ -360,16 +360,7 @@ async fn people(c: &mut AnyConnection, hand: &mut Hand<'_>, write: &Write) -> Re
             .execute(&mut *c)
             .await?;
             if first.rows_affected() != 1 {
-                // Whoever brings an answer this way has it replaced.
-                if status.is_none() {
-                    return Err(StoreError::AlreadyDone);
-                }
-                sqlx::query("UPDATE idempotency SET status = $3 WHERE principal = $1 AND key = $2")
-                    .bind(&*text(&it.principal))
-                    .bind(&*text(&it.key))
-                    .bind(status)
-                    .execute(&mut *c)
-                    .await?;
+                return Err(StoreError::AlreadyDone);
             }
             if status.is_some() {
                 put_secret(c, hand.keys, &reply_id(&it.principal, &it.key), &answer).await?;

@@ -12,7 +12,7 @@ use store::{GrantRecord, SessionRecord, TokenRecord, UserRecord};
 use crate::settings::Sessions;
 
 /// A person.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(crate) struct User {
     pub(crate) name: String,
     pub(crate) hash: Option<String>,
@@ -73,6 +73,8 @@ pub(crate) struct TokenMore {
 /// All of them.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Book {
+    /// What the store counts their changes by, as of when they were read.
+    pub(crate) number: i64,
     pub(crate) users: BTreeMap<String, User>,
     pub(crate) sessions: SessionBook,
     pub(crate) tokens: HashMap<String, Token>,
@@ -97,6 +99,13 @@ pub(crate) fn after(at: Timestamp, by: Duration) -> Timestamp {
 }
 
 // === impl ===
+
+impl std::fmt::Debug for User {
+    /// Never the hash.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("User").field("name", &self.name).field("grants", &self.grants).finish_non_exhaustive()
+    }
+}
 
 impl User {
     pub(crate) fn record(&self, now: Timestamp) -> UserRecord {

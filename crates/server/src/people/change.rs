@@ -7,7 +7,9 @@ use model::access::Grants;
 use model::{Now, RemoteId};
 use store::{StoreError, UserRecord, Write};
 
-use super::book::{Session, SessionMore, Token, TokenMore, User, UserMore, grant_records, in_order, sha256};
+use super::book::{
+    Book, Session, SessionMore, Token, TokenMore, User, UserMore, grant_records, in_order, sha256,
+};
 use super::{People, random};
 use crate::caller::{Caller, Via};
 use crate::peer::Whence;
@@ -187,9 +189,6 @@ impl People {
         name_is_fit(name)?;
         let hash = self.hasher.make(password).await?;
         let _one = self.changes.lock().await;
-        if self.book().users.contains_key(name) {
-            return Err(Problem::conflict("name_taken", "There is a user of that name already."));
-        }
         let user = User {
             name: name.to_owned(),
             hash: Some(hash),
@@ -197,14 +196,20 @@ impl People {
             grants: in_order(grants),
             more: UserMore { password_set: Some(now), last_sign_in: None },
         };
-        let mut batch = vec![
-            Write::User(user.record(now)),
-            Write::Grants { user: user.name.clone(), grants: grant_records(&user.grants) },
-        ];
-        if user.is_administrator() {
-            Self::no_more_setup(&mut batch);
-        }
-        self.write(batch).await?;
+        self.decide(|book| {
+            if book.users.contains_key(name) {
+                return Err(Problem::conflict("name_taken", "There is a user of that name already."));
+            }
+            let mut batch = vec![
+                Write::User(user.record(now)),
+                Write::Grants { user: user.name.clone(), grants: grant_records(&user.grants) },
+            ];
+            if user.is_administrator() {
+                Self::no_more_setup(&mut batch);
+            }
+            Ok((batch, ()))
+        })
+        .await?;
         self.turn(|book| {
             book.users.insert(user.name.clone(), user);
         });
@@ -214,8 +219,11 @@ impl People {
     /// Removes a user with their sessions and tokens. The last administrator stays.
     pub(crate) async fn remove_user(&self, name: &str) -> Result<(), Problem> {
         let _one = self.changes.lock().await;
-        self.governed_without(name)?;
-        self.write(vec![Write::UserGone { name: name.to_owned() }]).await?;
+        self.decide(|book| {
+            governed_without(book, name)?;
+            Ok((vec![Write::UserGone { name: name.to_owned() }], ()))
+        })
+        .await?;
         self.turn(|book| {
             book.users.remove(name);
             book.sessions.retain(|session| session.user != name);
@@ -247,20 +255,22 @@ impl People {
         }
         let hash = self.hasher.make(new).await?;
         let _one = self.changes.lock().await;
-        let Some(mut user) = self.book().users.get(name).cloned() else {
-            return Err(Problem::not_found("user"));
-        };
-        // It may have been changed while it was compared.
-        if proved.is_some() && user.hash != proved {
-            return Err(wrong());
-        }
-        user.hash = Some(hash);
-        user.more.password_set = Some(now.wall);
-        self.write(vec![
-            Write::User(user.record(now.wall)),
-            Write::SessionsGone { user: name.to_owned(), except: None },
-        ])
-        .await?;
+        let user = self
+            .decide(|book| {
+                let mut user = book.users.get(name).cloned().ok_or_else(|| Problem::not_found("user"))?;
+                // It may have been changed while it was compared.
+                if proved.is_some() && user.hash != proved {
+                    return Err(wrong());
+                }
+                user.hash = Some(hash.clone());
+                user.more.password_set = Some(now.wall);
+                let batch = vec![
+                    Write::User(user.record(now.wall)),
+                    Write::SessionsGone { user: name.to_owned(), except: None },
+                ];
+                Ok((batch, user))
+            })
+            .await?;
         self.turn(|book| {
             book.sessions.retain(|session| session.user != name);
             book.users.insert(user.name.clone(), user);
@@ -272,31 +282,21 @@ impl People {
     pub(crate) async fn set_grants(&self, name: &str, grants: Grants) -> Result<(), Problem> {
         let grants = in_order(grants);
         let _one = self.changes.lock().await;
-        if !self.book().users.contains_key(name) {
-            return Err(Problem::not_found("user"));
-        }
-        if !grants.is_administrator() {
-            self.governed_without(name)?;
-        }
-        self.write(vec![Write::Grants { user: name.to_owned(), grants: grant_records(&grants) }]).await?;
+        self.decide(|book| {
+            if !book.users.contains_key(name) {
+                return Err(Problem::not_found("user"));
+            }
+            if !grants.is_administrator() {
+                governed_without(book, name)?;
+            }
+            Ok((vec![Write::Grants { user: name.to_owned(), grants: grant_records(&grants) }], ()))
+        })
+        .await?;
         self.turn(|book| {
             if let Some(user) = book.users.get_mut(name) {
                 user.grants = grants;
             }
         });
-        Ok(())
-    }
-
-    fn governed_without(&self, name: &str) -> Result<(), Problem> {
-        let book = self.book();
-        let user = book.users.get(name).ok_or_else(|| Problem::not_found("user"))?;
-        if user.is_administrator() && !book.governed_without(name) {
-            return Err(Problem::conflict(
-                "last_administrator",
-                "This is the last administrator; somebody has to govern.",
-            )
-            .remedy("Make another user administrator first."));
-        }
         Ok(())
     }
 
@@ -342,27 +342,6 @@ impl People {
             return Err(Problem::invalid("The token would have ended already."));
         }
         let _one = self.changes.lock().await;
-        let Some(owner) = self.book().users.get(user).cloned() else {
-            return Err(Problem::not_found("user"));
-        };
-        if let Some(grants) = &grants
-            && !owner.grants.contain(grants)
-        {
-            return Err(Problem::new(
-                http::StatusCode::FORBIDDEN,
-                "wider_than_owner",
-                "A token cannot be allowed more than its owner is.",
-            ));
-        }
-        if self.book().tokens.values().filter(|token| token.user == user).count() >= self.most_tokens {
-            return Err(Problem::conflict(
-                "too_many_tokens",
-                format!("A user has at most {} API tokens.", self.most_tokens),
-            )
-            .remedy(
-                "End those that are not needed any more; one that has expired counts until it is ended.",
-            ));
-        }
         let secret = random::<32>()?;
         let mut id = random::<9>()?.to_string();
         // The id ends at the first `_` of a token's text.
@@ -377,7 +356,13 @@ impl People {
             seen: None,
             more: TokenMore { grants },
         };
-        self.write(vec![Write::Token(token.record())]).await?;
+        let owner = self
+            .decide(|book| {
+                let owner = book.users.get(user).cloned().ok_or_else(|| Problem::not_found("user"))?;
+                self.may_have_token(book, &owner, token.more.grants.as_ref())?;
+                Ok((vec![Write::Token(token.record())], owner))
+            })
+            .await?;
         let text = zeroize::Zeroizing::new(format!("mst_{}_{}", token.id, secret.as_str()));
         let new =
             api::token::NewToken { token: shown_token(&token, &owner), secret: Secret::from(text.as_str()) };
@@ -385,6 +370,26 @@ impl People {
             book.tokens.insert(token.id.clone(), token);
         });
         Ok(new)
+    }
+
+    fn may_have_token(&self, book: &Book, owner: &User, grants: Option<&Grants>) -> Result<(), Problem> {
+        if grants.is_some_and(|grants| !owner.grants.contain(grants)) {
+            return Err(Problem::new(
+                http::StatusCode::FORBIDDEN,
+                "wider_than_owner",
+                "A token cannot be allowed more than its owner is.",
+            ));
+        }
+        if book.tokens.values().filter(|token| token.user == owner.name).count() >= self.most_tokens {
+            return Err(Problem::conflict(
+                "too_many_tokens",
+                format!("A user has at most {} API tokens.", self.most_tokens),
+            )
+            .remedy(
+                "End those that are not needed any more; one that has expired counts until it is ended.",
+            ));
+        }
+        Ok(())
     }
 
     /// Whose token it is.
@@ -403,16 +408,23 @@ impl People {
     }
 }
 
+fn governed_without(book: &Book, name: &str) -> Result<(), Problem> {
+    let user = book.users.get(name).ok_or_else(|| Problem::not_found("user"))?;
+    if user.is_administrator() && !book.governed_without(name) {
+        return Err(Problem::conflict(
+            "last_administrator",
+            "This is the last administrator; somebody has to govern.",
+        )
+        .remedy("Make another user administrator first."));
+    }
+    Ok(())
+}
+
 fn wrong_password() -> Problem {
     Problem::new(http::StatusCode::UNAUTHORIZED, "wrong_password", "User or password is not right.")
 }
 
-fn shown(
-    book: &super::Book,
-    user: &User,
-    rule: &crate::settings::Sessions,
-    now: Timestamp,
-) -> api::user::User {
+fn shown(book: &Book, user: &User, rule: &crate::settings::Sessions, now: Timestamp) -> api::user::User {
     api::user::User {
         id: user.name.clone(),
         name: user.name.clone(),

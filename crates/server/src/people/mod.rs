@@ -7,6 +7,8 @@ mod book;
 mod change;
 mod identify;
 mod password;
+#[cfg(test)]
+mod processes;
 mod setup;
 mod storm;
 
@@ -31,6 +33,9 @@ use crate::settings::{Sessions, Settings};
 
 pub(crate) use self::change::NewSession;
 pub(crate) use self::identify::{bearer, csrf};
+
+/// How often a change is decided anew when others change something at the same time.
+const DECIDED_ANEW: usize = 8;
 
 /// Users, grants, sessions and tokens.
 #[derive(Debug)]
@@ -80,6 +85,11 @@ impl People {
     pub(crate) async fn read_again(&self) -> Result<(), StoreError> {
         // No change of our own meanwhile, lest it be lost from sight.
         let _one = self.changes.lock().await;
+        self.read_in().await
+    }
+
+    /// The same between changes.
+    async fn read_in(&self) -> Result<(), StoreError> {
         let mut anew = read(&self.store).await?;
         self.turn(|book| {
             // When it was last used is written down later than it is known.
@@ -110,9 +120,43 @@ impl People {
     }
 
     /// Commits a change, and with it that the request under way has made it.
-    async fn write(&self, mut batch: Vec<Write>) -> Result<(), StoreError> {
-        batch.extend(mutation::receipt(None));
-        self.store.write(batch).await.map(drop)
+    async fn write(&self, batch: Vec<Write>) -> Result<(), StoreError> {
+        self.commit(batch, mutation::receipt(None)).await
+    }
+
+    async fn commit(&self, mut batch: Vec<Write>, receipt: Vec<Write>) -> Result<(), StoreError> {
+        batch.extend(receipt);
+        let written = self.store.write(batch).await?;
+        let mut book = self.book.write().unwrap_or_else(PoisonError::into_inner);
+        // If another process has changed something in between, the book is older still.
+        if written.people == Some(book.number + 1) {
+            book.number += 1;
+        }
+        Ok(())
+    }
+
+    /// Decides by who there is what is to be changed, and commits it. When another process has changed something since it
+    /// was read, it is read again, and decided anew. To be called between changes.
+    async fn decide<T>(
+        &self,
+        decide: impl Fn(&Book) -> Result<(Vec<Write>, T), Problem>,
+    ) -> Result<T, Problem> {
+        let mut receipt = None;
+        for _ in 0..DECIDED_ANEW {
+            let (batch, decided) = {
+                let book = self.book();
+                let (mut batch, decided) = decide(&book)?;
+                batch.push(Write::PeopleAt { number: book.number });
+                (batch, decided)
+            };
+            // There is one, for whichever commit succeeds.
+            let receipt: &Vec<Write> = receipt.get_or_insert_with(|| mutation::receipt(None));
+            match self.commit(batch, receipt.clone()).await {
+                Err(StoreError::Stale) => self.read_in().await?,
+                committed => return Ok(committed.map(|()| decided)?),
+            }
+        }
+        Err(StoreError::Stale.into())
     }
 
     /// What a caller may see and do at present; `None` when what they proved themselves with has ended.
@@ -169,7 +213,8 @@ impl People {
 
 /// Everybody there is, out of the store.
 async fn read(store: &Store) -> Result<Book, StoreError> {
-    let mut book = Book::default();
+    // First: what is changed while the rest is read is then known to be newer.
+    let mut book = Book { number: store.people().await?, ..Book::default() };
     for record in store.users().await? {
         let grants = store.grants(&record.name).await?;
         book.sessions.extend(store.sessions(&record.name).await?.into_iter().map(Session::of));

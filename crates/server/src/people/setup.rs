@@ -60,9 +60,7 @@ impl People {
         let attempt = self.try_once(whence.address, "", now.mono)?;
         let _one = self.changes.lock().await;
         if !self.needs_setup() {
-            return Err(
-                Problem::conflict("set_up_already", "There is an administrator already.").remedy("Sign in.")
-            );
+            return Err(set_up_already());
         }
         let kept = self.store.setting(SETTING).await?;
         let kept: Option<Kept> = kept.and_then(|text| serde_json::from_str(&text).ok());
@@ -79,11 +77,6 @@ impl People {
             ));
         }
         name_is_fit(user)?;
-        // The secret makes somebody; it does not make it be somebody else.
-        if self.book().users.contains_key(user) {
-            return Err(Problem::conflict("name_taken", "There is a user of that name already.")
-                .remedy("Choose another name."));
-        }
         let hash = self.hasher.make(password).await?;
         let user = User {
             name: user.to_owned(),
@@ -92,11 +85,22 @@ impl People {
             grants: Grants::administrator(),
             more: UserMore { password_set: Some(now.wall), last_sign_in: None },
         };
-        self.write(vec![
-            Write::Setting { key: SETTING.to_owned(), value: None },
-            Write::User(user.record(now.wall)),
-            Write::Grants { user: user.name.clone(), grants: grant_records(&user.grants) },
-        ])
+        self.decide(|book| {
+            if book.has_administrator() {
+                return Err(set_up_already());
+            }
+            // The secret makes somebody; it does not make it be somebody else.
+            if book.users.contains_key(&user.name) {
+                return Err(Problem::conflict("name_taken", "There is a user of that name already.")
+                    .remedy("Choose another name."));
+            }
+            let batch = vec![
+                Write::Setting { key: SETTING.to_owned(), value: None },
+                Write::User(user.record(now.wall)),
+                Write::Grants { user: user.name.clone(), grants: grant_records(&user.grants) },
+            ];
+            Ok((batch, ()))
+        })
         .await?;
         self.turn(|book| {
             book.users.insert(user.name.clone(), user);
@@ -111,11 +115,15 @@ impl People {
     }
 }
 
+fn set_up_already() -> Problem {
+    Problem::conflict("set_up_already", "There is an administrator already.").remedy("Sign in.")
+}
+
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
         let status = match &error {
             StoreError::NoSpace => http::StatusCode::INSUFFICIENT_STORAGE,
-            error if error.may_pass() => http::StatusCode::SERVICE_UNAVAILABLE,
+            error if error.may_pass() || *error == StoreError::Stale => http::StatusCode::SERVICE_UNAVAILABLE,
             _ => http::StatusCode::INTERNAL_SERVER_ERROR,
         };
         tracing::error!(%error, "the store");

@@ -82,16 +82,18 @@ fn process(seen: fleet::ProcessSeen) -> Process {
 }
 
 fn retention(kept: &store::Retention) -> Vec<Retention> {
-    let days = |time: std::time::Duration| Some(time.as_secs() / (24 * 60 * 60));
     [
-        ("events", days(kept.events)),
-        ("operations", days(kept.operations)),
-        ("drift", days(kept.drift)),
-        ("idempotency", days(kept.idempotency)),
-        ("audit", kept.audit.and_then(days)),
+        ("events", Some(kept.events)),
+        ("operations", Some(kept.operations)),
+        ("drift", Some(kept.drift)),
+        ("idempotency", Some(kept.idempotency)),
+        ("audit", kept.audit),
     ]
     .into_iter()
-    .map(|(name, days)| Retention { name: name.to_owned(), days })
+    .map(|(name, time)| {
+        let seconds = time.map(|time| time.as_secs());
+        Retention { name: name.to_owned(), days: seconds.map(|s| s.div_ceil(24 * 60 * 60)), seconds }
+    })
     .collect()
 }
 

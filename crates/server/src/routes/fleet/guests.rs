@@ -167,12 +167,11 @@ async fn past(
     let Path((_, vmid)) = path;
     let remote = known(&app, id, Vmid(vmid))?;
     let records = match app.fleet().store() {
-        Some(store) => store.observed_kind(id, ObservedKind::GuestPast).await?,
+        Some(store) => store.observed_prefix(id, ObservedKind::GuestPast, &format!("{vmid}/")).await?,
         None => Vec::new(),
     };
-    let of_it = format!("{vmid}/");
     let (mut lives, mut unreadable) = (Vec::<PastGuest>::new(), 0);
-    for record in records.iter().filter(|record| record.key.starts_with(&of_it)) {
+    for record in &records {
         match view::past(&remote, record) {
             Ok(life) => lives.push(life),
             Err(error) => {

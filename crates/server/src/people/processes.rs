@@ -1,0 +1,76 @@
+//! Tests: who there is, as two processes on one PostgreSQL have it that hear of each other's changes late.
+
+#[path = "../../../store/tests/common/postgres.rs"]
+mod postgres;
+
+use fleet::Clock;
+use model::access::Grants;
+use store::{Keys, Place, Store};
+
+use self::postgres::Postgres;
+use super::People;
+use crate::peer::{Peer, Whence};
+use crate::settings::{Passwords, Settings};
+
+const OLD: &str = "the old password";
+const NEW: &str = "another long one";
+
+async fn process(url: &str, clock: Clock) -> People {
+    let keys = Keys::new(zeroize::Zeroizing::new([7; 32]), Vec::new());
+    let store = Store::open(Place::Postgres(url.to_owned()), keys, store::Timings::default()).await.unwrap();
+    let passwords = Passwords { memory_kib: 8, passes: 1, lanes: 1, ..Passwords::default() };
+    People::open(store, &Settings { passwords, ..Settings::default() }, clock).await.unwrap()
+}
+
+#[tokio::test]
+async fn what_another_process_has_changed_is_not_undone() {
+    let server = match Postgres::start() {
+        Ok(server) => server,
+        Err(why) => {
+            println!("skipped: {why}");
+            return;
+        }
+    };
+    let url = server.database().await;
+    let clock = Clock::new();
+    let (one, other) = (process(&url, clock).await, process(&url, clock).await);
+    let now = clock.now();
+    let whence = Whence { peer: Peer::Unix { uid: 0, name: None }, address: None, secure: false };
+    let add = async |people: &People, name: &str| {
+        people.add_user(name, &OLD.into(), Grants::administrator(), now.wall).await
+    };
+
+    // A name is given once.
+    let (a, b) = tokio::join!(add(&one, "anna"), add(&other, "anna"));
+    let refused = a.err().or(b.err()).expect("one of them is refused");
+    assert_eq!(refused.code(), "name_taken");
+    add(&one, "ben").await.unwrap();
+    other.read_again().await.unwrap();
+
+    // A sign-in with the password of yesterday begins nothing, and does not bring it back.
+    one.set_password("anna", None, &NEW.into(), &whence, now).await.unwrap();
+    let kept = async || one.store.user("anna").await.unwrap().unwrap().password;
+    let hash = kept().await;
+    let enter = async |password: &str| other.sign_in("anna", &password.into(), None, &whence, now).await;
+    assert_eq!(enter(OLD).await.unwrap_err().code(), "wrong_password");
+    assert_eq!((kept().await, one.store.sessions("anna").await.unwrap().len()), (hash, 0));
+    other.read_again().await.unwrap();
+    enter(NEW).await.unwrap();
+
+    // Of two administrators one stays, whoever removes whom where.
+    one.remove_user("anna").await.unwrap();
+    assert_eq!(other.remove_user("ben").await.unwrap_err().code(), "last_administrator");
+    assert_eq!(other.user("anna", now.wall), None, "it has read again");
+    one.add_user("carl", &OLD.into(), Grants::administrator(), now.wall).await.unwrap();
+    other.read_again().await.unwrap();
+    other.remove_user("carl").await.unwrap();
+    let late = one.add_token("carl", "ci", None, None, now.wall).await.unwrap_err();
+    assert_eq!(late.code(), "not_found", "nobody's token waits for the next of that name");
+    assert_eq!(one.store.tokens("carl").await.unwrap(), []);
+    // What they did themselves they need not read again.
+    for n in 0..20 {
+        add(&one, &format!("user{n}")).await.unwrap();
+    }
+    let number = one.book().number;
+    assert_eq!(number, one.store.people().await.unwrap());
+}
