@@ -9,8 +9,7 @@ use std::time::Duration;
 use fleet::{AddError, Clock, EditError, Fleet, RemoteEdit, RemoteSpec, Resolution, Timings};
 use jiff::SignedDuration;
 use model::{
-    Action, Cause, FacetKind, Freshness, GuestState, Happening, LinkState, OperationId, OperationState,
-    StaleWhy, Vmid,
+    Action, Cause, FacetKind, Freshness, GuestState, Happening, LinkState, OperationState, StaleWhy, Vmid,
 };
 use pve_sim::world::Run;
 use pve_sim::{Fault, Sim, SimTimings, Topology};
