@@ -416,17 +416,20 @@ fn scene() -> &'static Scene {
     SCENE.get_or_init(Scene::new)
 }
 
-/// Not left to chance: each role alone, in each place, at every route.
+/// Not left to chance: each role alone, in each place, and on another remote than the one that may be seen, at every
+/// route.
 #[test]
 fn every_route_takes_what_the_table_says_for_each_role_alone() {
     let scene = Scene::new();
-    let here = scene.site.here;
+    let (here, there) = (scene.site.here, scene.site.there);
     scene.runtime.block_on(async {
         for role in Role::ALL {
-            for grant in [Grant::everywhere(role), Grant::on(role, here)] {
-                let (who, judge) = scene.caller(&Grants(vec![grant]), None).await;
-                for route in 0..ROUTES.len() {
-                    let draw = Draw { route, remote: 0, by_name: true, thing: 0 };
+            let beside = vec![Grant::on(Role::Viewer, here), Grant::on(role, there)];
+            for grants in [vec![Grant::everywhere(role)], vec![Grant::on(role, here)], beside] {
+                let (who, judge) = scene.caller(&Grants(grants), None).await;
+                // Also about another remote than the one that was granted.
+                for (route, remote) in (0..ROUTES.len()).flat_map(|route| [(route, 0), (route, 1)]) {
+                    let draw = Draw { route, remote, by_name: true, thing: 0 };
                     scene.check(&draw, &who, &judge).await;
                 }
             }

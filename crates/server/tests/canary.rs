@@ -93,6 +93,10 @@ async fn secrets_stay_where_they_belong() {
         Ask::new(Method::PUT, "/api/v1/users/anna/password").json(&json!({"old": FIRST, "new": SECOND}));
     let change = change.header("idempotency-key", "p").by(&anna).of(router).await;
     change.is(204, "");
+    // The change has ended all sessions: one that lives is there when it is looked.
+    let sign_in = Ask::post("/api/v1/session", json!({"user": "anna", "password": SECOND})).of(router).await;
+    let Who::Session { cookie, csrf } = session_of(&sign_in) else { panic!() };
+    secrets.extend([cookie.split_once('=').unwrap().1.to_owned(), csrf]);
 
     let mut places = vec![("log".to_owned(), log.0.lock().unwrap().clone())];
     for path in [

@@ -300,7 +300,12 @@ async fn slow_callers_lose_their_own_connection_only() {
     let mut answer = [0; 12];
     tokio::time::timeout(common::PATIENCE, dribble.read_exact(&mut answer)).await.unwrap().unwrap();
     assert_eq!(&answer, b"HTTP/1.1 408");
-    eventually(&open.router, "too_slow").await;
+    // Each of the two is counted.
+    let begun = Instant::now();
+    while refusals(&open.router, "too_slow").await < 2 {
+        assert!(begun.elapsed() < common::PATIENCE, "they are never counted");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
 }
 
 /// What came until the other end closed, and how long that took.
@@ -483,8 +488,40 @@ async fn connections_are_bounded_and_stopping_lets_requests_finish() {
     }
     assert!(refusals(&open.router, "too_many_connections").await >= 1);
     drop(held);
-    let Open { stop, served, .. } = open;
+    let begun = Instant::now();
+    let mut kept = Vec::new();
+    while kept.len() < 2 {
+        assert!(begun.elapsed() < common::PATIENCE, "no room is made");
+        let mut one = TcpStream::connect(open.address).await.unwrap();
+        let mut answer = [0; 12];
+        if one.write_all(ALIVE).await.is_ok() && one.read_exact(&mut answer).await.is_ok() {
+            kept.push(one);
+        }
+    }
+    let [mut idle, mut asking] = <[TcpStream; 2]>::try_from(kept).unwrap();
+    // In the middle of a request: that it has begun is heard before its body is sent.
+    let body = json!({"user": "anna", "password": PASSWORD}).to_string();
+    let head = format!(
+        "POST /api/v1/session HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n\
+         Expect: 100-continue\r\nContent-Length: {}\r\n\r\n",
+        body.len()
+    );
+    asking.write_all(head.as_bytes()).await.unwrap();
+    let (mut heard, mut buffer) = (String::new(), [0; 1024]);
+    while !heard.contains("100 Continue") {
+        let n = tokio::time::timeout(common::PATIENCE, asking.read(&mut buffer)).await.unwrap().unwrap();
+        assert!(n > 0, "closed after {heard:?}");
+        heard.push_str(std::str::from_utf8(&buffer[..n]).unwrap());
+    }
+    let Open { stop, served, router: _router, .. } = open;
     stop.send(true).unwrap();
+    // Who is idle is let go, who asks is answered, and before that it is not over.
+    until_closed(&mut idle).await;
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    assert!(!served.is_finished(), "it is over with a request under way");
+    asking.write_all(body.as_bytes()).await.unwrap();
+    let answer = until_closed(&mut asking).await.0;
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
     tokio::time::timeout(common::PATIENCE, served).await.expect("it does not stop").unwrap();
 }
 

@@ -43,9 +43,12 @@ impl Live {
     /// Reads until that was told; `false` when the connection ended before.
     async fn until(&mut self, what: &str) -> bool {
         let mut buffer = [0; 4096];
+        // In all: a stream that goes on for ever has its heartbeats.
+        let end = tokio::time::Instant::now() + PATIENCE;
         while !self.text.contains(what) {
-            let read = tokio::time::timeout(PATIENCE, self.stream.read(&mut buffer)).await;
-            match read.expect("something to be told").unwrap_or(0) {
+            assert!(tokio::time::Instant::now() < end, "never {what:?}, and much else");
+            let read = tokio::time::timeout_at(end, self.stream.read(&mut buffer)).await;
+            match read.unwrap_or_else(|_| panic!("never {what:?}: {}", self.text)).unwrap_or(0) {
                 0 => return false,
                 n => self.text.push_str(&String::from_utf8_lossy(&buffer[..n])),
             }

@@ -314,7 +314,9 @@ impl Held {
     /// Reads until there is nothing more to tell.
     async fn read(&mut self, stream: &mut Reader, somebody: Somebody) {
         let now = somebody.get("/api/v1/guests?limit=1").await.json["revision"].as_u64();
+        let begun = std::time::Instant::now();
         loop {
+            assert!(begun.elapsed() < common::PATIENCE, "it never rests");
             let message = stream.next().await;
             if let StreamMessage::Heartbeat(beat) = &message
                 && Some(beat.revision) == now
@@ -487,4 +489,37 @@ fn what_happens_to_the_unseen_changes_no_answer() {
         let after = scene.get("/api/v1/guests", &scene.root).await;
         assert!(after.text.contains("umbenannt"));
     });
+}
+
+/// That a remote is the same as another one is told to who may see both.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_twin_of_a_remote_is_named_to_who_sees_both() {
+    let (_dir, app) = common::bare(settings()).await;
+    let sim =
+        pve_sim::Sim::start(pve_sim::Topology::single("9.2"), pve_sim::SimTimings::fast()).await.unwrap();
+    let fleet = app.fleet().clone();
+    let here = common::manage(&fleet, &sim, "home").await;
+    let until = async |id, what: &str, fits: fn(&fleet::RemoteSnapshot) -> bool| {
+        let begun = std::time::Instant::now();
+        while !fits(&fleet.remote(id).unwrap()) {
+            assert!(begun.elapsed() < common::PATIENCE, "never: {what}");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    until(here, "its identity", |remote| remote.identity.is_some()).await;
+    let there = common::manage(&fleet, &sim, THERE).await;
+    until(there, "taken for the same", |remote| remote.same_as.is_some()).await;
+    let router = app.router();
+    for (name, grant, twin) in [
+        ("one", Grant::on(Role::Administrator, there), Value::Null),
+        ("both", Grant::everywhere(Role::Viewer), json!("home")),
+    ] {
+        app.add_user(name, &PASSWORD.into(), [grant].into_iter().collect()).await.unwrap();
+        let who = common::token(&router, name).await;
+        let one = Ask::get(format!("/api/v1/remotes/{THERE}")).by(&who).of(&router).await;
+        assert_eq!(one.json["same_as"], twin, "{one:?}");
+        let all = Ask::get(format!("/api/v1/remotes?q={THERE}")).by(&who).of(&router).await;
+        assert_eq!(all.json["items"][0]["same_as"], twin, "{all:?}");
+    }
+    fleet.stop().await;
 }

@@ -35,7 +35,8 @@ pub fn cases(ordinary: u32, share: u32) -> proptest::test_runner::Config {
     let usual = proptest::test_runner::Config::default();
     let asked = std::env::var_os("PROPTEST_CASES").is_some();
     let cases = if asked { (usual.cases / share).max(ordinary) } else { ordinary };
-    proptest::test_runner::Config { cases, failure_persistence: None, ..usual }
+    // What fails because something never comes is not waited for again and again.
+    proptest::test_runner::Config { cases, failure_persistence: None, max_shrink_time: 60_000, ..usual }
 }
 
 pub const PASSWORD: &str = "correct horse battery";
@@ -421,8 +422,10 @@ impl Reader {
     }
 
     pub async fn until(&mut self, fits: impl Fn(&StreamMessage) -> bool) -> StreamMessage {
+        // In all: heartbeats come whether or not it is ever told.
+        let end = tokio::time::Instant::now() + PATIENCE;
         loop {
-            let message = self.next().await;
+            let message = tokio::time::timeout_at(end, self.next()).await.expect("it is never told");
             if fits(&message) {
                 return message;
             }
