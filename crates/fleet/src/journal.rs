@@ -58,9 +58,9 @@ impl Receipt {
     }
 }
 
-/// A fact could not be kept.
+/// A fact was not kept, or it is not known to be.
 #[derive(Debug, Clone, thiserror::Error)]
-#[error("could not be recorded: {0}")]
+#[error("it was not seen to be recorded: {0}")]
 pub struct JournalError(pub String);
 
 /// What was kept could not be had back.

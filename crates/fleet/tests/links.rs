@@ -767,7 +767,7 @@ async fn what_cannot_be_recorded_is_not_sent() {
     assert!(matches!(refused, fleet::OperateError::NotRecorded(_)), "{refused}");
     let task = "UPID:pve1:00000001:00000002:6A4BB5C8:vzstart:102:root@pam:";
     let refused = bench.fleet.stop_task(bench.id, task, &ada()).await.unwrap_err();
-    assert!(refused.to_string().contains("could not be recorded"), "{refused}");
+    assert!(refused.to_string().contains("not seen to be recorded"), "{refused}");
     assert!(bench.mutations().is_empty());
     journal.refuses.store(0, Ordering::SeqCst);
     let id = bench.operate(102, Action::Start).await;
@@ -852,6 +852,7 @@ async fn what_waits_to_be_recorded_does_not_undo_a_disconnect() {
     journal.refuses.store(false, Ordering::SeqCst);
     bench.until("recorded", |now| now.identity.is_some()).await;
     tokio::time::sleep(Duration::from_millis(100)).await;
-    assert_eq!(journal.kept.lock().unwrap().last(), Some(&true), "{:?}", journal.kept.lock().unwrap());
+    let kept = journal.kept.lock().unwrap().clone();
+    assert_eq!(kept.last(), Some(&true), "{kept:?}");
     bench.end().await;
 }

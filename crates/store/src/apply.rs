@@ -235,10 +235,8 @@ async fn people(c: &mut AnyConnection, hand: &mut Hand<'_>, write: &Write) -> Re
             .execute(c)
             .await?;
         }
-        Write::PeopleAt { number } => {
-            if hand.people.is_some_and(|people| people != *number) {
-                return Err(StoreError::Stale);
-            }
+        Write::PeopleAt { number } if hand.people.is_some_and(|people| people != *number) => {
+            return Err(StoreError::Stale);
         }
         Write::SignedIn { name, checked, at, body } => {
             // Never the password: another process may have changed it, or removed the user, since it was checked.
@@ -419,7 +417,7 @@ async fn people(c: &mut AnyConnection, hand: &mut Hand<'_>, write: &Write) -> Re
         Write::Setting { key, value: None } => {
             sqlx::query("DELETE FROM settings WHERE name = $1").bind(&*text(key)).execute(c).await?;
         }
-        // All others are `apply`'s own.
+        // People as they were; and what is `apply`'s own.
         _ => {}
     }
     Ok(())

@@ -264,7 +264,8 @@ fn two_that_begin_at_once_have_one_key_between_them() {
             vec![Write::SecretOnce { id: id(), plain: zeroize::Zeroizing::new(plain.to_vec()) }]
         };
         let (a, b) = tokio::join!(one.write(once(b"one")), two.write(once(b"two")));
-        (a.unwrap(), b.unwrap());
+        a.unwrap();
+        b.unwrap();
         let kept = one.secret(&id()).await.unwrap().unwrap();
         assert_eq!(two.secret(&id()).await.unwrap().unwrap(), kept);
         two.write(once(b"three")).await.unwrap();

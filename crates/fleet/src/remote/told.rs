@@ -24,7 +24,7 @@ use crate::onboard::MintedToken;
 use crate::spec::{LOST_CREDENTIAL, RemoteEdit, RemoteSpec};
 use model::rows::Interface;
 
-/// An operation was not taken on; nothing was recorded or sent.
+/// An operation was not taken on; nothing was sent.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum OperateError {
     /// There is no such remote, or it is being removed.
@@ -41,7 +41,7 @@ pub enum OperateError {
         /// What would make it possible.
         remedy: String,
     },
-    /// It could not be recorded, so it was not sent either.
+    /// It was not seen to be recorded, so it was not sent either.
     #[error("not sent: {0}")]
     NotRecorded(String),
     /// Another process looks after the remote, or none does.

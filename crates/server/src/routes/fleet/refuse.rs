@@ -89,7 +89,7 @@ fn not_recorded(error: impl std::fmt::Display) -> Problem {
     Problem::new(
         StatusCode::SERVICE_UNAVAILABLE,
         "not_recorded",
-        "It could not be recorded, so it was not done.",
+        "It was not seen to be recorded, so it was not done.",
     )
     .detail(error.to_string())
     .remedy(STORE_REMEDY)
