@@ -7,6 +7,7 @@ use model::operation::UnknownWhy;
 use model::{Action, FacetKind, GuestState, OperationState};
 use pve_sim::world::Run;
 use pve_sim::{Fault, Topology};
+use store::OperationFilter;
 
 use crate::START_102;
 use crate::support::{self, Bench};
@@ -88,7 +89,7 @@ async fn a_task_that_was_there_before_is_not_taken_for_the_lost_one() {
     }
 }
 
-/// What Muster itself began, no list need have told it; and after a crash it no longer remembers what has ended.
+/// What Muster itself began, no list need have told it; and after a crash it need not remember what has ended.
 #[tokio::test]
 async fn after_a_crash_the_task_of_an_earlier_operation_is_not_taken_for_a_lost_one() {
     let (bench, lasting) = Bench::lasting(Topology::single("9.2"), 1, Timings::shrunk()).await;
@@ -101,7 +102,8 @@ async fn after_a_crash_the_task_of_an_earlier_operation_is_not_taken_for_a_lost_
         })
         .await;
     let first = bench.operate(102, Action::Start).await;
-    assert_eq!(bench.ended(first).await.state, OperationState::Succeeded);
+    let first = bench.ended(first).await;
+    assert_eq!(first.state, OperationState::Succeeded);
     bench.guest(102, "running", |row| row.guest.state == GuestState::Running && row.busy.is_none()).await;
     bench.remote.with_world(|world, now| world.guest_mut(102).unwrap().set_run(Run::Stopped, now));
     bench.remote.fault(None, unread().on("/nodes/pve1/tasks")).await;
@@ -109,6 +111,11 @@ async fn after_a_crash_the_task_of_an_earlier_operation_is_not_taken_for_a_lost_
     bench.remote.fault(None, silent.on(START_102).times(1)).await;
     let second = bench.operate(102, Action::Start).await;
     bench.reaches(second, "outcome_unknown").await;
+    let open = OperationFilter { open: Some(true), limit: 10, ..OperationFilter::default() };
+    let kept = lasting.store.operations(open).await.unwrap();
+    let recorded: fleet::Recorded = serde_json::from_str(&kept[0].body).unwrap();
+    assert_eq!((recorded.operation.id, kept.len()), (second, 1));
+    assert!(recorded.before.contains(first.task.as_ref().unwrap()), "{:?}", recorded.before);
     let bench = bench.crash(&lasting, Timings::shrunk()).await;
     bench.remote.clear_all().await;
     let ended = bench.ended(second).await;
