@@ -11,9 +11,8 @@ use crate::lease;
 use crate::lock::DirLock;
 use crate::place::{Engine, Place, Route, Timings};
 use crate::schema::{self, Column, Found, KNOWN, MIGRATIONS, TABLES};
-use crate::store::{
-    Store, beside, check_header, instance_of, keys_needed, lock_for, make_private, refuse_newer,
-};
+use crate::seal;
+use crate::store::{Store, beside, check_header, instance_of, keys_needed, lock_for, refuse_newer};
 
 /// What was put into a backup, or taken out of one.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -238,8 +237,7 @@ async fn restore_rows(from: &Path, into: &Place, schema: i64, replace: bool) -> 
     // Everything that can be wrong with the file is found out before the server is touched.
     let mut older = None;
     if schema < KNOWN {
-        let scratch =
-            Scratch::new(std::env::temp_dir().join(format!("muster-{}.restoring", std::process::id())))?;
+        let scratch = Scratch::among_others(&std::env::temp_dir())?;
         copy_file(&Route::read_only(from)?, &scratch.path).await?;
         upgrade(&scratch.path).await?;
         older = Some(scratch);
@@ -338,7 +336,23 @@ impl Scratch {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
             _ => {}
         }
-        make_private(&path)?;
+        Self::begin(path)
+    }
+
+    /// In a directory that others write to as well: under a name that nobody knows beforehand.
+    fn among_others(dir: &Path) -> Result<Self, OpenError> {
+        let mut bytes = [0; 8];
+        seal::random(&mut bytes)?;
+        Self::begin(dir.join(format!("muster-{:016x}.restoring", u64::from_be_bytes(bytes))))
+    }
+
+    /// Makes the file, for its owner alone; never takes one that is there, or follows a link.
+    fn begin(path: PathBuf) -> Result<Self, OpenError> {
+        let mut options = std::fs::OpenOptions::new();
+        options.write(true).create_new(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        options.open(&path)?;
         Ok(Self { path, finished: false })
     }
 
@@ -361,5 +375,26 @@ impl Drop for Scratch {
                 let _ = std::fs::remove_file(beside(&self.path, ending));
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_begun_among_others_is_nobody_elses() {
+        use std::os::unix::fs::PermissionsExt;
+        let dir = tempfile::tempdir().unwrap();
+        let (one, other) =
+            (Scratch::among_others(dir.path()).unwrap(), Scratch::among_others(dir.path()).unwrap());
+        assert_ne!(one.path, other.path);
+        assert_eq!(std::fs::metadata(&one.path).unwrap().permissions().mode() & 0o777, 0o600);
+        // Neither a file that waits there nor what a link leads to is written to.
+        let (bait, link) = (dir.path().join("bait"), dir.path().join("link"));
+        std::os::unix::fs::symlink(&bait, &link).unwrap();
+        assert!(Scratch::begin(link).is_err());
+        assert!(Scratch::begin(other.path.clone()).is_err());
+        assert!(!bait.exists());
     }
 }
