@@ -369,7 +369,8 @@ impl Fleet {
             let _ = asker.mailbox.send(told).await;
         };
         if !recorded.await.unwrap_or(false) {
-            let cause = Cause::Internal { text: "it could not be recorded, so it was not sent".to_owned() };
+            let cause =
+                Cause::Internal { text: "it was not seen to be recorded, so it was not sent".to_owned() };
             cancel_refused(cause.clone()).await;
             let at = self.inner.common.clock.now().wall;
             return Err(StopTaskError::Failed(Failure { cause, endpoint: None, at }));

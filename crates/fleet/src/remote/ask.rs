@@ -96,7 +96,7 @@ impl Remote {
         self.step_ride(id, Event::Sending(dispatch), now);
         if !self.publish().await {
             let unrecorded =
-                || Cause::Internal { text: "it could not be recorded, so it was not sent".to_owned() };
+                || Cause::Internal { text: "it was not seen to be recorded, so it was not sent".to_owned() };
             let cause = self.shared.not_ours().unwrap_or_else(unrecorded);
             self.step_ride(id, Event::CannotSend { cause }, now);
             return;
