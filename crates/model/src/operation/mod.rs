@@ -365,12 +365,11 @@ impl Operation {
                     Some(S::NotSent { cause: Cause::NotSendable { what } })
                 }
             },
-            // The task is known; that its node will never tell how it ended is known to people alone.
-            (S::OutcomeUnknown(UnknownWhy::Node { node, .. }), Event::Resolved { task: None, by }) => {
-                let exit =
-                    format!("{by} decided not to wait for node {node}, which did not tell how it ended");
-                Some(S::Failed(FailedWhy::Task { exit: exit.into() }))
-            }
+            // It was begun; that nothing will ever be heard of how it ended is known to people alone.
+            (
+                S::OutcomeUnknown(UnknownWhy::Node { .. } | UnknownWhy::Ha),
+                Event::Resolved { task: None, by },
+            ) => Some(S::OutcomeUnknown(UnknownWhy::GivenUp { by })),
             _ => None,
         }
     }

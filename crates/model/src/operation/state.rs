@@ -122,7 +122,7 @@ pub enum FailedWhy {
     },
     /// Its task ended with an error.
     Task {
-        /// The exit status, in Proxmox's words; or that a person gave it up.
+        /// The exit status, in Proxmox's words.
         exit: Text,
     },
     /// The HA manager put the guest into the state `error`.
@@ -153,6 +153,11 @@ pub enum UnknownWhy {
     },
     /// The HA manager has the wish and has not fulfilled it; still watched.
     Ha,
+    /// A person decided to wait no longer for a node or the HA manager: nobody will know.
+    GivenUp {
+        /// Who.
+        by: String,
+    },
 }
 
 /// The states of an operation.
@@ -211,7 +216,9 @@ impl OperationState {
     pub fn is_final(&self) -> bool {
         match self {
             Self::Pending | Self::Sent | Self::Running | Self::HandedToHa => false,
-            Self::OutcomeUnknown(why) => matches!(why, UnknownWhy::Candidates { .. }),
+            Self::OutcomeUnknown(why) => {
+                matches!(why, UnknownWhy::Candidates { .. } | UnknownWhy::GivenUp { .. })
+            }
             Self::Succeeded
             | Self::SucceededWithWarnings { .. }
             | Self::Failed(_)
@@ -270,6 +277,9 @@ impl OperationState {
             Self::OutcomeUnknown(UnknownWhy::Ha) => {
                 "outcome unknown: the HA manager has not done it in the time it usually takes; still watched"
                     .to_owned()
+            }
+            Self::OutcomeUnknown(UnknownWhy::GivenUp { by }) => {
+                format!("outcome unknown: {by} decided to wait for it no longer")
             }
         }
     }

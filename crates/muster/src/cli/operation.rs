@@ -62,7 +62,7 @@ pub struct Resolve {
     /// It became this task
     #[arg(long, value_name = "UPID", group = "as")]
     pub task: Option<String>,
-    /// It was never carried out
+    /// It was never carried out; or, on a node that is gone, nobody waits for it any more
     #[arg(long, group = "as")]
     pub not_sent: bool,
 }

@@ -231,7 +231,8 @@ async fn show(
 
 /// Decides what became of an operation.
 ///
-/// When several tasks could be it nobody but a person can tell: one of its `candidates`, or none of them. An open
+/// When several tasks could be it nobody but a person can tell: one of its `candidates`, or none of them. Where a node
+/// or the HA manager will never tell, `not_sent` ends the watching, and the outcome stays unknown. An open
 /// operation whose record in the store cannot be read is closed, whatever is decided.
 #[utoipa::path(
     post,
