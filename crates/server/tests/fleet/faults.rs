@@ -87,8 +87,9 @@ async fn one(fault: Fault) {
     let house = House::managing(Topology::single("9.2")).await;
     let known = house.get("/guests").await.ok()["total"].clone();
     let heals = !matches!(fault, Fault::ChangeCertificate { .. });
-    // Refused credentials are tried again after a while; an action that comes in that moment tries, too.
-    let tried_again = matches!(fault, Fault::Unauthorized);
+    // Refused credentials and a certificate that nobody vouches for are tried again after a while; an action that comes
+    // in that moment tries, too.
+    let tried_again = matches!(fault, Fault::Unauthorized | Fault::WrongKey);
     house.remote.fault(None, fault).await;
     let named = |value: &Value| codes.iter().any(|code| value["cause"]["code"] == *code);
     let remote = house
