@@ -208,7 +208,9 @@ async fn settings_that_are_wrong_are_all_named() {
     assert_eq!(code, 2, "{said}");
     assert!(said.contains("did you mean listen?") && said.contains("soon"), "{said}");
     assert!(!server.dir().exists());
-    let run = server.muster(&["config", "check", "--config", file.to_str().unwrap()]).await;
+    let run = server
+        .muster(&["config", "check", "--config", file.to_str().unwrap(), "--listen", "127.0.0.1:0"])
+        .await;
     assert_eq!(run.code, 2, "{run:?}");
 
     fs::write(&file, "[retention]\nevents = \"9d\"\n").unwrap();
@@ -225,7 +227,9 @@ async fn settings_that_are_wrong_are_all_named() {
     assert_eq!(value("data-dir")["source"], "MUSTER_DATA_DIR");
     assert_eq!(value("sessions.idle")["from"], "default");
     assert_eq!(value("sessions.idle")["value"], "12h");
-    let run = server.muster(&["config", "check", "--config", file.to_str().unwrap()]).await;
+    let run = server
+        .muster(&["config", "check", "--config", file.to_str().unwrap(), "--listen", "127.0.0.1:0"])
+        .await;
     assert_eq!(run.code, 0, "{run:?}");
 }
 
@@ -279,8 +283,28 @@ async fn a_check_of_the_settings_refuses_what_a_server_refuses() {
     let run = server.muster(&[&["config", "check"], &tls(right.as_str())[..]].concat()).await;
     assert_eq!(run.code, 0, "{run:?}");
     let nowhere = base.join("nowhere").to_str().unwrap().to_owned();
-    let run = server.muster(&["config", "check", "--data-dir", &nowhere]).await;
+    let run = server.muster(&["config", "check", "--data-dir", &nowhere, "--listen", "127.0.0.1:0"]).await;
     assert_eq!(run.code, 0, "{run:?}");
+    // An address is refused that another program has; the server of this very directory has its own by right.
+    let other = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = other.local_addr().unwrap().to_string();
+    for flag in ["--listen", "--metrics-listen"] {
+        let mut line = vec!["config", "check", "--data-dir", nowhere.as_str(), flag, address.as_str()];
+        if flag != "--listen" {
+            line.extend(["--listen", "127.0.0.1:0"]);
+        }
+        let run = server.muster(&line).await;
+        assert_eq!(run.code, 1, "{flag}: {run:?}");
+        assert!(run.err.contains(&format!("{address} is taken")), "{flag}: {run:?}");
+    }
+    server.start().await;
+    let own = server.address();
+    let run = server.muster(&["config", "check", "--data-dir", &dir, "--listen", &own]).await;
+    assert_eq!(run.code, 0, "{run:?}");
+    assert!(run.out.contains("A server runs there now"), "{run:?}");
+    let run = server.muster(&["config", "check", "--data-dir", &nowhere, "--listen", &own]).await;
+    assert_eq!(run.code, 1, "another one may not: {run:?}");
+    server.end().await;
     assert!(!base.join("nowhere").exists(), "a check makes nothing");
 }
 
@@ -462,6 +486,24 @@ async fn a_backup_is_whole_and_comes_back() {
     assert_eq!(mode(&file), 0o600);
     let run = server.muster(&["backup", &file_text]).await;
     assert_eq!(run.code, 2, "never over another one: {run:?}");
+    // Nor over what is no file: a device, a pipe, a directory. Of a link the file is written that it leads to.
+    let pipe = server.base().join("pipe");
+    rustix::fs::mkfifoat(rustix::fs::CWD, &pipe, rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR).unwrap();
+    let [to_pipe, to_file] = ["to-pipe", "to-file"].map(|name| server.base().join(name));
+    std::os::unix::fs::symlink(&pipe, &to_pipe).unwrap();
+    std::os::unix::fs::symlink(&file, &to_file).unwrap();
+    for odd in [pipe.as_path(), &to_pipe, Path::new("/dev/null"), server.base()] {
+        let before = fs::symlink_metadata(odd).unwrap().file_type();
+        for force in [&["--force"][..], &[]] {
+            let run = server.muster(&[&["backup", odd.to_str().unwrap()], force].concat()).await;
+            assert_eq!(run.code, 2, "{odd:?}: {run:?}");
+            assert!(run.err.contains("is no ordinary file"), "{odd:?}: {run:?}");
+        }
+        assert_eq!(fs::symlink_metadata(odd).unwrap().file_type(), before, "{odd:?}");
+    }
+    let run = server.muster(&["backup", to_file.to_str().unwrap(), "--force"]).await;
+    assert_eq!(run.code, 0, "{run:?}");
+    assert!(fs::symlink_metadata(&to_file).unwrap().is_symlink() && file.is_file());
 
     // The server runs: its directory is not touched.
     let run = server.muster(&["restore", &file_text, "--data-dir", &server.dir_text(), "--replace"]).await;
@@ -513,7 +555,15 @@ async fn a_backup_is_whole_and_comes_back() {
         server.muster(&["restore", again_text, "--data-dir", deep_text, "--key-file", wrong_text]).await;
     assert_eq!(run.code, 1, "{run:?}");
     assert!(run.err.contains("does not fit this backup"), "{run:?}");
+    assert!(run.err.contains("empty database"), "{run:?}");
     assert!(!server.base().join("deep").exists());
+    // Where there is a database it stays, and nobody is told of an empty one.
+    let here = server.dir_text();
+    let run = server
+        .muster(&["restore", again_text, "--data-dir", &here, "--key-file", wrong_text, "--replace"])
+        .await;
+    assert_eq!(run.code, 1, "{run:?}");
+    assert!(!run.err.contains("empty") && run.err.contains("is as it was"), "{run:?}");
     fs::create_dir_all(&deep).unwrap();
     fs::set_permissions(&deep, fs::Permissions::from_mode(0o700)).unwrap();
     // What lies there and is none is said, not taken for one that is still to come.

@@ -26,7 +26,7 @@ use crate::failure::Failure;
 pub async fn config(command: &ConfigCommand, context: &mut Context<'_>) -> Result<Exit, Failure> {
     match command {
         ConfigCommand::Show(wanted) => show::show(wanted, context).await,
-        ConfigCommand::Check(wanted) => show::check(wanted, context),
+        ConfigCommand::Check(wanted) => show::check(wanted, context).await,
         ConfigCommand::SetupLink(call) => {
             let link: api::setup::SetupLink =
                 server(&call.common)?.post(&client::path(&["setup", "link"]), &json!({})).await?;
@@ -157,16 +157,32 @@ impl Drop for Target {
 }
 
 impl Target {
+    /// Where a file may be put. What is there and is no ordinary file would be gone: a device, a pipe, a directory. Of a
+    /// link it is the file it leads to that is written.
     fn new(file: &Path, force: bool) -> Result<Self, Failure> {
         let shown = file.display();
-        if file.exists() && !force {
-            return Err(Failure::usage(format!("{shown} is there already."))
-                .hint("Give another name, or --force to write over it."));
-        }
-        let name = file.file_name().ok_or_else(|| Failure::usage(format!("{shown} is no file name.")))?;
+        let place = match std::fs::symlink_metadata(file) {
+            Err(e) if e.kind() == io::ErrorKind::NotFound => file.to_owned(),
+            Err(e) => return Err(Failure::usage(format!("{shown} cannot be looked at: {e}."))),
+            Ok(_) => match std::fs::canonicalize(file) {
+                Ok(place) if place.is_file() => {
+                    if !force {
+                        return Err(Failure::usage(format!("{shown} is there already."))
+                            .hint("Give another name, or --force to write over it."));
+                    }
+                    place
+                }
+                _ => {
+                    return Err(Failure::usage(format!("{shown} is there, and is no ordinary file.")).hint(
+                        "It was left alone. Give the name of a file; \"-\" is standard output, to write into a pipe.",
+                    ));
+                }
+            },
+        };
+        let name = place.file_name().ok_or_else(|| Failure::usage(format!("{shown} is no file name.")))?;
         let mut beside = name.to_owned();
         beside.push(format!(".part-{}", std::process::id()));
-        Ok(Self { file: file.to_owned(), beside: file.with_file_name(beside) })
+        Ok(Self { beside: place.with_file_name(beside), file: place })
     }
 
     fn open(&self) -> Result<File, Failure> {
@@ -245,6 +261,16 @@ impl Untouched {
     }
 }
 
+/// What a server would find that is started after a refusal.
+fn left_as_it_was(into: &store::Place) -> &'static str {
+    match into {
+        store::Place::Sqlite(file) if !file.exists() => {
+            "Nothing has been changed: a server started there now would begin with an empty database."
+        }
+        _ => "Nothing has been changed: the database that is there is as it was.",
+    }
+}
+
 async fn restore_into(
     wanted: &Restore,
     config: &Config,
@@ -260,10 +286,15 @@ async fn restore_into(
             if let Some(needed) = looked.keys.iter().find(|id| !keys.has(id)) {
                 return Err(Failure::new(
                     Exit::Failed,
-                    format!("The sealing key of {} does not fit this backup (it needs key {needed}).", ring.place),
+                    format!(
+                        "The sealing key of {} does not fit this backup (it needs key {needed}).",
+                        ring.place
+                    ),
                 )
-                .hint("Put the key in its place that was in use when the backup was made. Nothing has been changed: a server \
-                     started there now would begin with an empty database."));
+                .hint(format!(
+                    "Put the key in its place that was in use when the backup was made. {}",
+                    left_as_it_was(&into)
+                )));
             }
             format!("The sealing key of {} fits.", ring.place)
         }

@@ -226,12 +226,15 @@ impl Config {
         if pair == [false, true] {
             wrong.push("tls.key needs tls.certificate beside it.".to_owned());
         }
-        if self
-            .text(&settings::DATABASE)
-            .is_some_and(|url| !["postgres://", "postgresql://"].iter().any(|scheme| url.starts_with(scheme)))
-        {
-            wrong
-                .push("database must begin with postgres:// (the embedded one needs no setting).".to_owned());
+        if let Some(url) = self.text(&settings::DATABASE) {
+            if !["postgres://", "postgresql://"].iter().any(|scheme| url.starts_with(scheme)) {
+                wrong.push(
+                    "database must begin with postgres:// (the embedded one needs no setting).".to_owned(),
+                );
+            } else if let Err(e) = url::Url::parse(url) {
+                // What is wrong, never the text: it has a password in it.
+                wrong.push(format!("database is no URL that can be understood: {e}."));
+            }
         }
     }
 
@@ -463,6 +466,8 @@ mod tests {
         assert!(wrong("database = \"mysql://a:hunter2@b/c\"").contains("postgres://"));
         assert!(!wrong("database = \"mysql://a:hunter2@b/c\"").contains("hunter2"));
         assert!(!wrong("database = \"postgres://a:hunter2@b/c").contains("hunter2"));
+        let far = wrong("database = \"postgres://a:hunter2@b:99999/c\"");
+        assert!(far.contains("invalid port") && !far.contains("hunter2"), "{far}");
         assert!(wrong("[tls]\nkey = \"k\"").contains("needs tls.certificate"));
         let missing = Given { file: Some("/nowhere/muster.toml".into()), flags: BTreeMap::new() };
         let failure = Config::read(&missing, &Environment::default()).unwrap_err();

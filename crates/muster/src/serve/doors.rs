@@ -80,6 +80,28 @@ pub async fn bind(
     Ok(listeners)
 }
 
+/// Takes the addresses to see whether they can be had: they are free again when what comes back is dropped. One that is
+/// in use is none to complain of when `ours` says that a server of ours may have it.
+///
+/// # Errors
+/// As [`bind`].
+pub async fn free(
+    config: &Config,
+    setting: &settings::Setting,
+    flag: &str,
+    ours: bool,
+) -> Result<Vec<TcpListener>, Failure> {
+    let mut listeners = Vec::new();
+    for address in config.addresses(setting) {
+        match TcpListener::bind(address).await {
+            Ok(listener) => listeners.push(listener),
+            Err(e) if ours && e.kind() == io::ErrorKind::AddrInUse => {}
+            Err(e) => return Err(taken(address, &e, flag)),
+        }
+    }
+    Ok(listeners)
+}
+
 /// Why an address cannot be had.
 fn taken(address: SocketAddr, e: &io::Error, flag: &str) -> Failure {
     match e.kind() {

@@ -1,6 +1,7 @@
 //! `muster config show` and `muster config check`: what a server started here would do, and what is said beside it of one
 //! that runs.
 
+use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
 use serde_json::json;
@@ -172,7 +173,7 @@ fn files(config: &Config, environment: &Environment, dir: &DataDir) -> Result<()
 ///
 /// # Errors
 /// What is wrong.
-pub fn check(wanted: &ConfigCheck, context: &mut Context<'_>) -> Result<Exit, Failure> {
+pub async fn check(wanted: &ConfigCheck, context: &mut Context<'_>) -> Result<Exit, Failure> {
     let environment = Environment::of_process();
     let config = Config::read(&wanted.given, &environment)?;
     let path = datadir::place(&config, &environment)?;
@@ -181,6 +182,11 @@ pub fn check(wanted: &ConfigCheck, context: &mut Context<'_>) -> Result<Exit, Fa
         false => DataDir::would_be(path.clone()),
     };
     files(&config, &environment, &dir)?;
+    // The server that this is about has its addresses by right.
+    let runs = UnixStream::connect(dir.socket()).is_ok();
+    let mut held = doors::free(&config, &settings::LISTEN, "--listen IP:PORT", runs).await?;
+    held.extend(doors::free(&config, &settings::METRICS_LISTEN, "--metrics-listen IP:PORT", runs).await?);
+    drop(held);
     let mut lines = vec![match &config.file {
         Some(file) => format!("{} is right.", file.display()),
         None => "There is no configuration file; the settings are right.".to_owned(),
@@ -205,6 +211,12 @@ pub fn check(wanted: &ConfigCheck, context: &mut Context<'_>) -> Result<Exit, Fa
         ));
     }
     lines.push(format!("Its data directory is {}.", path.display()));
+    if runs {
+        lines.push("A server runs there now; another one is refused until it ends.".to_owned());
+    }
+    if config.text(&settings::DATABASE).is_some() {
+        lines.push("Whether its database can be reached was not tried.".to_owned());
+    }
     context.print_lines(&lines)?;
     Ok(Exit::Done)
 }

@@ -264,7 +264,8 @@ async fn the_first_page_and_the_settings_say_how_to_go_on() {
         assert!(shown.err.contains(words), "{words} in {shown:?}");
     }
     assert!(!shown.out.contains('$'), "no name of a variable stands for a value: {shown:?}");
-    let checked = server.muster(&["config", "check", "--session-idle", "40d"]).await;
+    let checked =
+        server.muster(&["config", "check", "--session-idle", "40d", "--listen", "127.0.0.1:0"]).await;
     assert_eq!(checked.code, 0, "{checked:?}");
     assert!(checked.out.contains("sessions.idle (40 d) comes to nothing"), "{checked:?}");
 }
