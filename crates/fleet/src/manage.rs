@@ -659,7 +659,7 @@ impl Fleet {
         let author = author.clone();
         self.tell(remote, Message::Resolve { operation, resolution, author, reply })
             .await
-            .map_err(|NoSuchRemote| ResolveError::NoSuchOperation)?;
-        answer.await.unwrap_or(Err(ResolveError::NoSuchOperation))
+            .map_err(|NoSuchRemote| ResolveError::RemoteRemoved)?;
+        answer.await.unwrap_or(Err(ResolveError::RemoteRemoved))
     }
 }

@@ -283,7 +283,20 @@ async fn an_outcome_that_nobody_can_tell_is_decided_by_a_person_be_it_after_a_re
     bench.remote.fault(None, Fault::Refuse).await;
     let bench = bench.crash(&lasting, quick()).await;
     bench.reaches(lost, "outcome_unknown").await;
-    let other = "UPID:pve1:00000001:00000002:6A4BB5C8:vzstart:102:root@pam:".to_owned();
+    // Of another guest, by somebody else, another deed, long before: none of these can be it.
+    let started = |seconds: i64| Clock::new().now().wall.as_second() + seconds;
+    let upid = |at: i64, rest: &str| format!("UPID:pve1:00000001:00000002:{at:08X}:{rest}:");
+    let other = upid(started(0), "vzstart:103:root@pam");
+    for no in [
+        other.clone(),
+        upid(started(0), "vzstart:102:eve@pve"),
+        upid(started(0), "vzstop:102:root@pam"),
+        upid(started(-3600), "vzstart:102:root@pam"),
+        "UPID:foo".to_owned(),
+    ] {
+        let refused = bench.fleet.resolve(lost, Resolution::Task(no.as_str().into()), &ada()).await;
+        assert_eq!(refused, Err(fleet::ResolveError::NotACandidate(no.as_str().into())));
+    }
     bench.fleet.resolve(lost, Resolution::NotSent, &ada()).await.unwrap();
     let ended = bench.ended(lost).await;
     assert_eq!(ended.state.word(), "not_sent");

@@ -4,16 +4,16 @@ use axum::extract::rejection::JsonRejection;
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::response::{IntoResponse, Response};
 use http::request::Parts;
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::problem::Problem;
 
-/// A JSON body, in or out.
+/// A JSON body, in or out. One that comes in says nothing that would be passed over.
 #[derive(Debug, Clone, Copy)]
 pub struct Json<T>(pub T);
 
-/// The query string.
+/// The query string, of which nothing is passed over either.
 #[derive(Debug, Clone, Copy)]
 pub struct Query<T>(pub T);
 
@@ -26,7 +26,11 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
         match axum::Json::from_request(request, state).await {
-            Ok(axum::Json(value)) => Ok(Self(value)),
+            Ok(axum::Json(Whole { value, unknown: None })) => Ok(Self(value)),
+            Ok(axum::Json(Whole { unknown: Some(field), .. })) => {
+                Err(Problem::invalid(format!("There is no field “{field}” here."))
+                    .remedy("Leave it out, or look for its right name in /api/v1/openapi.json."))
+            }
             Err(JsonRejection::JsonDataError(error)) => Err(Problem::invalid(readable(&error.body_text()))),
             Err(JsonRejection::MissingJsonContentType(_)) => {
                 Err(Problem::malformed("The body must be JSON, sent with “Content-Type: application/json”."))
@@ -46,10 +50,14 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        axum::extract::Query::from_request_parts(parts, state)
-            .await
-            .map(|axum::extract::Query(value)| Self(value))
-            .map_err(|error| Problem::malformed(readable(&error.body_text())))
+        match axum::extract::Query::from_request_parts(parts, state).await {
+            Ok(axum::extract::Query(Whole { value, unknown: None })) => Ok(Self(value)),
+            Ok(axum::extract::Query(Whole { unknown: Some(name), .. })) => {
+                Err(Problem::malformed(format!("There is no parameter “{name}” here."))
+                    .remedy("Leave it out, or look for its right name in /api/v1/openapi.json."))
+            }
+            Err(error) => Err(Problem::malformed(readable(&error.body_text()))),
+        }
     }
 }
 
@@ -62,6 +70,23 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Path<T>
             .map(|axum::extract::Path(value)| Self(value))
             // What is not even of the form of such a name surely is not there.
             .map_err(|_| Problem::not_found("thing"))
+    }
+}
+
+/// What was said, and the first part of it that means nothing.
+struct Whole<T> {
+    value: T,
+    unknown: Option<String>,
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Whole<T> {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let mut unknown = None;
+        let value = serde_ignored::deserialize(from, |path| {
+            // What may be left out stands in the path as a question mark of its own.
+            unknown.get_or_insert_with(|| path.to_string().replace("?.", ""));
+        })?;
+        Ok(Self { value, unknown })
     }
 }
 

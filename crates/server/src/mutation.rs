@@ -24,6 +24,7 @@ use crate::caller::Caller;
 use crate::guard::{Gate, Gone, Here, Need, Replay};
 use crate::peer::Whence;
 use crate::problem::{Outcome, Problem};
+use crate::routes::fleet::operations;
 
 /// The largest answer that is kept for a repetition.
 const KEPT_ANSWER: usize = 1024 * 1024;
@@ -327,6 +328,11 @@ async fn repeat(
     let mut response = (status, Bytes::from(body.to_vec())).into_response();
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
     response.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
+    if status == StatusCode::ACCEPTED
+        && let Some(at) = operations::location(&body)
+    {
+        response.headers_mut().insert(header::LOCATION, at);
+    }
     Ok(response)
 }
 

@@ -303,7 +303,7 @@ impl Remote {
 
     /// The task of a lost answer among those of its node, leaving out what other operations are bound to and what
     /// was there before.
-    fn find(&self, id: OperationId, tasks: &[Task]) -> Found {
+    pub(super) fn find(&self, id: OperationId, tasks: &[Task]) -> Found {
         let window = self.common.timings.operation.list_proves_after;
         let Some(ride) = self.rides.get(&id) else { return Found::Nothing };
         let bound = self.tasks_of_others(id);

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use model::capability::{Availability, Situation};
 use model::guest::{GuestState, NodeState};
+use model::matching::Found;
 use model::operation::{Event, UnknownWhy};
 use model::{
     Action, Author, Cause, Event as Line, GuestKey, Happening, Incarnation, Now, Operation, OperationId,
@@ -19,6 +20,7 @@ use super::schedule::Part;
 use super::{OperateError, Remote, Resolution, ResolveError};
 use crate::durable::is_open;
 use crate::journal::{Fact, Receipt, Recorded};
+use crate::rows::task_of;
 
 /// Ended operations kept for readers.
 const KEPT: usize = 200;
@@ -298,7 +300,9 @@ impl Remote {
                 {
                     return Err(ResolveError::NotACandidate(task));
                 }
-                if task.as_str().parse::<Upid>().is_err() {
+                // Whoever decides may know more than we do, but not that it is another guest's, or was there before.
+                let may_be = |upid: Upid| self.find(id, &[task_of(&upid)]) != Found::Nothing;
+                if !task.as_str().parse::<Upid>().is_ok_and(may_be) {
                     return Err(ResolveError::NotACandidate(task));
                 }
                 Some(task)

@@ -98,9 +98,12 @@ pub enum Resolution {
 /// A decision about an operation was not taken in.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum ResolveError {
-    /// There is no such operation, or its remote was removed.
+    /// There is no such operation.
     #[error("there is no such operation")]
     NoSuchOperation,
+    /// Its remote was removed.
+    #[error("its remote was removed: nothing will be done about it any more, whatever became of it")]
+    RemoteRemoved,
     /// Its outcome is not in doubt.
     #[error("there is nothing to decide: its outcome is known, or being found out")]
     NotOpen,

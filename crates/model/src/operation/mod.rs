@@ -398,7 +398,10 @@ impl Operation {
             Found::Nothing => {
                 let sent = self.dispatch.as_ref()?.mono;
                 let late_enough = begun >= sent.saturating_add(rules.list_proves_after);
-                (to_the_end && late_enough).then_some(OperationState::NotSent { cause })
+                (to_the_end && late_enough).then(|| {
+                    self.note("the task list of its node has nothing of it: it never arrived", now);
+                    OperationState::NotSent { cause }
+                })
             }
         }
     }

@@ -63,6 +63,18 @@ async fn what_makes_no_sense_is_refused_with_reason_and_remedy() {
         .post("/operations", json!({"remote": "home", "vmid": 101, "action": "explode"}))
         .await
         .refused(422, "invalid");
+    // What is misspelt is not passed over, and nothing is sent as if it had not been said.
+    for (more, field) in [
+        (json!({"optoins": {"timeout_seconds": 3}}), "optoins"),
+        (json!({"options": {"timeout_secs": 3}}), "options.timeout_secs"),
+    ] {
+        let mut misspelt = wish(101, "shutdown");
+        misspelt.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        let problem = house.post("/operations", misspelt).await.refused(422, "invalid");
+        assert!(problem["detail"].as_str().unwrap().contains(&format!("“{field}”")), "{problem}");
+    }
+    let problem = house.get("/guests?qq=status:running").await.refused(400, "malformed");
+    assert!(problem["detail"].as_str().unwrap().contains("“qq”"), "{problem}");
     let viewer = house.viewer("vera", Role::Viewer, None).await;
     let asked = house.ask(&viewer, Method::POST, "/operations", Some(&wish(102, "start"))).await;
     asked.refused(403, "not_allowed");
@@ -82,6 +94,7 @@ async fn the_same_key_does_it_once() {
     house.ended(&id).await;
     let again = house.send(Method::POST, "/operations", Some(&body), &headers).await;
     assert_eq!((again.status, &again.body["id"]), (first.status, &json!(id)));
+    assert_eq!(again.headers["location"], first.headers["location"]);
     let other = house.send(Method::POST, "/operations", Some(&wish(101, "stop")), &headers).await;
     other.refused(422, "idempotency_key_reused");
     let sent: Vec<String> = house.mutations().iter().map(|one| one.api_path().to_owned()).collect();

@@ -77,10 +77,17 @@ async fn create(
 
 fn accepted(operation: &Operation, id: OperationId) -> Response {
     let mut response = (StatusCode::ACCEPTED, Json(operation)).into_response();
-    if let Ok(at) = HeaderValue::from_str(&format!("{}/operations/{id}", api::BASE)) {
-        response.headers_mut().insert(header::LOCATION, at);
-    }
+    response.headers_mut().extend(located(id).map(|at| (header::LOCATION, at)));
     response
+}
+
+fn located(id: OperationId) -> Option<HeaderValue> {
+    HeaderValue::from_str(&format!("{}/operations/{id}", api::BASE)).ok()
+}
+
+/// Where the operation is that an answer is about.
+pub(crate) fn location(answer: &[u8]) -> Option<HeaderValue> {
+    serde_json::from_slice::<Operation>(answer).ok().and_then(|operation| located(operation.id))
 }
 
 /// What [`create`] answers to a request that became this operation before, as it stands now; `None` when the caller

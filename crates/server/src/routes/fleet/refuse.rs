@@ -287,8 +287,10 @@ pub(super) fn operate(error: &OperateError, remote: &RemoteSnapshot) -> Problem 
 pub(super) fn resolve(error: &ResolveError, candidates: &[TaskId]) -> Problem {
     match error {
         ResolveError::NoSuchOperation => Problem::not_found("operation"),
-        ResolveError::NotOpen => Problem::conflict("not_undecided", "There is nothing to decide.")
-            .detail(sentence(&error.to_string())),
+        ResolveError::NotOpen | ResolveError::RemoteRemoved => {
+            Problem::conflict("not_undecided", "There is nothing to decide.")
+                .detail(sentence(&error.to_string()))
+        }
         ResolveError::NotACandidate(_) => {
             let one = |task: &TaskId| Candidate {
                 id: task.to_string(),
