@@ -80,8 +80,29 @@ pub(super) async fn run(
     common: &Common,
     context: &mut Context<'_>,
 ) -> Result<Exit, Failure> {
-    let how = &wish.wanted.how;
     let guests = targets(client, &wish.wanted).await?;
+    let open = match &wish.wanted.query {
+        Some(query) => resolve::left_open(client, query).await?,
+        None => None,
+    };
+    // Said before anybody is asked whether it is right.
+    if let Some(line) = &open {
+        context.note(&safe(line));
+    }
+    match to_these(client, wish, guests, common, context).await? {
+        Exit::Done if open.is_some() => Ok(Exit::Partial),
+        exit => Ok(exit),
+    }
+}
+
+async fn to_these(
+    client: &Client,
+    wish: Wish,
+    guests: Vec<Guest>,
+    common: &Common,
+    context: &mut Context<'_>,
+) -> Result<Exit, Failure> {
+    let how = &wish.wanted.how;
     let by_query = wish.wanted.query.is_some();
     if guests.is_empty() {
         if common.json() {
@@ -113,6 +134,7 @@ pub(super) async fn run(
         }
     }
     let asked = ended.iter().filter(|ended| matches!(ended, Ended::GoesOn(_, Why::NotWaited))).count();
+    let idle = ended.iter().filter(|ended| matches!(ended, Ended::Nothing(_))).count();
     let mut exits = Vec::new();
     let mut failures = Vec::new();
     let mut stubborn = Vec::new();
@@ -162,8 +184,13 @@ pub(super) async fn run(
             let done = exits.iter().filter(|e| **e == Exit::Done).count();
             if guests.len() > 1 && !common.json() {
                 // What nobody waits for is asked for, and no more than that.
-                let (count, word) = if asked > 0 { (asked, "asked for") } else { (done, "done") };
-                context.note(&format!("{}: {count} of {} {word}.", wish.action, guests.len()));
+                let (count, word) =
+                    if asked > 0 { (asked, "asked for") } else { (done.saturating_sub(idle), "done") };
+                let nothing = match idle {
+                    0 => String::new(),
+                    n => format!(", nothing to do for {n}"),
+                };
+                context.note(&format!("{}: {count} of {} {word}{nothing}.", wish.action, guests.len()));
             }
             Ok(Exit::combined(exits))
         }
@@ -201,6 +228,21 @@ fn participle(action: Action) -> &'static str {
     }
 }
 
+/// How many of these would be what is asked for; templates never are, and that is said.
+fn would_be(action: Action, guests: &[Guest]) -> String {
+    let templates = guests.iter().filter(|guest| guest.row.guest.template == Some(true)).count();
+    let what = format!(
+        "{} would be {}",
+        counted(guests.len().saturating_sub(templates), "guest"),
+        participle(action)
+    );
+    match templates {
+        0 => what,
+        1 => format!("{what}; 1 cannot be, it is a template"),
+        n => format!("{what}; {n} cannot be, they are templates"),
+    }
+}
+
 /// Says what would be done.
 fn plan(
     action: Action,
@@ -215,17 +257,13 @@ fn plan(
         return Ok(Exit::Done);
     }
     context.print_table(&table(guests, super::now()))?;
-    context.note(&format!(
-        "{} would be {}. Nothing was done.",
-        counted(guests.len(), "guest"),
-        participle(action)
-    ));
+    context.note(&format!("{}. Nothing was done.", would_be(action, guests)));
     Ok(Exit::Done)
 }
 
 /// Shows what is about to be done and asks whether that is right.
 fn confirm(action: Action, guests: &[Guest], context: &mut Context<'_>) -> Result<(), Failure> {
-    let what = format!("{} would be {}", counted(guests.len(), "guest"), participle(action));
+    let what = would_be(action, guests);
     if !context.ask.present() {
         return Err(Failure::usage(format!("{what}, and there is nobody to ask whether that is right."))
             .detail(guests.iter().take(20).map(full_name))

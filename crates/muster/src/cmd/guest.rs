@@ -228,6 +228,12 @@ fn lines(detail: &GuestDetail, now: Timestamp, paper: Paper) -> Vec<String> {
     sheet.lines()
 }
 
+/// The reason why something may fail, without the words that it may.
+fn bare(why: &str) -> &str {
+    let why = why.strip_prefix("may fail: ").unwrap_or(why);
+    why.strip_suffix(", may fail").unwrap_or(why)
+}
+
 /// What may be done to it, as it is asked for on the command line.
 fn actions(sheet: &mut Sheet, detail: &GuestDetail) {
     let kind = detail.guest.row.guest.kind;
@@ -241,7 +247,7 @@ fn actions(sheet: &mut Sheet, detail: &GuestDetail) {
             let word = match &a.availability {
                 Availability::Available => "possible".to_owned(),
                 Availability::MayFail { why } => {
-                    format!("may fail: {}", why.strip_prefix("may fail: ").unwrap_or(why))
+                    format!("may fail: {}", bare(why))
                 }
                 Availability::Disabled { reason, remedy } => {
                     let remedy = words::connect(remedy, detail.guest.remote.as_str());
@@ -310,5 +316,17 @@ fn text(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
         other => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::bare;
+
+    #[test]
+    fn that_something_may_fail_is_said_once() {
+        assert_eq!(bare("locked (backup), may fail"), "locked (backup)");
+        assert_eq!(bare("may fail: last seen 3 min ago"), "last seen 3 min ago");
+        assert_eq!(bare("node a is down: state unknown, may fail"), "node a is down: state unknown");
     }
 }

@@ -8,6 +8,7 @@ use model::query::{Key, Query, Vocabulary};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
+use super::reach;
 use super::watch::{self, Watched};
 use crate::cli::{Common, Listing};
 use crate::client::{Client, with_query};
@@ -49,10 +50,12 @@ pub(super) struct Got {
 }
 
 impl Got {
-    /// The list as an object.
+    /// The list as an object. What nobody knows is `null` in it.
     pub(super) fn json(&self) -> Value {
         let mut object = serde_json::Map::new();
-        object.insert("items".to_owned(), json!(self.items));
+        let mut items = self.items.clone();
+        items.iter_mut().for_each(reach::as_null);
+        object.insert("items".to_owned(), items.into());
         object.insert("total".to_owned(), json!(self.total));
         if !self.counts.is_null() {
             object.insert("counts".to_owned(), self.counts.clone());
@@ -206,6 +209,7 @@ pub(super) async fn show<T: DeserializeOwned>(
         return watch::run(client, &list.watched, common.json(), &ask, &lines, context).await;
     }
     let got = ask().await?;
+    let open = reach::left_open(client, &list.path, query, list.about).await?;
     let gaps = match list.of_listings {
         true => gaps(client, &got, query, list.about).await?,
         false => Gaps::default(),
@@ -237,12 +241,15 @@ pub(super) async fn show<T: DeserializeOwned>(
             context.note(&Tone::Dim.paint(&line, context.progress));
         }
     }
+    if let Some(line) = &open {
+        context.note(&safe(line));
+    }
     for line in lacking(gaps, got.unreadable) {
         let line = Tone::Dim.paint(&line, context.progress);
         context.note(&line);
     }
     Ok(match exit {
-        Exit::Done if gaps != Gaps::default() => Exit::Partial,
+        Exit::Done if gaps != Gaps::default() || open.is_some() => Exit::Partial,
         Exit::Done => exit_of(rows.len(), got.unreadable),
         exit => exit,
     })

@@ -10,6 +10,7 @@ mod login;
 pub mod names;
 mod node;
 mod operation;
+mod reach;
 mod remote;
 mod resolve;
 mod session;

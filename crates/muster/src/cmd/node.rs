@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::list::{List, maybe, plain};
 use super::sheet::{Facts, Sheet, add, when};
 use super::watch::Watched;
-use super::{list, resolve};
+use super::{list, reach, resolve};
 use crate::cli::node::NodeCommand;
 use crate::client::path;
 use crate::context::Context;
@@ -44,16 +44,25 @@ pub(super) async fn run(
         }
         NodeCommand::Show(one) => {
             let (remote, name) = resolve::node(&client, &one.node).await?;
-            let value: Value = client.get(&path(&["nodes", &remote, &name])).await?;
+            let mut value: Value = client.get(&path(&["nodes", &remote, &name])).await?;
             match serde_json::from_value::<NodeDetail>(value.clone()) {
                 Ok(detail) if !common.json() => {
                     context.print_lines(&lines(&detail, super::now(), context.paper))?;
                 }
-                _ => context.print_json(&value)?,
+                _ => {
+                    reach::as_null(&mut value);
+                    context.print_json(&value)?;
+                }
             }
             Ok(Exit::Done)
         }
     }
+}
+
+/// `2/3`; `?/3` where nobody knows how many of them run.
+fn guests(node: &Node) -> String {
+    let running = reach::running(node).map_or_else(|| "?".to_owned(), |n| n.to_string());
+    format!("{running}/{}", node.guests)
 }
 
 /// When something was last seen: `live`, `40 s ago`, `never`.
@@ -97,7 +106,7 @@ fn table(nodes: &[Node], now: Timestamp) -> Table {
             vec![
                 plain(format!("{}/{}", node.remote, facts.name)),
                 state(node),
-                plain(format!("{}/{}", node.guests_running, node.guests)),
+                plain(guests(node)),
                 plain(words::cpu(facts.cpu)),
                 plain(words::size(facts.memory)),
                 plain(words::size(facts.memory_max)),
@@ -121,7 +130,14 @@ fn lines(detail: &NodeDetail, now: Timestamp, paper: Paper) -> Vec<String> {
     add(&mut list, "last seen", format!("{at}{through}"));
     add(&mut list, "not live", node.stale_why.clone().unwrap_or_default());
     add(&mut list, "link", super::remote::broken(&detail.link));
-    add(&mut list, "guests", format!("{} running of {}", node.guests_running, node.guests));
+    add(
+        &mut list,
+        "guests",
+        match reach::running(node) {
+            Some(running) => format!("{running} running of {}", node.guests),
+            None => format!("{}, running ones not known", node.guests),
+        },
+    );
     let cpus = facts.cpus.map(|n| format!(" of {n}")).unwrap_or_default();
     add(
         &mut list,

@@ -3,9 +3,11 @@
 use api::guest::Guest;
 use api::node::Node;
 use api::remote::RemoteRow;
+use model::query::Vocabulary;
 use serde::de::DeserializeOwned;
 
 use super::list::{read, typed, was_listed};
+use super::reach;
 use crate::at::find;
 use crate::client::{Client, path};
 use crate::exit::Exit;
@@ -58,6 +60,13 @@ pub(super) async fn guests_of_query(client: &Client, query: &str) -> Result<Vec<
         (rows, 0) => Ok(rows),
         (_, lost) => Err(not_understood(lost)),
     }
+}
+
+/// What such a query leaves open, in a sentence: guests of which the state is not known now.
+pub(super) async fn left_open(client: &Client, query: &str) -> Result<Option<String>, Failure> {
+    let place = place(query);
+    let query = place.as_deref().unwrap_or(query);
+    reach::left_open(client, &path(&["guests"]), Some(query), Vocabulary::Guests).await
 }
 
 /// The one guest that a text means. `strictly`: not when a remote that was never listed may have another one.

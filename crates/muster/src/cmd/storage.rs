@@ -79,10 +79,12 @@ fn table(storages: &[Storage], now: Timestamp) -> Table {
         let facts = &storage.row.storage;
         let nodes = storage.nodes.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
         let status = facts.status.as_ref().map(|s| s.as_str());
-        let tone = match status {
-            Some("available") => Tone::Good,
-            Some(_) => Tone::Warn,
-            None => Tone::Dim,
+        // What is not known for sure now is said as what it was.
+        let (tone, status) = match (status, storage.row.freshness.is_live()) {
+            (Some("available"), true) => (Tone::Good, "available".to_owned()),
+            (Some(word), true) => (Tone::Warn, word.to_owned()),
+            (Some("unknown") | None, _) => (Tone::Dim, "unknown".to_owned()),
+            (Some(word), false) => (Tone::Dim, format!("was {word}")),
         };
         #[expect(clippy::cast_precision_loss, reason = "three figures are shown")]
         let share = match (facts.used, facts.size) {
@@ -95,7 +97,7 @@ fn table(storages: &[Storage], now: Timestamp) -> Table {
                 plain(format!("{}/{}", storage.remote, storage.name)),
                 plain(nodes),
                 maybe(facts.plugin.as_ref()),
-                (tone, status.unwrap_or("unknown").to_owned()),
+                (tone, status),
                 plain(words::size(facts.used)),
                 plain(words::size(facts.size)),
                 plain(words::cpu(share)),

@@ -317,3 +317,19 @@ async fn an_operation_is_named_by_the_end_of_its_id() {
     let run = fake.muster(&["operation", "show", "9"]).await;
     assert_eq!(run.code, 2, "{run:?}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plan_does_not_count_templates_nor_an_end_what_had_nothing_to_do() {
+    let fake = Fake::start(|asked, _| {
+        let mut master = guest((1, "home"), 102, "master", "stopped");
+        master["template"] = json!(true);
+        match asked.path.as_str() {
+            "/api/v1/guests" => Reply::Json(200, page(&[guest((1, "home"), 101, "web", "stopped"), master])),
+            _ => Reply::Problem(404, json!({ "detail": "there is no such thing" })),
+        }
+    });
+    let run = fake.muster(&["guest", "start", "--query", "tag:lab", "--dry-run"]).await;
+    assert_eq!(run.code, 0, "{run:?}");
+    let words = "1 guest would be started; 1 cannot be, it is a template. Nothing was done.";
+    assert!(run.err.contains(words), "{run:?}");
+}

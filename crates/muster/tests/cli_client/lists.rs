@@ -259,3 +259,137 @@ async fn events_that_are_followed_without_a_stream_are_all_told_once_and_none_fr
     let (code, err) = interrupt(child).await;
     assert_eq!((code, err.as_str()), (0, ""));
 }
+
+/// A guest, and one of which nobody knows the state: its remote is out of reach.
+fn one_out_of_reach(asked: &Asked) -> Reply {
+    let mut gone = guest((2, "site"), 200, "db", "running");
+    gone["freshness"] = json!("stale");
+    gone["since"] = json!("2026-01-01T00:00:00Z");
+    gone["why"] = json!({ "kind": "disconnected", "by": "ann" });
+    let home = asked.query.contains("remote%3Ahome");
+    Reply::Json(
+        200,
+        match () {
+            () if asked.query.contains("status%3Aunknown") && !home => page(&[gone]),
+            () if asked.query.contains("status%3Aunknown") || asked.query.contains("remote%3Asite") => {
+                page(&[])
+            }
+            () => page(&[guest((1, "home"), 101, "web", "running")]),
+        },
+    )
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_out_of_reach_may_fit_a_query_about_the_state() {
+    let fake = Fake::start(|asked, _| one_out_of_reach(asked));
+    let words = "1 guest of site is out of reach: whether it fits is not known.";
+    for (line, code) in [
+        (&["guest", "ls", "status:running", "remote:site"][..], 3),
+        (&["guest", "ls", "status:running"], 3),
+        (&["guest", "ls", "-status:running", "-o", "json"], 3),
+        (&["guest", "stop", "--query", "status:running remote:site", "--yes"], 3),
+        (&["guest", "stop", "--query", "status:running", "--dry-run"], 3),
+        (&["guest", "ls", "status:running", "remote:home"], 0),
+        (&["guest", "ls", "status:running,unknown"], 0),
+        (&["guest", "ls", "type:ct"], 0),
+    ] {
+        let run = fake.muster(line).await;
+        assert_eq!(run.code, code, "{line:?}: {run:?}");
+        assert_eq!(run.err.contains(words), code == 3, "{line:?}: {run:?}");
+    }
+    assert!(fake.mutations().is_empty());
+}
+
+/// The node `pve1` with three guests on it, of which none is known to run.
+fn node(freshness: serde_json::Value) -> serde_json::Value {
+    let mut node = json!({
+        "id": "1/pve1", "remote_id": 1, "remote": "home", "guests": 3, "guests_running": 0, "name": "pve1",
+        "state": "online", "load": [], "observed_at": "2026-01-01T00:00:00Z", "through": null,
+    });
+    for (name, value) in freshness.as_object().unwrap() {
+        node[name] = value.clone();
+    }
+    node
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_nobody_knows_is_not_none() {
+    let stale = json!({
+        "freshness": "stale", "since": "2026-01-01T00:00:00Z", "why": { "kind": "disconnected", "by": "ann" },
+    });
+    for (freshness, cell, line, figure) in [
+        (json!({ "freshness": "live" }), "0/3", "0 running of 3", json!(0)),
+        (stale, "?/3", "3, running ones not known", json!(null)),
+    ] {
+        let row = node(freshness);
+        let fake = Fake::start(move |asked, _| match asked.path.as_str() {
+            "/api/v1/nodes" => Reply::Json(200, page(std::slice::from_ref(&row))),
+            _ => {
+                let mut detail = row.clone();
+                detail["link"] = remote(1, "home", false)["link"].clone();
+                Reply::Json(200, detail)
+            }
+        });
+        let run = fake.muster(&["node", "ls"]).await;
+        assert!(run.out.contains(cell), "{run:?}");
+        let run = fake.muster(&["node", "ls", "-o", "json"]).await;
+        assert_eq!(run.json()["items"][0]["guests_running"], figure, "{run:?}");
+        let run = fake.muster(&["node", "show", "home/pve1"]).await;
+        assert!(run.out.contains(line), "{run:?}");
+        let run = fake.muster(&["node", "show", "home/pve1", "-o", "json"]).await;
+        assert_eq!(run.json()["guests_running"], figure, "{run:?}");
+    }
+    for (up, nodes, guests, figure) in [
+        (true, "0 online of 1", "0 running of 3", json!(0)),
+        (false, "1, those online not known", "3, running ones not known", json!(null)),
+    ] {
+        let mut one = remote(1, "home", up);
+        for (name, n) in [
+            ("nodes_online", 0),
+            ("guests", 3),
+            ("guests_running", 0),
+            ("guests_unknown", if up { 0 } else { 3 }),
+        ] {
+            one["counts"][name] = json!(n);
+        }
+        let fake = Fake::start(move |asked, _| match asked.path.as_str() {
+            "/api/v1/remotes" => Reply::Json(200, page(std::slice::from_ref(&one))),
+            _ => Reply::Json(200, one.clone()),
+        });
+        let run = fake.muster(&["remote", "show", "home"]).await;
+        assert!(run.out.contains(nodes) && run.out.contains(guests), "{run:?}");
+        for line in [&["remote", "show", "home", "-o", "json"][..], &["remote", "ls", "-o", "json"]] {
+            let value = fake.muster(line).await.json();
+            let counts = value.pointer("/items/0/counts").unwrap_or(&value["counts"]);
+            assert_eq!((&counts["nodes_online"], &counts["guests_running"]), (&figure, &figure), "{line:?}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_storage_out_of_reach_was_available() {
+    for (live, words) in [(true, " available"), (false, "was available")] {
+        let mut row = json!({
+            "id": "1/local", "name": "local", "remote_id": 1, "remote": "home", "nodes": ["pve1"], "storage": "local",
+            "node": "pve1", "status": "available", "content": [], "observed_at": "2026-01-01T00:00:00Z",
+            "freshness": "live",
+        });
+        if !live {
+            row["freshness"] = json!("stale");
+            row["since"] = json!("2026-01-01T00:00:00Z");
+            row["why"] = json!({ "kind": "disconnected", "by": "ann" });
+        }
+        let fake = Fake::start(move |_, _| Reply::Json(200, page(std::slice::from_ref(&row))));
+        let run = fake.muster(&["storage", "ls"]).await;
+        assert!(run.out.contains(words), "{run:?}");
+        assert_eq!(run.out.contains("was available"), !live, "{run:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_audit_log_without_rows_is_said_to_be_empty() {
+    let fake = Fake::start(|_, _| Reply::Json(200, page(&[])));
+    let run = fake.muster(&["audit", "ls"]).await;
+    assert_eq!((run.code, run.out.as_str()), (0, ""), "{run:?}");
+    assert!(run.err.contains("Nothing was recorded yet."), "{run:?}");
+}

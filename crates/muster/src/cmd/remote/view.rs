@@ -10,6 +10,7 @@ use crate::cli::Common;
 use crate::cli::remote::Named;
 use crate::client::Client;
 use crate::cmd::list::{maybe, plain, rows_of, understood};
+use crate::cmd::reach;
 use crate::cmd::sheet::{Facts, Sheet, add, when};
 use crate::context::Context;
 use crate::exit::Exit;
@@ -108,12 +109,15 @@ pub(super) async fn show(
     common: &Common,
     context: &mut Context<'_>,
 ) -> Result<Exit, Failure> {
-    let value = get(client, named).await?;
+    let mut value = get(client, named).await?;
     match serde_json::from_value::<Remote>(value.clone()) {
         Ok(remote) if !common.json() => {
             context.print_lines(&lines(&remote, crate::cmd::now(), context.paper))?;
         }
-        _ => context.print_json(&value)?,
+        _ => {
+            reach::as_null(&mut value);
+            context.print_json(&value)?;
+        }
     }
     Ok(Exit::Done)
 }
@@ -154,15 +158,21 @@ fn lines(remote: &Remote, now: Timestamp, paper: Paper) -> Vec<String> {
     }
     add(&mut facts, "version", versions(row));
     let counts = &row.counts;
-    if let (Some((online, nodes)), Some((running, guests))) =
-        (counts.nodes_online.zip(counts.nodes), counts.guests_running.zip(counts.guests))
-    {
-        add(&mut facts, "nodes", format!("{online} online of {nodes}"));
+    if let (Some(nodes), Some(guests)) = (counts.nodes, counts.guests) {
+        let online = match reach::online(counts, row.link.up) {
+            Some(online) => format!("{online} online of {nodes}"),
+            None => format!("{nodes}, those online not known"),
+        };
+        add(&mut facts, "nodes", online);
         let unknown = match counts.guests_unknown {
             None | Some(0) => String::new(),
             Some(n) => format!(", {n} of unknown state"),
         };
-        add(&mut facts, "guests", format!("{running} running of {guests}{unknown}"));
+        let running = match reach::running_there(counts, row.link.up) {
+            Some(running) => format!("{running} running of {guests}{unknown}"),
+            None => format!("{guests}, running ones not known"),
+        };
+        add(&mut facts, "guests", running);
     } else {
         add(&mut facts, "inventory", UNREAD.to_owned());
     }
