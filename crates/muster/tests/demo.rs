@@ -24,9 +24,13 @@ struct Demo {
 }
 
 async fn demo(dir: &Path, home: &Path) -> Demo {
+    started(&["--data-dir", dir.to_str().unwrap()], home).await
+}
+
+async fn started(more: &[&str], home: &Path) -> Demo {
     let mut child = Command::new(env!("CARGO_BIN_EXE_muster"))
-        .args(["demo", "--port", "0", "--no-open", "--control-port", "0", "--data-dir"])
-        .arg(dir)
+        .args(["demo", "--port", "0", "--no-open", "--control-port", "0"])
+        .args(more)
         .env_clear()
         .env("HOME", home)
         .stdin(Stdio::null())
@@ -108,7 +112,10 @@ async fn what_it_says_to_try_works(demo: &Demo, password: &str, home: &Path) {
             kill_process(pid, Signal::INT).unwrap();
         }
         drop(out);
-        assert_eq!(child.wait().await.unwrap().code(), Some(0), "{line}: {seen}");
+        let code = child.wait().await.unwrap().code();
+        // One site's link comes and goes: while it is gone, nobody knows which of its guests run.
+        let in_part = line.contains("status:") && code == Some(3);
+        assert!(code == Some(0) || in_part, "{line}: {code:?} {seen}");
     }
     let held = common::secret(password);
     let url = demo.after("served at");
@@ -169,6 +176,21 @@ async fn it_is_ready_with_five_sites_and_is_there_again_after_a_restart() {
     let again: Vec<_> = remotes["items"].as_array().unwrap().iter().map(|r| r["id"].clone()).collect();
     assert_eq!(again, ids, "the same remotes");
     second.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_directory_of_its_own_goes_when_it_ends() {
+    let home = tempfile::tempdir().unwrap();
+    let place = home.path().join(".cache/muster/demo");
+    for signal in [Signal::TERM, Signal::INT] {
+        let mut demo = started(&[], home.path()).await;
+        assert!(place.join("key").exists() && place.join("muster.db").exists());
+        let pid = Pid::from_raw(i32::try_from(demo.child.id().unwrap()).unwrap()).unwrap();
+        kill_process(pid, signal).unwrap();
+        let ended = tokio::time::timeout(Duration::from_secs(30), demo.child.wait()).await.unwrap().unwrap();
+        assert_eq!(ended.code(), Some(0));
+        assert!(!place.exists(), "{signal:?}: {:?}", std::fs::read_dir(&place).map(Iterator::count));
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -58,6 +58,8 @@ pub async fn run(demo: &Demo, context: &mut Context<'_>) -> Result<Exit, Failure
     };
     let dir = DataDir::take(&path)?;
     let mut mark = prepare(&dir, kept)?;
+    // Dropped last, when everything that has files in it has ended.
+    let _gone = Gone(Some(dir.clone()).filter(|_| !kept));
     let config = config(demo, &environment, &dir)?;
     let log = Log::start(&config);
     let signals = signals::Signals::catch()?;
@@ -203,6 +205,23 @@ fn prepare(dir: &DataDir, kept: bool) -> Result<Mark, Failure> {
     }
     drop(lock);
     Ok(mark)
+}
+
+/// A directory of the demo's own: it goes when the demo ends, whichever way.
+struct Gone(Option<DataDir>);
+
+impl Drop for Gone {
+    fn drop(&mut self) {
+        let Some(dir) = &self.0 else { return };
+        // Another demo may have begun there the moment this one let go.
+        let Ok(lock) = DirLock::take(dir.path()) else { return };
+        for path in entries(dir.path()).into_iter().filter(|path| *path != dir.path().join("lock")) {
+            let _ = if path.is_dir() { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
+        }
+        let _ = fs::remove_file(dir.path().join("lock"));
+        let _ = fs::remove_dir(dir.path());
+        drop(lock);
+    }
 }
 
 fn entries(path: &Path) -> Vec<PathBuf> {
