@@ -1,6 +1,6 @@
 //! The `muster` binary: the terminal, the log, and the exit code around [`muster::run`].
 
-use std::io::{self, IsTerminal};
+use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser};
@@ -25,10 +25,24 @@ fn logs_by_itself(command: &Command) -> bool {
     }
 }
 
+/// Writes help, the version, or what is wrong with the command line. Help that cannot be written was not given.
+fn tell(told: &clap::Error) -> ExitCode {
+    match told.print().and_then(|()| io::stdout().flush()) {
+        Err(e) if !told.use_stderr() && e.kind() != io::ErrorKind::BrokenPipe => {
+            eprintln!("muster: The output cannot be written: {e}.");
+            ExitCode::FAILURE
+        }
+        _ => ExitCode::from(u8::try_from(told.exit_code()).unwrap_or(2)),
+    }
+}
+
 fn main() -> ExitCode {
     // A shell that completes a command line asks through the environment.
     CompleteEnv::with_factory(Cli::command).complete();
-    let cli = Cli::parse_from(arguments(std::env::args_os()));
+    let cli = match Cli::try_parse_from(arguments(std::env::args_os())) {
+        Ok(cli) => cli,
+        Err(told) => return tell(&told),
+    };
     // Quiet unless asked: MUSTER_LOG=debug, or any filter that tracing understands. A server has its own log, by its
     // own settings.
     let asked = std::env::var("MUSTER_LOG").ok().filter(|text| !text.is_empty());

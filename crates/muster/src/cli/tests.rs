@@ -48,6 +48,12 @@ fn spans_of_time() {
     assert_eq!(value::span("5m").unwrap().as_secs(), 300);
     assert!(value::span("five").is_err());
     assert!(value::span("-1").is_err());
+    assert!(!value::span("0").unwrap_err().contains("time-out"));
+    assert_eq!(value::lifetime("730d").unwrap().as_secs(), 730 * 86_400, "not cut to a year");
+    for text in ["0d", "0", "36501d", "99999999999999999999d", "soon"] {
+        assert!(value::lifetime(text).is_err(), "{text}");
+    }
+    assert!(!value::lifetime("0d").unwrap_err().contains("time-out"));
 }
 
 /// Somebody who sees a command for the first time sees how it is used.

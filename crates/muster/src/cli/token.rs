@@ -52,7 +52,7 @@ pub struct Add {
     #[arg(value_name = "NAME")]
     pub name: String,
     /// When it ends, from now, e.g. 90d; without this, never
-    #[arg(long, value_name = "TIME", value_parser = value::span)]
+    #[arg(long, value_name = "TIME", value_parser = value::lifetime)]
     pub expires: Option<Duration>,
     /// Write the secret to this new file, readable by you alone, instead of showing it
     #[arg(long, value_name = "FILE")]

@@ -4,23 +4,40 @@ use std::time::Duration;
 
 /// `30`, `30s`, `5m`, `1h`, `2d`.
 pub(super) fn span(text: &str) -> Result<Duration, String> {
+    match seconds(text)? {
+        0 => Err("nothing is no time: give at least 1s".to_owned()),
+        // A year: enough for anyone, and far from what a clock cannot add.
+        seconds => Ok(Duration::from_secs(seconds.min(31_536_000))),
+    }
+}
+
+/// How long something holds: up to a hundred years, and never shorter than was said.
+pub(super) fn lifetime(text: &str) -> Result<Duration, String> {
+    match seconds(text)? {
+        0 => {
+            Err("what ends at once is of no use: give at least 1s, or leave --expires out for no end"
+                .to_owned())
+        }
+        seconds if seconds > 36_500 * 86_400 => {
+            Err("that is more than a hundred years: leave --expires out for no end".to_owned())
+        }
+        seconds => Ok(Duration::from_secs(seconds)),
+    }
+}
+
+fn seconds(text: &str) -> Result<u64, String> {
     let wrong = || "give seconds, or a number with s, m, h or d: 30, 90s, 5m, 2d".to_owned();
     let (digits, unit) = match text.find(|c: char| !c.is_ascii_digit()) {
         Some(at) => text.split_at(at),
         None => (text, "s"),
     };
     let number: u64 = digits.parse().map_err(|_| wrong())?;
-    let seconds = match unit.trim() {
-        "s" => number,
-        "m" | "min" => number.saturating_mul(60),
-        "h" => number.saturating_mul(3_600),
-        "d" => number.saturating_mul(86_400),
-        _ => return Err(wrong()),
-    };
-    match seconds {
-        0 => Err("a time-out of nothing leaves no time for anything".to_owned()),
-        // A year: enough for anyone, and far from what a clock cannot add.
-        _ => Ok(Duration::from_secs(seconds.min(31_536_000))),
+    match unit.trim() {
+        "s" => Ok(number),
+        "m" | "min" => Ok(number.saturating_mul(60)),
+        "h" => Ok(number.saturating_mul(3_600)),
+        "d" => Ok(number.saturating_mul(86_400)),
+        _ => Err(wrong()),
     }
 }
 

@@ -82,6 +82,13 @@ async fn ls(
         context.print_json(&json!({ "total": items.len(), "items": items, "next": before }))?;
         return Ok(exit);
     }
+    if items.is_empty() {
+        context.note(match wanted.before {
+            Some(_) => "There are no older rows.",
+            None => "Nothing was recorded yet.",
+        });
+        return Ok(exit);
+    }
     let mut table = Table::new(vec![
         Column::new("ROW", 3).rank(3),
         Column::new("WHEN", 23),

@@ -154,7 +154,18 @@ async fn believe(
     };
     let shown = probe(&Address::new(host, port), &context.timings.pve).await.map_err(|e| {
         let mut failure = crate::trouble::failure_of_error(&e);
-        failure.hint = Some("Is the server running there, and does it speak TLS on that port?".to_owned());
+        let silent = matches!(failure.cause, Some("refused" | "dns"));
+        failure.hint = Some(match is_loopback(url) && !silent {
+            // On loopback it speaks plain HTTP, whatever it is set to.
+            true => {
+                let plain = url.as_str().replacen("https://", "http://", 1);
+                format!(
+                    "On this machine's own addresses a server speaks plain HTTP: muster login {}",
+                    shell::word(plain.trim_end_matches('/'))
+                )
+            }
+            false => "Is the server running there, and does it speak TLS on that port?".to_owned(),
+        });
         failure
     })?;
     let Some(leaf) = shown.leaf() else {
@@ -241,8 +252,14 @@ pub(super) async fn logout(
             .clone(),
     };
     let told = taken_back(&known).await;
+    let was_in_use = contexts.current().is_some_and(|current| current.name == known.name);
     contexts.forget(&known.name)?;
     context.print(&format!("Signed out of {}.\n", safe(&known.name)))?;
+    context.note(&match (was_in_use, contexts.current()) {
+        (true, _) => "Commands go to the server on this machine from now on.".to_owned(),
+        (false, Some(current)) => safe(&format!("Commands go to {} as before.", current.name)),
+        (false, None) => "Commands go to the server on this machine as before.".to_owned(),
+    });
     Ok(tell_left("Its token", told, context))
 }
 

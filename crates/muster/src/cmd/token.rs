@@ -109,7 +109,20 @@ async fn make(
     context: &mut Context<'_>,
 ) -> Result<NewToken, Failure> {
     let session: Session = client.get(&path(&["session"])).await?;
-    let signed = Signed::open(client.anonymous(), Some(&session.user), password, context).await?;
+    let nobody = password.is_none() && !context.ask.present();
+    let opened = Signed::open(client.anonymous(), Some(&session.user), password, context).await;
+    let signed = opened.map_err(|failure| match failure.exit {
+        // Whoever asks is signed in, by a token; that one may not make others.
+        Exit::Credentials if nobody => Failure {
+            sentence: format!(
+                "Making a token takes the password of {} at {}, and none was given.",
+                session.user,
+                client.name()
+            ),
+            ..failure
+        },
+        _ => failure,
+    })?;
     let made = signed.call(Method::POST, &path(&["tokens"]), request).await;
     signed.close().await;
     made

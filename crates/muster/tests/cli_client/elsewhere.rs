@@ -153,3 +153,44 @@ async fn a_backup_that_is_empty_or_cannot_be_written_is_none() {
     assert_eq!(ended.status.code(), Some(1), "{ended:?}");
     assert!(String::from_utf8_lossy(&ended.stderr).contains("cannot be written"), "{ended:?}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn help_that_cannot_be_written_was_not_given() {
+    for line in [&["--help"][..], &["guest", "ls", "--help"], &["--version"]] {
+        let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_muster"));
+        let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+        command
+            .args(line)
+            .stdin(std::process::Stdio::null())
+            .stdout(full)
+            .stderr(std::process::Stdio::piped());
+        let ended = command.spawn().unwrap().wait_with_output().await.unwrap();
+        assert_eq!(ended.status.code(), Some(1), "{line:?}: {ended:?}");
+        assert!(String::from_utf8_lossy(&ended.stderr).contains("cannot be written"), "{line:?}: {ended:?}");
+    }
+    for (line, code) in [(&["--help"][..], 0), (&["--version"], 0), (&["guest", "--nonsense"], 2), (&[], 2)] {
+        let run = muster(line).await;
+        assert_eq!(run.code, code, "{line:?}: {run:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_port_of_this_machine_that_speaks_no_tls_is_proposed_without() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let _ =
+                tokio::io::AsyncWriteExt::write_all(&mut stream, b"HTTP/1.1 400 Bad Request\r\n\r\n").await;
+        }
+    });
+    let home = tempfile::tempdir().unwrap();
+    let env = [("HOME", home.path().to_str().unwrap())];
+    let run = common::run(&["login", &format!("https://{address}")], None, &env).await;
+    assert_eq!(run.code, 6, "{run:?}");
+    assert!(run.err.contains(&format!("muster login http://{address}")), "{run:?}");
+    // Where nothing answers at all there is nothing to propose.
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let run = common::run(&["login", &format!("https://{free}")], None, &env).await;
+    assert!(run.code == 6 && !run.err.contains("http://"), "{run:?}");
+}

@@ -43,6 +43,22 @@ async fn a_remote_goes_only_by_its_name() {
     assert_eq!(fake.mutations()[1].query, "confirm=home&minted=keep");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_that_somebody_gave_is_said_to_stay_valid() {
+    for (kind, told) in [("token", true), ("password", false)] {
+        let fake = Fake::start(move |asked, _| match asked.method.as_str() {
+            "GET" => Reply::Json(
+                200,
+                json!({ "id": 7, "name": "home", "credential": { "kind": kind, "user": "root@pam!mine", "minted": null } }),
+            ),
+            _ => Reply::Json(200, json!({})),
+        });
+        let run = fake.muster(&["remote", "rm", "home", "--yes", "home"]).await;
+        assert_eq!(run.code, 0, "{run:?}");
+        assert_eq!(run.err.contains("root@pam!mine was not made by Muster: it stays valid"), told, "{run:?}");
+    }
+}
+
 /// Line, token and role: what is still on the host, why, and what removes it.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_removed_remote_leaves_on_its_host_is_said() {

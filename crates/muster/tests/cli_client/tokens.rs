@@ -139,3 +139,37 @@ async fn a_damaged_pin_is_told_and_nothing_is_sent() {
     assert!(run.err.contains("damaged") && run.err.contains("muster token rm t0"), "{run:?}");
     assert!(fake.asked().is_empty(), "nothing was sent");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_makes_a_token_without_a_password_is_not_called_not_signed_in() {
+    let fake = Fake::tls(None, minting()).await;
+    let held = common::secret("c4nary-password");
+    let password = common::path(&held);
+    let home = tempfile::tempdir().unwrap();
+    let env = [("HOME", home.path().to_str().unwrap())];
+    let go = async |args: &[&str]| common::run(args, None, &env).await;
+    let sign_in = [
+        "login",
+        &fake.url,
+        "--name",
+        "work",
+        "--fingerprint",
+        &fake.fingerprint,
+        "--user",
+        "alice",
+        "--password-file",
+        &password,
+    ];
+    assert_eq!(go(&sign_in).await.code, 0);
+    let run = go(&["token", "add", "script"]).await;
+    assert_eq!(run.code, 4, "{run:?}");
+    assert!(
+        run.err.contains("takes the password of alice") && run.err.contains("--password-file"),
+        "{run:?}"
+    );
+    assert!(!run.err.contains("Not signed in"), "{run:?}");
+    let run = go(&["token", "add", "script", "--expires", "0d"]).await;
+    assert!(run.code == 2 && !run.err.contains("time-out"), "{run:?}");
+    let run = go(&["logout"]).await;
+    assert!(run.code == 0 && run.err.contains("server on this machine from now on"), "{run:?}");
+}

@@ -162,6 +162,15 @@ pub(super) async fn remove(
             ))?;
         }
     }
+    if let (None, Some("token"), Some(token)) = (
+        &minted,
+        value.pointer("/credential/kind").and_then(Value::as_str),
+        value.pointer("/credential/user").and_then(Value::as_str),
+    ) {
+        context.note(&safe(&format!(
+            "The token {token} was not made by Muster: it stays valid on the host until it is removed there."
+        )));
+    }
     match removed.minted_left {
         Some(left) => {
             still_there(&left, context);
