@@ -24,6 +24,43 @@ async fn guests_are_switched_and_tasks_stopped() {
     let run = server.muster(&["guest", "start", "--query", "vmid:101,102", "--yes", "-o", "json"]).await;
     assert!(run.code == 0, "{run:?}");
     assert_eq!(run.json()["total"], 2, "{run:?}");
+    // What had nothing to do was not done, and is not counted as such.
+    assert_eq!(server.muster(&["guest", "stop", "101"]).await.code, 0);
+    server.until("/guests?q=vmid:101", |page| page["items"][0]["state"] == "stopped").await;
+    let run = server.muster(&["guest", "start", "--query", "vmid:101,102", "--yes"]).await;
+    assert_eq!(run.code, 0, "{run:?}");
+    assert!(run.err.contains("start: 1 of 2 done, nothing to do for 1."), "{run:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_of_a_remote_out_of_reach_is_shown_as_none() {
+    let (server, _host) = home("9.2").await;
+    let run = server.muster(&["guest", "ls", "status:running"]).await;
+    assert_eq!(run.code, 0, "{run:?}");
+    assert_eq!(server.muster(&["remote", "disconnect", "home"]).await.code, 0);
+    server.until("/nodes", |page| page["items"][0]["freshness"] == "stale").await;
+    let run = server.muster(&["node", "ls"]).await;
+    assert!(run.code == 0 && run.out.contains("?/4") && !run.out.contains("0/4"), "{run:?}");
+    let run = server.muster(&["node", "ls", "-o", "json"]).await;
+    assert_eq!(run.json()["items"][0]["guests_running"], Value::Null, "{run:?}");
+    let run = server.muster(&["remote", "show", "home"]).await;
+    assert!(run.out.contains("1, those online not known"), "{run:?}");
+    assert!(run.out.contains("4, running ones not known"), "{run:?}");
+    let run = server.muster(&["storage", "ls"]).await;
+    assert!(run.out.contains("was available"), "{run:?}");
+    let words = "4 guests of home are out of reach: whether they fit is not known.";
+    for line in [
+        &["guest", "ls", "status:running", "remote:home"][..],
+        &["guest", "stop", "--query", "status:running", "--yes"],
+        &["guest", "start", "--query", "-status:running", "--dry-run"],
+    ] {
+        let run = server.muster(line).await;
+        assert!(run.code == 3 && run.err.contains(words), "{line:?}: {run:?}");
+    }
+    let run = server.muster(&["guest", "ls", "status:unknown"]).await;
+    assert_eq!(run.code, 0, "{run:?}");
+    let run = server.muster(&["node", "ls", "status:online"]).await;
+    assert!(run.code == 3 && run.err.contains("1 node of home is out of reach"), "{run:?}");
 }
 
 /// `muster task follow …` as a process, with its lines.
