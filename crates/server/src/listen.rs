@@ -295,3 +295,34 @@ impl Drop for Gauge {
         self.0.counters().connections().dec();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use fleet::{Clock, Fleet, Timings};
+    use store::{Keys, Place, Store};
+
+    use super::*;
+    use crate::Settings;
+
+    #[tokio::test]
+    async fn a_network_of_ipv6_has_the_connections_of_one_address() {
+        let dir = tempfile::tempdir().unwrap();
+        let keys = Keys::new(zeroize::Zeroizing::new([7; 32]), Vec::new());
+        let place = Place::Sqlite(dir.path().join("muster.db"));
+        let store = Store::open(place, keys, store::Timings::default()).await.unwrap();
+        let clock = Clock::new();
+        let fleet = Fleet::open(Timings::shrunk(), clock, 7, store.clone()).await.unwrap();
+        let limits = Limits { connections_per_address: 2, ..Limits::default() };
+        let app = App::new(fleet, store, Settings { limits, ..Settings::default() }, clock).await.unwrap();
+        let (_stop, stopped) = watch::channel(false);
+        let doors = Doors::new(&app, stopped);
+        let place = |address: &str| doors.place(Some(address.parse().unwrap()));
+        let (one, two) = (place("2001:db8:0:1::1"), place("2001:db8:0:1::2"));
+        assert!(one.is_some() && two.is_some());
+        assert!(place("2001:db8:0:1:ffff::9").is_none());
+        assert!(place("2001:db8:0:2::1").is_some(), "another network has its own");
+        assert!(place("::1").is_some(), "this machine is not bounded so");
+        drop(one);
+        assert!(place("2001:db8:0:1:ffff::9").is_some());
+    }
+}

@@ -95,6 +95,35 @@ async fn an_export_holds_all_that_it_takes_to_follow_the_chain() {
     assert_eq!(verified["hash"], before);
 }
 
+/// Somebody with the database in hand changes a row, or takes one away.
+#[tokio::test]
+async fn a_row_that_was_changed_or_taken_away_is_found() {
+    use sqlx::Connection as _;
+    sqlx::any::install_default_drivers();
+    for (sql, row) in
+        [("UPDATE audit SET who = 'bert' WHERE seq = 2", 2), ("DELETE FROM audit WHERE seq = 3", 3)]
+    {
+        let (dir, _app, router, anna) = house().await;
+        for name in ["ben", "eve", "kim"] {
+            Ask::post("/api/v1/users", json!({"name": name, "password": PASSWORD}))
+                .by(&anna)
+                .of(&router)
+                .await;
+        }
+        let verified = async || Ask::get("/api/v1/audit/verify").by(&anna).of(&router).await.json;
+        assert_eq!(verified().await["holds"], true);
+        let url = format!("sqlite://{}", dir.path().join("muster.db").display());
+        let mut connection = sqlx::AnyConnection::connect(&url).await.unwrap();
+        sqlx::raw_sql(sql).execute(&mut connection).await.unwrap();
+        connection.close().await.unwrap();
+        let found = verified().await;
+        assert_eq!((&found["holds"], &found["rows"]), (&json!(false), &Value::Null), "{sql}: {found}");
+        assert_eq!(found["broken"]["row"], row, "{sql}: {found}");
+        assert!(found["broken"]["sentence"].as_str().unwrap().contains(&row.to_string()), "{sql}: {found}");
+        assert_eq!(found["last"], 4, "{sql}: {found}");
+    }
+}
+
 #[tokio::test]
 async fn only_what_is_said_to_be_exported_is_ever_deleted_and_the_chain_holds_on() {
     let (_dir, app, router, anna) = house().await;

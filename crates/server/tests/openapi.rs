@@ -3,6 +3,7 @@
 
 mod common;
 
+use http_body_util::BodyExt as _;
 use serde_json::Value;
 use server::openapi::document;
 
@@ -77,6 +78,14 @@ fn has_example(document: &Value, value: &Value, depth: usize) -> bool {
 #[tokio::test]
 async fn it_is_served_to_whoever_asks() {
     let (_dir, app) = common::bare(common::settings()).await;
-    let answer = common::Ask::get("/api/v1/openapi.json").of(&app.router()).await;
+    let router = app.router();
+    let answer = common::Ask::get("/api/v1/openapi.json").of(&router).await;
     assert_eq!(answer.text, document());
+    // It is made once: all have the same bytes of memory.
+    let whole = async || {
+        let answer = common::Ask::get("/api/v1/openapi.json").sent(&router).await;
+        answer.into_body().collect().await.unwrap().to_bytes()
+    };
+    let (one, other) = (whole().await, whole().await);
+    assert_eq!(one.as_ptr(), other.as_ptr());
 }

@@ -6,13 +6,13 @@ mod common;
 use std::time::{Duration, Instant};
 
 use axum::Router;
-use common::{Ask, PASSWORD, Who, bare, session_of, settings, sign_in, token};
+use common::{Ask, PASSWORD, Who, bare, refusals, session_of, settings, sign_in, token};
 use fleet::Clock;
 use http::{Method, StatusCode};
 use model::RemoteId;
 use model::access::{Grant, Grants, Role};
 use serde_json::{Value, json};
-use server::settings::{Limits, Passwords, Sessions};
+use server::settings::{Bucket, Limits, Passwords, Sessions, Storms};
 use server::{App, Caller, Settings, Via};
 use store::{IdempotencyRecord, Stage, Write};
 
@@ -172,6 +172,28 @@ async fn a_changed_password_ends_every_session_at_once() {
     }
     Ask::new(Method::DELETE, "/api/v1/session").by(&ben).of(&router).await.is(204, "");
     Ask::get("/api/v1/session").by(&ben).of(&router).await.is(401, "session_ended");
+}
+
+#[tokio::test]
+async fn who_is_signed_in_and_too_fast_is_counted_and_leaves_no_line() {
+    let bucket = Bucket { burst: 3, every: Duration::from_secs(600) };
+    let storms = Storms { per_address: bucket, per_account: bucket, remembered: 100 };
+    let (_dir, app, router) = with_anna(Settings { storms, ..settings() }).await;
+    let anna = sign_in(&router, "anna", PASSWORD).await;
+    let lines = async || app.store().audit(None, 100).await.unwrap().len();
+    let before = lines().await;
+    let guess = async || {
+        let body = json!({"old": "x", "new": "another long one"});
+        Ask::new(Method::PUT, "/api/v1/users/anna/password").json(&body).by(&anna).of(&router).await
+    };
+    for _ in 0..3 {
+        guess().await.is(403, "wrong_password");
+    }
+    for _ in 0..4 {
+        guess().await.is(429, "too_many_tries");
+    }
+    assert_eq!(lines().await, before + 3);
+    assert_eq!(refusals(&router, "too_many_tries").await, 4);
 }
 
 #[tokio::test]

@@ -23,7 +23,7 @@ use server::{App, Peer, Settings};
 use store::{EventFilter, Keys, Place, Store};
 use tower::ServiceExt;
 
-use crate::common::{PATIENCE, Reader};
+use crate::common::{Ask, PATIENCE, Reader, Who};
 
 struct House {
     _sim: Sim,
@@ -253,6 +253,27 @@ async fn subscriptions_are_changed_on_an_open_stream_and_by_its_owner_alone() {
     house.fleet.stop().await;
 }
 
+/// Nothing else wakes the stream here: no change, no heartbeat, no look at what may be seen.
+#[tokio::test]
+async fn other_subscriptions_wake_a_stream_that_waits() {
+    let never = Duration::from_secs(3600);
+    let mut settings = common::settings();
+    (settings.stream.access, settings.stream.heartbeat) = (never, never);
+    let (_dir, app) = common::bare(settings).await;
+    let router = app.router();
+    let mut stream = Reader::of(Ask::get("/api/v1/stream").by(&Who::Socket).sent(&router).await);
+    let StreamMessage::Hello(hello) = stream.next().await else { panic!("hello comes first") };
+    let path = format!("/api/v1/stream/{}/subscriptions", hello.stream);
+    let change = async {
+        // By then it waits.
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        let body = json!({"topics": ["counts"], "lists": {}});
+        Ask::new(Method::PUT, path).json(&body).by(&Who::Socket).of(&router).await.is(200, "");
+    };
+    let told = stream.until(|message| matches!(message, StreamMessage::Counts(_)));
+    tokio::join!(told, change);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn strangers_get_no_stream() {
     let house = House::new().await;
@@ -321,6 +342,8 @@ async fn an_event_that_is_not_understood_is_told_as_the_history_tells_it() {
     let history: Value =
         serde_json::from_slice(&history.into_body().collect().await.unwrap().to_bytes()).unwrap();
     assert_eq!(history["items"].as_array().unwrap().len(), 1, "{history}");
+    let odd = &history["items"][0];
+    assert_eq!((&odd["remote_id"], &odd["remote"]), (&json!(house.id), &json!("home")), "{history}");
     let mut stream = house.open(None, &wanted()).await;
     let told = stream.until(|message| matches!(message, StreamMessage::Events(_))).await;
     let StreamMessage::Events(told) = told else { panic!("{told:?}") };

@@ -315,3 +315,22 @@ impl Told for Counted {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_remote_that_changes_again_and_again_waits_in_one_place() {
+        let bare =
+            |id: u64| Arc::new(RemoteSnapshot::bare(RemoteId(id), "home".into(), Timestamp::UNIX_EPOCH));
+        let (mut topic, mut looked, mut told) = (Topic::<Links>::default(), Looked::default(), Vec::new());
+        for _ in 0..10 {
+            // Each is another one than before, and one of them is told.
+            let snapshot = FleetSnapshot { revision: 1, remotes: (1..=30).map(bare).collect() };
+            topic.tick(&looked.look(&snapshot, &Visible::All), 1, &mut told);
+            assert!(topic.queue.len() <= 30, "{}", topic.queue.len());
+        }
+        assert_eq!(told.len(), 10);
+    }
+}

@@ -87,13 +87,16 @@ async fn one(fault: Fault) {
     let house = House::managing(Topology::single("9.2")).await;
     let known = house.get("/guests").await.ok()["total"].clone();
     let heals = !matches!(fault, Fault::ChangeCertificate { .. });
-    // Refused credentials and a certificate that nobody vouches for are tried again after a while; an action that comes
-    // in that moment tries, too.
+    // A person has to mend these, and yet they are tried again after a while; an action that comes in that moment tries,
+    // too.
     let tried_again = matches!(fault, Fault::Unauthorized | Fault::WrongKey);
     house.remote.fault(None, fault).await;
     let named = |value: &Value| codes.iter().any(|code| value["cause"]["code"] == *code);
     let remote = house
-        .until("/remotes/home", &what, |remote| remote["link"]["up"] == false && named(&remote["link"]))
+        .until("/remotes/home", &what, |remote| {
+            let link = &remote["link"];
+            link["up"] == false && named(link) && (!tried_again || link["needs_person"] == true)
+        })
         .await;
     let link = &remote["link"];
     assert!(!link["cause"]["sentence"].as_str().unwrap_or_default().is_empty(), "{what}: {link}");

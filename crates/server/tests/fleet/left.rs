@@ -197,6 +197,9 @@ async fn of_two_who_add_one_cluster_at_once_one_has_it() {
     let (one, other) =
         tokio::join!(finish(&house, &first, "one", "look"), finish(&house, &second, "other", "look"));
     house.remote.clear_all().await;
+    let made = house.mutations();
+    let made = made.iter().filter(|one| one.method == "POST" && one.api_path().contains("/token/")).count();
+    assert_eq!(made, 1, "the other makes nothing that would have to be taken back");
     let (won, lost, name) = if one.status.is_success() { (one, other, "one") } else { (other, one, "other") };
     let won = won.ok();
     let problem = lost.refused(409, "already_managed");

@@ -51,6 +51,7 @@ async fn removed_by_its_typed_name_and_with_what_was_made_for_it() {
     assert_eq!(house.tokens(), [token.as_str()]);
     house.delete("/remotes/home?confirm=hom").await.refused(422, "not_confirmed");
     house.delete("/remotes/home").await.refused(422, "not_confirmed");
+    let id = house.get("/remotes/home").await.ok()["id"].clone();
     let removed = house.delete("/remotes/home?confirm=home&minted=remove").await.ok();
     assert_eq!(removed["minted_removed"], token, "{removed}");
     assert!(house.tokens().is_empty());
@@ -58,6 +59,13 @@ async fn removed_by_its_typed_name_and_with_what_was_made_for_it() {
     assert_eq!(house.get("/guests").await.ok()["total"], 0);
     let events = house.get("/events?kind=remote_removed").await.ok();
     assert_eq!(events["total"], 1, "its history stays");
+    let own = house.get(&format!("/events?remote={id}")).await.ok();
+    let kinds: Vec<&Value> = own["items"].as_array().unwrap().iter().map(|event| &event["name"]).collect();
+    assert!(kinds.contains(&&json!("remote_added")) && kinds.contains(&&json!("remote_removed")), "{own}");
+    // To whom may not see that number there is nothing, and never was.
+    let stranger = house.viewer("sid", model::access::Role::Administrator, Some(model::RemoteId(4711))).await;
+    let asked = house.ask(&stranger, Method::GET, &format!("/events?remote={id}"), None).await;
+    asked.refused(404, "not_found");
     house.end().await;
 }
 
@@ -86,6 +94,14 @@ async fn what_a_token_may_not_take_back_somebody_who_signs_in_can() {
     house.delete(&delete).await.refused(409, "wrong_step");
     let root = json!({"user": "root@pam", "password": "secret-root"});
     house.post(&format!("/onboardings/{id}/sign-in"), root).await.ok();
+    // Nor with an onboarding of something else.
+    let other = pve_sim::Sim::start(Topology::single("9.2"), pve_sim::SimTimings::fast()).await.unwrap();
+    let address = other.first().unwrap().first_address().to_string();
+    let begun = house.post("/onboardings", json!({"address": address})).await.ok();
+    let foreign = begun["id"].as_str().unwrap();
+    let wrong = format!("/remotes/home?confirm=home&minted=remove&signed_in={foreign}");
+    house.delete(&wrong).await.refused(404, "not_found");
+    other.stop().await;
     let removed = house.delete(&delete).await.ok();
     assert_eq!(removed["minted_removed"], token, "{removed}");
     assert!(house.tokens().is_empty());

@@ -159,6 +159,26 @@ async fn a_task_is_asked_to_end() {
     house.end().await;
 }
 
+/// Done on the host, and then the log takes no line: it is told neither as done nor as not done.
+#[tokio::test]
+async fn what_was_done_and_could_not_be_recorded_is_told_as_that() {
+    let house = House::managing(Topology::single("9.2")).await;
+    house.remote.with_world(|world, _| world.hang_next_task("vzstart"));
+    let id = house.operate(102, "start").await;
+    let running = house.until(&format!("/operations/{id}"), "running", |one| one["state"] == "running").await;
+    let task = format!("/tasks/home/{}", running["task"].as_str().unwrap());
+    house.alter("CREATE TRIGGER no BEFORE INSERT ON audit BEGIN SELECT RAISE(ABORT, 'worn out'); END").await;
+    let problem = house.delete(&task).await.refused(500, "not_recorded");
+    let detail = problem["detail"].as_str().unwrap();
+    assert!(detail.contains("202") && detail.contains("worn out"), "{problem}");
+    assert!(problem["remedy"].as_str().unwrap().contains("how things stand"), "{problem}");
+    let asked = house.mutations().iter().filter(|one| one.method == "DELETE").count();
+    assert_eq!(asked, 1, "the host was asked");
+    house.alter("DROP TRIGGER no").await;
+    assert_eq!(house.ended(&id).await["state"], "cancelled");
+    house.end().await;
+}
+
 #[tokio::test]
 async fn who_sees_one_remote_sees_nothing_of_the_others() {
     let house = House::managing(Topology::single("9.2")).await;

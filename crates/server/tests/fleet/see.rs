@@ -97,6 +97,7 @@ async fn the_history_is_paged_and_filtered() {
     let mut paged = Vec::new();
     let mut path = "/events?limit=2".to_owned();
     loop {
+        assert!(paged.len() < ids.len() + 1000, "the pages never end: {paged:?}");
         let page = house.get(&path).await.ok();
         paged.extend(page["items"].as_array().unwrap().iter().map(|one| one["id"].as_i64().unwrap()));
         match page["next"].as_i64() {
@@ -210,6 +211,7 @@ async fn before_the_first_listing_nobody_says_how_many_there_are() {
     house.get("/guests/home/102?look=false").await.ok();
     assert_eq!(house.get("/system").await.ok()["guests"], guests - 1);
     assert_eq!(of(&house.get("/remotes/home").await.ok(), "guests"), guests - 1);
+    assert_eq!(house.get("/nodes/home/pve1").await.ok()["guests"], guests - 1);
 
     // What was listed once stays known, whether or not the host answers.
     house.remote.fault(None, Fault::Refuse).await;
