@@ -155,11 +155,22 @@ impl DataDir {
 }
 
 /// Writes a file that only we may read, whole or not at all: beside its place first, then renamed into it. It lasts
-/// through a power failure.
+/// through a power failure. Of a link it is the file it leads to that is written, else that one would keep what was.
 ///
 /// # Errors
-/// It cannot be written; what was there before is untouched.
+/// It cannot be written, or what is there is no ordinary file; what was there before is untouched.
 pub fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let place;
+    let path = match fs::symlink_metadata(path) {
+        Err(_) => path,
+        Ok(_) => {
+            place = fs::canonicalize(path)?;
+            if !place.is_file() {
+                return Err(io::Error::other("it is there, and is no ordinary file"));
+            }
+            place.as_path()
+        }
+    };
     let beside = path.with_extension("new");
     let written = (|| {
         let _ = fs::remove_file(&beside);
@@ -241,5 +252,16 @@ mod tests {
         assert_eq!(fs::read(&path).unwrap(), b"two");
         assert_eq!(mode(&path), 0o600);
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+        // A link stays one, and nothing but a file is written over.
+        let link = dir.path().join("link");
+        std::os::unix::fs::symlink(&path, &link).unwrap();
+        write_private(&link, b"three").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"three");
+        assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+        let odd = dir.path().join("odd");
+        fs::create_dir(&odd).unwrap();
+        assert!(write_private(&odd, b"four").is_err() && odd.is_dir());
+        std::os::unix::fs::symlink("/dev/null", dir.path().join("null")).unwrap();
+        assert!(write_private(&dir.path().join("null"), b"five").is_err());
     }
 }
