@@ -151,7 +151,9 @@ impl Timings {
             },
             operation: Rules { ha_patience: millis(1500), list_proves_after: millis(1500) },
             resources: millis(250),
-            rest: REST,
+            // With twenty times an answer's time, and ten intervals before a link lapses, it would be up for longer than
+            // any test waits where a busy machine has taken a quarter of a second over one answer.
+            rest: 2,
             listing_lag: millis(400),
             tasks: millis(250),
             cluster: millis(250),

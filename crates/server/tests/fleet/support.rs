@@ -322,10 +322,7 @@ async fn run(dir: &std::path::Path, change: fn(&mut Settings)) -> Running {
     let place = Place::Sqlite(dir.join("muster.db"));
     let store = Store::open(place, keys, store::Timings::default()).await.unwrap();
     let clock = Clock::new();
-    // By right a host is left alone for twenty times what its last answer took, and a link lapses after some such
-    // intervals: on a busy machine longer than anything here waits.
-    let timings = Timings { rest: 2, ..Timings::shrunk() };
-    let fleet = Fleet::open(timings, clock, 7, store.clone()).await.unwrap();
+    let fleet = Fleet::open(Timings::shrunk(), clock, 7, store.clone()).await.unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let at = listener.local_addr().unwrap();
     let mut settings = Settings { listen: vec![at], ..Settings::default() };

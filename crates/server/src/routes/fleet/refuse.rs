@@ -267,12 +267,12 @@ pub(super) fn operate(error: &OperateError, remote: &RemoteSnapshot) -> Problem 
         OperateError::Elsewhere(why) => cause(why, None),
         OperateError::NotRecorded(_) => not_recorded(error),
         OperateError::Disabled { reason, remedy } => {
-            let of_link = remote.link.state.needs_person();
             let problem = match &remote.link.state {
                 LinkState::Disconnected { by } => disconnected(&remote.name, by),
                 state => {
                     let problem = Problem::conflict("disabled", "That cannot be done now.");
-                    match state.cause().filter(|_| of_link) {
+                    // By its words: meanwhile the link may be trying again, and `remote` is how it stands now.
+                    match state.cause().filter(|cause| cause.sentence() == *reason) {
                         Some(cause) => problem.cause(api::Cause::at(cause, remote.link.in_use())),
                         None => problem,
                     }
@@ -355,6 +355,7 @@ pub(super) fn sentence(clause: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use axum::response::IntoResponse as _;
     use fleet::onboard::Thing;
 
     use super::*;
@@ -376,6 +377,31 @@ mod tests {
         let open = removal(RemoveError::OpenOperations(vec![OperationId(7)]), &gone());
         assert_eq!(open.code(), "open_operations");
         assert!(open.sentence().contains("root@pam!muster-1"), "{open}");
+    }
+
+    #[tokio::test]
+    async fn the_cause_is_told_though_the_link_tries_again_meanwhile() {
+        let cause =
+            Cause::UntrustedCertificate { presented: "AA".to_owned(), why: "not confirmed".to_owned() };
+        let now = jiff::Timestamp::UNIX_EPOCH;
+        let mut remote = RemoteSnapshot::bare(model::RemoteId(1), "home".into(), now);
+        let refused = OperateError::Disabled { reason: cause.sentence(), remedy: cause.remedy() };
+        let told = async |remote: &RemoteSnapshot, refused: &OperateError| {
+            let body = operate(refused, remote).into_response().into_body();
+            let body = axum::body::to_bytes(body, usize::MAX).await.unwrap();
+            serde_json::from_slice::<serde_json::Value>(&body).unwrap()["cause"]["code"].clone()
+        };
+        for state in [
+            LinkState::BackingOff { cause: cause.clone(), next_try: now },
+            LinkState::Connecting { last: Some(cause) },
+        ] {
+            remote.link.state = state;
+            assert_eq!(told(&remote, &refused).await, "untrusted_certificate");
+            // What the guest itself forbids has nothing to do with it.
+            let other =
+                OperateError::Disabled { reason: "it is running already".to_owned(), remedy: String::new() };
+            assert!(told(&remote, &other).await.is_null());
+        }
     }
 
     #[test]
