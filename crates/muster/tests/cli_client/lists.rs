@@ -352,12 +352,17 @@ async fn what_nobody_knows_is_not_none() {
         ] {
             one["counts"][name] = json!(n);
         }
+        let quorum = if up { "has quorum" } else { "had quorum when last seen" };
+        one["cluster"] = json!({
+            "value": { "name": "rack", "quorate": true, "nodes": 1 },
+            "at": "2026-01-01T00:00:00Z", "through": "192.0.2.7:8006",
+        });
         let fake = Fake::start(move |asked, _| match asked.path.as_str() {
             "/api/v1/remotes" => Reply::Json(200, page(std::slice::from_ref(&one))),
             _ => Reply::Json(200, one.clone()),
         });
         let run = fake.muster(&["remote", "show", "home"]).await;
-        assert!(run.out.contains(nodes) && run.out.contains(guests), "{run:?}");
+        assert!(run.out.contains(nodes) && run.out.contains(guests) && run.out.contains(quorum), "{run:?}");
         for line in [&["remote", "show", "home", "-o", "json"][..], &["remote", "ls", "-o", "json"]] {
             let value = fake.muster(line).await.json();
             let counts = value.pointer("/items/0/counts").unwrap_or(&value["counts"]);

@@ -147,10 +147,12 @@ fn lines(remote: &Remote, now: Timestamp, paper: Paper) -> Vec<String> {
         add(&mut facts, "looked after by", format!("the server {}{at}", by.process));
     }
     if let Some(cluster) = &row.cluster {
-        let quorum = match cluster.value.quorate {
-            Some(true) => ", has quorum",
-            Some(false) => ", has no quorum",
-            None => "",
+        let quorum = match (cluster.value.quorate, row.link.up) {
+            (Some(true), true) => ", has quorum",
+            (Some(false), true) => ", has no quorum",
+            (Some(true), false) => ", had quorum when last seen",
+            (Some(false), false) => ", had no quorum when last seen",
+            (None, _) => "",
         };
         let name =
             cluster.value.name.as_ref().map_or_else(|| "a stand-alone host".to_owned(), ToString::to_string);
