@@ -495,7 +495,8 @@ async fn whoever_wants_the_same_shares_one_request() {
 
 #[tokio::test]
 async fn the_interval_follows_how_long_answers_take() {
-    let bench = Bench::new(Topology::single("9.2")).await;
+    let timings = Timings { rest: Timings::default().rest, ..Timings::shrunk() };
+    let bench = Bench::with(Topology::single("9.2"), 1, root(), timings).await;
     bench.ready().await;
     bench.remote.fault(None, Fault::Delay { ms: 150 }.on("/cluster/resources")).await;
     let now = bench
