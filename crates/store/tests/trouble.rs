@@ -143,6 +143,7 @@ async fn a_full_disk() {
     let error = Store::open(place.clone(), keys(), timings()).await.unwrap_err();
     println!("{error}");
     assert!(matches!(error, OpenError::Store(StoreError::NoSpace | StoreError::Disk(_))), "{error:?}");
+    assert!(!dir.join("other").join("muster.db").exists(), "what a refusal has begun is gone");
     std::fs::remove_file(ballast).unwrap();
     std::fs::create_dir_all(dir.join("other")).unwrap();
     Store::open(place, keys(), timings()).await.unwrap().close().await;

@@ -131,6 +131,26 @@ pub async fn the_audit_chain_tells_what_was_done_to_it(ground: &Ground<'_>) {
     }
 }
 
+/// Rows that are sound by themselves, and follow from others than those that are there.
+pub async fn a_piece_of_another_audit_chain_does_not_fit(ground: &Ground<'_>) {
+    let mut chains = Vec::new();
+    for who in ["login", "logout"] {
+        let (store, _) = ground.store().await;
+        let batch = [who, "start", "stop"].into_iter().map(|action| Write::Audit(audit(action, 0)));
+        store.write(batch.collect()).await.unwrap();
+        chains.push(store.audit_after(0, 9).await.unwrap());
+        store.close().await;
+    }
+    let follow = |rows: Vec<&AuditRow>| {
+        let mut chain = AuditChain::default();
+        rows.into_iter().try_for_each(|row| chain.take(row))
+    };
+    let (one, other) = (&chains[0], &chains[1]);
+    assert_eq!(follow(one.iter().collect()), Ok(()));
+    assert_eq!(follow(other.iter().collect()), Ok(()));
+    assert_eq!(follow(one[..1].iter().chain(&other[1..]).collect()), Err(BrokenAt::Row(2)));
+}
+
 pub async fn what_is_old_expires_in_small_steps(ground: &Ground<'_>) {
     let (store, _) = ground.store().await;
     let day = 24 * 60 * 60;
@@ -166,9 +186,15 @@ pub async fn what_is_old_expires_in_small_steps(ground: &Ground<'_>) {
             .await
             .unwrap();
     }
-    store.write(vec![Write::AuditExported { through: 15 }]).await.unwrap();
+    store.write(vec![Write::AuditExported { through: 8 }]).await.unwrap();
+    // What is not there is not taken for exported, nor does an export that was done become undone.
+    store
+        .write(vec![Write::AuditExported { through: 99 }, Write::AuditExported { through: 5 }])
+        .await
+        .unwrap();
     let retention =
         Retention { audit: Some(Duration::from_secs(100 * 24 * 60 * 60)), ..Retention::default() };
+    let before = store.figures().commits;
     let expired = store.expire(&retention, at(200 * day), 3).await.unwrap();
     assert_eq!(
         expired,
@@ -182,11 +208,19 @@ pub async fn what_is_old_expires_in_small_steps(ground: &Ground<'_>) {
             drift: 17,
             idempotency: 10,
             sessions: 10,
-            // Exported are the first 15, of which 10 are old enough.
-            audit: 10,
+            // 10 are old enough, of which the first 8 were exported.
+            audit: 8,
             clock_doubted: false,
         }
     );
+    // Of each kind three at a time, and the last time fewer.
+    assert_eq!(store.figures().commits - before, 1 + 1 + 1 + 4 + 6 + 4 + 4 + 3);
+    let sealed = store.sizes().await.unwrap().tables.into_iter().find(|size| size.name == "secrets");
+    assert_eq!(sealed.unwrap().rows, 1 + 10, "no answer outlives its request");
+    // Of the first 15, exported by now, 10 are old enough.
+    store.write(vec![Write::AuditExported { through: 15 }]).await.unwrap();
+    let expired = store.expire(&retention, at(200 * day), 3).await.unwrap();
+    assert_eq!(expired, Expired { audit: 2, ..Expired::default() });
     assert!(store.operation(OperationId(0)).await.unwrap().is_some());
     let seen = async |kind| store.observed_kind(RemoteId(1), kind).await.unwrap().len();
     assert_eq!((seen(ObservedKind::GuestPast).await, seen(ObservedKind::Guest).await), (18, 20));

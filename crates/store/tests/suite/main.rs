@@ -70,6 +70,7 @@ suite! {
     what_was_decided_by_an_older_book_is_stale
     gauges_that_wait_are_replaced
     the_audit_chain_tells_what_was_done_to_it
+    a_piece_of_another_audit_chain_does_not_fit
     what_is_old_expires_in_small_steps
     a_clock_that_jumped_makes_nothing_old
     swapped_rows_do_not_open

@@ -71,9 +71,11 @@ pub async fn people_come_and_go_with_all_they_had(ground: &Ground<'_>) {
     store.write(vec![Write::SessionGone { id: "anna1".into() }]).await.unwrap();
     assert_eq!(store.session(&[0; 32]).await.unwrap(), None);
 
-    store.write(vec![Write::UserGone { name: "anna".into() }]).await.unwrap();
+    let last = Write::Session(session("anna3", "anna", [20; 32]));
+    store.write(vec![last, Write::UserGone { name: "anna".into() }]).await.unwrap();
     assert_eq!(store.user("anna").await.unwrap(), None);
     assert_eq!(store.grants("anna").await.unwrap(), []);
+    assert_eq!(store.sessions("anna").await.unwrap(), []);
     assert_eq!(store.tokens("anna").await.unwrap(), []);
     assert_eq!(store.sessions("bert").await.unwrap().len(), 2);
     assert_eq!(store.tokens("bert").await.unwrap().len(), 1);
