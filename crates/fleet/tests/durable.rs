@@ -283,6 +283,10 @@ async fn an_outcome_that_nobody_can_tell_is_decided_by_a_person_be_it_after_a_re
     bench.remote.fault(None, Fault::Refuse).await;
     let bench = bench.crash(&lasting, quick()).await;
     bench.reaches(lost, "outcome_unknown").await;
+    // While it may still be decided it is not let go of, by nothing and nobody.
+    let bench = bench.crash(&lasting, quick()).await;
+    bench.reaches(lost, "outcome_unknown").await;
+    assert!(lasting.store.operation(lost).await.unwrap().unwrap().open);
     // Of another guest, by somebody else, another deed, long before: none of these can be it.
     let started = |seconds: i64| Clock::new().now().wall.as_second() + seconds;
     let upid = |at: i64, rest: &str| format!("UPID:pve1:00000001:00000002:{at:08X}:{rest}:");

@@ -76,10 +76,14 @@ async fn a_configuration_change_is_told_key_by_key_without_secrets_and_over_a_re
     // What changed while Muster was not there.
     bench.fleet.stop().await;
     bench.remote.with_world(|world, _| {
-        world.guest_mut(102).unwrap().set_config("cipassword", Some("hunter2"));
+        let guest = world.guest_mut(102).unwrap();
+        guest.set_config("cipassword", Some("hunter2"));
+        // Unlike a password, this is told by the host in the open.
+        guest.set_config("env", Some("TOKEN=hunter2"));
     });
     let bench = bench.restart(&lasting, Timings::shrunk()).await;
-    let all = lasting.until("the other change", |all| changed(all, "cipassword")).await;
+    let all =
+        lasting.until("the other change", |all| changed(all, "cipassword") && changed(all, "env")).await;
     assert!(!format!("{all:?}").contains("hunter2"), "no secret in history");
     assert!(!lasting.words_of(102).await.contains(&"guest_reborn"));
     bench.end().await;
@@ -177,6 +181,9 @@ async fn nodes_and_quorum_go_and_come_in_one_line_each() {
     bench.until("up", |now| now.nodes.iter().all(|row| row.node.state == NodeState::Online)).await;
     let all = lasting.history().await;
     assert_eq!(all[earlier..].iter().filter(|event| down(event)).count(), 1);
+    for what in [&lost, &had] {
+        assert_eq!(all.iter().filter(|event| event.what == *what).count(), 1, "{what:?}");
+    }
     let appeared = all.iter().filter(|event| event.what.word() == "node_appeared").count();
     assert_eq!(appeared, 3);
     bench.end().await;
@@ -375,6 +382,7 @@ async fn what_departs_from_the_documents_is_kept_once() {
     let kept = lasting.store.drift(Some(bench.id), 100).await.unwrap();
     assert!(!kept.is_empty() && kept.len() < 5, "{kept:?}");
     assert!(kept[0].1.key.contains("maxcpu"), "{kept:?}");
+    assert!(kept.iter().all(|(first, one)| *first == one.at), "told once: {kept:?}");
     bench.end().await;
 }
 

@@ -11,6 +11,7 @@ use std::time::Duration;
 use fleet::{Clock, Fact, Fleet, Journal, JournalError, RemoteSpec, Timings};
 use futures_util::future::BoxFuture;
 use jiff::Timestamp;
+use model::link::{EndpointView, Health};
 use model::{Action, Cause, EndpointId, Happening, LinkState, OperationState, RemoteId, Vmid};
 use pve::{Credential, Factor, TrustPolicy};
 use pve_sim::topology::TokenSpec;
@@ -258,6 +259,8 @@ async fn a_rejected_password_is_tried_seldom_and_a_mended_one_connects() {
     assert!(bench.remote.journal().iter().all(|one| one.api_path() == "/access/ticket"));
     let tried = bench.asked("POST", "/access/ticket");
     bench.until("tried again by itself", |_| bench.asked("POST", "/access/ticket") > tried).await;
+    let at = |n: usize| bench.remote.journal()[n].at.millis();
+    assert!(at(tried) - at(tried - 1) >= 800, "not before half an hour (shrunk) has passed");
     bench.fleet.credential(bench.id, root(), &ada()).await.unwrap();
     bench.ready().await;
     bench.end().await;
@@ -337,6 +340,8 @@ async fn a_token_carries_no_csrf_and_a_rejected_one_is_tried_again_on_schedule()
     bench.link("credentials_rejected").await;
     assert_eq!(bench.remote.journal().len(), 2, "retried once, then given up");
     bench.until("tried again", |_| bench.remote.journal().len() > 2).await;
+    let at = |n: usize| bench.remote.journal()[n].at.millis();
+    assert!(at(2) - at(1) >= 300, "not before a minute (shrunk) has passed");
     bench.end().await;
 }
 
@@ -428,7 +433,12 @@ async fn a_changed_certificate_stops_that_endpoint_only_until_it_is_accepted() {
 
     let accepted = TrustPolicy { system: false, ..TrustPolicy::leaf(presented.parse().unwrap()) };
     bench.fleet.trust(bench.id, endpoint, accepted, &ada()).await.unwrap();
-    bench.link("connected").await;
+    bench
+        .until("both again", |now| {
+            let good = |one: &EndpointView| matches!(one.health, Health::Good);
+            now.link.state.word() == "connected" && now.link.endpoints.iter().all(good)
+        })
+        .await;
     bench.end().await;
 }
 

@@ -7,7 +7,7 @@ mod support;
 use std::time::Duration;
 
 use fleet::{OperateError, Timings};
-use model::{Action, GuestKind, GuestState, OperationState, Vmid};
+use model::{Action, FacetKind, GuestKind, GuestState, OperationState, Vmid};
 use pve_sim::world::spec::GuestInput;
 use pve_sim::world::{Kind, Run};
 use pve_sim::{BlackHoleAt, Fault, Topology};
@@ -23,8 +23,10 @@ async fn what_was_done_is_seen_at_once_though_listings_lag() {
     bench.guest(102, "running", runs).await;
     // Listings go on to say that it is stopped.
     for _ in 0..4 {
-        let seen = bench.now().at;
-        let later = bench.until("the next listing", |now| now.at > seen).await;
+        let listed =
+            |now: &fleet::RemoteSnapshot| now.facet(FacetKind::Resources).and_then(|one| one.last_success);
+        let seen = listed(&bench.now());
+        let later = bench.until("the next listing", |now| listed(now) > seen).await;
         assert!(later.guest(Vmid(102)).is_some_and(runs), "what was seen closer counts");
     }
     let id = bench.operate(102, Action::Stop).await;

@@ -388,6 +388,15 @@ async fn rows_hidden_by_permission_are_no_longer_visible_and_never_deleted() {
 
     bench.remote.with_world(|world, _| world.grant("/", "alice@pve", "PVEAuditor"));
     bench.guest(102, "visible again", |row| row.presence.is_present() && row.freshness.is_live()).await;
+
+    // What goes while it is hidden is asked for again once it could be seen.
+    bench.remote.with_world(|world, _| world.revoke("/", "alice@pve"));
+    bench.guest(102, "hidden", |row| matches!(row.presence, Presence::NoLongerVisible { .. })).await;
+    bench.remote.with_world(|world, _| {
+        assert!(world.remove_guest(102));
+        world.grant("/", "alice@pve", "PVEAuditor");
+    });
+    bench.guest(102, "deleted", |row| matches!(row.presence, Presence::Deleted { .. })).await;
     bench.end().await;
 }
 
@@ -420,10 +429,22 @@ async fn an_unreadable_row_is_counted_and_shown_and_costs_nobody_else_anything()
     assert!(facet(&now, FacetKind::Resources).drift >= 1);
     assert!(now.link.state.is_up());
     assert_eq!(now.guests.len(), 4);
-    // An incomplete listing proves nobody's absence.
+    // An incomplete listing proves nobody's absence, be it that of one who is gone.
+    bench.remote.with_world(|world, _| assert!(world.remove_guest(102)));
+    bench.guest(102, "missing", |row| !row.presence.is_present()).await;
     tokio::time::sleep(Duration::from_millis(1500)).await;
     let later = bench.now();
     assert!(later.guests.iter().all(|row| !matches!(row.presence, Presence::Deleted { .. })));
+    bench.remote.with_world(|world, _| world.clear_overrides());
+    bench.guest(102, "deleted", |row| matches!(row.presence, Presence::Deleted { .. })).await;
+
+    // Nor that of a node, when it is its row that does not say whose it is.
+    bench.remote.with_world(|world, _| {
+        world.override_field("/cluster/resources", "/id=node~1pve1/node", json!({"odd": "node"}));
+        world.override_field("/cluster/resources", "/id=node~1pve1/id", json!({"odd": "id"}));
+    });
+    let now = bench.until("counted", |now| !now.unreadable.is_empty()).await;
+    assert!(now.nodes.len() == 1 && now.nodes[0].freshness.is_live(), "{:?}", now.nodes);
     bench.end().await;
 }
 
@@ -510,7 +531,8 @@ async fn the_interval_follows_how_long_answers_take() {
 
 #[tokio::test]
 async fn a_change_is_seen_in_the_configuration_at_once() {
-    let bench = Bench::new(Topology::single("9.2")).await;
+    let timings = Timings { config_sweep: Duration::from_secs(600), ..Timings::shrunk() };
+    let bench = Bench::with(Topology::single("9.2"), 1, root(), timings).await;
     let path = "/nodes/pve1/lxc/102/config";
     bench
         .until("the first sweep", |now| {

@@ -220,7 +220,8 @@ async fn remotes_are_divided_and_each_is_polled_by_exactly_one() {
         assert_eq!(who.ended(started).await.state, OperationState::Succeeded);
         numbers.push(started);
     }
-    assert_ne!(numbers[0], numbers[1]);
+    // Not by chance: each process has numbers of its own.
+    assert_ne!(numbers[0].0 % 1024, numbers[1].0 % 1024, "{numbers:?}");
     let through_other = b.operation(numbers[0], "seen by the other", |one| one.state.is_success()).await;
     assert_eq!(through_other.author, ada());
     one.fleet.remove(ids[0], &ada(), false).await.unwrap();

@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use fleet::onboard::{Proposed, Rights, Timings, Verdict, membership, vouch};
 use model::{EndpointId, NodeName};
-use pve::{Client, Endpoint, SystemStore};
+use pve::{Client, Endpoint, SystemStore, TrustPolicy};
 use pve_sim::{Fault, Sim, SimTimings, Topology};
 
 use crate::support::{Bench, begin, minting, root, store, traces, trusted};
@@ -57,6 +57,11 @@ async fn the_other_nodes_are_proposed_with_what_they_should_show() {
     let found = proposed(&client, &[], &store()).await;
     let nodes: Vec<&str> = found.iter().map(|one| one.node.as_str()).collect();
     assert_eq!(nodes, ["pve2", "pve3"], "not the one that is dialled");
+    let leaf = bench.remote.leaf_fingerprint("pve1").unwrap().parse().unwrap();
+    let address = format!("localhost:{port}").parse().unwrap();
+    let by_name = client.sibling(Endpoint { address, trust: TrustPolicy::leaf(leaf) });
+    let named = proposed(&by_name, &[], &store()).await;
+    assert_eq!(named.iter().map(|one| one.node.as_str()).collect::<Vec<_>>(), nodes, "by name neither");
     for (one, last) in found.iter().zip(2..) {
         assert_eq!(one.address.to_string(), format!("127.0.0.{last}:{port}"));
         assert!(matches!(one.verdict, Verdict::Good), "{:?}", one.verdict);

@@ -142,6 +142,29 @@ async fn a_token_name_taken_in_between_leads_to_the_next() {
     bench.end().await;
 }
 
+/// In the host's own words: the list did not tell of the token yet. What somebody else has made there is left alone.
+#[tokio::test]
+async fn a_token_that_the_list_does_not_tell_of_is_neither_taken_nor_removed() {
+    for version in VERSIONS {
+        let bench = Bench::single(version).await;
+        let mut first = bench.minted(Rights::SameAsUser).await;
+        first.saved();
+        let taken = first.minted.clone().unwrap().id;
+        bench.remote.with_world(|world, _| {
+            world.remove_field("/access/users/*/token", &format!("/tokenid={TOKEN}"));
+        });
+        let mut onboarding = bench.signed_in(root()).await;
+        let lost = Fault::LoseAnswer.method("POST").on("/access/users/*").times(1);
+        bench.remote.fault(None, lost).await;
+        onboarding.finish(minting(Rights::SameAsUser)).await.unwrap_err();
+        assert!(bench.traces().tokens.contains(&taken), "{version}: it is not ours");
+        let mut done = onboarding.finish(minting(Rights::SameAsUser)).await.unwrap();
+        assert_eq!(done.minted.as_ref().unwrap().id, format!("{taken}-2"), "{version}");
+        done.saved();
+        bench.end().await;
+    }
+}
+
 #[tokio::test]
 async fn a_second_factor_is_answered_and_may_be_mistyped() {
     for version in VERSIONS {
@@ -378,6 +401,25 @@ async fn a_role_that_others_use_by_now_stays() {
     bench.remote.with_world(|world, _| world.grant("/vms", "alice@pve", "MusterLook"));
     let undone = bench.signed_in(root()).await.remove_minted(done.minted.as_ref().unwrap()).await.unwrap();
     assert_eq!((undone.removed.len(), undone.kept.len(), undone.left.len()), (2, 1, 0), "{undone:?}");
+    assert!(bench.traces().roles.contains("MusterLook"));
+    bench.end().await;
+}
+
+/// Who sees a part of the access control list only cannot tell that nobody else uses a role.
+#[tokio::test]
+async fn a_role_of_which_it_cannot_be_seen_who_uses_it_stays() {
+    let mut topology = Topology::single("9.2");
+    let able = ["Sys.Modify", "User.Modify"].map(str::to_owned).to_vec();
+    topology.remotes[0].roles.insert("Some".to_owned(), able);
+    topology.remotes[0].users.push(user("carol@pve", &[("/access", "Some")]));
+    let bench = Bench::new(topology).await;
+    let mut done = bench.minted(Rights::Look).await;
+    done.saved();
+    bench.remote.with_world(|world, _| world.grant("/vms", "alice@pve", "MusterLook"));
+    let onboarding = bench.signed_in(password("carol@pve", "secret-user")).await;
+    let undone = onboarding.remove_minted(done.minted.as_ref().unwrap()).await.unwrap();
+    let left = undone.left.iter().find(|left| left.command == "pveum role delete 'MusterLook'").unwrap();
+    assert!(left.why.contains("may not see"), "{undone:?}");
     assert!(bench.traces().roles.contains("MusterLook"));
     bench.end().await;
 }

@@ -155,7 +155,8 @@ impl Bench {
         let mut slow = SimTimings::fast();
         slow.world.statd_interval = 600_000;
         slow.world.node_forgotten_after = 3_600_000;
-        Self::slowly(topology, 1, root(), Timings::shrunk(), slow).await
+        let timings = Timings { listing_lag: Duration::from_secs(60), ..Timings::shrunk() };
+        Self::slowly(topology, 1, root(), timings, slow).await
     }
 
     async fn slowly(
