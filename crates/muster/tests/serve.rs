@@ -126,6 +126,21 @@ async fn a_port_that_is_taken_leaves_nothing_behind() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_first_start_that_is_refused_leaves_no_key_behind() {
+    let mut server = Server::nowhere().with(&["--listen", "0.0.0.0:0"]);
+    fs::create_dir(server.dir()).unwrap();
+    fs::set_permissions(server.dir(), fs::Permissions::from_mode(0o700)).unwrap();
+    // The certificate is looked for when the key is there already.
+    fs::write(server.dir().join("tls.crt"), "nothing of the kind").unwrap();
+    let (code, said) = server.refused().await;
+    assert_ne!(code, 0, "{said}");
+    assert!(said.contains("tls.crt"), "{said}");
+    assert!(!server.dir().join("key").exists(), "{:?}", names(&server.dir()));
+    fs::remove_file(server.dir().join("tls.crt")).unwrap();
+    server.start().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn keys_that_are_wrong_missing_or_open_are_refused_and_nothing_is_changed() {
     let mut server = Server::fresh().await;
     server.end().await;

@@ -144,6 +144,29 @@ async fn a_guest_is_not_the_only_one_while_another_is_not_understood() {
     assert_eq!(run.code, 0, "what is named in full has none beside it: {run:?}");
 }
 
+/// Nor while a remote of which nothing is known may have one of that name or number.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_guest_is_not_the_only_one_while_a_remote_was_never_listed() {
+    let fake = Fake::start(|asked, _| match asked.method.as_str() {
+        "GET" => three(asked),
+        _ => Reply::Json(
+            202,
+            operation("1", 101, "web", "stop", json!({ "state": "succeeded", "success": true })),
+        ),
+    });
+    for text in ["web", "101"] {
+        let run = fake.muster(&["guest", "stop", text]).await;
+        assert_eq!(run.code, 2, "{text}: {run:?}");
+        let words = "field could not be asked, and it may have one too";
+        assert!(run.err.contains(words) && run.err.contains("home/101"), "{text}: {run:?}");
+    }
+    assert!(fake.mutations().is_empty(), "nothing was sent");
+    for text in ["home/101", "home/web"] {
+        let run = fake.muster(&["guest", "stop", text]).await;
+        assert_eq!(run.code, 0, "no other remote has that one: {text}: {run:?}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_watched_list_is_written_when_it_changes_and_ends_at_ctrl_c() {
     let asked = std::sync::atomic::AtomicUsize::new(0);
