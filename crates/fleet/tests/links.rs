@@ -635,6 +635,8 @@ async fn try_now_does_not_wait_for_the_back_off() {
     bench.remote.fault(None, Fault::Refuse).await;
     bench.link("backing_off").await;
     bench.remote.clear_all().await;
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    assert_eq!(bench.now().link.state.word(), "backing_off", "by itself it waits");
     bench.fleet.try_now(bench.id).await.unwrap();
     bench.link("connected").await;
     bench.end().await;

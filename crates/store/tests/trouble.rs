@@ -347,8 +347,10 @@ async fn another_program_in_the_way_is_waited_for_and_named() {
     let mut other = behind(&place).await;
     sqlx::raw_sql("BEGIN IMMEDIATE").execute(&mut other).await.unwrap();
     let batch = || vec![Write::Event(event(1, 1, "x", 0))];
+    let began = Instant::now();
     let error = store.write(batch()).await.unwrap_err();
     assert_eq!(error, StoreError::Busy);
+    assert!(began.elapsed() > Duration::from_millis(150), "given up after {:?}", began.elapsed());
     assert!(error.may_pass());
     // Readers do not mind.
     assert_eq!(store.last_event_seq().await.unwrap(), 0);
@@ -470,6 +472,15 @@ fn a_database_server_that_goes_and_comes_back() {
         };
         assert_eq!(written.events, [2]);
         assert_eq!(store.last_event_seq().await.unwrap(), 2);
+        // Gone and back while nothing was to be written: nobody need know.
+        server.stop();
+        server.start_again();
+        let until = Instant::now() + Duration::from_secs(20);
+        while let Err(error) = Store::look(&place).await {
+            assert!(Instant::now() < until, "{error}");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        assert_eq!(store.write(batch()).await.unwrap().events, [3]);
         store.close().await;
     });
 }
