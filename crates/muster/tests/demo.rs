@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
+use sqlx::Connection;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 
@@ -176,6 +177,17 @@ async fn it_is_ready_with_five_sites_and_is_there_again_after_a_restart() {
     let again: Vec<_> = remotes["items"].as_array().unwrap().iter().map(|r| r["id"].clone()).collect();
     assert_eq!(again, ids, "the same remotes");
     second.end().await;
+
+    // A host that is not on this machine is somebody's own.
+    let url = format!("sqlite://{}", dir.join("muster.db").display());
+    let mut connection = sqlx::SqliteConnection::connect(&url).await.unwrap();
+    let sql = "UPDATE remotes SET spec = replace(spec, '127.0.0.1', '192.0.2.7') WHERE name = 'attic'";
+    assert_eq!(sqlx::query(sql).execute(&mut connection).await.unwrap().rows_affected(), 1);
+    connection.close().await.unwrap();
+    let line = ["demo", "--no-open", "--port", "0", "--data-dir", dir.to_str().unwrap()];
+    let run = tokio::time::timeout(Duration::from_secs(60), common::muster(&line)).await.expect("it runs");
+    assert_eq!(run.code, 2, "{run:?}");
+    assert!(run.err.contains("real remotes (attic)"), "{run:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -107,7 +107,10 @@ async fn a_new_setup_link_ends_the_one_before() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_second_server_on_the_same_directory_is_refused() {
     let server = Server::fresh().await;
-    let run = server.muster(&["serve", "--data-dir", &server.dir_text(), "--listen", "127.0.0.1:0"]).await;
+    let dir = server.dir_text();
+    let line = ["serve", "--data-dir", &dir, "--listen", "127.0.0.1:0"];
+    let second = tokio::time::timeout(Duration::from_secs(60), server.muster(&line));
+    let run = second.await.expect("it serves");
     assert_eq!(run.code, 1, "{run:?}");
     assert!(run.err.contains("in use by another Muster"), "{run:?}");
     assert!(run.err.contains(&format!("process {}", server.pid())), "{run:?}");

@@ -128,6 +128,9 @@ impl Bench {
         drop(fleet);
         // What was aborted is let go of.
         tokio::time::sleep(Duration::from_millis(20)).await;
+        // What was in the store's hands goes on being written there, as it would not after a crash: it is waited for.
+        let last = store::Write::Setting { key: "crash".to_owned(), value: None };
+        lasting.store.write(vec![last]).await.unwrap();
         let fleet = Fleet::open(timings, Clock::new(), 9, lasting.store.clone()).await.unwrap();
         Self { sim, remote, fleet, id }
     }
