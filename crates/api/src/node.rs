@@ -25,9 +25,9 @@ pub struct Node {
     /// Guests on it, as far as is known.
     #[serde(default)]
     pub guests: usize,
-    /// Guests running on it, as far as is known for sure.
+    /// Guests running on it, as far as is known for sure; `null` where it is known of none whether they run.
     #[serde(default)]
-    pub guests_running: usize,
+    pub guests_running: Option<usize>,
     /// Everything else, `name` among it.
     #[serde(flatten)]
     pub row: NodeRow,
@@ -42,7 +42,7 @@ impl Node {
         remote: &Text,
         link: &LinkView,
         guests: usize,
-        guests_running: usize,
+        guests_running: Option<usize>,
     ) -> Self {
         Self {
             id: format!("{remote_id}/{}", row.node.name),

@@ -216,7 +216,8 @@ impl Endpoint {
     }
 }
 
-/// How much there is on a remote, as last known. What was never listed is `null`, which is not 0.
+/// How much there is on a remote, as last known. What was never listed is `null`, which is not 0; and so is how much of
+/// it is in some state while that is known of none.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct RemoteFigures {
     /// Nodes.

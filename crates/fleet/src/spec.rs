@@ -144,7 +144,7 @@ impl RemoteSpec {
         Ok(Self {
             name: record.name.clone(),
             endpoints,
-            credential: read.unwrap_or_else(|| Credential::token("unknown@pam!unknown", "")),
+            credential: read.unwrap_or_else(nobody),
             interval: kept.interval_ms.map(Duration::from_millis),
             disconnected,
             identity: record.identity.as_deref().map(Text::from),
@@ -157,6 +157,11 @@ impl RemoteSpec {
 }
 
 impl RemoteSpec {
+    /// Who signs in, as Proxmox VE names them; `None` when that cannot be read.
+    pub(crate) fn account(&self) -> Option<&str> {
+        Some(self.credential.authid()).filter(|account| *account != NOBODY)
+    }
+
     /// What stands for a specification that cannot be used, for `text`. It is shown, and never recorded.
     pub(crate) fn unreadable(record: &RemoteRecord, text: &str) -> Self {
         let by = format!("Muster, because what was kept of it cannot be read: {text}");
@@ -164,7 +169,7 @@ impl RemoteSpec {
         Self {
             name: record.name.clone(),
             endpoints: kept.as_ref().map(|kept| kept.endpoints.clone()).unwrap_or_default(),
-            credential: Credential::token("unknown@pam!unknown", ""),
+            credential: nobody(),
             interval: None,
             disconnected: Some((by, record.updated)),
             identity: record.identity.as_deref().map(Text::from),
@@ -174,6 +179,14 @@ impl RemoteSpec {
             session: None,
         }
     }
+}
+
+/// The account of [`nobody`].
+const NOBODY: &str = "unknown@pam!unknown";
+
+/// What stands for a credential that cannot be read. It is presented to nobody, and not shown.
+fn nobody() -> Credential {
+    Credential::token(NOBODY, "")
 }
 
 /// Who disconnects a remote whose credential cannot be read.

@@ -172,6 +172,7 @@ async fn a_remote_that_cannot_be_read_keeps_no_other_from_starting_and_is_not_wr
     let now = bench.now();
     let LinkState::Disconnected { by } = &now.link.state else { panic!("{:?}", now.link.state) };
     assert!(by.contains("cannot be read"), "{by}");
+    assert_eq!((&now.user, &now.token), (&None, &None), "nobody knows who signed in");
     assert_eq!(now.guests.len(), 4, "what was seen is still shown");
     assert!(now.guests.iter().all(|row| !row.freshness.is_live()));
     let edit = fleet::RemoteEdit { name: Some("other".into()), ..fleet::RemoteEdit::default() };

@@ -106,13 +106,43 @@ impl Unread {
         self.rows.remove(&(OPERATION, id.to_string()));
     }
 
-    /// As they are shown: the first few of each kind.
-    pub(crate) fn rows(&self) -> impl Iterator<Item = UnreadableRow> + '_ {
-        let (mut kind, mut shown) = ("", 0);
-        self.rows.iter().filter_map(move |((one, _), row)| {
-            shown = if *one == kind { shown + 1 } else { 1 };
-            kind = one;
-            (shown <= SHOWN).then(|| row.clone())
-        })
+    /// As they are shown: the first few of each kind, and how many more there are.
+    pub(crate) fn rows(&self) -> Vec<UnreadableRow> {
+        let mut shown = Vec::new();
+        let mut rows = self.rows.iter().peekable();
+        let mut count = 0;
+        while let Some(((kind, _), row)) = rows.next() {
+            count += 1;
+            if count <= SHOWN {
+                shown.push(row.clone());
+            }
+            if rows.peek().is_some_and(|((next, _), _)| next == kind) {
+                continue;
+            }
+            if count > SHOWN {
+                let why = format!("{} more of the kind {kind} in the store could not be read", count - SHOWN);
+                shown.push(UnreadableRow { facet: FACET.into(), why, raw: String::new() });
+            }
+            count = 0;
+        }
+        shown
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_shown_is_counted() {
+        let mut unread = Unread::default();
+        for n in 0..SHOWN + 3 {
+            unread.seen(ObservedKind::Guest, &format!("{n:03}"), "{", "it ends too early");
+        }
+        unread.gauges("{", "it ends too early");
+        let rows = unread.rows();
+        assert_eq!(rows.len(), SHOWN + 2, "{rows:?}");
+        let more: Vec<&str> = rows.iter().map(|row| &*row.why).filter(|why| why.contains(" more ")).collect();
+        assert_eq!(more, ["3 more of the kind guest in the store could not be read"]);
     }
 }

@@ -188,6 +188,13 @@ impl Query {
         let (remote, row) = self.terms.iter().cloned().partition(of_remote);
         (Self { terms: remote }, Self { terms: row })
     }
+
+    /// The same without what it asks about one thing.
+    #[must_use]
+    pub fn without(&self, key: Key) -> Self {
+        let others = self.terms.iter().filter(|term| term.key() != Some(key));
+        Self { terms: others.cloned().collect() }
+    }
 }
 
 /// The query as it would be typed; parsed again it is the same.

@@ -50,12 +50,10 @@ pub(super) struct Got {
 }
 
 impl Got {
-    /// The list as an object. What nobody knows is `null` in it.
+    /// The list as an object.
     pub(super) fn json(&self) -> Value {
         let mut object = serde_json::Map::new();
-        let mut items = self.items.clone();
-        items.iter_mut().for_each(reach::as_null);
-        object.insert("items".to_owned(), items.into());
+        object.insert("items".to_owned(), json!(self.items));
         object.insert("total".to_owned(), json!(self.total));
         if !self.counts.is_null() {
             object.insert("counts".to_owned(), self.counts.clone());

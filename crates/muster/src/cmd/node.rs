@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::list::{List, maybe, plain};
 use super::sheet::{Facts, Sheet, add, when};
 use super::watch::Watched;
-use super::{list, reach, resolve};
+use super::{list, resolve};
 use crate::cli::node::NodeCommand;
 use crate::client::path;
 use crate::context::Context;
@@ -44,15 +44,12 @@ pub(super) async fn run(
         }
         NodeCommand::Show(one) => {
             let (remote, name) = resolve::node(&client, &one.node).await?;
-            let mut value: Value = client.get(&path(&["nodes", &remote, &name])).await?;
+            let value: Value = client.get(&path(&["nodes", &remote, &name])).await?;
             match serde_json::from_value::<NodeDetail>(value.clone()) {
                 Ok(detail) if !common.json() => {
                     context.print_lines(&lines(&detail, super::now(), context.paper))?;
                 }
-                _ => {
-                    reach::as_null(&mut value);
-                    context.print_json(&value)?;
-                }
+                _ => context.print_json(&value)?,
             }
             Ok(Exit::Done)
         }
@@ -61,7 +58,7 @@ pub(super) async fn run(
 
 /// `2/3`; `?/3` where nobody knows how many of them run.
 fn guests(node: &Node) -> String {
-    let running = reach::running(node).map_or_else(|| "?".to_owned(), |n| n.to_string());
+    let running = node.guests_running.map_or_else(|| "?".to_owned(), |n| n.to_string());
     format!("{running}/{}", node.guests)
 }
 
@@ -133,7 +130,7 @@ fn lines(detail: &NodeDetail, now: Timestamp, paper: Paper) -> Vec<String> {
     add(
         &mut list,
         "guests",
-        match reach::running(node) {
+        match node.guests_running {
             Some(running) => format!("{running} running of {}", node.guests),
             None => format!("{}, running ones not known", node.guests),
         },

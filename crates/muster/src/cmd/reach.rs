@@ -1,11 +1,8 @@
-//! What is not known now, and must not look like none: figures of what is out of reach, and queries about it.
+//! What a query leaves open: of what is out of reach nobody knows whether it fits.
 
 use std::collections::BTreeSet;
 
 use api::list::MAX_LIMIT;
-use api::node::Node;
-use api::remote::{RemoteFigures, RemoteRow};
-use model::NodeState;
 use model::query::{Key, Query, Vocabulary};
 use serde_json::Value;
 
@@ -15,67 +12,6 @@ use crate::failure::Failure;
 
 /// States by which one asks for what is not known.
 const UNKNOWN: [&str; 6] = ["unknown", "out_of_reach", "node_down", "missing", "not_visible", "deleted"];
-
-/// How many guests run on a node, where anybody can know.
-pub(super) fn running(node: &Node) -> Option<usize> {
-    let known = node.row.freshness.is_live() && node.row.node.state == NodeState::Online;
-    Some(node.guests_running).filter(|n| known || *n > 0)
-}
-
-/// How many nodes of a remote are online, where anybody can know. `up`: its link.
-pub(super) fn online(figures: &RemoteFigures, up: bool) -> Option<usize> {
-    figures.nodes_online.filter(|n| up || *n > 0)
-}
-
-/// How many guests of a remote run, where anything is known of any. `up`: its link.
-pub(super) fn running_there(figures: &RemoteFigures, up: bool) -> Option<usize> {
-    let none_known = figures.guests.is_some_and(|all| all > 0) && figures.guests_unknown == figures.guests;
-    figures.guests_running.filter(|n| *n > 0 || (up && !none_known))
-}
-
-/// Puts `null` where a row says 0 of what nobody knows now; rows of anything else stay as they are.
-pub(super) fn as_null(row: &mut Value) {
-    if row.get("guests_running").is_some()
-        && let Ok(node) = serde_json::from_value::<Node>(row.clone())
-        && running(&node).is_none()
-        && let Some(figure) = row.get_mut("guests_running")
-    {
-        *figure = Value::Null;
-    }
-    if row.pointer("/counts/nodes_online").is_some()
-        && let Ok(remote) = serde_json::from_value::<RemoteRow>(row.clone())
-        && let Some(counts) = row.get_mut("counts")
-    {
-        let figures = [
-            ("nodes_online", online(&remote.counts, remote.link.up)),
-            ("guests_running", running_there(&remote.counts, remote.link.up)),
-        ];
-        for (name, known) in figures {
-            if let (None, Some(figure)) = (known, counts.get_mut(name)) {
-                *figure = Value::Null;
-            }
-        }
-    }
-}
-
-/// The terms of a query as it is written out.
-fn terms(query: &Query) -> Vec<String> {
-    let (mut terms, mut term) = (Vec::new(), String::new());
-    let (mut quoted, mut escaped) = (false, false);
-    for c in query.to_string().chars() {
-        match c {
-            ' ' if !quoted => terms.push(std::mem::take(&mut term)),
-            _ => {
-                quoted ^= c == '"' && !escaped;
-                escaped = c == '\\' && !escaped;
-                term.push(c);
-            }
-        }
-    }
-    terms.push(term);
-    terms.retain(|term| !term.is_empty());
-    terms
-}
 
 /// The query for what may fit a query about the state, and of which the state is not known. `None`: it does not ask
 /// about the state, or asks for the unknown itself.
@@ -87,11 +23,8 @@ fn of_the_unknown(query: &str, about: Vocabulary) -> Option<String> {
     if !query.asks_about(Key::Status) || UNKNOWN.iter().any(|word| query.asks_for(Key::Status, word)) {
         return None;
     }
-    let of_state = |term: &String| Query::parse(term, about).is_ok_and(|one| one.asks_about(Key::Status));
-    let mut rest = terms(&query);
-    rest.retain(|term| !of_state(term));
-    rest.push("status:unknown".to_owned());
-    Some(rest.join(" "))
+    let rest = query.without(Key::Status).to_string();
+    Some(format!("{rest} status:unknown").trim_start().to_owned())
 }
 
 /// What a query leaves open: rows of which the state is not known now neither fit it nor do not. `None`: nothing.
@@ -164,22 +97,5 @@ mod tests {
         );
         assert!(said(9, &["a", "b", "c", "d", "e"]).starts_with("9 guests of a, b, c and 2 others are"));
         assert!(said(2_000, &[]).starts_with("2000 guests are"));
-    }
-
-    #[test]
-    fn figures_that_nobody_knows_are_none() {
-        let figures = |nodes_online, guests_running, guests_unknown| RemoteFigures {
-            nodes: Some(1),
-            nodes_online: Some(nodes_online),
-            guests: Some(3),
-            guests_running: Some(guests_running),
-            guests_unknown: Some(guests_unknown),
-            ..RemoteFigures::default()
-        };
-        let down = figures(0, 0, 3);
-        assert_eq!((online(&down, false), running_there(&down, false)), (None, None));
-        assert_eq!((online(&down, true), running_there(&down, true)), (Some(0), None), "all nodes are down");
-        let off = figures(1, 0, 0);
-        assert_eq!((online(&off, true), running_there(&off, true)), (Some(1), Some(0)));
     }
 }

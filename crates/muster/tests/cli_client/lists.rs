@@ -323,10 +323,10 @@ async fn what_is_out_of_reach_may_fit_a_query_about_the_state() {
     assert!(fake.mutations().is_empty());
 }
 
-/// The node `pve1` with three guests on it, of which none is known to run.
-fn node(freshness: serde_json::Value) -> serde_json::Value {
+/// The node `pve1` with three guests on it.
+fn node(running: &serde_json::Value, freshness: serde_json::Value) -> serde_json::Value {
     let mut node = json!({
-        "id": "1/pve1", "remote_id": 1, "remote": "home", "guests": 3, "guests_running": 0, "name": "pve1",
+        "id": "1/pve1", "remote_id": 1, "remote": "home", "guests": 3, "guests_running": running, "name": "pve1",
         "state": "online", "load": [], "observed_at": "2026-01-01T00:00:00Z", "through": null,
     });
     for (name, value) in freshness.as_object().unwrap() {
@@ -344,7 +344,7 @@ async fn what_nobody_knows_is_not_none() {
         (json!({ "freshness": "live" }), "0/3", "0 running of 3", json!(0)),
         (stale, "?/3", "3, running ones not known", json!(null)),
     ] {
-        let row = node(freshness);
+        let row = node(&figure, freshness);
         let fake = Fake::start(move |asked, _| match asked.path.as_str() {
             "/api/v1/nodes" => Reply::Json(200, page(std::slice::from_ref(&row))),
             _ => {
@@ -368,12 +368,12 @@ async fn what_nobody_knows_is_not_none() {
     ] {
         let mut one = remote(1, "home", up);
         for (name, n) in [
-            ("nodes_online", 0),
-            ("guests", 3),
-            ("guests_running", 0),
-            ("guests_unknown", if up { 0 } else { 3 }),
+            ("nodes_online", figure.clone()),
+            ("guests", json!(3)),
+            ("guests_running", figure.clone()),
+            ("guests_unknown", json!(if up { 0 } else { 3 })),
         ] {
-            one["counts"][name] = json!(n);
+            one["counts"][name] = n;
         }
         let quorum = if up { "has quorum" } else { "had quorum when last seen" };
         one["cluster"] = json!({

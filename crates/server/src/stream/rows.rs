@@ -12,7 +12,7 @@ use api::task::Task;
 use fleet::lists::{
     self, GuestAt, NodeAt, OperationAt, Overview, Request, RequestError, StorageAt, Tally, TaskAt,
 };
-use fleet::{FleetSnapshot, RemoteSnapshot};
+use fleet::{FleetSnapshot, RemoteSnapshot, Standing};
 use http::StatusCode;
 use model::access::Visible;
 use model::event::Happening;
@@ -67,18 +67,46 @@ pub fn nodes(of: lists::Page<NodeAt>) -> Page<Node> {
     page(of, |at| Some(node(&at.remote, at.row()?)))
 }
 
+/// How many guests there are, and of how many it is known for sure how they stand.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct GuestFigures {
+    pub(crate) all: usize,
+    pub(crate) running: usize,
+    pub(crate) unknown: usize,
+}
+
+impl GuestFigures {
+    /// Of guests that are not deleted.
+    pub(crate) fn of<'a>(guests: impl Iterator<Item = &'a model::rows::GuestRow>) -> Self {
+        let mut figures = Self::default();
+        for guest in guests {
+            figures.all += 1;
+            match &guest.standing {
+                Standing::Known { state: model::GuestState::Running } => figures.running += 1,
+                Standing::Known { .. } => {}
+                _ => figures.unknown += 1,
+            }
+        }
+        figures
+    }
+
+    /// How many run; `None` where that is known of none. `tells`: whoever would know is there.
+    pub(crate) fn running_if(self, tells: bool) -> Option<usize> {
+        let known = if self.all == 0 { tells } else { self.unknown < self.all };
+        known.then_some(self.running)
+    }
+}
+
 /// A node of a remote, with its guests counted.
 #[must_use]
 pub fn node(remote: &RemoteSnapshot, row: &model::rows::NodeRow) -> Node {
     let there = |guest: &&std::sync::Arc<model::rows::GuestRow>| {
         guest.guest.node == row.node.name && !matches!(guest.presence, model::Presence::Deleted { .. })
     };
-    let (mut guests, mut running) = (0, 0);
-    for guest in remote.guests.iter().filter(there) {
-        guests += 1;
-        running += usize::from(guest.state == model::GuestState::Running);
-    }
-    Node::of(row, remote.id, &remote.name, &remote.link, guests, running)
+    let guests = GuestFigures::of(remote.guests.iter().filter(there).map(|guest| &**guest));
+    // Of none that runs there it is known only while the node is there to tell.
+    let tells = row.freshness.is_live() && row.node.state == model::NodeState::Online;
+    Node::of(row, remote.id, &remote.name, &remote.link, guests.all, guests.running_if(tells))
 }
 
 /// A page of storages.
@@ -144,14 +172,16 @@ pub fn happened(kept: &Kept, snapshot: &FleetSnapshot, visible: &Visible) -> Eve
         Kept::Known(known) => return event(known, snapshot, visible),
         Kept::Unknown(seq, record) => (*seq, record),
     };
+    let why = if Happening::WORDS.contains(&record.kind.as_str()) {
+        "what was kept of it cannot be read"
+    } else {
+        "of a kind that this version of Muster does not know"
+    };
     Event {
         id: seq,
         name: record.kind.clone(),
         at: record.at,
-        sentence: format!(
-            "{} (of a kind that this version of Muster does not know)",
-            record.kind.replace('_', " ")
-        ),
+        sentence: format!("{} ({why})", record.kind.replace('_', " ")),
         remote_id: record.remote,
         remote: record.remote.and_then(|id| snapshot.remote(id)).map(|remote| remote.name.clone()),
         vmid: record.vmid,

@@ -10,7 +10,6 @@ use crate::cli::Common;
 use crate::cli::remote::Named;
 use crate::client::Client;
 use crate::cmd::list::{maybe, plain, rows_of, understood};
-use crate::cmd::reach;
 use crate::cmd::sheet::{Facts, Sheet, add, when};
 use crate::context::Context;
 use crate::exit::Exit;
@@ -109,15 +108,12 @@ pub(super) async fn show(
     common: &Common,
     context: &mut Context<'_>,
 ) -> Result<Exit, Failure> {
-    let mut value = get(client, named).await?;
+    let value = get(client, named).await?;
     match serde_json::from_value::<Remote>(value.clone()) {
         Ok(remote) if !common.json() => {
             context.print_lines(&lines(&remote, crate::cmd::now(), context.paper))?;
         }
-        _ => {
-            reach::as_null(&mut value);
-            context.print_json(&value)?;
-        }
+        _ => context.print_json(&value)?,
     }
     Ok(Exit::Done)
 }
@@ -161,7 +157,7 @@ fn lines(remote: &Remote, now: Timestamp, paper: Paper) -> Vec<String> {
     add(&mut facts, "version", versions(row));
     let counts = &row.counts;
     if let (Some(nodes), Some(guests)) = (counts.nodes, counts.guests) {
-        let online = match reach::online(counts, row.link.up) {
+        let online = match counts.nodes_online {
             Some(online) => format!("{online} online of {nodes}"),
             None => format!("{nodes}, those online not known"),
         };
@@ -170,7 +166,7 @@ fn lines(remote: &Remote, now: Timestamp, paper: Paper) -> Vec<String> {
             None | Some(0) => String::new(),
             Some(n) => format!(", {n} of unknown state"),
         };
-        let running = match reach::running_there(counts, row.link.up) {
+        let running = match counts.guests_running {
             Some(running) => format!("{running} running of {guests}{unknown}"),
             None => format!("{guests}, running ones not known"),
         };

@@ -13,12 +13,14 @@ use model::access::Visible;
 use model::facet::FacetKind;
 use model::rows::NodeRow;
 use model::{
-    Action, Cause, EndpointId, Freshness, Guest as GuestFacts, GuestState, Incarnation, NodeState, Now,
-    Observed, OperationState, Presence, StaleWhy, Text,
+    Action, Cause, EndpointId, Freshness, Guest as GuestFacts, Incarnation, NodeState, Now, Observed,
+    OperationState, Presence, StaleWhy, Text,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use store::ObservedRecord;
+
+use crate::stream::rows::GuestFigures;
 
 /// The other remote that is the same cluster or host, if whoever asks may see it.
 pub(crate) fn twin(remote: &RemoteSnapshot, all: &FleetSnapshot, visible: &Visible) -> Option<Text> {
@@ -59,15 +61,9 @@ fn web_url(remote: &RemoteSnapshot) -> Option<String> {
 
 /// How much there is on it. What is not known for sure is not counted as running or online.
 fn figures(remote: &RemoteSnapshot) -> RemoteFigures {
-    let (mut guests, mut running, mut unknown) = (0, 0, 0);
-    for row in remote.guests.iter().filter(|row| !matches!(row.presence, Presence::Deleted { .. })) {
-        guests += 1;
-        match &row.standing {
-            Standing::Known { state: GuestState::Running } => running += 1,
-            Standing::Known { .. } => {}
-            _ => unknown += 1,
-        }
-    }
+    let there = remote.guests.iter().filter(|row| !matches!(row.presence, Presence::Deleted { .. }));
+    let guests = GuestFigures::of(there.map(|row| &**row));
+    let up = remote.link.state.is_up();
     let online = |row: &&NodeRow| row.node.state == NodeState::Online && row.freshness.is_live();
     let runs = |task: &&model::Task| task.outcome == model::TaskOutcome::Running;
     // Before the first listing nobody knows how many there are.
@@ -75,10 +71,10 @@ fn figures(remote: &RemoteSnapshot) -> RemoteFigures {
     let tasks_listed = remote.facet(FacetKind::Tasks).is_some_and(|facet| facet.last_success.is_some());
     RemoteFigures {
         nodes: listed(remote.nodes.len()),
-        nodes_online: listed(remote.nodes.iter().filter(online).count()),
-        guests: listed(guests),
-        guests_running: listed(running),
-        guests_unknown: listed(unknown),
+        nodes_online: listed(remote.nodes.iter().filter(online).count()).filter(|_| up),
+        guests: listed(guests.all),
+        guests_running: guests.running_if(up).filter(|_| remote.was_listed()),
+        guests_unknown: listed(guests.unknown),
         storages: listed(fleet::lists::totals(remote).storages),
         tasks_running: tasks_listed.then(|| remote.tasks.iter().filter(runs).count()),
         operations_open: remote.operations.iter().filter(|operation| !operation.state.is_final()).count(),
