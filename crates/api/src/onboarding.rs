@@ -153,7 +153,7 @@ pub struct Confirm {
 
 /// `…/sign-in`: `{"user", "password"}` or `{"token"}`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(untagged)]
+#[serde(untagged, deny_unknown_fields)]
 pub enum SignIn {
     /// With an API token.
     Token {

@@ -28,7 +28,7 @@ pub struct OperationRequest {
 
 /// What a person found out about an operation whose outcome several tasks could be: `…/resolve`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(tag = "as", rename_all = "snake_case")]
+#[serde(tag = "as", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Resolve {
     /// This task is it.
     Task {
@@ -36,7 +36,7 @@ pub enum Resolve {
         task: TaskId,
     },
     /// None is: it never arrived.
-    NotSent,
+    NotSent {},
 }
 
 /// One operation.

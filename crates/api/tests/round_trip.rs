@@ -217,7 +217,16 @@ fn an_operation_names_its_remote_and_its_end() {
     let asked: OperationRequest =
         serde_json::from_value(json!({"remote": "home", "vmid": 101, "action": "start"})).unwrap();
     assert_eq!(asked.options, PowerOptions::default());
-    assert_eq!(serde_json::to_value(Resolve::NotSent).unwrap(), json!({"as": "not_sent"}));
+    assert_eq!(serde_json::to_value(Resolve::NotSent {}).unwrap(), json!({"as": "not_sent"}));
+    // What contradicts itself is not half heard.
+    for odd in [
+        json!({"as": "not_sent", "task": "UPID:a:1:2:3:vzstart:101:root@pam:"}),
+        json!({"as": "not_sent", "x": 1}),
+    ] {
+        assert!(serde_json::from_value::<Resolve>(odd).is_err());
+    }
+    let both = json!({"token": "root@pam!a=b", "user": "root@pam", "password": "x"});
+    assert!(serde_json::from_value::<api::onboarding::SignIn>(both).is_err());
 }
 
 #[test]

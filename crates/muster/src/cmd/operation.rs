@@ -58,7 +58,7 @@ pub(super) async fn run(
         OperationCommand::Resolve(resolve) => {
             let body = match resolve.task {
                 Some(task) => Resolve::Task { task: bare(&task).into() },
-                None => Resolve::NotSent,
+                None => Resolve::NotSent {},
             };
             let id = find(&client, &resolve.operation).await?;
             let at = path(&["operations", &id, "resolve"]);

@@ -260,7 +260,7 @@ async fn resolve(
 ) -> Result<Response, Problem> {
     let resolution = match wanted {
         Resolve::Task { task } => Resolution::Task(task),
-        Resolve::NotSent => Resolution::NotSent,
+        Resolve::NotSent {} => Resolution::NotSent,
     };
     if let Some((id, remote)) = unreadable(&app, &id).await
         && caller.grants.sees(remote)
