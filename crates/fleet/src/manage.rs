@@ -660,6 +660,11 @@ impl Fleet {
         self.tell(remote, Message::Resolve { operation, resolution, author, reply })
             .await
             .map_err(|NoSuchRemote| ResolveError::RemoteRemoved)?;
-        answer.await.unwrap_or(Err(ResolveError::RemoteRemoved))
+        // It was removed meanwhile, or its task fell over: then nobody has seen the decision recorded.
+        let unheard = || match self.asker(remote) {
+            Some(_) => ResolveError::NotRecorded,
+            None => ResolveError::RemoteRemoved,
+        };
+        answer.await.unwrap_or_else(|_| Err(unheard()))
     }
 }

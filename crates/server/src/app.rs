@@ -223,6 +223,11 @@ impl App {
         self.remote_meant(text, &Visible::All).ok()
     }
 
+    /// Whether there is a remote of that number or name at all, whoever asks.
+    pub(crate) fn is_any_called(&self, text: &str) -> bool {
+        !matches!(self.remote_meant(text, &Visible::All), Err(absent) if absent.status() == StatusCode::NOT_FOUND)
+    }
+
     /// The remote that somebody who may see `visible` means by a number or name.
     ///
     /// # Errors

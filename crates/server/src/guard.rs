@@ -6,8 +6,8 @@ use std::sync::Arc;
 use axum::extract::{FromRequestParts, MatchedPath, RawPathParams, Request};
 use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
-use http::Method;
 use http::request::Parts;
+use http::{Method, StatusCode};
 use model::RemoteId;
 use model::access::Act;
 use serde_json::json;
@@ -355,7 +355,7 @@ pub(crate) struct Gone;
 /// The path's `{remote}`, by number or name; `None` where the path has none.
 ///
 /// # Errors
-/// 404 for what may not be seen.
+/// 404 for what may not be seen; 422 for the number of one remote that is the name of another.
 async fn remote_of(app: &App, parts: &mut Parts, caller: &Caller) -> Result<Option<Named>, Problem> {
     let Ok(params) = RawPathParams::from_request_parts(parts, &()).await else {
         return Ok(None);
@@ -363,10 +363,12 @@ async fn remote_of(app: &App, parts: &mut Parts, caller: &Caller) -> Result<Opti
     let Some((_, text)) = params.iter().find(|(name, _)| *name == "remote") else {
         return Ok(None);
     };
-    match app.remote_called(text) {
-        None => Ok(Some(Named::Nothing)),
-        Some(id) if caller.grants.sees(id) => Ok(Some(Named::Here(id))),
-        Some(_) => Err(Problem::not_found("remote")),
+    match app.remote_meant(text, &caller.visible()) {
+        Ok(id) => Ok(Some(Named::Here(id))),
+        Err(absent) if absent.status() == StatusCode::NOT_FOUND && !app.is_any_called(text) => {
+            Ok(Some(Named::Nothing))
+        }
+        Err(problem) => Err(problem),
     }
 }
 
