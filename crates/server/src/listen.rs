@@ -239,8 +239,9 @@ fn unix_peer(stream: &UnixStream) -> io::Result<Peer> {
     Ok(Peer::Unix { uid, name: user_name(uid) })
 }
 
-/// What the system calls a user.
-fn user_name(uid: u32) -> Option<String> {
+/// What the system calls a user; `None`: nothing.
+#[must_use]
+pub fn user_name(uid: u32) -> Option<String> {
     let text = std::fs::read_to_string("/etc/passwd").ok()?;
     let found = text.lines().find_map(|line| {
         let mut fields = line.split(':');

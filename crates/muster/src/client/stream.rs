@@ -21,8 +21,8 @@ impl Events {
         Self { body, lines: Lines::default(), silence }
     }
 
-    /// The next message; `None` when the stream has ended, or the server is silent for so long that it is gone. What is not understood is passed over: a newer server may
-    /// say more than we know.
+    /// The next message; `None` when the stream has ended, or the server is silent for so long that it is gone. What is
+    /// not understood is passed over: a newer server may say more than we know.
     pub async fn next(&mut self) -> Option<StreamMessage> {
         loop {
             while let Some(data) = self.lines.event() {

@@ -9,8 +9,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use fleet::{Clock, Fleet, RemoteSnapshot};
-use model::FacetKind;
+use fleet::{Clock, Fleet};
 use pve_sim::{Sim, SimTimings, Topology};
 use rand::seq::IndexedRandom;
 use serde::{Deserialize, Serialize};
@@ -137,10 +136,7 @@ async fn ready(
 async fn all_listed(fleet: &Fleet) {
     let mut changed = fleet.changed();
     let listed = async {
-        let is_listed = |one: &RemoteSnapshot| {
-            one.facet(FacetKind::Resources).is_some_and(|facet| facet.last_success.is_some())
-        };
-        while !fleet.snapshot().remotes.iter().all(|one| is_listed(one)) {
+        while !fleet.snapshot().remotes.iter().all(|one| one.was_listed()) {
             if changed.changed().await.is_err() {
                 return;
             }

@@ -41,7 +41,7 @@ pub async fn config(command: &ConfigCommand, context: &mut Context<'_>) -> Resul
         ConfigCommand::RotateKey(call) => {
             let done: Value =
                 server(&call.common)?.post(&client::path(&["system", "rotate-key"]), &json!({})).await?;
-            let unopened = client::part(&done, "unopened").as_u64().unwrap_or(0);
+            let unopened = client::part(&done, "unopened").as_u64();
             if call.common.json() {
                 context.print_json(&done)?;
             } else {
@@ -50,13 +50,14 @@ pub async fn config(command: &ConfigCommand, context: &mut Context<'_>) -> Resul
                 context.print(&format!("A new sealing key is in use{records}.\n"))?;
                 context.note("Make a new copy of the key. Older backups need the older key.");
             }
-            if unopened == 0 {
-                return Ok(Exit::Done);
+            match unopened {
+                Some(0) => return Ok(Exit::Done),
+                Some(n) => context.note(&format!(
+                    "Records that open under none of the keys: {n}. They stay as they were, and the older keys stay \
+                     where the new one is."
+                )),
+                None => context.note("The server does not tell whether all records could be sealed anew."),
             }
-            context.note(&format!(
-                "Records that open under none of the keys: {unopened}. They stay as they were, and the older keys stay \
-                 where the new one is."
-            ));
             Ok(Exit::Partial)
         }
     }

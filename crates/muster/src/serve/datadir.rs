@@ -76,7 +76,7 @@ impl DataDir {
                     about.uid()
                 ),
             )
-            .hint(match user_name(about.uid()) {
+            .hint(match server::listen::user_name(about.uid()) {
                 Some(owner) => format!("Run muster as its owner: runuser -u {owner} -- muster …"),
                 None => "Run muster as its owner.".to_owned(),
             }));
@@ -187,17 +187,6 @@ pub fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
         Some(parent) => File::open(parent)?.sync_all(),
         None => Ok(()),
     }
-}
-
-/// What the system calls a user.
-fn user_name(uid: u32) -> Option<String> {
-    let text = fs::read_to_string("/etc/passwd").ok()?;
-    let found = text.lines().find_map(|line| {
-        let mut fields = line.split(':');
-        let name = fields.next()?;
-        (fields.nth(1)?.parse() == Ok(uid)).then_some(name)
-    })?;
-    Some(found.to_owned())
 }
 
 fn trouble(path: &Path, what: &str, e: &io::Error) -> Failure {

@@ -142,8 +142,9 @@ impl Store {
         rows.iter().map(|row| Ok(row.try_get(0)?)).collect()
     }
 
-    /// Everything of one kind seen on a remote, a few hundred at a time: those whose keys come after `after` (in the database's order; empty: the
-    /// first). For kinds of which there are thousands: to hand them over row by row is most of the work.
+    /// Everything of one kind seen on a remote, a few hundred at a time: those whose keys come after `after` (in the
+    /// database's order; empty: the first). For kinds of which there are thousands: to hand them over row by row is most
+    /// of the work.
     ///
     /// # Errors
     /// When the database cannot be read.
