@@ -13,6 +13,8 @@ pub mod list;
 pub mod node;
 pub mod onboarding;
 pub mod operation;
+pub mod overview;
+pub mod preferences;
 pub mod problem;
 pub mod remote;
 pub mod secret;

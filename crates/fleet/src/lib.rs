@@ -25,6 +25,7 @@ mod lines;
 pub mod lists;
 mod manage;
 pub mod onboard;
+pub mod overview;
 mod remote;
 mod rows;
 mod snapshot;

@@ -20,6 +20,7 @@ use crate::figures::FacetFigures;
 use crate::inventory::Glimpse;
 use crate::lists::Glances;
 use crate::onboard::MintedToken;
+use crate::overview::Digests;
 
 /// All remotes at one instant.
 #[derive(Debug, Clone, Serialize)]
@@ -81,6 +82,9 @@ pub struct RemoteSnapshot {
     /// What lists ask of them most, once a list has asked.
     #[serde(skip)]
     pub glances: Glances,
+    /// Its part of the overview, once somebody has asked for that.
+    #[serde(skip)]
+    pub digests: Digests,
     /// Storages, by name and node.
     pub storages: Vec<StorageRow>,
     /// Tasks, newest first.

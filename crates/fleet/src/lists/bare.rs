@@ -35,6 +35,7 @@ impl RemoteSnapshot {
             nodes: Vec::new(),
             guests: Vec::new(),
             glances: Glances::default(),
+            digests: crate::overview::Digests::default(),
             storages: Vec::new(),
             tasks: Vec::new(),
             created: at,

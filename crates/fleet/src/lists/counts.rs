@@ -93,7 +93,7 @@ pub struct RemoteCounts {
 }
 
 impl RemoteCounts {
-    pub(super) fn take(&mut self, remote: &RemoteSnapshot) {
+    pub(crate) fn take(&mut self, remote: &RemoteSnapshot) {
         self.total += 1;
         self.up += usize::from(remote.link.state.is_up());
         self.needs_person += usize::from(remote.link.state.needs_person());

@@ -82,6 +82,17 @@ pub(super) fn count_states(remote: &RemoteSnapshot) -> (usize, Tally) {
     (guests, states)
 }
 
+/// Gives each guest of a remote that is not known to be deleted to `take`: its row, whether its state is known now, and
+/// what counts that state in the tally it is given.
+pub(crate) fn each_row(
+    remote: &RemoteSnapshot,
+    take: &mut dyn FnMut(&GuestRow, bool, &mut dyn FnMut(&mut Tally)),
+) {
+    standing(remote, remote.at, &mut |row| {
+        take(row.guest, row.glance.status.is_known(), &mut |tally| row.count_state(tally));
+    });
+}
+
 #[derive(Clone, Copy)]
 struct Row<'a> {
     remote: &'a RemoteSnapshot,

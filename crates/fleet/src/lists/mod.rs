@@ -28,12 +28,16 @@ use crate::snapshot::{FleetSnapshot, RemoteSnapshot};
 
 pub use counts::{Counts, RemoteCounts, Tally};
 pub use glance::Glances;
+pub(crate) use guests::each_row as each_guest;
 pub use guests::{GuestAt, guests, status_word};
 pub use nodes::{NodeAt, nodes};
+pub(crate) use nodes::{count_state as count_node, node_word};
 pub use operations::{OperationAt, operations};
 pub use overview::{Overview, Totals, overview, totals};
 pub use remotes::remotes;
+pub(crate) use storages::each_row as each_storage;
 pub use storages::{StorageAt, storages};
+pub(crate) use subject::bytes;
 pub use tasks::{TaskAt, guest_of, operation_of, task_word, tasks};
 
 use order::Top;

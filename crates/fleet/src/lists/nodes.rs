@@ -58,7 +58,7 @@ fn all<'a>(remote: &'a RemoteSnapshot, now: Timestamp, take: &mut dyn FnMut(Row<
 }
 
 /// What `status:` calls a node's state now.
-fn node_word(row: &NodeRow) -> &str {
+pub(crate) fn node_word(row: &NodeRow) -> &str {
     match &row.freshness {
         Freshness::Live => row.node.state.word(),
         Freshness::Stale { why: StaleWhy::NodeDown { .. }, .. } => "offline",
@@ -69,7 +69,7 @@ fn node_word(row: &NodeRow) -> &str {
 }
 
 /// Takes a node's state into a tally.
-pub(super) fn count_state(row: &NodeRow, tally: &mut Tally) {
+pub(crate) fn count_state(row: &NodeRow, tally: &mut Tally) {
     match (node_word(row), &row.node.state) {
         ("online", _) => tally.add("online", 1),
         ("offline", _) => tally.add("offline", 1),

@@ -93,6 +93,11 @@ fn each_once<'a>(remote: &'a RemoteSnapshot, now: Timestamp, take: &mut dyn FnMu
     }
 }
 
+/// Gives each storage of a remote to `take`; of what nodes share the row that tells most.
+pub(crate) fn each_row(remote: &RemoteSnapshot, take: &mut dyn FnMut(&StorageRow)) {
+    each_once(remote, remote.at, &mut |row| take(row.storage));
+}
+
 /// How much a row tells.
 fn tells(row: &StorageRow) -> (bool, bool, Timestamp) {
     (row.freshness.is_live(), row.storage.used.is_some(), row.observed_at)

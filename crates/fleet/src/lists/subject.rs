@@ -108,7 +108,7 @@ pub(super) fn age(at: Timestamp, now: Timestamp) -> f64 {
     clippy::cast_precision_loss,
     reason = "bytes beyond 2^53 are rounded, by less than their unit shows"
 )]
-pub(super) fn bytes(count: u64) -> f64 {
+pub(crate) fn bytes(count: u64) -> f64 {
     count as f64
 }
 
