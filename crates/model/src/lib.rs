@@ -8,6 +8,7 @@ pub mod access;
 pub mod backoff;
 pub mod capability;
 pub mod cause;
+pub mod chart;
 pub mod event;
 pub mod facet;
 pub mod guest;
@@ -25,6 +26,7 @@ pub mod time;
 
 pub use capability::{Availability, capability};
 pub use cause::{Cause, Failure};
+pub use chart::ChartSpan;
 pub use event::{ConfigChange, Event, EventSeq, Happening};
 pub use facet::FacetKind;
 pub use guest::{Guest, GuestState, Node, NodeState, Storage, Task, TaskOutcome};

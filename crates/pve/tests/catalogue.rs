@@ -8,7 +8,7 @@ use pve::call::access::{AclChange, AclSubject, TokenOptions};
 use pve::call::cluster::ResourceType;
 use pve::call::guest::{Consolidation, Power, PowerOptions, Timeframe};
 use pve::call::task::{TaskQuery, TaskSource};
-use pve::call::{Call, access, cluster, guest, node, task};
+use pve::call::{Call, access, cluster, guest, node, storage, task};
 use pve::upid::Upid;
 
 /// A call without its answer: what it asks for.
@@ -85,6 +85,9 @@ fn every_call() -> Vec<Asked> {
         asked(node::list()),
         asked(node::status(NODE)),
         asked(node::certificates(NODE)),
+        asked(node::rrd(NODE, Timeframe::Day, Consolidation::Maximum)),
+        asked(storage::content(NODE, "lo/cal")),
+        asked(storage::rrd(NODE, "lo/cal", Timeframe::Day, Consolidation::Average)),
         asked(task::list(NODE, &query)),
         asked(task::status(NODE, &upid)),
         asked(task::log(NODE, &upid, 0, 50)),

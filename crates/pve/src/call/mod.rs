@@ -8,6 +8,7 @@ pub mod access;
 pub mod cluster;
 pub mod guest;
 pub mod node;
+pub mod storage;
 pub mod task;
 
 use std::fmt::{self, Write as _};

@@ -2,9 +2,10 @@
 
 use catalogue::Method;
 
+use super::guest::{Consolidation, Timeframe};
 use super::{Call, object, rows};
 use crate::decode::Rows;
-use crate::reply::{CertificateInfo, NodeListRow, NodeStatus};
+use crate::reply::{CertificateInfo, NodeListRow, NodeStatus, RrdPoint};
 
 /// `GET /nodes`: the nodes by name; one that is offline lacks its figures.
 pub fn list() -> Call<Rows<NodeListRow>> {
@@ -19,4 +20,12 @@ pub fn status(node: &str) -> Call<NodeStatus> {
 /// `GET /nodes/{node}/certificates/info`: the node's certificates, the cluster's own authority among them.
 pub fn certificates(node: &str) -> Call<Rows<CertificateInfo>> {
     Call::new(Method::Get, "/nodes/{node}/certificates/info", &[("node", node)], rows)
+}
+
+/// `GET /nodes/{node}/rrddata`: measurements over time; the last point may be empty. Any node answers for any other.
+pub fn rrd(node: &str, timeframe: Timeframe, consolidation: Consolidation) -> Call<Rows<RrdPoint>> {
+    Call::new(Method::Get, "/nodes/{node}/rrddata", &[("node", node)], rows)
+        .with("timeframe", Some(timeframe.wire()))
+        .with("cf", Some(consolidation.wire()))
+        .listing()
 }

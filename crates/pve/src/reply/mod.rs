@@ -11,6 +11,7 @@ pub mod config;
 pub mod guest;
 pub mod node;
 pub mod rrd;
+pub mod storage;
 pub mod task;
 
 pub use access::{
@@ -27,6 +28,7 @@ pub use node::{
     BootInfo, CertificateInfo, CpuInfo, Kernel, Ksm, Memory, NodeListRow, NodeStatus, Space, Swap,
 };
 pub use rrd::RrdPoint;
+pub use storage::Volume;
 pub use task::{LogLine, TaskRow, TaskStatus};
 
 use serde::{Serialize, Serializer};
@@ -125,6 +127,7 @@ pub const ALL: &[ReplyFacts] = &[
     ReplyFacts::of::<AgentInterfaces>(),
     ReplyFacts::of::<AgentError>(),
     ReplyFacts::of::<RrdPoint>(),
+    ReplyFacts::of::<Volume>(),
     ReplyFacts::of::<TaskRow>(),
     ReplyFacts::of::<TaskStatus>(),
     ReplyFacts::of::<LogLine>(),

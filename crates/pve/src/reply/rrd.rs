@@ -3,7 +3,7 @@
 use crate::decode::reply;
 
 reply! {
-    /// One point of `…/rrddata`, of a node or of a guest. A figure that was not measured is absent; the last
+    /// One point of `…/rrddata`, of a node, a guest or a storage. A figure that was not measured is absent; the last
     /// point may hold nothing but its time. Names differ by release: a node's memory is `memused` of
     /// `memtotal`, a guest's `mem` of `maxmem`.
     pub struct RrdPoint {
@@ -49,6 +49,10 @@ reply! {
         pub swapused: Option<f64> = "swapused",
         /// A node's swap, in bytes.
         pub swaptotal: Option<f64> = "swaptotal",
+        /// A storage's bytes used.
+        pub used: Option<f64> = "used",
+        /// A storage's size, in bytes.
+        pub total: Option<f64> = "total",
         /// A node's ZFS cache, in bytes.
         pub arcsize: Option<f64> = "arcsize" since (9, 0),
         /// Time some task waited for a processor, in percent.
