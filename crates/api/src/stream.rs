@@ -16,6 +16,7 @@ use crate::guest::Guest;
 use crate::list::Counts;
 use crate::node::Node;
 use crate::operation::Operation;
+use crate::overview::OverviewChanges;
 use crate::remote::Link;
 use crate::storage::Storage;
 use crate::task::Task;
@@ -46,11 +47,14 @@ pub enum Topic {
     Events,
     /// How many there are of everything.
     Counts,
+    /// Everything at a glance, as `GET /overview` tells it.
+    Overview,
 }
 
 impl Topic {
     /// All of them.
-    pub const ALL: [Self; 5] = [Self::Links, Self::Operations, Self::Tasks, Self::Events, Self::Counts];
+    pub const ALL: [Self; 6] =
+        [Self::Links, Self::Operations, Self::Tasks, Self::Events, Self::Counts, Self::Overview];
 }
 
 /// What a stream tells. A new set takes the place of the one before; what stays in it goes on without a break.
@@ -121,6 +125,8 @@ pub enum StreamMessage {
     Events(Events),
     /// How many there are of everything.
     Counts(FleetCounts),
+    /// What changed in the overview; the first one has all of it.
+    Overview(Box<OverviewChanges>),
     /// What changed in a part of a list.
     List(ListChanges),
     /// Nothing changed; the connection lives. Carries no id.
@@ -141,6 +147,7 @@ impl StreamMessage {
             Self::Tasks(_) => "tasks",
             Self::Events(_) => "events",
             Self::Counts(_) => "counts",
+            Self::Overview(_) => "overview",
             Self::List(_) => "list",
             Self::Heartbeat(_) => "heartbeat",
             Self::Bye(_) => "bye",

@@ -147,15 +147,7 @@ impl Digest {
             guests.templates += usize::from(row.guest.template == Some(true));
             troubles.extend(troubles::of_guest(row));
         });
-        Self {
-            guests,
-            node_states,
-            capacity: Capacity::of(remote),
-            troubles,
-            failed,
-            operations,
-            tasks,
-        }
+        Self { guests, node_states, capacity: Capacity::of(remote), troubles, failed, operations, tasks }
     }
 
     /// How many tasks have failed since.

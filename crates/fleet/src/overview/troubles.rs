@@ -184,9 +184,7 @@ fn quorum(remote: &RemoteSnapshot) -> Option<Trouble> {
         } else {
             format!("the cluster had no quorum when last seen ({})", seen.at)
         },
-        remedy: Some(
-            "Bring enough nodes of the cluster back; until then nothing can be changed.".to_owned(),
-        ),
+        remedy: Some("Bring enough nodes of the cluster back; until then nothing can be changed.".to_owned()),
     })
 }
 

@@ -192,7 +192,7 @@ impl<W: World> Connection<W> {
         let Some(machine) = self.machine() else { return false };
         self.told != Some(*self.changed.borrow())
             || machine.is_new()
-            || (machine.ages() && now.since(self.looked_at) >= self.timings.aging)
+            || machine.aging().is_some_and(|aging| now.since(self.looked_at) >= aging)
     }
 
     /// Looks whether there is something to tell, if it is time to; `true` when it did.
@@ -202,10 +202,13 @@ impl<W: World> Connection<W> {
         }
         self.changed.borrow_and_update();
         let snapshot = self.world.snapshot();
-        let (shown, more) = match self.machine() {
+        let (shown, more, behind) = match self.machine() {
             Some(mut machine) => {
+                if machine.tells_own() {
+                    machine.own(self.world.own(&self.caller));
+                }
                 machine.tick(&snapshot, now.wall);
-                (snapshot.revision_for(machine.visible()), machine.is_new())
+                (snapshot.revision_for(machine.visible()), machine.is_new(), machine.is_behind())
             }
             None => return false,
         };
@@ -220,7 +223,7 @@ impl<W: World> Connection<W> {
         self.looked_at = now.mono;
         self.told = Some(snapshot.revision);
         // Until all of it was told nothing can be said of this revision.
-        if !more {
+        if !more && !behind {
             self.shown = shown;
         }
         true
@@ -266,8 +269,8 @@ impl<W: World> Connection<W> {
         if behind {
             until = until.min(self.read_at);
         }
-        if self.machine().is_some_and(|machine| machine.ages()) {
-            until = until.min(self.looked_at.saturating_add(self.timings.aging).max(self.look_at));
+        if let Some(aging) = self.machine().and_then(|machine| machine.aging()) {
+            until = until.min(self.looked_at.saturating_add(aging).max(self.look_at));
         }
         let nap = until.saturating_sub(now.mono).max(Duration::from_millis(1));
         self.expected = Some(now.after(nap));

@@ -2,9 +2,11 @@
 //! rights are handed in.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use api::event::Event;
 use api::list::DEFAULT_LIMIT;
+use api::overview::Trouble;
 use api::stream::{Events, Reset, ResetWhy, StreamMessage, Subscriptions, Topic as Name};
 use bytes::Bytes;
 use fleet::FleetSnapshot;
@@ -12,6 +14,7 @@ use jiff::Timestamp;
 use model::access::Visible;
 
 use super::Timings;
+use super::glance::Glance;
 use super::list::List;
 use super::outbox::Outbox;
 use super::told::{Counted, Links, Looked, Operations, Tasks, Topic};
@@ -28,6 +31,9 @@ pub(super) struct Machine {
     operations: Option<Topic<Operations>>,
     tasks: Option<Topic<Tasks>>,
     counts: Option<Topic<Counted>>,
+    overview: Option<Glance>,
+    /// What is wrong with Muster itself.
+    own: Vec<Trouble>,
     /// Events up to this one were told.
     events: Option<i64>,
     lists: BTreeMap<String, List>,
@@ -76,6 +82,8 @@ impl Machine {
             operations: None,
             tasks: None,
             counts: None,
+            overview: None,
+            own: Vec::new(),
             events: None,
             lists: BTreeMap::new(),
         }
@@ -90,6 +98,7 @@ impl Machine {
         keep(&mut self.operations, topics.contains(&Name::Operations));
         keep(&mut self.tasks, topics.contains(&Name::Tasks));
         keep(&mut self.counts, topics.contains(&Name::Counts));
+        keep(&mut self.overview, topics.contains(&Name::Overview));
         self.events = match (topics.contains(&Name::Events), subscriptions.events_after, self.events) {
             (false, ..) => None,
             (true, Some(after), _) => Some(after),
@@ -131,6 +140,7 @@ impl Machine {
         anew(&mut self.operations);
         anew(&mut self.tasks);
         anew(&mut self.counts);
+        anew(&mut self.overview);
         for list in self.lists.values_mut() {
             list.forget();
         }
@@ -165,12 +175,33 @@ impl Machine {
             || self.operations.as_ref().is_some_and(Topic::is_new)
             || self.tasks.as_ref().is_some_and(Topic::is_new)
             || self.counts.as_ref().is_some_and(Topic::is_new)
+            || self.overview.as_ref().is_some_and(Glance::is_new)
             || self.lists.values().any(List::is_new)
     }
 
-    /// Whether what is told changes with time alone.
-    pub(super) fn ages(&self) -> bool {
-        self.lists.values().any(List::ages)
+    /// After how long it is looked again though nothing has changed: something that is told changes with time alone, or
+    /// was not looked at yet because that would have been too soon.
+    pub(super) fn aging(&self) -> Option<Duration> {
+        if self.is_behind() {
+            return Some(self.timings.overview.min(self.timings.aging));
+        }
+        let ages = self.overview.is_some() || self.lists.values().any(List::ages);
+        ages.then_some(self.timings.aging)
+    }
+
+    /// Whether something may have changed that was not looked at yet.
+    pub(super) fn is_behind(&self) -> bool {
+        self.overview.as_ref().is_some_and(Glance::is_behind)
+    }
+
+    /// Whether it tells how Muster itself fares.
+    pub(super) fn tells_own(&self) -> bool {
+        self.overview.is_some()
+    }
+
+    /// Takes in what is wrong with Muster itself.
+    pub(super) fn own(&mut self, own: Vec<Trouble>) {
+        self.own = own;
     }
 
     /// Tells what is different from what was told last, of each topic about one message. To be asked only once all that
@@ -198,6 +229,10 @@ impl Machine {
         if let Some(topic) = &mut self.counts {
             topic.tick(&changes, chunk, &mut messages);
         }
+        if let Some(topic) = &mut self.overview {
+            let gap = self.timings.overview;
+            messages.extend(topic.tick(snapshot, &self.visible, &self.own, gap, now));
+        }
         for message in &messages {
             self.outbox.push(message);
         }
@@ -222,7 +257,7 @@ impl Machine {
 }
 
 /// Keeps a topic as it is, begins it, or ends it.
-fn keep<T: Default>(topic: &mut Option<Topic<T>>, wanted: bool) {
+fn keep<T: Default>(topic: &mut Option<T>, wanted: bool) {
     if wanted {
         topic.get_or_insert_default();
     } else {
@@ -231,8 +266,8 @@ fn keep<T: Default>(topic: &mut Option<Topic<T>>, wanted: bool) {
 }
 
 /// Begins a topic anew, if it is there.
-fn anew<T: Default>(topic: &mut Option<Topic<T>>) {
+fn anew<T: Default>(topic: &mut Option<T>) {
     if let Some(topic) = topic {
-        *topic = Topic::default();
+        *topic = T::default();
     }
 }

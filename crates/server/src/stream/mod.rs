@@ -5,9 +5,10 @@
 //! what a slow client does not take is never made, so it costs nobody anything. The [`Hub`] keeps streams
 //! whose connection broke until they are taken up again or forgotten.
 //!
-//! Read in this order: `machine`, `outbox`, `told`, `list`, `body`, `hub`, `routes`.
+//! Read in this order: `machine`, `outbox`, `told`, `list`, `glance`, `body`, `hub`, `routes`.
 
 mod body;
+mod glance;
 mod hub;
 mod list;
 mod machine;
@@ -33,6 +34,8 @@ pub struct Timings {
     pub share: u32,
     /// Lists whose meaning changes with time alone are looked at again after that.
     pub aging: Duration,
+    /// The overview is told at most so often.
+    pub overview: Duration,
     /// After that long without a message a heartbeat is sent.
     pub heartbeat: Duration,
     /// For that long a stream may be taken up again.
@@ -65,6 +68,7 @@ impl Default for Timings {
             tick: Duration::from_millis(250),
             share: 20,
             aging: Duration::from_secs(5),
+            overview: Duration::from_secs(2),
             heartbeat: Duration::from_secs(15),
             resume: Duration::from_secs(600),
             access: Duration::from_millis(500),

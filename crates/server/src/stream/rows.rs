@@ -230,7 +230,8 @@ pub fn counts(of: &lists::Counts) -> Counts {
     }
 }
 
-fn tally(of: &Tally) -> std::collections::BTreeMap<String, usize> {
+/// How often each word came up.
+pub(crate) fn tally(of: &Tally) -> std::collections::BTreeMap<String, usize> {
     let mut all = std::collections::BTreeMap::new();
     for (word, count) in of.iter() {
         *all.entry(word.to_owned()).or_default() += count;

@@ -2,6 +2,7 @@
 
 use std::future::Future;
 
+use api::overview::Trouble;
 use fleet::FleetSnapshot;
 use model::Now;
 use model::access::{Grants, Visible};
@@ -34,6 +35,11 @@ pub(super) trait World: Clone + Send + Sync + 'static {
         visible: &Visible,
         limit: usize,
     ) -> impl Future<Output = Result<(Vec<Kept>, i64), String>> + Send;
+
+    /// What is wrong with Muster itself, as far as the caller is told.
+    fn own(&self, _: &Caller) -> Vec<Trouble> {
+        Vec::new()
+    }
 
     /// What the caller may see and do at present; `None` when what they proved themselves with has ended.
     fn grants(&self, caller: &Caller) -> impl Future<Output = Option<Grants>> + Send;
@@ -72,6 +78,10 @@ impl World for App {
             None => last,
         };
         Ok((page.into_iter().map(|(seq, record)| rows::kept_event(seq, record)).collect(), up_to))
+    }
+
+    fn own(&self, caller: &Caller) -> Vec<Trouble> {
+        crate::overview::own(self, caller)
     }
 
     async fn grants(&self, caller: &Caller) -> Option<Grants> {

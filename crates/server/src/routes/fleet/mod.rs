@@ -9,6 +9,7 @@ mod guests;
 mod nodes;
 mod onboardings;
 pub(crate) mod operations;
+mod overview;
 mod refuse;
 mod remotes;
 mod storages;
@@ -41,6 +42,7 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
         .merge(tasks::routes())
         .merge(operations::routes())
         .merge(events::routes())
+        .merge(overview::routes())
 }
 
 /// A remote as it stands. It may have been removed since the request was let in.
