@@ -1,0 +1,66 @@
+/** What screens use of the live stream. While it is asked for it is followed; nothing has to be ended by hand. */
+import { useEffect, useId, useSyncExternalStore } from 'react'
+import type {
+  FleetCounts,
+  FleetEvent,
+  LinkRow,
+  ListSubscription,
+  Operation,
+  Task,
+  Topic,
+} from '~/api/types'
+import type { Status } from './hub'
+import { live } from './live'
+import type { LiveList } from './state'
+
+function useTopic(topic: Topic): void {
+  useEffect(() => live.topic(topic), [topic])
+}
+
+/** How the live stream fares. */
+export function useLiveStatus(): Status {
+  return useSyncExternalStore(live.subscribe, () => live.status)
+}
+
+/** Links to all remotes by the remote's id; `undefined` until they were told. */
+export function useLinks(): ReadonlyMap<number, LinkRow> | undefined {
+  useTopic('links')
+  return useSyncExternalStore(live.subscribe, () => live.state.links)
+}
+
+/** Operations, open and recent, by id. */
+export function useOperations(): ReadonlyMap<string, Operation> | undefined {
+  useTopic('operations')
+  return useSyncExternalStore(live.subscribe, () => live.state.operations)
+}
+
+/** Tasks, running and recent, by id. */
+export function useTasks(): ReadonlyMap<string, Task> | undefined {
+  useTopic('tasks')
+  return useSyncExternalStore(live.subscribe, () => live.state.tasks)
+}
+
+/** How many there are of everything. */
+export function useCounts(): FleetCounts | undefined {
+  useTopic('counts')
+  return useSyncExternalStore(live.subscribe, () => live.state.counts)
+}
+
+/** What has happened since the stream began, newest first. Older lines are asked for by page. */
+export function useNewEvents(): readonly FleetEvent[] {
+  useTopic('events')
+  return useSyncExternalStore(live.subscribe, () => live.state.events)
+}
+
+/** A part of a list, as it is now. `undefined` until it was told; `null` asks for none. */
+export function useLiveList(list: ListSubscription | null): LiveList | undefined {
+  const name = useId()
+  const key = list === null ? null : JSON.stringify(list)
+  // Another part is another list: what is shown is never half of each.
+  const full = key === null ? null : `${name} ${key}`
+  useEffect(() => {
+    if (full === null || key === null) return
+    return live.list(full, JSON.parse(key) as ListSubscription)
+  }, [full, key])
+  return useSyncExternalStore(live.subscribe, () => (full === null ? undefined : live.state.lists.get(full)))
+}

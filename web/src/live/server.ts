@@ -1,0 +1,83 @@
+/** The server as the hub needs it, over EventSource and fetch. Runs in a worker too: no page is at hand here. */
+import type { Session, StreamMessage } from '~/api/types'
+import type { Server, World } from './hub'
+
+/** Names of all messages: a browser delivers only those somebody listens for. */
+const NAMES: StreamMessage['type'][] = [
+  'hello',
+  'reset',
+  'links',
+  'operations',
+  'tasks',
+  'events',
+  'counts',
+  'list',
+  'heartbeat',
+  'bye',
+]
+
+/** No answer to a small question within this time is none. */
+const PATIENCE_MS = 10_000
+
+/** The server whose API lies under `root`. */
+export function server(root: string): Server {
+  let csrf = ''
+  const session: Server['session'] = async () => {
+    try {
+      const answer = await fetch(`${root}/api/v1/session`, {
+        credentials: 'same-origin',
+        signal: AbortSignal.timeout(PATIENCE_MS),
+      })
+      if (answer.status === 401) return 'ended'
+      if (!answer.ok) return { silent: `Muster answers ${answer.status}` }
+      csrf = ((await answer.json()) as Session).csrf ?? ''
+      return 'stands'
+    } catch {
+      return { silent: 'Muster does not answer' }
+    }
+  }
+  return {
+    session,
+    open(last, got, lost) {
+      const after = last === undefined ? '' : `?last_event_id=${encodeURIComponent(last)}`
+      const source = new EventSource(`${root}/api/v1/stream${after}`)
+      for (const name of NAMES) {
+        source.addEventListener(name, (event: MessageEvent<string>) => {
+          got(JSON.parse(event.data) as StreamMessage, event.lastEventId)
+        })
+      }
+      source.onerror = () => {
+        source.close()
+        lost()
+      }
+      return source
+    },
+    async subscribe(stream, wanted) {
+      if (csrf === '' && (await session()) !== 'stands') return 'failed'
+      try {
+        const answer = await fetch(`${root}/api/v1/stream/${stream}/subscriptions`, {
+          method: 'PUT',
+          credentials: 'same-origin',
+          headers: { 'content-type': 'application/json', 'x-muster-csrf': csrf },
+          body: JSON.stringify(wanted),
+          signal: AbortSignal.timeout(PATIENCE_MS),
+        })
+        if (answer.ok) return 'done'
+        if (answer.status === 403 || answer.status === 401) await session()
+        return answer.status === 404 ? 'unknown' : 'failed'
+      } catch {
+        return 'failed'
+      }
+    },
+  }
+}
+
+/** The browser's own time and chance. */
+export const world: World = {
+  now: () => Date.now(),
+  random: () => Math.random(),
+  later(ms, act) {
+    const timer = setTimeout(act, ms)
+    return () => clearTimeout(timer)
+  },
+}

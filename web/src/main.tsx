@@ -1,0 +1,50 @@
+/** Where the console starts: styles, queries, router, and what happens when a session ends. */
+import '@mantine/core/styles.css'
+import '@mantine/notifications/styles.css'
+import './ui/base.css'
+
+import { MantineProvider } from '@mantine/core'
+import { Notifications } from '@mantine/notifications'
+import { QueryClient, QueryClientProvider } from '@tanstack/react-query'
+import { RouterProvider } from '@tanstack/react-router'
+import { StrictMode } from 'react'
+import { createRoot } from 'react-dom/client'
+import { Refusal, whenEnded } from './api/client'
+import { sessionQuery } from './api/session'
+import { makeRouter } from './router'
+import { theme } from './ui/theme'
+
+const queries = new QueryClient({
+  defaultOptions: {
+    queries: {
+      staleTime: 5000,
+      // What the server has refused it refuses again; what had no answer may have one in a moment.
+      retry: (failures, error) => failures < 2 && error instanceof Refusal && error.status === 0,
+      refetchOnWindowFocus: true,
+    },
+  },
+})
+const router = makeRouter(queries)
+
+whenEnded(() => {
+  if (queries.getQueryData(sessionQuery.queryKey) === null) return
+  queries.clear()
+  queries.setQueryData(sessionQuery.queryKey, null)
+  const to = router.state.location.href
+  void router.navigate({ to: '/sign-in', search: { to } })
+})
+
+const nonce = document.querySelector<HTMLMetaElement>('meta[property="csp-nonce"]')?.nonce ?? ''
+const element = document.getElementById('root')
+if (!element) throw new Error('The page has no #root')
+
+createRoot(element).render(
+  <StrictMode>
+    <MantineProvider theme={theme} defaultColorScheme="auto" getStyleNonce={() => nonce}>
+      <QueryClientProvider client={queries}>
+        <Notifications position="bottom-right" limit={4} />
+        <RouterProvider router={router} />
+      </QueryClientProvider>
+    </MantineProvider>
+  </StrictMode>,
+)

@@ -1,0 +1,9 @@
+import { Page } from '~/ui/Page'
+
+export default function AccountPage() {
+  return (
+    <Page title="My account">
+      <span />
+    </Page>
+  )
+}

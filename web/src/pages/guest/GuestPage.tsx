@@ -1,0 +1,9 @@
+import { Page } from '~/ui/Page'
+
+export default function GuestPage() {
+  return (
+    <Page title="Guest">
+      <span />
+    </Page>
+  )
+}

@@ -1,0 +1,9 @@
+import { Page } from '~/ui/Page'
+
+export default function GuestsPage() {
+  return (
+    <Page title="Guests">
+      <span />
+    </Page>
+  )
+}

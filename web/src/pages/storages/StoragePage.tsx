@@ -1,0 +1,9 @@
+import { Page } from '~/ui/Page'
+
+export default function StoragePage() {
+  return (
+    <Page title="Storage">
+      <span />
+    </Page>
+  )
+}

@@ -1,0 +1,9 @@
+import { Page } from '~/ui/Page'
+
+export default function TasksPage() {
+  return (
+    <Page title="Tasks">
+      <span />
+    </Page>
+  )
+}

@@ -1,0 +1,44 @@
+/** What went wrong, where it was started: cause, remedy, and a way to try again. */
+import { Alert, Button, Code, Collapse, Group, Stack, Text } from '@mantine/core'
+import { useDisclosure } from '@mantine/hooks'
+import { IconAlertTriangle } from '@tabler/icons-react'
+import { problemFrom } from '~/api/client'
+import { Copy } from './Id'
+
+export function ProblemView({ error, again, title }: { error: unknown; again?: () => void; title?: string }) {
+  const problem = problemFrom(error)
+  const [open, details] = useDisclosure(false)
+  const text = JSON.stringify(problem, null, 2)
+  const remedy = problem.remedy ?? problem.cause?.remedy
+  return (
+    <Alert role="alert" color="red" variant="light" icon={<IconAlertTriangle size={18} />} title={title ?? problem.title}>
+      <Stack gap={6}>
+        {problem.detail && <Text size="sm">{problem.detail}</Text>}
+        {problem.cause && problem.cause.sentence !== problem.detail && <Text size="sm">{problem.cause.sentence}</Text>}
+        {remedy && (
+          <Text size="sm" className="quiet">
+            {remedy}
+          </Text>
+        )}
+        <Group gap="xs">
+          {again && (
+            <Button size="compact-sm" variant="default" onClick={again}>
+              Try again
+            </Button>
+          )}
+          <Button size="compact-sm" variant="subtle" color="gray" onClick={details.toggle} aria-expanded={open}>
+            Details
+          </Button>
+        </Group>
+        <Collapse expanded={open}>
+          <Group align="flex-start" gap={4} wrap="nowrap">
+            <Code block style={{ flex: 1, whiteSpace: 'pre-wrap' }}>
+              {text}
+            </Code>
+            <Copy text={text} what="details" />
+          </Group>
+        </Collapse>
+      </Stack>
+    </Alert>
+  )
+}
