@@ -7,6 +7,7 @@
 
 pub mod audit;
 pub mod cause;
+pub mod chart;
 pub mod event;
 pub mod guest;
 pub mod list;

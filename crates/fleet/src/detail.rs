@@ -4,12 +4,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use model::{Cause, EndpointId, Failure, GuestKind, LinkState, NodeName, Observed, Text, Vmid};
+use model::{Cause, ChartSpan, EndpointId, Failure, GuestKind, LinkState, NodeName, Observed, Text, Vmid};
 use pve::call::Call;
 use pve::call::guest::Addresses;
 use pve::decode::Rows;
 use pve::drift::Drift;
-use pve::reply::{GuestConfig, GuestStatus, LogLine, PendingRow};
+use pve::reply::{GuestConfig, GuestStatus, LogLine, PendingRow, RrdPoint};
 use pve::upid::{Upid, UpidError};
 use pve::{Answer, Client, Error, Method, Phase, call};
 use serde::Serialize;
@@ -34,6 +34,15 @@ pub enum DetailError {
     /// There is no such guest.
     #[error("there is no guest {0} on this remote")]
     NoSuchGuest(Vmid),
+    /// There is no such node.
+    #[error("there is no such node on this remote")]
+    NoSuchNode,
+    /// There is no such storage, or not on that node.
+    #[error("there is no such storage on this remote")]
+    NoSuchStorage,
+    /// Several nodes have a storage of that name, each to itself.
+    #[error("several nodes have a storage of that name, each to itself")]
+    WhichNode(Vec<NodeName>),
     /// What was given is no task id.
     #[error("{0}")]
     NotATask(String),
@@ -95,7 +104,7 @@ fn seen<T: Serialize, S: serde::Serializer>(
 
 /// The endpoint belongs to it: what one answers says nothing about another.
 type Key = (String, Vmid, NodeName, GuestKind);
-type Flight<T> = Result<Arc<Answer<T>>, Error>;
+pub(crate) type Flight<T> = Result<Arc<Answer<T>>, Error>;
 type Page = (String, String, u64, u64);
 
 /// Requests about guests and tasks that are under way, whoever made them.
@@ -106,6 +115,7 @@ pub(crate) struct Flown {
     pending: Flights<Key, Flight<Rows<PendingRow>>>,
     addresses: Flights<Key, Flight<Addresses>>,
     logs: Flights<Page, Flight<Rows<LogLine>>>,
+    charts: Flights<(String, String, ChartSpan), Flight<Rows<RrdPoint>>>,
 }
 
 async fn join<K, T>(flights: &Flights<K, Flight<T>>, key: K, client: &Client, call: Call<T>) -> Flight<T>
@@ -140,6 +150,16 @@ impl Flown {
         join(&self.pending, at.key(client), client, call).await
     }
 
+    pub(crate) async fn chart(
+        &self,
+        client: &Client,
+        call: Call<Rows<RrdPoint>>,
+        span: ChartSpan,
+    ) -> Flight<Rows<RrdPoint>> {
+        let key = (client.endpoint().to_owned(), call.path().to_owned(), span);
+        join(&self.charts, key, client, call).await
+    }
+
     /// Nothing that is under way is joined any more: it goes through clients that are no longer in use.
     pub(crate) fn forget(&self) {
         self.status.forget();
@@ -147,6 +167,7 @@ impl Flown {
         self.pending.forget();
         self.addresses.forget();
         self.logs.forget();
+        self.charts.forget();
     }
 }
 
@@ -171,7 +192,7 @@ impl Asker {
     }
 
     /// The way in, if the link is up.
-    fn way(&self) -> Result<Arc<Way>, Failure> {
+    pub(crate) fn way(&self) -> Result<Arc<Way>, Failure> {
         if let Some(cause) = self.shared.not_ours() {
             return Err(Failure { cause, endpoint: None, at: self.shared.clock.wall() });
         }
@@ -179,7 +200,7 @@ impl Asker {
     }
 
     /// Tells the remote's task how a request ended, and says the same in Muster's words.
-    fn heard<T>(&self, way: &Way, result: Result<T, Error>, drift: Drift) -> Result<T, Failure> {
+    pub(crate) fn heard<T>(&self, way: &Way, result: Result<T, Error>, drift: Drift) -> Result<T, Failure> {
         let ended = result.as_ref().map(|_| ()).map_err(Clone::clone);
         let heard = Message::Heard { epoch: way.epoch, endpoint: way.endpoint.clone(), result: ended, drift };
         // A full mailbox means that the task hears enough already.

@@ -55,6 +55,7 @@ pub(crate) struct Inner {
     /// One remote is added, renamed or removed at a time: names and identities are compared before.
     pub(crate) changing: tokio::sync::Mutex<()>,
     pub(crate) claims: crate::onboard::Claims,
+    pub(crate) charts: crate::chart::Charts,
     pacer: Mutex<Option<JoinHandle<()>>>,
     /// What divides the remotes between processes.
     pub(crate) sharing: Mutex<Vec<JoinHandle<()>>>,
@@ -149,6 +150,7 @@ impl Fleet {
             keeping,
             changing: tokio::sync::Mutex::new(()),
             claims: crate::onboard::Claims::default(),
+            charts: crate::chart::Charts::default(),
             pacer: Mutex::new(None),
             sharing: Mutex::default(),
         });

@@ -11,6 +11,7 @@
 #[doc(hidden)]
 pub mod bench;
 mod change;
+mod chart;
 mod clock;
 mod detail;
 mod durable;
@@ -33,6 +34,7 @@ mod spec;
 mod timings;
 mod traffic;
 
+pub use chart::{ChartDetail, Charted};
 pub use clock::{Clock, Wall};
 pub use detail::{DetailError, GuestDetail, LogPage, Part as DetailPart};
 pub use durable::Health;

@@ -402,6 +402,7 @@ impl Fleet {
             let _ = handle.task.await;
         }
         self.inner.board.forget(id);
+        self.inner.charts.forget(id);
         Ok(())
     }
 

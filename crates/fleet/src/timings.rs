@@ -44,6 +44,8 @@ pub struct Timings {
     pub addresses: Duration,
     /// Longest interval of the addresses of a guest whose agent fails.
     pub addresses_most: Duration,
+    /// How long a chart of an hour that was read counts as new, however many look at it; longer spans a multiple of it.
+    pub chart: Duration,
     /// Wait before a facet that failed is read again, doubling up to its interval (or `link.backoff.most`).
     pub facet_retry: Duration,
     /// How long an operation waits for a link that is not up before it ends as not sent.
@@ -112,6 +114,7 @@ impl Default for Timings {
             config_step: millis(500),
             addresses: seconds(10 * 60),
             addresses_most: seconds(2 * 3600),
+            chart: seconds(30),
             facet_retry: seconds(5),
             operation_wait: seconds(10),
             task_watch: Backoff { first: millis(500), most: seconds(5) },
@@ -166,6 +169,7 @@ impl Timings {
             config_step: millis(20),
             addresses: millis(800),
             addresses_most: seconds(4),
+            chart: millis(500),
             facet_retry: millis(50),
             operation_wait: millis(1500),
             task_watch: Backoff { first: millis(30), most: millis(150) },

@@ -3,6 +3,7 @@
 //! Handlers only translate: into a call of [`fleet::Fleet`] or of its lists, and what comes of it into what
 //! `api` declares ([`view`]), or into a [`Problem`] ([`refuse`]).
 
+mod charts;
 mod desk;
 mod events;
 mod guests;
@@ -39,6 +40,7 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
         .merge(guests::routes())
         .merge(nodes::routes())
         .merge(storages::routes())
+        .merge(charts::routes())
         .merge(tasks::routes())
         .merge(operations::routes())
         .merge(events::routes())

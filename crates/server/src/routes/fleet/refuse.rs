@@ -207,6 +207,20 @@ impl From<DetailError> for Problem {
         match &error {
             DetailError::NoSuchRemote => Self::not_found("remote"),
             DetailError::NoSuchGuest(_) => Self::not_found("guest"),
+            DetailError::NoSuchNode => Self::not_found("node"),
+            DetailError::NoSuchStorage => Self::not_found("storage"),
+            DetailError::WhichNode(nodes) => Self::new(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "ambiguous",
+                "Several nodes have a storage of that name, each to itself.",
+            )
+            .detail("Each has its own figures.")
+            .remedy("Say which: the storage's name, an @ and the node's name.")
+            .candidates(nodes.iter().map(|node| Candidate {
+                id: node.to_string(),
+                name: node.to_string(),
+                kind: "node".to_owned(),
+            })),
             DetailError::NotATask(_) => Self::not_found("task"),
             DetailError::Failed(why) => failure(why),
         }

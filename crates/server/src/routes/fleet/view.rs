@@ -156,7 +156,7 @@ pub(crate) fn removed(token: &onboard::MintedToken, undone: &onboard::Undone, wa
 }
 
 /// A field that did not fit.
-fn drift(record: &pve::drift::DriftRecord) -> Drift {
+pub(super) fn drift(record: &pve::drift::DriftRecord) -> Drift {
     Drift {
         call: record.call.clone(),
         field: record.field.clone(),
