@@ -27,10 +27,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
         match axum::Json::from_request(request, state).await {
             Ok(axum::Json(Whole { value, unknown: None })) => Ok(Self(value)),
-            Ok(axum::Json(Whole { unknown: Some(field), .. })) => {
-                Err(Problem::invalid(format!("There is no field “{field}” here."))
-                    .remedy("Leave it out, or look for its right name in /api/v1/openapi.json."))
-            }
+            Ok(axum::Json(Whole { unknown: Some(field), .. })) => Err(unknown_field(&field)),
             Err(JsonRejection::JsonDataError(error)) => Err(Problem::invalid(readable(&error.body_text()))),
             Err(JsonRejection::MissingJsonContentType(_)) => {
                 Err(Problem::malformed("The body must be JSON, sent with “Content-Type: application/json”."))
@@ -88,6 +85,23 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Whole<T> {
         })?;
         Ok(Self { value, unknown })
     }
+}
+
+/// A value as what it must be, with nothing in it that would be passed over.
+///
+/// # Errors
+/// 422, with what does not fit.
+pub(crate) fn whole<T: DeserializeOwned>(value: serde_json::Value) -> Result<T, Problem> {
+    match serde_json::from_value(value) {
+        Ok(Whole { value, unknown: None }) => Ok(value),
+        Ok(Whole { unknown: Some(field), .. }) => Err(unknown_field(&field)),
+        Err(error) => Err(Problem::invalid(format!("{error}."))),
+    }
+}
+
+fn unknown_field(field: &str) -> Problem {
+    Problem::invalid(format!("There is no field “{field}” here."))
+        .remedy("Leave it out, or look for its right name in /api/v1/openapi.json.")
 }
 
 /// The library's own heads add nothing to what follows them.

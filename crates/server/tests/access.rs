@@ -39,7 +39,7 @@ enum Takes {
 use Takes::{Anywhere, Figures, Here, Muster, Nothing, Seen, SignIn, There};
 
 /// Every route there is.
-const ROUTES: [(&str, &str, Takes); 68] = [
+const ROUTES: [(&str, &str, Takes); 70] = [
     ("GET", "/healthz", Nothing),
     ("GET", "/readyz", Nothing),
     ("GET", "/metrics", Figures),
@@ -55,6 +55,8 @@ const ROUTES: [(&str, &str, Takes); 68] = [
     ("GET", "/api/v1/tokens", SignIn),
     ("POST", "/api/v1/tokens", SignIn),
     ("DELETE", "/api/v1/tokens/{id}", SignIn),
+    ("GET", "/api/v1/preferences", SignIn),
+    ("PATCH", "/api/v1/preferences", SignIn),
     ("GET", "/api/v1/users", Muster(Act::Users)),
     ("POST", "/api/v1/users", Muster(Act::Users)),
     ("GET", "/api/v1/users/{user}", Muster(Act::Users)),

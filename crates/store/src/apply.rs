@@ -8,7 +8,7 @@ use sqlx::{AnyConnection, Row};
 use crate::audit;
 use crate::error::StoreError;
 use crate::lease;
-use crate::record::{GrantRecord, SecretId, Stage, Write};
+use crate::record::{GrantRecord, PreferencesRecord, SecretId, Stage, Write};
 use crate::seal::Keys;
 
 /// What a transaction hands out and needs while it runs.
@@ -258,6 +258,8 @@ async fn people(c: &mut AnyConnection, hand: &mut Hand<'_>, write: &Write) -> Re
                 "DELETE FROM grants WHERE subject = $1",
                 "DELETE FROM sessions WHERE subject = $1",
                 "DELETE FROM tokens WHERE subject = $1",
+                "DELETE FROM factors WHERE subject = $1",
+                "DELETE FROM preferences WHERE subject = $1",
             ] {
                 sqlx::query(sql).bind(&*text(name)).execute(&mut *c).await?;
             }
@@ -340,6 +342,23 @@ async fn people(c: &mut AnyConnection, hand: &mut Hand<'_>, write: &Write) -> Re
         Write::TokenGone { id } => {
             sqlx::query("DELETE FROM tokens WHERE id = $1").bind(&*text(id)).execute(c).await?;
         }
+        Write::Factor(it) => {
+            sqlx::query(
+                "INSERT INTO factors (subject, since, step, body) VALUES ($1, $2, $3, $4) \
+                 ON CONFLICT (subject) DO UPDATE SET since = excluded.since, step = excluded.step, \
+                 body = excluded.body",
+            )
+            .bind(&*text(&it.user))
+            .bind(ms(it.since))
+            .bind(it.step)
+            .bind(&*text(&it.body))
+            .execute(c)
+            .await?;
+        }
+        Write::FactorGone { user } => {
+            sqlx::query("DELETE FROM factors WHERE subject = $1").bind(&*text(user)).execute(c).await?;
+        }
+        Write::Preferences(it) => put_preferences(c, it).await?,
         Write::Idempotency(it) => {
             let (status, answer): (_, Cow<'_, [u8]>) = match &it.stage {
                 Stage::Begun => (None, Cow::default()),
@@ -421,6 +440,26 @@ async fn people(c: &mut AnyConnection, hand: &mut Hand<'_>, write: &Write) -> Re
         _ => {}
     }
     Ok(())
+}
+
+/// Keeps preferences where nobody else has changed them since they were read.
+async fn put_preferences(c: &mut AnyConnection, it: &PreferencesRecord) -> Result<(), StoreError> {
+    // What a former user of that name left behind counts as nothing.
+    let kept = sqlx::query(
+        "INSERT INTO preferences (subject, born, number, body) \
+         SELECT name, created, $3, $4 FROM users WHERE name = $1 AND created = $2 \
+         AND ($3 = 1 OR EXISTS (SELECT 1 FROM preferences WHERE subject = $1)) \
+         ON CONFLICT (subject) DO UPDATE SET born = excluded.born, number = excluded.number, body = excluded.body \
+         WHERE (preferences.born = excluded.born AND preferences.number = excluded.number - 1) \
+         OR (preferences.born <> excluded.born AND excluded.number = 1)",
+    )
+    .bind(&*text(&it.user))
+    .bind(ms(it.born))
+    .bind(it.number)
+    .bind(&*text(&it.body))
+    .execute(c)
+    .await?;
+    if kept.rows_affected() == 1 { Ok(()) } else { Err(StoreError::Stale) }
 }
 
 /// The operation that a request became, as it is kept in the place of the answer.

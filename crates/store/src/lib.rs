@@ -34,9 +34,9 @@ pub use lock::DirLock;
 pub use place::{Place, Timings};
 pub use read::{Bundle, Bundled, EventFilter, OperationFilter};
 pub use record::{
-    AuditRecord, AuditRow, Batch, DriftRecord, EventRecord, GaugesRecord, GrantRecord, IdempotencyRecord,
-    ObservedKind, ObservedRecord, OperationRecord, RemoteRecord, SecretId, SessionRecord, Stage, TokenRecord,
-    UserRecord, Write, Written,
+    AuditRecord, AuditRow, Batch, DriftRecord, EventRecord, FactorRecord, GaugesRecord, GrantRecord,
+    IdempotencyRecord, ObservedKind, ObservedRecord, OperationRecord, PreferencesRecord, RemoteRecord,
+    SecretId, SessionRecord, Stage, TokenRecord, UserRecord, Write, Written,
 };
 pub use retention::{Expired, Retention, Size, Sizes};
 pub use rotate::Rotated;

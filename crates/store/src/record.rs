@@ -1,10 +1,16 @@
 //! What is kept: plain records, keys in columns, bodies as text that the store does not read.
 
+mod people;
+
 use std::borrow::Cow;
 
 use jiff::Timestamp;
 use model::{EndpointId, Incarnation, NodeName, OperationId, RemoteId, TaskId, Vmid};
 use zeroize::Zeroizing;
+
+pub use self::people::{
+    FactorRecord, GrantRecord, PreferencesRecord, SessionRecord, TokenRecord, UserRecord,
+};
 
 /// A remote as it was added. What was seen on it is in [`ObservedRecord`]s, its credential in a secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -221,72 +227,6 @@ pub struct AuditRow {
     pub hash: [u8; 32],
 }
 
-/// A user.
-#[derive(Clone, PartialEq, Eq)]
-pub struct UserRecord {
-    /// The name to sign in with.
-    pub name: String,
-    /// The password's PHC string; `None`: cannot sign in with one.
-    pub password: Option<String>,
-    /// When made.
-    pub created: Timestamp,
-    /// When this record last changed.
-    pub updated: Timestamp,
-    /// The rest, as JSON.
-    pub body: String,
-}
-
-/// A role over a scope, as text so that further kinds fit without a migration.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct GrantRecord {
-    /// The role's word.
-    pub role: String,
-    /// `all`, `remote`…
-    pub scope_kind: String,
-    /// Which one; empty for `all`.
-    pub scope_value: String,
-}
-
-/// A session of the console. Its secret is known only as a hash.
-#[derive(Clone, PartialEq, Eq)]
-pub struct SessionRecord {
-    /// A name for it that is no secret.
-    pub id: String,
-    /// SHA-256 of its secret.
-    pub hash: [u8; 32],
-    /// Whose.
-    pub user: String,
-    /// When begun.
-    pub created: Timestamp,
-    /// When last used.
-    pub seen: Timestamp,
-    /// When it ends at the latest.
-    pub expires: Timestamp,
-    /// The rest (from where, which browser), as JSON.
-    pub body: String,
-}
-
-/// An API token. Its secret is known only as a hash.
-#[derive(Clone, PartialEq, Eq)]
-pub struct TokenRecord {
-    /// Its id, part of the token's text.
-    pub id: String,
-    /// SHA-256 of its secret.
-    pub hash: [u8; 32],
-    /// Whose.
-    pub user: String,
-    /// What its owner calls it.
-    pub name: String,
-    /// When made.
-    pub created: Timestamp,
-    /// When it ends.
-    pub expires: Option<Timestamp>,
-    /// When last used.
-    pub seen: Option<Timestamp>,
-    /// The rest, as JSON.
-    pub body: String,
-}
-
 impl std::fmt::Debug for ObservedRecord {
     /// Where and what, never the document: a configuration may hold what is not for a log.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -296,27 +236,6 @@ impl std::fmt::Debug for ObservedRecord {
             .field("key", &self.key)
             .field("at", &self.at)
             .finish_non_exhaustive()
-    }
-}
-
-impl std::fmt::Debug for UserRecord {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("UserRecord").field("name", &self.name).finish_non_exhaustive()
-    }
-}
-
-impl std::fmt::Debug for SessionRecord {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("SessionRecord")
-            .field("id", &self.id)
-            .field("user", &self.user)
-            .finish_non_exhaustive()
-    }
-}
-
-impl std::fmt::Debug for TokenRecord {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("TokenRecord").field("id", &self.id).field("user", &self.user).finish_non_exhaustive()
     }
 }
 
@@ -460,7 +379,7 @@ pub enum Write {
         /// As in [`UserRecord::body`].
         body: String,
     },
-    /// Removes a user with grants, sessions and tokens.
+    /// Removes a user with grants, sessions, tokens, second factor and preferences; its secrets are the caller's.
     UserGone {
         /// Who.
         name: String,
@@ -507,6 +426,16 @@ pub enum Write {
         /// Its id.
         id: String,
     },
+    /// A user's second factor is on, or was used. Decided by what was read, so with a [`Write::PeopleAt`].
+    Factor(FactorRecord),
+    /// A user has no second factor any more. Its secrets are the caller's ([`Write::SecretGone`]).
+    FactorGone {
+        /// Whose.
+        user: String,
+    },
+    /// Replaces a user's preferences. The batch fails with [`crate::StoreError::Stale`] unless they were at the number
+    /// before this one (1: there were none), or when there is no such user.
+    Preferences(PreferencesRecord),
     /// Remembers a request that nobody has begun with. The batch fails with [`crate::StoreError::AlreadyDone`] when
     /// somebody has, whatever came of it.
     Idempotency(IdempotencyRecord),
@@ -583,6 +512,8 @@ impl Write {
                 | Self::SessionsGone { .. }
                 | Self::Token(_)
                 | Self::TokenGone { .. }
+                | Self::Factor(_)
+                | Self::FactorGone { .. }
                 | Self::RemoteGone { .. }
         )
     }
@@ -598,6 +529,8 @@ impl Write {
                 | Self::SessionGone { .. }
                 | Self::SessionsGone { .. }
                 | Self::TokenGone { .. }
+                | Self::Factor(_)
+                | Self::FactorGone { .. }
                 | Self::Idempotency(_)
                 | Self::IdempotencyAnswered { .. }
                 | Self::IdempotencyGone { .. }
@@ -637,6 +570,9 @@ impl std::fmt::Debug for Write {
             Self::Token(record) => write!(f, "Token({})", record.id),
             Self::TokenSeen { id, .. } => write!(f, "TokenSeen({id})"),
             Self::TokenGone { id } => write!(f, "TokenGone({id})"),
+            Self::Factor(record) => write!(f, "Factor({})", record.user),
+            Self::FactorGone { user } => write!(f, "FactorGone({user})"),
+            Self::Preferences(record) => write!(f, "Preferences({}: {})", record.user, record.number),
             Self::Idempotency(record) => write!(f, "Idempotency({})", record.key),
             Self::IdempotencyAnswered { key, status, .. } => {
                 write!(f, "IdempotencyAnswered({key}: {status})")

@@ -20,10 +20,11 @@ pub(crate) const MIGRATIONS: &[Migration] = &[
     Migration { number: 1, sql: FIRST },
     Migration { number: 2, sql: SHARED },
     Migration { number: 3, sql: SERVED },
+    Migration { number: 4, sql: OWN },
 ];
 
 /// The newest schema that this program knows.
-pub(crate) const KNOWN: i64 = 3;
+pub(crate) const KNOWN: i64 = 4;
 
 const FIRST: &str = "
 CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL);
@@ -112,6 +113,12 @@ ALTER TABLE processes ADD COLUMN settles {int} NOT NULL DEFAULT 0;
 DROP INDEX operations_open;
 CREATE INDEX operations_open ON operations (remote, requested) WHERE open = 1;
 CREATE INDEX observed_past ON observed (at) WHERE kind = 'guest_past';
+";
+
+/// What people have of their own: a second factor, and how they like things to be shown.
+const OWN: &str = "
+CREATE TABLE factors (subject TEXT PRIMARY KEY, since {int} NOT NULL, step {int} NOT NULL, body TEXT NOT NULL);
+CREATE TABLE preferences (subject TEXT PRIMARY KEY, born {int} NOT NULL, number {int} NOT NULL, body TEXT NOT NULL);
 ";
 
 /// How a column's values travel between engines.
@@ -241,6 +248,8 @@ pub(crate) const TABLES: &[(&str, &[(&str, Column)])] = {
                 ("settles", Int),
             ],
         ),
+        ("factors", &[("subject", Text), ("since", Int), ("step", Int), ("body", Text)]),
+        ("preferences", &[("subject", Text), ("born", Int), ("number", Int), ("body", Text)]),
     ]
 };
 
@@ -433,6 +442,25 @@ mod tests {
             ("SELECT settles FROM processes WHERE id = 'a'", 0),
             ("SELECT id FROM operations INDEXED BY operations_open WHERE open = 1 AND remote = 1", 7),
             ("SELECT at FROM observed INDEXED BY observed_past WHERE kind = 'guest_past' AND at < 9", 6),
+        ] {
+            let found: i64 = sqlx::query(sql).fetch_one(&mut c).await.unwrap().get(0);
+            assert_eq!(found, wanted, "{sql}");
+        }
+        c.close().await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn people_of_an_older_schema_have_nothing_of_their_own_yet() {
+        let (_dir, mut c) = fresh().await;
+        migrate(&mut c, Engine::Sqlite, 0, &MIGRATIONS[..3]).await.unwrap();
+        let anna = "INSERT INTO users (name, created, updated, body) VALUES ('anna', 1, 2, '{}')";
+        sqlx::raw_sql(anna).execute(&mut c).await.unwrap();
+        migrate(&mut c, Engine::Sqlite, 3, MIGRATIONS).await.unwrap();
+        assert_eq!(look(&mut c, Engine::Sqlite).await.unwrap(), Found::Ours(KNOWN));
+        for (sql, wanted) in [
+            ("SELECT created FROM users WHERE name = 'anna'", 1),
+            ("SELECT COUNT(*) FROM factors", 0),
+            ("SELECT COUNT(*) FROM preferences", 0),
         ] {
             let found: i64 = sqlx::query(sql).fetch_one(&mut c).await.unwrap().get(0);
             assert_eq!(found, wanted, "{sql}");

@@ -7,6 +7,7 @@ mod book;
 mod change;
 mod identify;
 mod password;
+mod preferences;
 #[cfg(test)]
 mod processes;
 mod setup;

@@ -67,6 +67,17 @@ async fn what_another_process_has_changed_is_not_undone() {
     let late = one.add_token("carl", "ci", None, None, now.wall).await.unwrap_err();
     assert_eq!(late.code(), "not_found", "nobody's token waits for the next of that name");
     assert_eq!(one.store.tokens("carl").await.unwrap(), []);
+    // What somebody prefers is the same wherever they ask.
+    let like = async |people: &People, patch: serde_json::Value| {
+        people.prefer("ben", patch.as_object().unwrap().clone()).await.unwrap()
+    };
+    let (a, b) = tokio::join!(
+        like(&one, serde_json::json!({"theme": "dark"})),
+        like(&other, serde_json::json!({"density": "compact"})),
+    );
+    assert!(a.theme.is_some() && b.density.is_some());
+    let (a, b) = (one.preferences("ben").await.unwrap(), other.preferences("ben").await.unwrap());
+    assert!(a == b && a.theme.is_some() && a.density.is_some(), "{a:?} {b:?}");
     // What they did themselves they need not read again.
     for n in 0..20 {
         add(&one, &format!("user{n}")).await.unwrap();

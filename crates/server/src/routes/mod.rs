@@ -1,21 +1,21 @@
 //! The routes, one module per noun. Each offers `routes()`; paths below `/api/v1` are written without it.
 
 mod audit;
+mod console;
 pub mod fleet;
 mod health;
+mod preferences;
 mod sessions;
 mod setup;
 mod system;
 mod tokens;
 mod users;
-mod welcome;
 
 pub(crate) use self::health::Tried;
 pub(crate) use self::system::resident_bytes;
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::app::App;
-use crate::problem::Problem;
 
 /// All routes with their description.
 pub(crate) fn all() -> OpenApiRouter<App> {
@@ -24,17 +24,10 @@ pub(crate) fn all() -> OpenApiRouter<App> {
         .merge(sessions::routes())
         .merge(users::routes())
         .merge(tokens::routes())
+        .merge(preferences::routes())
         .merge(audit::routes())
         .merge(system::routes())
         .merge(fleet::routes())
         .merge(crate::stream::routes());
-    OpenApiRouter::new()
-        .nest(api::BASE, api)
-        .merge(health::routes())
-        .merge(welcome::routes())
-        .fallback(nothing_here)
-}
-
-async fn nothing_here() -> Problem {
-    Problem::not_found("page")
+    OpenApiRouter::new().nest(api::BASE, api).merge(health::routes()).fallback(console::otherwise)
 }

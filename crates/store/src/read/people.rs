@@ -1,14 +1,18 @@
 //! Users, grants, sessions, tokens; requests remembered; settings.
 
+use jiff::Timestamp;
 use model::OperationId;
 use sqlx::Row;
 use sqlx::any::AnyRow;
 
 use super::{maybe_time, time};
-use crate::apply::{DONE, reply_id};
+use crate::apply::{DONE, ms, reply_id, text};
 use crate::audit::hash_of;
 use crate::error::{ReadError, StoreError};
-use crate::record::{GrantRecord, IdempotencyRecord, SessionRecord, Stage, TokenRecord, UserRecord};
+use crate::record::{
+    FactorRecord, GrantRecord, IdempotencyRecord, PreferencesRecord, SessionRecord, Stage, TokenRecord,
+    UserRecord,
+};
 use crate::store::Store;
 use crate::writer::keys_now;
 
@@ -115,6 +119,51 @@ impl Store {
     pub async fn token(&self, id: &str) -> Result<Option<TokenRecord>, ReadError> {
         let row = sqlx::query(TOKEN).bind(id).fetch_optional(&mut *self.reader().await?).await?;
         row.as_ref().map(token_row).transpose()
+    }
+
+    /// The second factors of all who have one, by name.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn factors(&self) -> Result<Vec<FactorRecord>, ReadError> {
+        let rows = sqlx::query("SELECT subject, since, step, body FROM factors ORDER BY subject")
+            .fetch_all(&mut *self.reader().await?)
+            .await?;
+        rows.iter()
+            .map(|row| {
+                Ok(FactorRecord {
+                    user: row.try_get(0)?,
+                    since: time(row.try_get(1)?)?,
+                    step: row.try_get(2)?,
+                    body: row.try_get(3)?,
+                })
+            })
+            .collect()
+    }
+
+    /// The preferences of the user of this name who was made at `born`.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn preferences(
+        &self,
+        user: &str,
+        born: Timestamp,
+    ) -> Result<Option<PreferencesRecord>, ReadError> {
+        let row = sqlx::query("SELECT number, body FROM preferences WHERE subject = $1 AND born = $2")
+            .bind(&*text(user))
+            .bind(ms(born))
+            .fetch_optional(&mut *self.reader().await?)
+            .await?;
+        row.map(|row| {
+            Ok(PreferencesRecord {
+                user: user.to_owned(),
+                born,
+                number: row.try_get(0)?,
+                body: row.try_get(1)?,
+            })
+        })
+        .transpose()
     }
 
     /// What a request with this key by this principal came to.

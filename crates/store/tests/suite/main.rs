@@ -63,6 +63,7 @@ suite! {
     a_remotes_number_is_never_given_twice
     removing_a_remote_takes_with_it_what_was_seen
     people_come_and_go_with_all_they_had
+    what_is_a_persons_own_goes_with_them
     a_request_changes_something_once
     remembered_requests_keep_their_answer_sealed
     what_is_remembered_of_a_request_is_not_overwritten

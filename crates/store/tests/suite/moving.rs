@@ -18,7 +18,7 @@ pub async fn a_newer_or_foreign_database_is_refused(ground: &Ground<'_>) {
     store.close().await;
     execute(&place, "UPDATE meta SET value = '99' WHERE name = 'schema'").await;
     let before = contents(&place);
-    let wanted = OpenError::Newer { found: 99, known: 3 };
+    let wanted = OpenError::Newer { found: 99, known: 4 };
     assert_eq!(Store::open(place.clone(), keys(), timings()).await.unwrap_err(), wanted);
     assert_eq!(Store::look(&place).await.unwrap_err(), wanted);
     assert_eq!(contents(&place), before);
@@ -35,6 +35,11 @@ pub async fn a_newer_or_foreign_database_is_refused(ground: &Ground<'_>) {
 }
 
 pub async fn fill(store: &Store) {
+    let anna =
+        UserRecord { name: "anna".into(), password: None, created: at(1), updated: at(2), body: "{}".into() };
+    let factor = FactorRecord { user: "anna".into(), since: at(3), step: 58, body: "{}".into() };
+    let likes = PreferencesRecord { user: "anna".into(), born: at(1), number: 1, body: "{\"é\":1}".into() };
+    store.write(vec![Write::User(anna), Write::Factor(factor), Write::Preferences(likes)]).await.unwrap();
     for n in 0..30 {
         let number = u64::try_from(n).unwrap();
         store
@@ -62,6 +67,10 @@ pub async fn assert_same(one: &Store, other: &Store) {
     assert_eq!(one.operations(all.clone()).await.unwrap(), other.operations(all).await.unwrap());
     assert_eq!(one.audit(None, 1000).await.unwrap(), other.audit(None, 1000).await.unwrap());
     assert_eq!(one.sessions("anna").await.unwrap(), other.sessions("anna").await.unwrap());
+    assert_eq!(one.users().await.unwrap(), other.users().await.unwrap());
+    assert_eq!(one.factors().await.unwrap(), other.factors().await.unwrap());
+    let likes = one.preferences("anna", at(1)).await.unwrap();
+    assert!(likes.is_some() && likes == other.preferences("anna", at(1)).await.unwrap());
     for n in 0..30 {
         let id = RemoteId(n);
         assert_eq!(one.observed(id).await.unwrap(), other.observed(id).await.unwrap());
@@ -146,7 +155,7 @@ pub async fn a_backup_is_one_moment_and_comes_back(ground: &Ground<'_>) {
     std::fs::write(&bad, &bytes).unwrap();
     execute(&Place::Sqlite(bad.clone()), "UPDATE meta SET value = '99' WHERE name = 'schema'").await;
     let error = Store::restore(&bad, &fresh, false, &timings()).await.unwrap_err();
-    assert_eq!(error, OpenError::Newer { found: 99, known: 3 });
+    assert_eq!(error, OpenError::Newer { found: 99, known: 4 });
     std::fs::remove_file(&bad).unwrap();
     std::fs::write(&bad, b"").unwrap();
     execute(&Place::Sqlite(bad.clone()), "CREATE TABLE recipes (name TEXT)").await;

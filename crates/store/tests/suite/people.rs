@@ -91,6 +91,56 @@ pub async fn people_come_and_go_with_all_they_had(ground: &Ground<'_>) {
     store.close().await;
 }
 
+pub async fn what_is_a_persons_own_goes_with_them(ground: &Ground<'_>) {
+    let (store, _) = ground.store().await;
+    let factor = |user: &str, step| FactorRecord {
+        user: user.into(),
+        since: at(3),
+        step,
+        body: "{\"recovery\":[]}".into(),
+    };
+    let likes = |born, number| PreferencesRecord {
+        user: "anna".into(),
+        born: at(born),
+        number,
+        body: format!("{{\"n\":{number}}}"),
+    };
+    let prefer = async |born, number| store.write(vec![Write::Preferences(likes(born, number))]).await;
+    let preferred = async |born| store.preferences("anna", at(born)).await.unwrap();
+    assert_eq!(prefer(1, 1).await.unwrap_err(), StoreError::Stale, "there is nobody of that name");
+    store.write(vec![Write::User(user("anna", 1)), Write::User(user("bert", 1))]).await.unwrap();
+    assert_eq!(preferred(1).await, None);
+    assert_eq!(prefer(1, 2).await.unwrap_err(), StoreError::Stale, "there are none yet");
+    prefer(1, 1).await.unwrap();
+    prefer(1, 2).await.unwrap();
+    for older in [1, 2, 4] {
+        assert_eq!(prefer(1, older).await.unwrap_err(), StoreError::Stale, "{older}");
+    }
+    assert_eq!(preferred(1).await, Some(likes(1, 2)));
+    assert_eq!(prefer(9, 1).await.unwrap_err(), StoreError::Stale, "that is another anna");
+    assert_eq!(preferred(9).await, None);
+
+    let on = |factor| store.write(vec![Write::Factor(factor)]);
+    on(factor("anna", 7)).await.unwrap();
+    on(factor("bert", 7)).await.unwrap();
+    on(factor("anna", 8)).await.unwrap();
+    assert_eq!(store.factors().await.unwrap(), [factor("anna", 8), factor("bert", 7)]);
+    store.write(vec![Write::FactorGone { user: "bert".into() }]).await.unwrap();
+    assert_eq!(store.factors().await.unwrap(), [factor("anna", 8)]);
+    store.write(vec![Write::UserGone { name: "anna".into() }]).await.unwrap();
+    assert_eq!(store.factors().await.unwrap(), []);
+    // Whoever is called the same later has none of it.
+    store.write(vec![Write::User(user("anna", 9))]).await.unwrap();
+    assert_eq!((preferred(1).await, preferred(9).await), (None, None));
+    prefer(9, 1).await.unwrap();
+    // Not even of what was left behind.
+    store.write(vec![Write::User(user("anna", 10))]).await.unwrap();
+    assert_eq!(prefer(10, 2).await.unwrap_err(), StoreError::Stale);
+    prefer(10, 1).await.unwrap();
+    assert_eq!(preferred(10).await, Some(likes(10, 1)));
+    store.close().await;
+}
+
 /// Of two batches that carry the same key one is written, whole, and the other is not, in no part.
 pub async fn a_request_changes_something_once(ground: &Ground<'_>) {
     let (store, place) = ground.store().await;
