@@ -20,6 +20,7 @@ use store::{SecretId, Store, Write};
 use tokio::sync::watch;
 use zeroize::Zeroizing;
 
+use crate::console::Console;
 use crate::door;
 use crate::metrics::Counters;
 use crate::mutation::{self, UnderWay};
@@ -82,6 +83,7 @@ struct Inner {
     fingerprint_key: Zeroizing<Vec<u8>>,
     secret_names: BTreeSet<String>,
     keeper: OnceLock<Arc<dyn Keeper>>,
+    console: OnceLock<Console>,
     tried: routes::Tried,
 }
 
@@ -117,6 +119,7 @@ impl App {
                 fingerprint_key,
                 secret_names: openapi::secret_names(),
                 keeper: OnceLock::new(),
+                console: OnceLock::new(),
                 tried: routes::Tried::default(),
             }),
         };
@@ -131,6 +134,19 @@ impl App {
     pub fn keeper(self, keeper: Arc<dyn Keeper>) -> Self {
         let _ = self.inner.keeper.set(keeper);
         self
+    }
+
+    /// Hands in the console's files; once, before requests come. Without them browsers are told how to go on.
+    #[must_use]
+    pub fn console(self, console: Option<Console>) -> Self {
+        if let Some(console) = console {
+            let _ = self.inner.console.set(console);
+        }
+        self
+    }
+
+    pub(crate) fn its_console(&self) -> Option<&Console> {
+        self.inner.console.get()
     }
 
     pub(crate) fn its_keeper(&self) -> Option<&Arc<dyn Keeper>> {

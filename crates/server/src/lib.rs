@@ -2,12 +2,13 @@
 //!
 //! Read in this order: [`settings`], [`app`] (what all handlers share, and the router), `door` (what every
 //! request meets first), [`guard`] (the one place that decides who may), [`caller`], [`problem`], then
-//! [`routes`]. [`listen`] accepts connections.
+//! [`routes`]. [`listen`] accepts connections; [`console`] is what browsers load.
 
 mod again;
 pub mod app;
 mod audit;
 pub mod caller;
+pub mod console;
 mod door;
 pub mod extract;
 pub mod guard;
@@ -15,7 +16,6 @@ pub mod listen;
 mod metrics;
 mod mutation;
 pub mod openapi;
-mod overview;
 pub mod peer;
 pub mod people;
 pub mod problem;
@@ -25,6 +25,7 @@ pub mod stream;
 
 pub use app::{App, Keeper};
 pub use caller::{Caller, Via};
+pub use console::Console;
 pub use guard::{Gate, Here, guard};
 pub use peer::Peer;
 pub use problem::Problem;

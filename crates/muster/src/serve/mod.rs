@@ -3,6 +3,7 @@
 pub mod call;
 pub mod command;
 pub mod config;
+mod console;
 pub mod database;
 pub mod datadir;
 pub mod doors;

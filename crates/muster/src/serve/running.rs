@@ -22,7 +22,7 @@ use super::log::Log;
 use super::notify::Notify;
 use super::signals::{Asked, Signals};
 use super::tls::Shown;
-use super::{database, housekeeping, refusal, settings};
+use super::{console, database, housekeeping, refusal, settings};
 use crate::exit::Exit;
 use crate::failure::Failure;
 
@@ -151,7 +151,8 @@ impl Running {
         let app = App::new(fleet.clone(), store.clone(), settings, clock)
             .await
             .map_err(|e| Failure::new(Exit::Failed, format!("The API cannot start: {}", e.sentence())))?
-            .keeper(Arc::new(keeper));
+            .keeper(Arc::new(keeper))
+            .console(console::built_in());
         let (link, link_file) = setup(&app, &dir, link).await?;
 
         let (stop, stopped) = watch::channel(false);
