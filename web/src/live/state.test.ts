@@ -1,0 +1,59 @@
+import { expect, test } from 'vitest'
+import type { StreamMessage } from '~/api/types'
+import { apply, EVENTS, NOTHING, retold, retoldList } from './state'
+
+const counts = { remotes: { total: 1, up: 1, needs_person: 0, never_listed: 0, unreadable: 0 } }
+
+function list(more: object): StreamMessage {
+  return { type: 'list', list: 'l1', of: 'guests', rows: [], removed: [], total: 0, counts, revision: 1, ...more } as StreamMessage
+}
+
+const row = (id: string, name = id) => ({ id, name })
+
+test('a list is what was told, in the latest order', () => {
+  let state = apply(NOTHING, list({ rows: [row('a'), row('b')], order: ['b', 'a'], total: 2 }))
+  state = apply(state, list({ rows: [row('a', 'new')], total: 2, revision: 2 }))
+  const held = state.lists.get('l1')
+  expect(held?.order).toEqual(['b', 'a'])
+  expect(held?.rows.get('a')).toEqual(row('a', 'new'))
+  state = apply(state, list({ removed: ['b'], order: ['a'], total: 1 }))
+  expect([...(state.lists.get('l1')?.rows.keys() ?? [])]).toEqual(['a'])
+})
+
+test('a row that is not told anew stays the same object', () => {
+  const first = apply(NOTHING, list({ rows: [row('a'), row('b')], order: ['a', 'b'] }))
+  const second = apply(first, list({ rows: [row('b', 'new')] }))
+  expect(second.lists.get('l1')?.rows.get('a')).toBe(first.lists.get('l1')?.rows.get('a'))
+})
+
+test('after a reset nothing of before is left', () => {
+  const state = apply(NOTHING, { type: 'links', upserted: [{ id: 7, name: 'home' } as never], removed: [] })
+  expect(state.links?.size).toBe(1)
+  expect(apply(state, { type: 'reset', why: 'slow' })).toEqual(NOTHING)
+})
+
+test('events come newest first, once each, and not without end', () => {
+  const event = (id: number) => ({ id, name: 'x', at: '', sentence: '' })
+  const told = (ids: number[]): StreamMessage => ({ type: 'events', items: ids.map(event), up_to: ids.at(-1) ?? 0 })
+  let state = apply(apply(NOTHING, told([1, 2])), told([2, 3]))
+  expect(state.events.map((one) => one.id)).toEqual([3, 2, 1])
+  state = apply(state, told(Array.from({ length: EVENTS + 50 }, (_, index) => index + 10)))
+  expect(state.events).toHaveLength(EVENTS)
+  expect(state.events[0]?.id).toBe(EVENTS + 59)
+})
+
+test('who comes later is brought to the same state', () => {
+  let state = apply(NOTHING, { type: 'links', upserted: [{ id: 7, name: 'home' } as never], removed: [] })
+  state = apply(state, { type: 'events', items: [{ id: 4, name: 'x', at: '', sentence: '' }], up_to: 4 })
+  state = apply(state, list({ rows: [row('a'), row('b')], order: ['b', 'a'], total: 2 }))
+  let later = NOTHING
+  for (const message of retold(state, ['links', 'events'])) later = apply(later, message)
+  const held = state.lists.get('l1')
+  if (held) later = apply(later, retoldList('l1', 'guests', held))
+  expect(later).toEqual(state)
+})
+
+test('of what was not wished for nothing is retold', () => {
+  const state = apply(NOTHING, { type: 'links', upserted: [], removed: [] })
+  expect(retold(state, ['tasks'])).toEqual([])
+})
