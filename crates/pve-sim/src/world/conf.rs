@@ -92,7 +92,7 @@ fn part<'a>(text: &'a str, key: &str) -> Option<&'a str> {
     text.split(',').find_map(|part| part.split_once('=').filter(|(k, _)| *k == key).map(|(_, value)| value))
 }
 
-fn disk_size(text: &str) -> Option<u64> {
+pub(super) fn disk_size(text: &str) -> Option<u64> {
     let size = part(text, "size")?;
     let digits = size.trim_end_matches(|c: char| c.is_ascii_alphabetic());
     let factor: u64 = match size.get(digits.len()..)? {

@@ -129,7 +129,10 @@ impl Cluster {
                 guest.set_run(Run::Stopped, at);
                 guest.set_run(Run::Running, at);
             }
-            Deed::Reset(_) => guest.started = at,
+            Deed::Reset(_) => {
+                guest.past.add(guest.started, at);
+                guest.started = at;
+            }
             Deed::Pause(_) => guest.run = Run::Paused,
             Deed::Resume(_) => guest.run = Run::Running,
             Deed::Checkpoint(_) => {

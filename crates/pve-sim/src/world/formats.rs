@@ -121,6 +121,13 @@ pub(crate) fn check(format: &str, text: &str) -> Result<(), String> {
         }
         "pve-configid" => fail(is_name(text, 2), &format!("invalid configuration ID '{text}'")),
         "pve-storage-id" => fail(is_name(text, 2), &format!("invalid storage ID '{text}'")),
+        "pve-storage-content" => fail(
+            matches!(
+                text,
+                "images" | "rootdir" | "vztmpl" | "iso" | "backup" | "snippets" | "none" | "import"
+            ),
+            &format!("invalid content type '{text}'\n"),
+        ),
         "dns-name" => fail(is_dns_name(text), "value does not look like a valid DNS name"),
         "email-opt" => fail(is_email(text), "value does not look like a valid email address"),
         "pve-realm" => fail(is_name(text, 2), "value does not look like a valid realm"),

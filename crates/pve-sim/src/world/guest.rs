@@ -2,6 +2,7 @@
 
 use super::conf::{Conf, digest_of};
 use super::gauges::{below, counter, drift, mix, share};
+use super::past::Past;
 use super::spec::{GuestInput, Kind};
 use crate::seam::SimTime;
 
@@ -44,6 +45,10 @@ pub struct Guest {
     pub(crate) node: usize,
     pub(crate) run: Run,
     pub(crate) started: SimTime,
+    /// When it ran before.
+    pub(crate) past: Past,
+    /// When it was made.
+    pub(crate) made: SimTime,
     pub(crate) conf: Conf,
     /// Changes that wait for the next start: a value, or nothing for a key to be removed.
     pub(crate) pending: Vec<(String, Option<String>)>,
@@ -70,6 +75,8 @@ impl Guest {
             node,
             run: if input.running { Run::Running } else { Run::Stopped },
             started: SimTime(now.millis().saturating_sub(ago)),
+            past: Past::default(),
+            made: SimTime(now.millis().saturating_sub(90 * 86_400_000)),
             conf,
             pending: Vec::new(),
             snapshots: Vec::new(),
@@ -104,6 +111,8 @@ impl Guest {
         if run != Run::Stopped && self.run == Run::Stopped {
             self.started = now;
             self.apply_pending();
+        } else if run == Run::Stopped && self.run != Run::Stopped {
+            self.past.add(self.started, now);
         }
         self.run = run;
         if run == Run::Stopped {

@@ -53,10 +53,7 @@ impl Cluster {
             (Get, "/agent") => Ok(agent_index()),
             (Get, "/agent/network-get-interfaces") => self.agent_interfaces(cx),
             (Post, "/agent") => self.agent_command(cx),
-            (Get, "/rrddata") => {
-                let guest = self.find_guest(cx)?;
-                self.guest_rrd(cx, guest)
-            }
+            (Get, "/rrddata") => self.guest_rrd(cx),
             (Get, "/snapshot") => self.snapshot_list(cx),
             (Post, "/snapshot") => self.snapshot_create(cx),
             (Get, "/migrate") => self.migrate_check(cx),

@@ -69,6 +69,7 @@ impl Cluster {
     fn new_guest(&self, cx: &Cx, kind: Kind, vmid: u32) -> Guest {
         let input = GuestInput { vmid, kind, ..GuestInput::default() };
         let mut guest = Guest::new(&input, cx.node, self.seed, self.now);
+        guest.made = self.now;
         let seed = mix(guest.seed, self.now.millis());
         let mut pairs: Vec<(String, String)> = cx
             .args

@@ -24,12 +24,14 @@ mod lifecycle;
 mod locks;
 mod node;
 mod node_api;
+mod past;
 mod power;
 mod resources;
 mod route;
 mod rrd;
 mod sign_in;
 pub mod spec;
+mod storage_api;
 mod task_api;
 mod tasks;
 #[cfg(test)]
@@ -211,10 +213,14 @@ impl Cluster {
         self.agenda.shift(by);
         for node in &mut self.nodes {
             node.booted = node.booted.shifted(by);
+            node.measured = node.measured.shifted(by);
+            node.past.shift(by);
             node.reported = node.reported.map(|at| at.shifted(by));
         }
         for guest in self.guests.values_mut() {
             guest.started = guest.started.shifted(by);
+            guest.made = guest.made.shifted(by);
+            guest.past.shift(by);
             if let Some(seen) = &mut guest.seen {
                 seen.started = seen.started.shifted(by);
             }

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use super::gauges::{below, drift, mix, share};
+use super::past::Past;
 use crate::seam::{CertificateFacts, SimTime};
 
 /// How a node answers.
@@ -29,6 +30,10 @@ pub(crate) struct Node {
     /// Whether it belongs to the cluster yet.
     pub(crate) joined: bool,
     pub(crate) booted: SimTime,
+    /// Since when it is being measured without a break.
+    pub(crate) measured: SimTime,
+    /// When it was measured before.
+    pub(crate) past: Past,
     /// When the status daemon last reported; nothing since it booted means nothing at all.
     pub(crate) reported: Option<SimTime>,
     /// Whether the status daemon runs.
@@ -53,6 +58,8 @@ impl Node {
             health: Health::Up,
             joined: true,
             booted,
+            measured: booted,
+            past: Past::default(),
             reported: None,
             statd: true,
             certificates: Vec::new(),
@@ -72,6 +79,11 @@ impl Node {
     /// Whether its status daemon reports.
     pub(crate) const fn reports(&self) -> bool {
         self.is_member() && self.statd
+    }
+
+    /// Whether its status daemon measured anything at that time.
+    pub(crate) fn measured_at(&self, at: SimTime, now: SimTime) -> bool {
+        (self.reports() && self.measured <= at && at <= now) || self.past.has(at)
     }
 
     pub(crate) fn uptime(&self, now: SimTime) -> u64 {

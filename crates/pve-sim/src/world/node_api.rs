@@ -1,9 +1,8 @@
 //! Nodes: the list, and what each tells of itself.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::Cluster;
-use super::facts::bit;
 use super::failure::{Answer, Failure, Out};
 use super::gauges::{drift, mix};
 use super::node::{Health, Node};
@@ -102,36 +101,6 @@ impl Cluster {
         Ok(Value::Array(rows.collect()).into())
     }
 
-    pub(crate) fn node_storage(&self, cx: &Cx) -> Answer {
-        let wanted = bit("Datastore.Audit") | bit("Datastore.AllocateSpace");
-        let mut rows = Vec::new();
-        for storage in &self.storages {
-            if self.granted(&cx.who, &format!("/storage/{}", storage.name)).mask & wanted == 0 {
-                continue;
-            }
-            if cx.args.get("storage").is_some_and(|only| only != storage.name) {
-                continue;
-            }
-            let holds = |kind: &str| storage.content.split(',').any(|known| known == kind);
-            if cx.args.get("content").is_some_and(|wanted| !wanted.split(',').any(holds)) {
-                continue;
-            }
-            let mut row = Map::new();
-            row.insert("storage".into(), storage.name.clone().into());
-            row.insert("type".into(), storage.kind.clone().into());
-            row.insert("content".into(), storage.content.clone().into());
-            row.insert("shared".into(), u8::from(storage.shared).into());
-            row.insert("enabled".into(), 1.into());
-            row.insert("active".into(), 1.into());
-            row.insert("total".into(), storage.total.into());
-            row.insert("used".into(), storage.used.into());
-            row.insert("avail".into(), storage.total.saturating_sub(storage.used).into());
-            row.insert("used_fraction".into(), fraction(storage.used, storage.total).into());
-            rows.push(Value::Object(row));
-        }
-        Ok(Value::Array(rows).into())
-    }
-
     // === edits for tests ===
 
     /// A node goes down: its socket, its tasks, its guests with it.
@@ -152,10 +121,11 @@ impl Cluster {
         let (was, is) = (node.health, health);
         node.health = health;
         if was != Health::Down && is == Health::Down {
+            node.past.add(node.measured, node.reported.unwrap_or(now));
             self.lose_tasks_of(place);
             self.ha_loses(place);
         } else if was == Health::Down && is != Health::Down {
-            node.booted = now;
+            (node.booted, node.measured) = (now, now);
             node.reported = None;
             for guest in self.guests.values_mut().filter(|guest| guest.node == place) {
                 guest.seen = None;
@@ -171,7 +141,13 @@ impl Cluster {
 
     /// Stops or starts the status daemon of a node: it stays online, and what is known of it ages.
     pub fn set_statd(&mut self, name: &str, runs: bool) {
+        let now = self.now;
         if let Some(node) = self.nodes.iter_mut().find(|node| node.name == name) {
+            match (node.statd, runs) {
+                (true, false) => node.past.add(node.measured, now),
+                (false, true) => node.measured = now,
+                _ => {}
+            }
             node.statd = runs;
         }
         self.touch();
@@ -186,12 +162,7 @@ impl Cluster {
     /// When a node booted: its uptime follows.
     pub fn set_booted(&mut self, name: &str, at: SimTime) {
         if let Some(node) = self.nodes.iter_mut().find(|node| node.name == name) {
-            node.booted = at;
+            (node.booted, node.measured) = (at, at);
         }
     }
-}
-
-#[allow(clippy::cast_precision_loss)] // Bytes of disks stay below 2^53.
-fn fraction(part: u64, whole: u64) -> f64 {
-    if whole == 0 { 0.0 } else { part as f64 / whole as f64 }
 }

@@ -231,17 +231,3 @@ fn snapshots_are_a_list_that_ends_here() {
         "snapshot 'nope' does not exist"
     );
 }
-
-#[test]
-fn the_past_is_empty_before_the_start() {
-    let mut world = World::new("9.2");
-    let got = world.post("/nodes/pve1/lxc/102/status/start", &[]);
-    world.finish(&got);
-    world.pass(600_000);
-    let rows = world.get("/nodes/pve1/lxc/102/rrddata?timeframe=hour").data;
-    let rows = rows.as_array().unwrap();
-    assert!(rows[0].get("cpu").is_none());
-    assert!(rows.last().unwrap()["cpu"].is_number() && rows.last().unwrap().get("pressurecpusome").is_some());
-    let old = World::new("8.4").get("/nodes/pve1/rrddata?timeframe=hour").data;
-    assert!(old[69].get("memavailable").is_none() && old[69]["memused"].is_number());
-}

@@ -1,6 +1,7 @@
 //! Stories, told through calls as the door would bring them.
 
 mod access;
+mod charts;
 mod config;
 mod guests;
 mod ha;
