@@ -39,7 +39,7 @@ fn variable(name: &str) -> io::Result<String> {
     std::env::var(name).map_err(|e| io::Error::other(format!("{name}: {e}")))
 }
 
-/// The files below a folder with their paths from there. Maps are for whoever debugs the build, and larger than it.
+/// The files below a folder with their paths from there, but for hidden ones. Maps are for whoever debugs the build, and larger than it.
 fn collect(folder: &Path, prefix: &str, files: &mut Vec<(String, PathBuf)>) -> io::Result<()> {
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
@@ -48,6 +48,9 @@ fn collect(folder: &Path, prefix: &str, files: &mut Vec<(String, PathBuf)>) -> i
             .into_string()
             .map_err(|name| io::Error::other(format!("{name:?} is no text")))?;
         let path = format!("{prefix}{name}");
+        if name.starts_with('.') {
+            continue;
+        }
         if entry.file_type()?.is_dir() {
             collect(&entry.path(), &format!("{path}/"), files)?;
         } else if ![".map", ".map.gz", ".map.br"].iter().any(|ending| name.ends_with(ending)) {
