@@ -15,6 +15,7 @@ pub mod guest;
 pub mod login;
 pub mod node;
 pub mod operation;
+pub mod overview;
 pub mod remote;
 pub mod serve;
 pub mod sign_in;
@@ -104,6 +105,8 @@ pub enum Command {
     Serve(serve::Serve),
     /// A simulated fleet to look around in: nothing to set up, nothing to break
     Demo(serve::Demo),
+    /// Everything at a glance: what is wrong, what there is, what runs
+    Overview(overview::Overview),
     /// Hosts and clusters that Muster looks after: add, connect, trust, remove
     Remote(remote::Remote),
     /// Containers and virtual machines on all remotes: list, show, start, stop

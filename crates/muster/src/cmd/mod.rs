@@ -10,6 +10,7 @@ mod login;
 pub mod names;
 mod node;
 mod operation;
+mod overview;
 mod reach;
 mod remote;
 mod resolve;
@@ -40,6 +41,7 @@ use crate::term::ask::HEEDED;
 pub async fn run(command: Command, context: &mut Context<'_>) -> Result<Exit, Failure> {
     let environment = Environment::of_process();
     match command {
+        Command::Overview(overview) => overview::run(overview, &environment, context).await,
         Command::Remote(remote) => remote::run(remote, &environment, context).await,
         Command::Guest(guest) => guest::run(guest, &environment, context).await,
         Command::Node(node) => node::run(node, &environment, context).await,

@@ -26,6 +26,8 @@ async fn every_noun_is_listed_and_shown() {
     let storage = storages["items"][0]["name"].as_str().unwrap().to_owned();
     let there = format!("home/{upid}");
     for (line, words) in [
+        (vec!["overview"], "What there is"),
+        (vec!["overview"], "running"),
         (vec!["remote", "ls"], "connected"),
         (vec!["remote", "show", "home"], host.address.as_str()),
         (vec!["remote", "coverage", "home"], "resources"),

@@ -7,5 +7,6 @@ mod manage;
 mod onboarding;
 mod operate;
 mod outage;
+mod overview;
 mod see;
 mod support;

@@ -12,7 +12,8 @@ use crate::stream::Timings;
 use crate::stream::machine::{Machine, Wanted};
 
 fn timings() -> Timings {
-    Timings { kept_messages: 12, kept_bytes: 64 * 1024, chunk: 3, events: 4, ..Timings::default() }
+    let overview = std::time::Duration::ZERO;
+    Timings { kept_messages: 12, kept_bytes: 64 * 1024, chunk: 3, events: 4, overview, ..Timings::default() }
 }
 
 fn wanted(subscriptions: Subscriptions) -> Wanted {
@@ -437,4 +438,45 @@ proptest! {
         let all: Vec<i64> = play.fleet.events.iter().map(|one| one.seq.0).filter(of_first).collect();
         prop_assert_eq!(told, all);
     }
+}
+
+#[test]
+fn the_overview_is_told_part_by_part_and_not_too_often() {
+    let subscriptions = Subscriptions { topics: [Topic::Overview].into(), ..Subscriptions::default() };
+    let gap = std::time::Duration::from_secs(2);
+    let mut machine = Machine::new("e".into(), Visible::All, Timings { overview: gap, ..timings() });
+    machine.subscribe(wanted(subscriptions), 0);
+    let mut fleet = Fleet::new(2, 3);
+    let told = |machine: &mut Machine, fleet: &Fleet, second: i64| {
+        machine.tick(&fleet.snapshot, at(second));
+        let mut parts = Vec::new();
+        while let Some(frame) = machine.next() {
+            let StreamMessage::Overview(changes) = parse(&frame).1 else { panic!() };
+            let value = serde_json::to_value(&changes).unwrap();
+            parts.extend(value.as_object().unwrap().keys().cloned());
+        }
+        parts
+    };
+    assert!(machine.is_new());
+    let all = ["capacity", "guests", "nodes", "problems", "remotes", "running"];
+    assert_eq!(told(&mut machine, &fleet, 0), all);
+    assert!(!machine.is_new() && !machine.is_behind());
+    // A change at once is not told at once, and not forgotten.
+    fleet.change(1, |remote| remote.link.state = LinkState::Disconnected { by: "anna".to_owned() });
+    assert_eq!(told(&mut machine, &fleet, 1), [""; 0]);
+    assert!(machine.is_behind());
+    assert_eq!(machine.aging(), Some(gap));
+    assert_eq!(told(&mut machine, &fleet, 2), ["problems", "remotes"]);
+    assert!(!machine.is_behind());
+    assert_eq!(told(&mut machine, &fleet, 9), [""; 0], "nothing is different");
+    // What is wrong with Muster itself changes no remote.
+    let own = serde_json::from_value(serde_json::json!({
+        "id": "muster/store", "kind": "muster", "severity": "error", "since": null, "live": true,
+        "subject": {"type": "muster", "id": "muster", "name": "Muster"}, "sentence": "what is seen is not recorded"
+    }));
+    machine.own(vec![own.unwrap()]);
+    assert_eq!(told(&mut machine, &fleet, 12), ["problems"]);
+    // A clock that was set back stops nothing.
+    fleet.change(1, |remote| remote.link.state = LinkState::Connected);
+    assert_eq!(told(&mut machine, &fleet, -50), ["problems", "remotes"]);
 }

@@ -190,6 +190,7 @@ pub(super) struct Client {
     operations: BTreeMap<OperationId, api::operation::Operation>,
     tasks: BTreeMap<String, api::task::Task>,
     counts: Option<FleetCounts>,
+    overview: serde_json::Map<String, serde_json::Value>,
     lists: BTreeMap<String, Held>,
     pub(super) events: Vec<i64>,
 }
@@ -266,6 +267,16 @@ impl Client {
                 }
             }
             StreamMessage::Counts(counts) => self.counts = Some(counts),
+            StreamMessage::Overview(changes) => {
+                let serde_json::Value::Object(parts) = serde_json::to_value(&changes).unwrap() else {
+                    panic!()
+                };
+                for one in parts.get("problems").iter().flat_map(|all| all["items"].as_array().unwrap()) {
+                    let remote = RemoteId(one["subject"]["remote_id"].as_u64().unwrap());
+                    assert!(visible.sees(remote), "{one}");
+                }
+                self.overview.extend(parts);
+            }
             StreamMessage::List(changes) => {
                 let held = self.lists.entry(changes.list).or_default();
                 for row in values(&changes.upserted) {
@@ -305,6 +316,12 @@ impl Client {
         if asked.topics.contains(&Topic::Counts) {
             let all = fleet::lists::overview(snapshot, visible, |remote| fleet::lists::totals(remote));
             assert_eq!(self.counts, Some(rows::fleet_counts(&all)));
+        }
+        if asked.topics.contains(&Topic::Overview) {
+            let all = crate::overview::told(snapshot, visible, Vec::new(), at(0));
+            let mut want = serde_json::to_value(&all).unwrap();
+            want.as_object_mut().unwrap().remove("revision");
+            assert_eq!(serde_json::Value::Object(self.overview.clone()), want);
         }
         for (name, list) in &asked.lists {
             let about = match list.of {
