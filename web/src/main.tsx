@@ -18,10 +18,13 @@ const queries = new QueryClient({
   defaultOptions: {
     queries: {
       staleTime: 5000,
+      // Muster may be on this machine, or on a network without the internet: what the browser thinks of "online" says nothing.
+      networkMode: 'always',
       // What the server has refused it refuses again; what had no answer may have one in a moment.
       retry: (failures, error) => failures < 2 && error instanceof Refusal && error.status === 0,
       refetchOnWindowFocus: true,
     },
+    mutations: { networkMode: 'always' },
   },
 })
 const router = makeRouter(queries)

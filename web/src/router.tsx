@@ -10,6 +10,7 @@ import {
 } from '@tanstack/react-router'
 import { prefix } from './api/client'
 import { sessionQuery } from './api/session'
+import { askPreferences } from './preferences/preferences'
 import { Broken } from './shell/Broken'
 import { NoSuchPage } from './shell/NoSuchPage'
 import { Shell } from './shell/Shell'
@@ -58,6 +59,7 @@ const inside = createRoute({
   beforeLoad: async ({ context, location }) => {
     const session = await context.queries.ensureQueryData(sessionQuery)
     if (session === null) throw redirect({ to: '/sign-in', search: { to: location.href } })
+    await askPreferences(context.queries)
     return { session }
   },
   component: Shell,

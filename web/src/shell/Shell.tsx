@@ -12,7 +12,6 @@ import {
   ScrollArea,
   Text,
   Tooltip,
-  useMantineColorScheme,
 } from '@mantine/core'
 import { useDisclosure } from '@mantine/hooks'
 import {
@@ -40,6 +39,7 @@ import { sessionQuery } from '~/api/session'
 import { count } from '~/format/format'
 import { useCounts, useLiveStatus } from '~/live/hooks'
 import { live } from '~/live/live'
+import { useTheme, useThemeFromServer } from '~/preferences/theme'
 import { State } from '~/ui/State'
 import { CutBanner } from './CutBanner'
 import { useSession } from './session'
@@ -62,6 +62,7 @@ export function Shell() {
   const [open, menu] = useDisclosure(false)
   const path = useRouterState({ select: (state) => state.location.pathname })
   useLive()
+  useThemeFromServer()
   const close = menu.close
   useEffect(close, [path, close])
   return (
@@ -211,7 +212,7 @@ function LiveMark() {
 }
 
 function Scheme() {
-  const { colorScheme, setColorScheme } = useMantineColorScheme()
+  const [colorScheme, choose] = useTheme()
   const ways = [
     { value: 'light', label: 'Light', icon: IconSun },
     { value: 'dark', label: 'Dark', icon: IconMoon },
@@ -230,7 +231,7 @@ function Scheme() {
           <Menu.Item
             key={value}
             leftSection={<Way size={16} />}
-            onClick={() => setColorScheme(value)}
+            onClick={() => choose(value)}
             aria-current={value === colorScheme}
             fw={value === colorScheme ? 600 : undefined}
           >
