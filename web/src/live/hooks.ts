@@ -11,7 +11,7 @@ import type {
 } from '~/api/types'
 import type { Status } from './hub'
 import { live } from './live'
-import type { LiveList } from './state'
+import type { LiveList, LiveOverview } from './state'
 
 function useTopic(topic: Topic): void {
   useEffect(() => live.topic(topic), [topic])
@@ -44,6 +44,12 @@ export function useTasks(): ReadonlyMap<string, Task> | undefined {
 export function useCounts(): FleetCounts | undefined {
   useTopic('counts')
   return useSyncExternalStore(live.subscribe, () => live.state.counts)
+}
+
+/** The fleet at a glance. */
+export function useOverview(): LiveOverview | undefined {
+  useTopic('overview')
+  return useSyncExternalStore(live.subscribe, () => live.state.overview)
 }
 
 /** What has happened since the stream began, newest first. Older lines are asked for by page. */

@@ -237,6 +237,7 @@ export class Hub {
     if (!kept('operations')) this.#state = { ...this.#state, operations: undefined }
     if (!kept('tasks')) this.#state = { ...this.#state, tasks: undefined }
     if (!kept('counts')) this.#state = { ...this.#state, counts: undefined }
+    if (!kept('overview')) this.#state = { ...this.#state, overview: undefined }
     if (!kept('events')) this.#state = { ...this.#state, events: [] }
   }
 

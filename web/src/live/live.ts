@@ -150,7 +150,7 @@ class Live {
   #forget(topics: readonly Topic[]): void {
     const state = { ...this.#state }
     let changed = false
-    for (const topic of ['links', 'operations', 'tasks', 'counts'] as const) {
+    for (const topic of ['links', 'operations', 'tasks', 'counts', 'overview'] as const) {
       if (topics.includes(topic) || state[topic] === undefined) continue
       state[topic] = undefined
       changed = true

@@ -57,3 +57,15 @@ test('of what was not wished for nothing is retold', () => {
   const state = apply(NOTHING, { type: 'links', upserted: [], removed: [] })
   expect(retold(state, ['tasks'])).toEqual([])
 })
+
+test('of the overview a part that is not told stays as it was', () => {
+  const part = (more: object) => ({ type: 'overview', ...more }) as StreamMessage
+  let state = apply(NOTHING, part({ remotes: { total: 1 }, guests: { total: 5 } }))
+  const before = state.overview
+  state = apply(state, part({ guests: { total: 6 }, remotes: null }))
+  expect(state.overview).toEqual({ remotes: { total: 1 }, guests: { total: 6 } })
+  expect(state.overview?.remotes).toBe(before?.remotes)
+  let later = NOTHING
+  for (const message of retold(state, ['overview'])) later = apply(later, message)
+  expect(later.overview).toEqual(state.overview)
+})

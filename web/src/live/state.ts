@@ -9,9 +9,13 @@ import type {
   LinkRow,
   ListChanges,
   Operation,
+  Schemas,
   StreamMessage,
   Task,
 } from '~/api/types'
+
+/** The fleet at a glance, as far as it was told. */
+export type LiveOverview = Omit<Schemas['Overview'], 'revision'>
 
 export type Row = ListChanges['rows'][number]
 
@@ -30,6 +34,7 @@ export interface LiveState {
   operations: ReadonlyMap<string, Operation> | undefined
   tasks: ReadonlyMap<string, Task> | undefined
   counts: FleetCounts | undefined
+  overview: LiveOverview | undefined
   /** The newest events told, newest first, at most [EVENTS]. */
   events: readonly FleetEvent[]
   lists: ReadonlyMap<string, LiveList>
@@ -43,6 +48,7 @@ export const NOTHING: LiveState = {
   operations: undefined,
   tasks: undefined,
   counts: undefined,
+  overview: undefined,
   events: [],
   lists: new Map(),
 }
@@ -71,6 +77,12 @@ export function apply(state: LiveState, message: StreamMessage): LiveState {
     case 'counts': {
       const { type: _, ...counts } = message
       return { ...state, counts }
+    }
+    case 'overview': {
+      const { type: _, ...parts } = message
+      const told = Object.entries(parts).filter(([, part]) => part != null)
+      // The first one has all parts; what is absent later is as it was.
+      return { ...state, overview: { ...state.overview, ...Object.fromEntries(told) } as LiveOverview }
     }
     case 'events': {
       const known = new Set(state.events.map((event) => event.id))
@@ -116,6 +128,7 @@ export function retold(state: LiveState, topics: Iterable<string>): StreamMessag
       told.push({ type: 'operations', upserted: [...state.operations.values()], removed: [] })
     if (topic === 'tasks' && state.tasks) told.push({ type: 'tasks', upserted: [...state.tasks.values()], removed: [] })
     if (topic === 'counts' && state.counts) told.push({ type: 'counts', ...state.counts })
+    if (topic === 'overview' && state.overview) told.push({ type: 'overview', ...state.overview })
     if (topic === 'events' && state.events.length > 0)
       told.push({ type: 'events', items: [...state.events].reverse(), up_to: state.events[0]?.id ?? 0 })
   }
