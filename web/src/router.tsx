@@ -119,7 +119,7 @@ const remotes = createRoute({
 const addRemote = createRoute({
   getParentRoute: () => inside,
   path: '/add-remote',
-  validateSearch: only('again'),
+  validateSearch: only('again', 'id'),
   component: lazyRouteComponent(() => import('./pages/remotes/AddRemotePage')),
 })
 const remote = createRoute({
