@@ -275,7 +275,7 @@ fn greeting(
          sign-in   {USER}  {}\n\
          data      {dir}\n\
          {}{sites}\n\
-         Try, in another terminal:\n  \
+         Open it in a browser, or try, in another terminal:\n  \
          {muster} guest ls status:running --data-dir {dir}\n  \
          {muster} guest start rack/windows-licences --data-dir {dir}\n  \
          {muster} remote ls --watch --data-dir {dir}\n\n\
