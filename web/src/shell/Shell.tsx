@@ -34,6 +34,7 @@ import {
 import { useQueryClient } from '@tanstack/react-query'
 import { Link, Outlet, useRouter, useRouterState } from '@tanstack/react-router'
 import { useEffect } from 'react'
+import { OperateHost } from '~/actions/OperateHost'
 import { api, carry, root, unwrap } from '~/api/client'
 import { sessionQuery } from '~/api/session'
 import { count } from '~/format/format'
@@ -101,6 +102,7 @@ export function Shell() {
         <Outlet />
       </AppShell.Main>
       <CutBanner />
+      <OperateHost />
     </AppShell>
   )
 }

@@ -1,0 +1,200 @@
+/**
+ * What stands between a wish and its being done: which guests, what may be lost, how. One guest is then followed in a toast;
+ * several are followed here, each with its own result, until all have ended.
+ */
+import { Alert, Button, Checkbox, Group, Modal, NumberInput, Skeleton, Stack, Text } from '@mantine/core'
+import { keepPreviousData, useQuery } from '@tanstack/react-query'
+import { useRef, useState } from 'react'
+import { newKey, problemFrom } from '~/api/client'
+import { many } from '~/format/format'
+import { ProblemView } from '~/ui/Problem'
+import classes from './actions.module.css'
+import { PlanList } from './PlanList'
+import { Results } from './Results'
+import { planOf, startAll, startOne, type StartedItem, type Wish } from './server'
+import { ShowAs } from './ShowAs'
+import { FORCED, power, type PowerOptions } from './table'
+import { toastOperation } from './toast'
+
+/** What Proxmox VE takes for a container; a virtual machine gets three minutes. */
+const LONGEST_S = 24 * 3600
+
+export default function OperateDialog({ wish: first, close }: { wish: Wish; close: () => void }) {
+  const [wish, setWish] = useState(first)
+  const [started, setStarted] = useState<readonly StartedItem[]>()
+  const { label } = power(wish.action)
+  const only = wish.targets.length === 1 ? wish.targets[0] : undefined
+  const whom = only ? (only.name ?? String(only.vmid)) : many(wish.targets.length, 'guest')
+  return (
+    <Modal
+      opened
+      onClose={close}
+      size="lg"
+      title={
+        <Text component="span" fw={600} className="name">
+          {label} {whom}
+        </Text>
+      }
+      closeButtonProps={{ 'aria-label': 'Close' }}
+    >
+      {started ? (
+        <Results
+          wish={wish}
+          started={started}
+          close={close}
+          again={(targets) => {
+            setWish({ ...wish, targets })
+            setStarted(undefined)
+          }}
+        />
+      ) : (
+        // Other guests are another question.
+        <Question
+          key={wish.targets.map((one) => `${one.remote}/${one.vmid}`).join(' ')}
+          wish={wish}
+          change={(options) => setWish({ ...wish, options })}
+          close={close}
+          done={(items) => {
+            const one = items.length === 1 ? items[0] : undefined
+            if (one?.operation && first.targets.length === 1) {
+              toastOperation(one.operation)
+              close()
+            } else {
+              setStarted(items)
+            }
+          }}
+        />
+      )}
+    </Modal>
+  )
+}
+
+interface QuestionProps {
+  wish: Wish
+  change: (options: PowerOptions) => void
+  close: () => void
+  done: (items: readonly StartedItem[]) => void
+}
+
+function Question({ wish, change, close, done }: QuestionProps) {
+  const { verb, label, harsh } = power(wish.action)
+  const plan = useQuery({
+    queryKey: ['plan', wish],
+    queryFn: ({ signal }) => planOf(wish, signal),
+    placeholderData: keepPreviousData,
+    staleTime: 0,
+    gcTime: 0,
+    refetchInterval: 10_000,
+  })
+  const [busy, setBusy] = useState(false)
+  const [failed, setFailed] = useState<unknown>()
+  // One key for one wish: sent again after a break, it is not done twice.
+  const key = useRef({ wish: '', key: '' })
+  const items = plan.data
+  const possible = items?.filter((item) => item.availability.availability !== 'disabled')
+  const one = wish.targets.length === 1
+  const go = async () => {
+    if (!possible) return
+    const asked: Wish = { ...wish, targets: one ? wish.targets : possible.map((item) => item.target) }
+    const text = JSON.stringify(asked)
+    if (key.current.wish !== text) key.current = { wish: text, key: newKey() }
+    setBusy(true)
+    setFailed(undefined)
+    try {
+      const [target] = asked.targets
+      if (one && target) {
+        done([{ target, operation: await startOne(asked, target, key.current.key), problem: null }])
+      } else {
+        done(await startAll(asked, key.current.key))
+      }
+    } catch (error) {
+      if (problemFrom(error).status !== 0) key.current = { wish: '', key: '' }
+      setFailed(error)
+      void plan.refetch()
+    } finally {
+      setBusy(false)
+    }
+  }
+  const nothing = possible?.length === 0
+  return (
+    <Stack gap="md">
+      {plan.isError && !items ? (
+        <ProblemView error={plan.error} again={() => void plan.refetch()} title="What would be done could not be told" />
+      ) : items ? (
+        <PlanList items={items} />
+      ) : (
+        <Skeleton height={58} />
+      )}
+      <Lost wish={wish} />
+      <Options wish={wish} change={change} />
+      <ShowAs items={items} />
+      {nothing && (
+        <Alert color="yellow" variant="light" role="status">
+          {one ? `It cannot be asked to ${verb} now.` : `None of them can be asked to ${verb} now.`}
+        </Alert>
+      )}
+      {failed !== undefined && <ProblemView error={failed} title="Not done" />}
+      <Group justify="flex-end" gap="xs">
+        <Button variant="default" onClick={close} data-autofocus={harsh}>
+          Cancel
+        </Button>
+        <Button
+          color={harsh ? 'red' : undefined}
+          onClick={() => void go()}
+          loading={busy}
+          disabled={!possible || nothing}
+          data-autofocus={!harsh}
+        >
+          {one || !possible ? label : `${label} ${many(possible.length, 'guest')}`}
+        </Button>
+      </Group>
+    </Stack>
+  )
+}
+
+/** What may be lost. */
+function Lost({ wish }: { wish: Wish }) {
+  const { lost, harsh } = power(wish.action)
+  const which = wish.targets.length === 1 ? 0 : 1
+  const forced = wish.options?.force_stop === true
+  if (!lost) return null
+  return (
+    <div className={classes.lost} data-harsh={(harsh ?? forced) || undefined}>
+      <Text size="sm">{lost[which]}</Text>
+      {forced && <Text size="sm">{FORCED[which]}</Text>}
+    </div>
+  )
+}
+
+/** What may be said beside the action. */
+function Options({ wish, change }: { wish: Wish; change: (options: PowerOptions) => void }) {
+  const { options } = power(wish.action)
+  const said = wish.options ?? {}
+  if (options.length === 0) return null
+  return (
+    <Group gap="lg" align="flex-end">
+      {options.includes('timeout_seconds') && (
+        <NumberInput
+          label="Give it at most"
+          description="Without this, as long as Proxmox VE gives it"
+          suffix=" s"
+          min={1}
+          max={LONGEST_S}
+          allowDecimal={false}
+          allowNegative={false}
+          value={said.timeout_seconds ?? ''}
+          onChange={(value) => change({ ...said, timeout_seconds: typeof value === 'number' && value > 0 ? value : undefined })}
+          w={230}
+        />
+      )}
+      {options.includes('force_stop') && (
+        <Checkbox
+          label="Stop it when it has not shut down by then"
+          checked={said.force_stop === true}
+          onChange={(event) => change({ ...said, force_stop: event.currentTarget.checked ? true : undefined })}
+          pb={8}
+        />
+      )}
+    </Group>
+  )
+}
