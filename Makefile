@@ -34,7 +34,7 @@ test: console ## every test, those in a browser among them
 	@scripts/python-venv $(VENV)
 	@MUSTER_PYTHON="$$(scripts/python-venv --path $(VENV))" $(CARGO) test --workspace
 	@$(WEB) test
-	@CHROMIUM="$$(scripts/chromium --path)" $(WEB) e2e
+	@MUSTER_CHROMIUM="$$(scripts/chromium --path)" $(WEB) e2e
 
 dev: tools ## the console with hot reload, on a server that runs (MUSTER_URL=http://127.0.0.1:8088)
 	@scripts/console packages
@@ -48,12 +48,15 @@ lint: tools ## format, clippy, types and rules of the console, house rules
 	@scripts/house-rules
 
 bench: console ## the figures of docs/performance.md, printed as a table
+	@scripts/check-tools browser
 	@$(CARGO) bench --workspace --bench '*'
+	@$(CARGO) build --release --package muster --package pve-sim
+	@MUSTER_BIN="$${CARGO_TARGET_DIR:-$(CURDIR)/target}/release" MUSTER_CHROMIUM="$$(scripts/chromium --path)" $(WEB) --if-present bench
 
 screenshots: console ## a picture of every screen of the console, and the one in README.md
 	@scripts/check-tools browser
 	@$(CARGO) build --package muster --package pve-sim
-	@CHROMIUM="$$(scripts/chromium --path)" $(WEB) screenshots
+	@MUSTER_CHROMIUM="$$(scripts/chromium --path)" $(WEB) screenshots
 
 soak: tools ## the tests that need true timings, an hour of 100,000 guests among them (MUSTER_SOAK_MINUTES=n)
 	@$(CARGO) test --release --package fleet --package muster --test links --test idle --test faults --test kill --test soak -- \
