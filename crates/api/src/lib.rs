@@ -5,6 +5,7 @@
 //! What the model already says is embedded, not said again. Shapes of our own are built by the `of`
 //! constructors here from what the model holds, so that no handler picks fields.
 
+pub mod account;
 pub mod audit;
 pub mod cause;
 pub mod chart;

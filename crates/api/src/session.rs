@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use model::access::Grants;
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 
 use crate::Secret;
 
@@ -14,6 +14,9 @@ pub struct SignInRequest {
     pub user: String,
     /// The password.
     pub password: Secret,
+    /// Where a second factor is on: the six digits of the authenticator, or a recovery code.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<Secret>,
 }
 
 /// By what a caller is known.
@@ -50,6 +53,17 @@ pub struct Session {
     /// What whoever governs this server should know: `plain HTTP on 0.0.0.0:8088`, …
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<String>,
+}
+
+/// `GET /sessions`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, IntoParams)]
+#[serde(default)]
+#[into_params(parameter_in = Query)]
+pub struct SessionQuery {
+    /// Of this user alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[param(example = "anna")]
+    pub user: Option<String>,
 }
 
 /// One session.

@@ -30,6 +30,9 @@ pub struct User {
     /// API tokens.
     #[serde(default)]
     pub tokens: usize,
+    /// Whether signing in takes a second factor.
+    #[serde(default)]
+    pub totp: bool,
 }
 
 /// `POST /users`.

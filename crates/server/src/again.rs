@@ -45,6 +45,13 @@ const ACTIONS: &[(&str, bool, Shown)] = &[
     ("tokens.create", true, Shown::Lost),
     ("tokens.end", true, Shown::Nothing),
     ("session.end", true, Shown::Nothing),
+    ("session.end_others", true, Shown::Nothing),
+    // What they answer was told to nobody.
+    ("account.begin_totp", true, Shown::Lost),
+    ("account.confirm_totp", true, Shown::Lost),
+    ("account.recovery_codes", true, Shown::Lost),
+    ("account.end_totp", true, Shown::Nothing),
+    ("users.end_totp", true, Shown::Nothing),
     ("remotes.edit", true, Shown::Remote),
     ("remotes.connect", true, Shown::Remote),
     ("remotes.disconnect", true, Shown::Remote),

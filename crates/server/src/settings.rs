@@ -41,6 +41,8 @@ pub struct Settings {
     pub onboarding: crate::routes::fleet::Bounds,
     /// How long the set-up link works.
     pub setup_life: Duration,
+    /// How long a second factor waits for its first code.
+    pub factor_life: Duration,
     /// How long things are kept; here to be shown.
     pub retention: store::Retention,
     /// Where files may lie for a moment, such as a backup on its way.
@@ -91,6 +93,8 @@ pub struct Storms {
     pub per_address: Bucket,
     /// Failed tries in a row for one account, from everywhere.
     pub per_account: Bucket,
+    /// Wrong codes of a second factor in a row for one account, whose password was right each time.
+    pub per_code: Bucket,
     /// Addresses and accounts that are remembered.
     pub remembered: usize,
 }
@@ -150,6 +154,7 @@ impl Default for Settings {
             stream: crate::stream::Timings::default(),
             onboarding: crate::routes::fleet::Bounds::default(),
             setup_life: HOUR,
+            factor_life: 15 * MINUTE,
             retention: store::Retention::default(),
             scratch: std::env::temp_dir(),
         }
@@ -175,11 +180,13 @@ impl Default for Passwords {
 
 impl Default for Storms {
     /// From one address a person who has forgotten may try ten times. An account is guarded against many
-    /// addresses, but wide enough that a stranger does not easily keep its owner out.
+    /// addresses, but wide enough that a stranger does not easily keep its owner out. Codes can be guessed at by
+    /// nobody who does not know the password, and of a million three are right: so few tries that it takes decades.
     fn default() -> Self {
         Self {
             per_address: Bucket { burst: 10, every: Duration::from_secs(30) },
             per_account: Bucket { burst: 30, every: Duration::from_secs(10) },
+            per_code: Bucket { burst: 10, every: 2 * MINUTE },
             remembered: 10_000,
         }
     }

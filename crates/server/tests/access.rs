@@ -39,7 +39,7 @@ enum Takes {
 use Takes::{Anywhere, Figures, Here, Muster, Nothing, Seen, SignIn, There};
 
 /// Every route there is.
-const ROUTES: [(&str, &str, Takes); 70] = [
+const ROUTES: [(&str, &str, Takes); 77] = [
     ("GET", "/healthz", Nothing),
     ("GET", "/readyz", Nothing),
     ("GET", "/metrics", Figures),
@@ -52,6 +52,12 @@ const ROUTES: [(&str, &str, Takes); 70] = [
     ("DELETE", "/api/v1/session", SignIn),
     ("GET", "/api/v1/sessions", SignIn),
     ("DELETE", "/api/v1/sessions/{id}", SignIn),
+    ("DELETE", "/api/v1/sessions", SignIn),
+    ("GET", "/api/v1/account", SignIn),
+    ("POST", "/api/v1/account/totp", SignIn),
+    ("DELETE", "/api/v1/account/totp", SignIn),
+    ("POST", "/api/v1/account/totp/confirm", SignIn),
+    ("POST", "/api/v1/account/recovery-codes", SignIn),
     ("GET", "/api/v1/tokens", SignIn),
     ("POST", "/api/v1/tokens", SignIn),
     ("DELETE", "/api/v1/tokens/{id}", SignIn),
@@ -63,6 +69,7 @@ const ROUTES: [(&str, &str, Takes); 70] = [
     ("DELETE", "/api/v1/users/{user}", Muster(Act::Users)),
     ("PUT", "/api/v1/users/{user}/password", SignIn),
     ("PUT", "/api/v1/users/{user}/grants", Muster(Act::Users)),
+    ("DELETE", "/api/v1/users/{user}/totp", Muster(Act::Users)),
     ("GET", "/api/v1/audit", Muster(Act::Users)),
     ("GET", "/api/v1/audit/export", Muster(Act::Users)),
     ("GET", "/api/v1/audit/verify", Muster(Act::Users)),
@@ -351,7 +358,7 @@ impl Scene {
         let called = if draw.by_name { things.name.clone() } else { things.id.to_string() };
         let (method, path, takes) = ROUTES[draw.route];
         // One's own session and those of others go on.
-        if (method, path) == ("DELETE", "/api/v1/session") {
+        if matches!((method, path), ("DELETE", "/api/v1/session" | "/api/v1/sessions")) {
             return;
         }
         let answer = request(draw, things, &called, &things.operation).by(who).of(router).await;

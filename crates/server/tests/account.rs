@@ -1,13 +1,16 @@
-//! What people have of their own: how they like things to be shown.
+//! What people have of their own: a second factor, sessions, and how they like things to be shown.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
 mod common;
 
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
 use axum::Router;
-use common::{Answer, Ask, PASSWORD, Who, bare, settings, sign_in, token};
+use common::{Answer, Ask, PASSWORD, Who, bare, session_of, settings, sign_in, token};
 use http::Method;
 use model::access::{Grant, Grants, Role};
 use serde_json::{Value, json};
+use server::settings::{Bucket, Storms};
 use server::{App, Settings};
 
 async fn with_anna(settings: Settings) -> (tempfile::TempDir, App, Router) {
@@ -118,5 +121,307 @@ mod preferences {
         let all = get(&router, &anna).await.json;
         let lists: Vec<&String> = all["lists"].as_object().unwrap().keys().collect();
         assert_eq!(lists, names.iter().collect::<Vec<_>>());
+    }
+}
+
+/// An authenticator.
+struct Authenticator {
+    secret: Vec<u8>,
+}
+
+impl Authenticator {
+    fn of(secret: &str) -> Self {
+        Self { secret: totp_rs::Secret::Encoded(secret.to_owned()).to_bytes().unwrap() }
+    }
+
+    fn step() -> u64 {
+        SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs() / 30
+    }
+
+    fn code(&self, step: u64) -> String {
+        totp_rs::TOTP::new(totp_rs::Algorithm::SHA1, 6, 1, 30, self.secret.clone())
+            .unwrap()
+            .generate(step * 30)
+    }
+
+    /// A code that is none of those that could be right now.
+    fn wrong(&self) -> String {
+        let right: Vec<_> = (0..6).map(|n| self.code(Self::step() + n - 3)).collect();
+        (0..).map(|n| format!("{n:06}")).find(|code| !right.contains(code)).unwrap()
+    }
+}
+
+fn entering(user: &str, code: Option<&str>) -> Ask {
+    Ask::post("/api/v1/session", json!({"user": user, "password": PASSWORD, "code": code}))
+}
+
+fn proof() -> Value {
+    json!({"password": PASSWORD})
+}
+
+fn own(method: Method, path: &str, body: &Value, who: &Who) -> Ask {
+    Ask::new(method, format!("/api/v1/account{path}")).json(body).by(who)
+}
+
+/// Turns the second factor of somebody on; the authenticator, the step that was used, and the recovery codes.
+async fn turn_on(router: &Router, who: &Who) -> (Authenticator, u64, Vec<String>) {
+    let begun = own(Method::POST, "/totp", &proof(), who).of(router).await;
+    begun.is(200, "");
+    let phone = Authenticator::of(begun.json["secret"].as_str().unwrap());
+    // The earliest that is still accepted, so that two more are left to be used now.
+    let second = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs() % 30;
+    if second >= 27 {
+        tokio::time::sleep(Duration::from_secs(30 - second)).await;
+    }
+    let used = Authenticator::step() - 1;
+    let code = json!({"code": phone.code(used)});
+    let answer = own(Method::POST, "/totp/confirm", &code, who).of(router).await;
+    answer.is(200, "");
+    let codes = answer.json["recovery_codes"].as_array().unwrap();
+    (phone, used, codes.iter().map(|code| code.as_str().unwrap().to_owned()).collect())
+}
+
+mod second_factor {
+    use super::*;
+
+    #[tokio::test]
+    async fn is_asked_for_once_it_is_on_and_each_code_works_once() {
+        let wide = Bucket { burst: 100, every: Duration::from_secs(600) };
+        let storms = Storms { per_code: wide, per_address: wide, ..Storms::default() };
+        let (_dir, app, router) = with_anna(Settings { storms, ..settings() }).await;
+        let (anna, other) =
+            (sign_in(&router, "anna", PASSWORD).await, sign_in(&router, "anna", PASSWORD).await);
+        let program = token(&router, "anna").await;
+        let account = async |who: &Who| Ask::get("/api/v1/account").by(who).of(&router).await.json;
+        assert_eq!(account(&anna).await["totp"], Value::Null);
+        assert_eq!(account(&anna).await["user"], "anna");
+        let alive = async |who: &Who| Ask::get("/api/v1/session").by(who).of(&router).await.status.as_u16();
+
+        // Begun is not on.
+        own(Method::POST, "/totp", &json!({"password": "x"}), &anna)
+            .of(&router)
+            .await
+            .is(403, "wrong_password");
+        let begun = own(Method::POST, "/totp", &proof(), &anna).of(&router).await;
+        let uri = begun.json["uri"].as_str().unwrap().to_owned();
+        assert!(uri.starts_with("otpauth://totp/Muster:anna?secret="), "{uri}");
+        assert!(
+            uri.contains(begun.json["secret"].as_str().unwrap()) && uri.contains("issuer=Muster"),
+            "{uri}"
+        );
+        assert!(begun.json["expires"].is_string());
+        entering("anna", None).of(&router).await.is(200, "");
+        let older = Authenticator::of(begun.json["secret"].as_str().unwrap());
+        own(Method::POST, "/totp/confirm", &json!({"code": older.wrong()}), &anna)
+            .of(&router)
+            .await
+            .is(403, "wrong_code");
+        assert_eq!(account(&anna).await["totp"], Value::Null);
+
+        // On: other sessions end, tokens do not.
+        let (phone, used, codes) = turn_on(&router, &anna).await;
+        assert_ne!(phone.secret, older.secret, "the one begun last counts");
+        assert_eq!((alive(&anna).await, alive(&other).await, alive(&program).await), (200, 401, 200));
+        assert_eq!(account(&program).await["totp"]["recovery_codes_left"], 10);
+        let users = Ask::get("/api/v1/users").by(&anna).of(&router).await.json;
+        assert_eq!((&users["items"][0]["totp"], &users["items"][1]["totp"]), (&json!(true), &json!(false)));
+        own(Method::POST, "/totp", &proof(), &anna).of(&router).await.is(409, "second_factor_on");
+        own(Method::POST, "/totp/confirm", &json!({"code": phone.code(used)}), &anna)
+            .of(&router)
+            .await
+            .is(409, "no_second_factor");
+
+        // What is refused is refused for what it is, and the password comes first.
+        entering("anna", None).of(&router).await.is(401, "second_factor");
+        entering("anna", Some(&phone.wrong())).of(&router).await.is(401, "wrong_code");
+        entering("anna", Some("")).of(&router).await.is(401, "wrong_code");
+        let wrong = json!({"user": "anna", "password": "x", "code": phone.code(used + 1)});
+        Ask::post("/api/v1/session", wrong).of(&router).await.is(401, "wrong_password");
+        entering("anna", Some(&phone.code(used))).of(&router).await.is(401, "wrong_code");
+        let code = phone.code(used + 1);
+        let spaced = format!("{} {}", &code[..3], &code[3..]);
+        entering("anna", Some(&spaced)).of(&router).await.is(200, "");
+        entering("anna", Some(&code)).of(&router).await.is(401, "wrong_code");
+        entering("ben", Some("123456")).of(&router).await.is(200, "");
+
+        // A recovery code takes the place of one code.
+        let answer = entering("anna", Some(&codes[3].to_uppercase())).of(&router).await;
+        answer.is(200, "");
+        let anna = session_of(&answer);
+        entering("anna", Some(&codes[3])).of(&router).await.is(401, "wrong_code");
+        assert_eq!(account(&anna).await["totp"]["recovery_codes_left"], 9);
+        let renewed = own(Method::POST, "/recovery-codes", &proof(), &anna).of(&router).await;
+        let renewed = renewed.json["recovery_codes"][0].as_str().unwrap().to_owned();
+        entering("anna", Some(&codes[4])).of(&router).await.is(401, "wrong_code");
+        entering("anna", Some(&renewed)).of(&router).await.is(200, "");
+
+        // After a restart it is as it was.
+        let router = App::new(app.fleet().clone(), app.store().clone(), settings(), fleet::Clock::new());
+        let router = router.await.unwrap().router();
+        entering("anna", None).of(&router).await.is(401, "second_factor");
+        entering("anna", Some(&code)).of(&router).await.is(401, "wrong_code");
+        entering("anna", Some(&renewed)).of(&router).await.is(401, "wrong_code");
+        let anna = session_of(&entering("anna", Some(&phone.code(used + 2))).of(&router).await);
+
+        // Off again.
+        own(Method::DELETE, "/totp", &json!({"password": "x"}), &anna)
+            .of(&router)
+            .await
+            .is(403, "wrong_password");
+        own(Method::DELETE, "/totp", &proof(), &anna).of(&router).await.is(204, "");
+        for (method, path) in [(Method::DELETE, "/totp"), (Method::POST, "/recovery-codes")] {
+            own(method, path, &proof(), &anna).of(&router).await.is(409, "no_second_factor");
+        }
+        entering("anna", None).of(&router).await.is(200, "");
+        let kept = async |purpose| app.store().secret(&store::SecretId::new(purpose, "anna")).await.unwrap();
+        assert_eq!((kept("totp").await, kept("totp-pending").await), (None, None));
+    }
+
+    #[tokio::test]
+    async fn is_a_persons_own_and_an_administrator_helps_out() {
+        let (_dir, app, router) = with_anna(settings()).await;
+        let (anna, ben) = (sign_in(&router, "anna", PASSWORD).await, sign_in(&router, "ben", PASSWORD).await);
+        let governing = token(&router, "anna").await;
+        let routes = [
+            (Method::POST, "/totp", proof()),
+            (Method::POST, "/totp/confirm", json!({"code": "123456"})),
+            (Method::DELETE, "/totp", proof()),
+            (Method::POST, "/recovery-codes", proof()),
+        ];
+        for (method, path, body) in &routes {
+            own(method.clone(), path, body, &governing).of(&router).await.is(403, "person_only");
+            own(method.clone(), path, body, &Who::Socket).of(&router).await.is(409, "no_user");
+        }
+        Ask::get("/api/v1/account").by(&Who::Socket).of(&router).await.is(409, "no_user");
+        let take = |name: &str, who: &Who| {
+            Ask::new(Method::DELETE, format!("/api/v1/users/{name}/totp")).by(who).of(&router)
+        };
+        take("ben", &anna).await.is(409, "no_second_factor");
+        take("nobody", &anna).await.is(404, "not_found");
+        let (_, _, codes) = turn_on(&router, &ben).await;
+        turn_on(&router, &anna).await;
+        take("ben", &ben).await.is(403, "not_allowed");
+        take("ben", &governing).await.is(403, "person_only");
+        take("anna", &anna).await.is(422, "invalid");
+        entering("ben", None).of(&router).await.is(401, "second_factor");
+        take("ben", &anna).await.is(204, "");
+        entering("ben", None).of(&router).await.is(200, "");
+        // Who is called the same later begins without it, and without its codes.
+        turn_on(&router, &ben).await;
+        Ask::new(Method::DELETE, "/api/v1/users/ben").by(&anna).of(&router).await.is(204, "");
+        app.add_user("ben", &PASSWORD.into(), Grants::default()).await.unwrap();
+        let ben = session_of(&entering("ben", None).of(&router).await);
+        own(Method::POST, "/recovery-codes", &proof(), &ben).of(&router).await.is(409, "no_second_factor");
+        assert_eq!(app.store().factors().await.unwrap().len(), 1);
+        assert_eq!(codes.len(), 10);
+    }
+
+    #[tokio::test]
+    async fn guesses_at_codes_are_held_up_and_a_missing_one_is_no_guess() {
+        let per_code = Bucket { burst: 3, every: Duration::from_secs(600) };
+        let per_address = Bucket { burst: 6, every: Duration::from_secs(600) };
+        let storms = Storms { per_code, per_address, ..Storms::default() };
+        let (_dir, app, router) = with_anna(Settings { storms, ..settings() }).await;
+        let anna = sign_in(&router, "anna", PASSWORD).await;
+        let (phone, used, codes) = turn_on(&router, &anna).await;
+        for _ in 0..10 {
+            entering("anna", None).of(&router).await.is(401, "second_factor");
+        }
+        for _ in 0..2 {
+            entering("anna", Some(&phone.wrong())).of(&router).await.is(401, "wrong_code");
+        }
+        entering("anna", Some(&phone.code(used + 1))).of(&router).await.is(200, "");
+        entering("anna", Some("abcd-efgh-ijkl-mnop")).of(&router).await.is(401, "wrong_code");
+        let held = entering("anna", Some(&codes[0])).of(&router).await;
+        held.is(429, "too_many_tries");
+        assert!(held.headers.contains_key("retry-after"));
+        // From wherever the guesses come, and nobody else is held up.
+        entering("anna", Some(&codes[0])).from("198.51.100.7:1").of(&router).await.is(429, "too_many_tries");
+        sign_in(&router, "ben", PASSWORD).await;
+        assert_eq!(app.store().factors().await.unwrap().len(), 1);
+    }
+
+    #[tokio::test]
+    async fn waits_to_be_confirmed_for_its_time() {
+        let (_dir, _app, router) = with_anna(Settings { factor_life: Duration::ZERO, ..settings() }).await;
+        let anna = sign_in(&router, "anna", PASSWORD).await;
+        let begun = own(Method::POST, "/totp", &proof(), &anna).of(&router).await;
+        let phone = Authenticator::of(begun.json["secret"].as_str().unwrap());
+        let code = json!({"code": phone.code(Authenticator::step())});
+        own(Method::POST, "/totp/confirm", &code, &anna).of(&router).await.is(409, "no_second_factor");
+        entering("anna", None).of(&router).await.is(200, "");
+    }
+
+    #[tokio::test]
+    async fn is_told_once_and_written_down_with_nothing_in_it() {
+        let (dir, app, router) = with_anna(settings()).await;
+        let anna = sign_in(&router, "anna", PASSWORD).await;
+        let with_key = |ask: Ask, key: &str| ask.header("idempotency-key", key);
+        let begin = || with_key(own(Method::POST, "/totp", &proof(), &anna), "begin");
+        let begun = begin().of(&router).await;
+        begin().of(&router).await.is(409, "already_done");
+        let phone = Authenticator::of(begun.json["secret"].as_str().unwrap());
+        let code = phone.code(Authenticator::step());
+        let confirm =
+            || with_key(own(Method::POST, "/totp/confirm", &json!({"code": code}), &anna), "confirm");
+        let confirmed = confirm().of(&router).await;
+        confirmed.is(200, "");
+        confirm().of(&router).await.is(409, "already_done");
+        entering("anna", Some(&phone.wrong())).of(&router).await.is(401, "wrong_code");
+        let actions: Vec<String> = app
+            .store()
+            .audit(None, 99)
+            .await
+            .unwrap()
+            .into_iter()
+            .map(|line| format!("{} {}", line.record.action, line.record.body))
+            .collect();
+        let found = |what: &str| actions.iter().filter(|action| action.starts_with(what)).count();
+        assert_eq!((found("account.begin_totp"), found("account.confirm_totp")), (1, 1), "{actions:#?}");
+        assert!(actions.iter().any(|line| line.contains("wrong_code")), "{actions:#?}");
+        // Nothing of it lies open anywhere.
+        let mut secrets = vec![begun.json["secret"].as_str().unwrap().to_owned(), code];
+        let codes = confirmed.json["recovery_codes"].as_array().unwrap();
+        secrets.extend(codes.iter().map(|code| code.as_str().unwrap().to_owned()));
+        secrets.extend(codes.iter().map(|code| code.as_str().unwrap().replace('-', "")));
+        app.store().close().await;
+        let mut pages = actions.join("\n").into_bytes();
+        for entry in std::fs::read_dir(dir.path()).unwrap() {
+            pages.extend(std::fs::read(entry.unwrap().path()).unwrap_or_default());
+        }
+        assert!(pages.len() > 10_000);
+        for secret in secrets.iter().filter(|secret| secret.len() > 6) {
+            assert!(!pages.windows(secret.len()).any(|window| window == secret.as_bytes()), "{secret}");
+        }
+    }
+}
+
+mod sessions {
+    use super::*;
+
+    #[tokio::test]
+    async fn all_others_of_ones_own_end_at_once() {
+        let (_dir, app, router) = with_anna(settings()).await;
+        let alive = async |who: &Who| Ask::get("/api/v1/session").by(who).of(&router).await.status.as_u16();
+        let enter = async |name: &str| sign_in(&router, name, PASSWORD).await;
+        let (here, there, ben) = (enter("anna").await, enter("anna").await, enter("ben").await);
+        let listed = async |path: &str, who: &Who| {
+            let page = Ask::get(format!("/api/v1/sessions{path}")).by(who).of(&router).await.json;
+            page["total"].as_u64().unwrap()
+        };
+        assert_eq!((listed("", &here).await, listed("", &ben).await), (3, 1));
+        assert_eq!((listed("?user=anna", &here).await, listed("?user=anna", &ben).await), (2, 0));
+        Ask::get("/api/v1/sessions?whose=anna").by(&here).of(&router).await.is(400, "malformed");
+        let end = |who: &Who| Ask::new(Method::DELETE, "/api/v1/sessions").by(who).of(&router);
+        end(&Who::Socket).await.is(409, "no_user");
+        end(&here).await.is(204, "");
+        assert_eq!((alive(&here).await, alive(&there).await, alive(&ben).await), (200, 401, 200));
+        end(&here).await.is(204, "");
+        assert_eq!(alive(&here).await, 200);
+        let program = token(&router, "anna").await;
+        end(&program).await.is(204, "");
+        assert_eq!((alive(&here).await, alive(&program).await, alive(&ben).await), (401, 200, 200));
+        assert_eq!(app.store().sessions("anna").await.unwrap(), []);
+        assert_eq!(app.store().sessions("ben").await.unwrap().len(), 1);
     }
 }

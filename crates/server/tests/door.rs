@@ -115,7 +115,7 @@ async fn a_storm_of_sign_ins_is_slowed_down_whatever_it_says_of_itself() {
     let storms = Storms {
         per_address: Bucket { burst: 3, every: Duration::from_secs(600) },
         per_account: Bucket { burst: 5, every: Duration::from_secs(600) },
-        remembered: 100,
+        ..Storms::default()
     };
     let (_dir, _app, router) = with_anna(Settings { storms, ..settings() }).await;
     let wrong =
@@ -174,7 +174,7 @@ async fn lines(app: &App) -> usize {
 #[tokio::test]
 async fn a_stranger_cannot_fill_the_audit_log() {
     let bucket = Bucket { burst: 3, every: Duration::from_secs(600) };
-    let storms = Storms { per_address: bucket, per_account: bucket, remembered: 100 };
+    let storms = Storms { per_address: bucket, per_account: bucket, ..Storms::default() };
     let (_dir, app, router) = with_anna(Settings { storms, ..settings() }).await;
     for path in ["/api/v1/session", "/api/v1/setup"] {
         for _ in 0..5 {

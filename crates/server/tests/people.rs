@@ -177,7 +177,7 @@ async fn a_changed_password_ends_every_session_at_once() {
 #[tokio::test]
 async fn who_is_signed_in_and_too_fast_is_counted_and_leaves_no_line() {
     let bucket = Bucket { burst: 3, every: Duration::from_secs(600) };
-    let storms = Storms { per_address: bucket, per_account: bucket, remembered: 100 };
+    let storms = Storms { per_address: bucket, per_account: bucket, ..Storms::default() };
     let (_dir, app, router) = with_anna(Settings { storms, ..settings() }).await;
     let anna = sign_in(&router, "anna", PASSWORD).await;
     let lines = async || app.store().audit(None, 100).await.unwrap().len();

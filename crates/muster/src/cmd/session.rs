@@ -57,7 +57,7 @@ impl Signed {
                     Err(other) => return Err(other.into()),
                 },
             };
-            let body = SignInRequest { user: user.clone(), password: password.clone() };
+            let body = SignInRequest { user: user.clone(), password: password.clone(), code: None };
             match client.ask(Method::POST, &path(&["session"]), Some(&body), &[]).await {
                 Ok(answer) => {
                     context.ask.judged();

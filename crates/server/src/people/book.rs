@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use model::access::{Grant, Grants, Scope};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use store::{GrantRecord, SessionRecord, TokenRecord, UserRecord};
+use store::{FactorRecord, GrantRecord, SessionRecord, TokenRecord, UserRecord};
 
 use crate::settings::Sessions;
 
@@ -70,6 +70,23 @@ pub(crate) struct TokenMore {
     pub(crate) grants: Option<Grants>,
 }
 
+/// A second factor that is on. Its secret is sealed, and read when it is needed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Factor {
+    pub(crate) since: Timestamp,
+    /// The last time step of which a code was accepted.
+    pub(crate) step: i64,
+    /// Hashes of the recovery codes that were not used.
+    pub(crate) recovery: Vec<String>,
+}
+
+/// What of a second factor is kept as JSON.
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct FactorMore {
+    #[serde(default)]
+    recovery: Vec<String>,
+}
+
 /// All of them.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Book {
@@ -78,6 +95,8 @@ pub(crate) struct Book {
     pub(crate) users: BTreeMap<String, User>,
     pub(crate) sessions: SessionBook,
     pub(crate) tokens: HashMap<String, Token>,
+    /// By user.
+    pub(crate) factors: HashMap<String, Factor>,
 }
 
 /// Sessions, found by the hash of their secret and by their public id.
@@ -264,6 +283,23 @@ impl Token {
             None => owner.grants.clone(),
             Some(own) => own.within(&owner.grants),
         }
+    }
+}
+
+impl Factor {
+    pub(crate) fn record(&self, user: &str) -> FactorRecord {
+        FactorRecord {
+            user: user.to_owned(),
+            since: self.since,
+            step: self.step,
+            body: json(&FactorMore { recovery: self.recovery.clone() }),
+        }
+    }
+
+    pub(crate) fn of(record: FactorRecord) -> (String, Self) {
+        // Where the codes cannot be read, there are none.
+        let more: FactorMore = serde_json::from_str(&record.body).unwrap_or_default();
+        (record.user, Self { since: record.since, step: record.step, recovery: more.recovery })
     }
 }
 

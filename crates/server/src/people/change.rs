@@ -5,11 +5,12 @@ use api::session::SessionRow;
 use jiff::Timestamp;
 use model::access::Grants;
 use model::{Now, RemoteId};
-use store::{StoreError, UserRecord, Write};
+use store::{UserRecord, Write};
 
 use super::book::{
     Book, Session, SessionMore, Token, TokenMore, User, UserMore, grant_records, in_order, sha256,
 };
+use super::factor::{Proof, factor_secrets_gone, proved};
 use super::{People, random};
 use crate::caller::{Caller, Via};
 use crate::peer::Whence;
@@ -40,11 +41,12 @@ const AGENT_KEPT: usize = 200;
 impl People {
     // --- sessions ---
 
-    /// Signs somebody in with a password. A user there is not takes as long as a wrong password.
+    /// Signs somebody in with a password, and where a second factor is on with a code of it. A user there is not takes as long as a wrong password.
     pub(crate) async fn sign_in(
         &self,
         user: &str,
         password: &Secret,
+        code: Option<&Secret>,
         agent: Option<&str>,
         whence: &Whence,
         now: Now,
@@ -52,27 +54,33 @@ impl People {
         let attempt = self.try_once(whence.address, user, now.mono)?;
         let known = self.book().users.get(user).and_then(|user| user.hash.clone());
         let same = self.hasher.check(known.clone(), password).await?;
-        let proved = known.filter(|_| same).ok_or_else(wrong_password)?;
-        let session = self.begin(user, &proved, agent, whence, now.wall).await?;
+        let hash = known.filter(|_| same).ok_or_else(wrong_password)?;
+        let proof = match self.second(user, code, now).await {
+            Ok(second) => Proof { hash, second },
+            Err(problem) => {
+                // That one is needed is no failure of whoever had not been told.
+                if code.is_none() {
+                    attempt.succeeded();
+                }
+                return Err(problem);
+            }
+        };
+        let session = self.begin(user, &proof, agent, whence, now.wall).await?;
         attempt.succeeded();
         Ok(session)
     }
 
-    /// Begins a session for somebody who has proved who they are, by the password of which `proved` is the hash. It must
-    /// be theirs still: comparing takes a while, in which it may have been changed.
+    /// Begins a session for somebody who has proved who they are. It must hold still: comparing takes a while, in
+    /// which password or second factor may have been changed, also by another process.
     pub(crate) async fn begin(
         &self,
         user: &str,
-        proved: &str,
+        proof: &Proof,
         agent: Option<&str>,
         whence: &Whence,
         now: Timestamp,
     ) -> Result<NewSession, Problem> {
         let _one = self.changes.lock().await;
-        let known = self.book().users.get(user).cloned();
-        let mut user =
-            known.filter(|user| user.hash.as_deref() == Some(proved)).ok_or_else(wrong_password)?;
-        user.more.last_sign_in = Some(now);
         let secret = random::<32>()?;
         let hash = sha256(&secret);
         let more = SessionMore {
@@ -80,17 +88,24 @@ impl People {
             agent: agent.map(|agent| agent.chars().filter(|c| !c.is_control()).take(AGENT_KEPT).collect()),
         };
         let id = random::<9>()?.to_string();
-        let session = Session { id, user: user.name.clone(), created: now, seen: now, more };
-        let over = self.over(&user.name, now);
-        let mut batch: Vec<_> = over.iter().map(|id| Write::SessionGone { id: id.clone() }).collect();
-        batch.push(Write::Session(session.record(hash, &self.sessions)));
-        let UserRecord { name, body, .. } = user.record(now);
-        batch.push(Write::SignedIn { name, checked: proved.to_owned(), at: now, body });
-        self.write(batch).await.map_err(|error| match error {
-            // Another process has changed it.
-            StoreError::Stale => wrong_password(),
-            error => error.into(),
-        })?;
+        let session = Session { id, user: user.to_owned(), created: now, seen: now, more };
+        let (user, factor, over) = self
+            .decide(|book| {
+                let known = book.users.get(user).cloned();
+                let mut user = known
+                    .filter(|user| user.hash.as_ref() == Some(&proof.hash))
+                    .ok_or_else(wrong_password)?;
+                let factor = proof.uses(book.factors.get(&user.name))?;
+                user.more.last_sign_in = Some(now);
+                let over = self.over(book, &user.name, now);
+                let mut batch: Vec<_> = over.iter().map(|id| Write::SessionGone { id: id.clone() }).collect();
+                batch.push(Write::Session(session.record(hash, &self.sessions)));
+                batch.extend(factor.as_ref().map(|factor| Write::Factor(factor.record(&user.name))));
+                let UserRecord { name, body, .. } = user.record(now);
+                batch.push(Write::SignedIn { name, checked: proof.hash.clone(), at: now, body });
+                Ok((batch, (user, factor, over)))
+            })
+            .await?;
         let caller = Caller {
             name: user.name.clone(),
             from: whence.text(),
@@ -101,14 +116,14 @@ impl People {
         self.turn(|book| {
             book.sessions.retain(|session| session.ends(&self.sessions) > now && !over.contains(&session.id));
             book.sessions.insert(hash, session);
+            book.factors.extend(factor.map(|factor| (user.name.clone(), factor)));
             book.users.insert(user.name.clone(), user);
         });
         Ok(NewSession { secret, caller, ends })
     }
 
     /// The sessions of a user that end when one more begins: those that were not used for longest.
-    fn over(&self, user: &str, now: Timestamp) -> Vec<String> {
-        let book = self.book();
+    fn over(&self, book: &Book, user: &str, now: Timestamp) -> Vec<String> {
         let own = book.sessions.values().filter(|one| one.user == user && one.ends(&self.sessions) > now);
         let mut own: Vec<_> = own.map(|one| (one.seen, one.created, &one.id)).collect();
         own.sort_unstable();
@@ -161,6 +176,20 @@ impl People {
         let _one = self.changes.lock().await;
         self.write(vec![Write::SessionGone { id: id.to_owned() }]).await?;
         self.turn(|book| book.sessions.retain(|session| session.id != id));
+        Ok(())
+    }
+
+    /// Ends all sessions of a user, except the one that asks if it is one.
+    pub(crate) async fn end_others(&self, user: &str, caller: &Caller) -> Result<(), Problem> {
+        let stays = match &caller.via {
+            Via::Session { id } => Some(id.clone()),
+            _ => None,
+        };
+        let _one = self.changes.lock().await;
+        self.write(vec![Write::SessionsGone { user: user.to_owned(), except: stays.clone() }]).await?;
+        self.turn(|book| {
+            book.sessions.retain(|session| session.user != user || Some(&session.id) == stays.as_ref());
+        });
         Ok(())
     }
 
@@ -221,11 +250,14 @@ impl People {
         let _one = self.changes.lock().await;
         self.decide(|book| {
             governed_without(book, name)?;
-            Ok((vec![Write::UserGone { name: name.to_owned() }], ()))
+            let mut batch = vec![Write::UserGone { name: name.to_owned() }];
+            batch.extend(factor_secrets_gone(name));
+            Ok((batch, ()))
         })
         .await?;
         self.turn(|book| {
             book.users.remove(name);
+            book.factors.remove(name);
             book.sessions.retain(|session| session.user != name);
             book.tokens.retain(|_, token| token.user != name);
         });
@@ -241,27 +273,18 @@ impl People {
         whence: &Whence,
         now: Now,
     ) -> Result<(), Problem> {
-        let wrong = || {
-            Problem::new(http::StatusCode::FORBIDDEN, "wrong_password", "The present password is not right.")
+        let proof = match old {
+            Some(old) => Some(self.prove(name, old, whence.address, now).await?),
+            None => None,
         };
-        let mut proved = None;
-        if let Some(old) = old {
-            let attempt = self.try_once(whence.address, name, now.mono)?;
-            proved = self.book().users.get(name).and_then(|user| user.hash.clone());
-            if !self.hasher.check(proved.clone(), old).await? {
-                return Err(wrong());
-            }
-            attempt.succeeded();
-        }
         let hash = self.hasher.make(new).await?;
         let _one = self.changes.lock().await;
         let user = self
             .decide(|book| {
-                let mut user = book.users.get(name).cloned().ok_or_else(|| Problem::not_found("user"))?;
-                // It may have been changed while it was compared.
-                if proved.is_some() && user.hash != proved {
-                    return Err(wrong());
-                }
+                let mut user = match &proof {
+                    Some(hash) => proved(book, name, hash)?.clone(),
+                    None => book.users.get(name).cloned().ok_or_else(|| Problem::not_found("user"))?,
+                };
                 user.hash = Some(hash.clone());
                 user.more.password_set = Some(now.wall);
                 let batch = vec![
@@ -438,6 +461,7 @@ fn shown(book: &Book, user: &User, rule: &crate::settings::Sessions, now: Timest
             .filter(|session| session.user == user.name && session.ends(rule) > now)
             .count(),
         tokens: book.tokens.values().filter(|token| token.user == user.name).count(),
+        totp: book.factors.contains_key(&user.name),
     }
 }
 

@@ -5,6 +5,7 @@
 
 mod book;
 mod change;
+mod factor;
 mod identify;
 mod password;
 mod preferences;
@@ -23,7 +24,7 @@ use model::access::Grants;
 use store::{Store, StoreError, Write};
 use tokio::sync::watch;
 
-use self::book::{Book, Session, Token, User};
+use self::book::{Book, Factor, Session, Token, User};
 use self::password::Hasher;
 use self::storm::Buckets;
 pub(crate) use self::storm::neighbourhood;
@@ -33,6 +34,7 @@ use crate::problem::Problem;
 use crate::settings::{Sessions, Settings};
 
 pub(crate) use self::change::NewSession;
+pub(crate) use self::factor::Proof;
 pub(crate) use self::identify::{bearer, csrf};
 
 /// How often a change is decided anew when others change something at the same time.
@@ -45,6 +47,8 @@ pub struct People {
     clock: Clock,
     sessions: Sessions,
     setup_life: Duration,
+    /// How long a second factor waits to be confirmed.
+    factor_life: Duration,
     cookie: String,
     hasher: Hasher,
     /// Of one user.
@@ -58,6 +62,8 @@ pub struct People {
     changes: tokio::sync::Mutex<()>,
     by_address: Mutex<Buckets<IpAddr>>,
     by_account: Mutex<Buckets<String>>,
+    /// Codes of second factors, by account.
+    by_code: Mutex<Buckets<String>>,
 }
 
 impl People {
@@ -69,6 +75,7 @@ impl People {
             cookie: format!("muster-{}", store.instance()),
             sessions: settings.sessions.clone(),
             setup_life: settings.setup_life,
+            factor_life: settings.factor_life,
             hasher: Hasher::new(&settings.passwords)?,
             most_sessions: settings.limits.sessions_per_user.max(1),
             most_tokens: settings.limits.tokens_per_user,
@@ -77,6 +84,7 @@ impl People {
             changes: tokio::sync::Mutex::default(),
             by_address: Mutex::new(Buckets::new(storms.per_address, storms.remembered)),
             by_account: Mutex::new(Buckets::new(storms.per_account, storms.remembered)),
+            by_code: Mutex::new(Buckets::new(storms.per_code, storms.remembered)),
             store,
             clock,
         })
@@ -192,21 +200,13 @@ impl People {
 
     /// Takes one try to sign in, from an address and for an account.
     fn try_once(&self, address: Option<IpAddr>, account: &str, now: Duration) -> Result<Try<'_>, Problem> {
-        let refuse = |after: Duration| {
-            Problem::new(
-                http::StatusCode::TOO_MANY_REQUESTS,
-                "too_many_tries",
-                "Too many failed tries; wait a while.",
-            )
-            .retry_after(after)
-        };
         let address = address.map(neighbourhood);
         if let Some(address) = address {
-            lock(&self.by_address).take(&address, now).map_err(refuse)?;
+            lock(&self.by_address).take(&address, now).map_err(too_many_tries)?;
         }
         // A name is bounded before it is remembered.
         let account: String = account.chars().take(64).collect();
-        lock(&self.by_account).take(&account, now).map_err(refuse)?;
+        lock(&self.by_account).take(&account, now).map_err(too_many_tries)?;
         mutation::paced();
         Ok(Try { people: self, address, account, now })
     }
@@ -223,6 +223,7 @@ async fn read(store: &Store) -> Result<Book, StoreError> {
         book.tokens.extend(tokens.into_iter().map(Token::of).map(|token| (token.id.clone(), token)));
         book.users.insert(record.name.clone(), User::of(record, grants));
     }
+    book.factors.extend(store.factors().await?.into_iter().map(Factor::of));
     Ok(book)
 }
 
@@ -247,12 +248,27 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// `N` random bytes as text without signs that need care.
-fn random<const N: usize>() -> Result<zeroize::Zeroizing<String>, Problem> {
-    use base64::Engine as _;
+fn too_many_tries(after: Duration) -> Problem {
+    Problem::new(
+        http::StatusCode::TOO_MANY_REQUESTS,
+        "too_many_tries",
+        "Too many failed tries; wait a while.",
+    )
+    .retry_after(after)
+}
+
+/// `N` random bytes.
+fn random_bytes<const N: usize>() -> Result<zeroize::Zeroizing<[u8; N]>, Problem> {
     use rand::TryRngCore as _;
     let mut bytes = zeroize::Zeroizing::new([0u8; N]);
     rand::rngs::OsRng.try_fill_bytes(bytes.as_mut()).map_err(|_| Problem::internal())?;
+    Ok(bytes)
+}
+
+/// `N` random bytes as text without signs that need care.
+fn random<const N: usize>() -> Result<zeroize::Zeroizing<String>, Problem> {
+    use base64::Engine as _;
+    let bytes = random_bytes::<N>()?;
     Ok(zeroize::Zeroizing::new(base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(bytes.as_ref())))
 }
 
@@ -280,9 +296,9 @@ mod tests {
         let old = hash();
         people.set_password("ben", None, &"another long one".into(), &whence, now).await.unwrap();
         // As it goes when the old one was found right before the change, and the session begins after it.
-        let refused = people.begin("ben", &old, None, &whence, now.wall).await.unwrap_err();
+        let refused = people.begin("ben", &Proof::password(old), None, &whence, now.wall).await.unwrap_err();
         assert_eq!(refused.code(), "wrong_password");
         assert_eq!(people.open_sessions(now.wall), 0);
-        people.begin("ben", &hash(), None, &whence, now.wall).await.unwrap();
+        people.begin("ben", &Proof::password(hash()), None, &whence, now.wall).await.unwrap();
     }
 }

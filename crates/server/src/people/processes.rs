@@ -3,6 +3,7 @@
 #[path = "../../../store/tests/common/postgres.rs"]
 mod postgres;
 
+use api::Secret;
 use fleet::Clock;
 use model::access::Grants;
 use store::{Keys, Place, Store};
@@ -22,15 +23,57 @@ async fn process(url: &str, clock: Clock) -> People {
     People::open(store, &Settings { passwords, ..Settings::default() }, clock).await.unwrap()
 }
 
+fn started() -> Option<Postgres> {
+    Postgres::start().map_err(|why| println!("skipped: {why}")).ok()
+}
+
+#[tokio::test]
+async fn a_second_factor_holds_wherever_somebody_signs_in() {
+    let Some(server) = started() else { return };
+    let url = server.database().await;
+    let clock = Clock::new();
+    let (one, other) = (process(&url, clock).await, process(&url, clock).await);
+    let now = clock.now();
+    let step = now.wall.as_second() / 30;
+    let whence = Whence { peer: Peer::Unix { uid: 0, name: None }, address: None, secure: false };
+    one.add_user("anna", &OLD.into(), Grants::administrator(), now.wall).await.unwrap();
+    other.read_again().await.unwrap();
+    let enter = async |people: &People, code: Option<&Secret>| {
+        let entered = people.sign_in("anna", &OLD.into(), code, None, &whence, now).await;
+        entered.map(|session| session.caller).map_err(|problem| problem.code())
+    };
+    let anna = enter(&one, None).await.unwrap();
+    let begun = one.begin_factor("anna", None, &OLD.into(), None, now).await.unwrap();
+    let code = |step| super::factor::shown(&begun.secret, step);
+
+    // Confirmed on one: the other has not heard of it, and does not let in who has no code.
+    one.confirm_factor("anna", &anna, &code(step - 1), &whence, now).await.unwrap();
+    assert!(!other.book().factors.contains_key("anna"));
+    assert_eq!(enter(&other, None).await, Err("second_factor"));
+    assert!(other.book().factors.contains_key("anna"), "it has read again");
+    assert_eq!(other.store.sessions("anna").await.unwrap().len(), 1, "the one that turned it on");
+    // A code works once, on one of them: at the same time, and afterwards.
+    let fresh = code(step);
+    let (a, b) = tokio::join!(enter(&one, Some(&fresh)), enter(&other, Some(&fresh)));
+    assert_eq!([&a, &b].iter().filter(|entered| entered.is_ok()).count(), 1, "{a:?} {b:?}");
+    assert_eq!(a.err().or(b.err()), Some("wrong_code"));
+    assert_eq!(enter(&other, Some(&code(step - 1))).await, Err("wrong_code"));
+    // So does a recovery code.
+    let codes = other.renew_recovery("anna", &OLD.into(), None, now).await.unwrap().recovery_codes;
+    one.read_again().await.unwrap();
+    let (a, b) = tokio::join!(enter(&one, Some(&codes[0])), enter(&other, Some(&codes[0])));
+    assert_eq!([&a, &b].iter().filter(|entered| entered.is_ok()).count(), 1, "{a:?} {b:?}");
+    assert_eq!(a.err().or(b.err()), Some("wrong_code"));
+    // Taken away on one, it is gone on the other, with what was asked of it.
+    one.take_factor("anna").await.unwrap();
+    assert!(other.book().factors.contains_key("anna"));
+    enter(&other, None).await.unwrap();
+    assert!(other.book().factors.is_empty());
+}
+
 #[tokio::test]
 async fn what_another_process_has_changed_is_not_undone() {
-    let server = match Postgres::start() {
-        Ok(server) => server,
-        Err(why) => {
-            println!("skipped: {why}");
-            return;
-        }
-    };
+    let Some(server) = started() else { return };
     let url = server.database().await;
     let clock = Clock::new();
     let (one, other) = (process(&url, clock).await, process(&url, clock).await);
@@ -51,7 +94,8 @@ async fn what_another_process_has_changed_is_not_undone() {
     one.set_password("anna", None, &NEW.into(), &whence, now).await.unwrap();
     let kept = async || one.store.user("anna").await.unwrap().unwrap().password;
     let hash = kept().await;
-    let enter = async |password: &str| other.sign_in("anna", &password.into(), None, &whence, now).await;
+    let enter =
+        async |password: &str| other.sign_in("anna", &password.into(), None, None, &whence, now).await;
     assert_eq!(enter(OLD).await.unwrap_err().code(), "wrong_password");
     assert_eq!((kept().await, one.store.sessions("anna").await.unwrap().len()), (hash, 0));
     other.read_again().await.unwrap();

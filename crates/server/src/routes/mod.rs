@@ -1,5 +1,6 @@
 //! The routes, one module per noun. Each offers `routes()`; paths below `/api/v1` are written without it.
 
+mod account;
 mod audit;
 mod console;
 pub mod fleet;
@@ -24,6 +25,7 @@ pub(crate) fn all() -> OpenApiRouter<App> {
         .merge(sessions::routes())
         .merge(users::routes())
         .merge(tokens::routes())
+        .merge(account::routes())
         .merge(preferences::routes())
         .merge(audit::routes())
         .merge(system::routes())

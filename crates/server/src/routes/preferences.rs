@@ -5,6 +5,7 @@ use axum::extract::State;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::account::no_user;
 use crate::app::App;
 use crate::caller::Caller;
 use crate::extract::Json;
@@ -61,8 +62,5 @@ async fn change(
 }
 
 fn user(caller: &Caller) -> Result<&str, Problem> {
-    caller.user().ok_or_else(|| {
-        Problem::conflict("no_user", "Preferences belong to a user; the socket's caller is none.")
-            .remedy("Sign in as the user whose they shall be.")
-    })
+    caller.user().ok_or_else(no_user)
 }

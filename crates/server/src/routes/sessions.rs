@@ -1,7 +1,8 @@
-//! Sign-in: `POST /session`, `GET /session`, `DELETE /session`, `GET /sessions`, `DELETE /sessions/{id}`.
+//! Sign-in: `POST /session`, `GET /session`, `DELETE /session`, `GET /sessions`, `DELETE /sessions`,
+//! `DELETE /sessions/{id}`.
 
 use api::Page;
-use api::session::{Session, SessionRow, SignInRequest, Via as ShownVia};
+use api::session::{Session, SessionQuery, SessionRow, SignInRequest, Via as ShownVia};
 use axum::Extension;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
@@ -10,9 +11,10 @@ use model::access::Act;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::account::no_user;
 use crate::app::App;
 use crate::caller::{Caller, Via};
-use crate::extract::{Json, Path};
+use crate::extract::{Json, Path, Query};
 use crate::guard::{Gate, guard};
 use crate::peer::Whence;
 use crate::people::{NewSession, csrf};
@@ -23,7 +25,7 @@ pub(super) fn routes() -> OpenApiRouter<App> {
         .routes(guard(Gate::open().unrepeated(), routes!(create)))
         .routes(guard(Gate::signed_in(), routes!(show)))
         .routes(guard(Gate::signed_in().unrepeated(), routes!(end_own)))
-        .routes(guard(Gate::signed_in(), routes!(list)))
+        .routes(guard(Gate::signed_in(), routes!(list, end_others)))
         .routes(guard(Gate::signed_in(), routes!(end)))
 }
 
@@ -68,13 +70,16 @@ fn shown(app: &App, caller: &Caller) -> Session {
 
 /// Signs in with a password.
 ///
-/// The answer sets the session's cookie. A user there is not and a wrong password are the same, also in time.
+/// The answer sets the session's cookie. A user there is not and a wrong password are the same, also in time. Where a
+/// second factor is on, the right password without a `code` is answered with `urn:muster:second_factor`, a wrong code
+/// with `urn:muster:wrong_code`.
 #[utoipa::path(
     post, path = "/session", tag = "session",
     request_body(content = SignInRequest, example = json!({"user": "anna", "password": "…"})),
     responses(
         (status = 200, description = "Signed in.", body = Session),
-        (status = 401, description = "User or password is not right.", body = api::Problem),
+        (status = 401, description = "User or password is not right; or the code of the second factor is missing \
+            or not right.", body = api::Problem),
     ),
 )]
 async fn create(
@@ -84,7 +89,8 @@ async fn create(
     Json(asked): Json<SignInRequest>,
 ) -> Result<Response, Problem> {
     let agent = headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok());
-    let session = app.people().sign_in(&asked.user, &asked.password, agent, &whence, app.now()).await?;
+    let SignInRequest { user, password, code } = &asked;
+    let session = app.people().sign_in(user, password, code.as_ref(), agent, &whence, app.now()).await?;
     signed_in(&app, &whence, session)
 }
 
@@ -123,14 +129,36 @@ async fn end_own(State(app): State<App>, caller: Caller) -> Result<Response, Pro
 
 /// Lists open sessions: one's own, an administrator everybody's.
 #[utoipa::path(
-    get, path = "/sessions", tag = "session",
+    get, path = "/sessions", tag = "session", params(SessionQuery),
     responses((status = 200, description = "The sessions, newest first.", body = Page<SessionRow>,
         example = json!({"items": [{"id": "k3Jd82-fQx1a", "name": "anna", "from": "192.0.2.7",
             "created": "2026-01-01T12:00:00Z", "current": true}], "total": 1}))),
 )]
-async fn list(State(app): State<App>, caller: Caller) -> Json<Page<SessionRow>> {
-    let user = if caller.grants.may(Act::Users, None) { None } else { Some(caller.name.as_str()) };
-    Json(Page::whole(app.people().sessions_of(user, &caller, app.now().wall)))
+async fn list(
+    State(app): State<App>,
+    caller: Caller,
+    Query(SessionQuery { user }): Query<SessionQuery>,
+) -> Json<Page<SessionRow>> {
+    let all = caller.grants.may(Act::Users, None);
+    let mut rows =
+        app.people().sessions_of(Some(caller.name.as_str()).filter(|_| !all), &caller, app.now().wall);
+    rows.retain(|row| user.as_ref().is_none_or(|user| row.name == *user));
+    Json(Page::whole(rows))
+}
+
+/// Ends all of one's own sessions but the one that asks.
+///
+/// Asked for with an API token: all sessions of its owner. Their live streams end within a second.
+#[utoipa::path(
+    delete, path = "/sessions", tag = "session",
+    responses(
+        (status = 204, description = "They have ended."),
+        (status = 409, description = "The caller is no user: it is the socket's.", body = api::Problem),
+    ),
+)]
+async fn end_others(State(app): State<App>, caller: Caller) -> Result<StatusCode, Problem> {
+    app.people().end_others(caller.user().ok_or_else(no_user)?, &caller).await?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 /// Ends a session: one's own, an administrator anybody's.

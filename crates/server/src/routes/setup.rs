@@ -15,6 +15,7 @@ use crate::caller::{Caller, Via};
 use crate::extract::Json;
 use crate::guard::{Gate, guard};
 use crate::peer::Whence;
+use crate::people::Proof;
 use crate::problem::Problem;
 
 pub(super) fn routes() -> OpenApiRouter<App> {
@@ -59,7 +60,8 @@ async fn set_up(
 ) -> Result<Response, Problem> {
     let proved = app.people().set_up(&asked.secret, &asked.user, &asked.password, &whence, app.now()).await?;
     let agent = headers.get(http::header::USER_AGENT).and_then(|value| value.to_str().ok());
-    let session = app.people().begin(&asked.user, &proved, agent, &whence, app.now().wall).await?;
+    let session =
+        app.people().begin(&asked.user, &Proof::password(proved), agent, &whence, app.now().wall).await?;
     Ok((StatusCode::CREATED, signed_in(&app, &whence, session)?).into_response())
 }
 

@@ -22,6 +22,7 @@ pub(super) fn routes() -> OpenApiRouter<App> {
         .routes(guard(Gate::everywhere(Act::Users), routes!(show, remove)))
         .routes(guard(Gate::signed_in(), routes!(password)))
         .routes(guard(Gate::everywhere(Act::Users), routes!(grants)))
+        .routes(guard(Gate::everywhere(Act::Users), routes!(end_totp)))
 }
 
 /// Lists all users.
@@ -139,6 +140,34 @@ async fn grants(
     sensible(&app, &asked.grants)?;
     app.people().set_grants(&name, asked.grants).await?;
     one(&app, &name)
+}
+
+/// Turns the second factor of somebody off who has lost it.
+///
+/// Not one's own (`DELETE /account/totp`, which takes the password), and not with an API token.
+#[utoipa::path(
+    delete, path = "/users/{user}/totp", tag = "users",
+    params(("user" = String, Path, description = "The user's name.", example = "ben")),
+    responses(
+        (status = 204, description = "It is off: the password is enough."),
+        (status = 403, description = "The caller is an API token.", body = api::Problem),
+        (status = 409, description = "They have no second factor.", body = api::Problem),
+    ),
+)]
+async fn end_totp(
+    State(app): State<App>,
+    caller: Caller,
+    Path(name): Path<String>,
+) -> Result<StatusCode, Problem> {
+    if matches!(caller.via, Via::Token { .. }) {
+        return Err(person_only());
+    }
+    if caller.user() == Some(name.as_str()) {
+        return Err(Problem::invalid("To turn your own second factor off, say your password with it.")
+            .remedy("DELETE /api/v1/account/totp {\"password\": …}"));
+    }
+    app.people().take_factor(&name).await?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 fn one(app: &App, name: &str) -> Result<Json<User>, Problem> {
