@@ -308,8 +308,8 @@ mod tests {
     fn what_was_not_measured_is_a_gap_and_what_never_was_is_absent() {
         let chart =
             series(&[point(60, Some(0.25)), point(120, None), point(180, Some(0.5)), point(300, None)]);
-        assert_eq!(chart.at, [60, 120, 180, 300]);
-        assert_eq!(chart.series.cpu, Some(vec![Some(0.25), None, Some(0.5), None]));
+        assert_eq!(chart.at, [60, 120, 180, 240, 300], "one is missing");
+        assert_eq!(chart.series.cpu, Some(vec![Some(0.25), None, Some(0.5), None, None]));
         assert_eq!((chart.step, chart.series.memory_used), (Some(60), None));
     }
 
