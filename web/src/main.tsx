@@ -10,8 +10,9 @@ import { RouterProvider } from '@tanstack/react-router'
 import { StrictMode } from 'react'
 import { createRoot } from 'react-dom/client'
 import { Refusal, whenEnded } from './api/client'
-import { sessionQuery } from './api/session'
 import { makeRouter } from './router'
+import { endSession } from './shell/ending'
+import './shell/setup-link'
 import { theme } from './ui/theme'
 
 const queries = new QueryClient({
@@ -29,13 +30,7 @@ const queries = new QueryClient({
 })
 const router = makeRouter(queries)
 
-whenEnded(() => {
-  if (queries.getQueryData(sessionQuery.queryKey) === null) return
-  queries.clear()
-  queries.setQueryData(sessionQuery.queryKey, null)
-  const to = router.state.location.href
-  void router.navigate({ to: '/sign-in', search: { to } })
-})
+whenEnded(() => endSession(queries, router))
 
 const nonce = document.querySelector<HTMLMetaElement>('meta[property="csp-nonce"]')?.nonce ?? ''
 const element = document.getElementById('root')

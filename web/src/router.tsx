@@ -12,6 +12,7 @@ import { prefix } from './api/client'
 import { sessionQuery } from './api/session'
 import { askPreferences } from './preferences/preferences'
 import { Broken } from './shell/Broken'
+import { backFrom } from './shell/ending'
 import { NoSuchPage } from './shell/NoSuchPage'
 import { Shell } from './shell/Shell'
 
@@ -58,7 +59,7 @@ const inside = createRoute({
   id: 'inside',
   beforeLoad: async ({ context, location }) => {
     const session = await context.queries.ensureQueryData(sessionQuery)
-    if (session === null) throw redirect({ to: '/sign-in', search: { to: location.href } })
+    if (session === null) throw redirect({ to: '/sign-in', search: backFrom(location.href) })
     await askPreferences(context.queries)
     return { session }
   },

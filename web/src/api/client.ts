@@ -15,11 +15,14 @@ const PATIENCE_MS = 30_000
 /** The server said no, or nothing: what went wrong, in its words. */
 export class Refusal extends Error {
   readonly problem: Problem
+  /** After how many seconds it may be asked again, where the server says so. */
+  readonly retryAfter: number | undefined
 
-  constructor(problem: Problem) {
+  constructor(problem: Problem, retryAfter?: number) {
     super(problem.detail ?? problem.title)
     this.name = 'Refusal'
     this.problem = problem
+    this.retryAfter = retryAfter
   }
 
   /** The word after `urn:muster:`, which programs act on. */
@@ -83,7 +86,8 @@ const rules: Middleware = {
   async onResponse({ response, schemaPath }) {
     if (response.ok) return
     const problem = await problemOf(response)
-    const refusal = new Refusal(problem)
+    const after = Number(response.headers.get('retry-after') ?? 'none')
+    const refusal = new Refusal(problem, Number.isFinite(after) ? after : undefined)
     if (ENDED.has(refusal.code) && schemaPath !== '/api/v1/session') ended()
     throw refusal
   },

@@ -35,15 +35,19 @@ import { useQueryClient } from '@tanstack/react-query'
 import { Link, Outlet, useRouter, useRouterState } from '@tanstack/react-router'
 import { useEffect } from 'react'
 import { OperateHost } from '~/actions/OperateHost'
-import { api, carry, root, unwrap } from '~/api/client'
-import { sessionQuery } from '~/api/session'
+import { root } from '~/api/client'
 import { count } from '~/format/format'
 import { useCounts, useLiveStatus } from '~/live/hooks'
 import { live } from '~/live/live'
 import { useTheme, useThemeFromServer } from '~/preferences/theme'
 import { State } from '~/ui/State'
 import { CutBanner } from './CutBanner'
+import { endSession } from './ending'
+import { useFocusOnHeading } from './focus'
 import { useSession } from './session'
+import { useSignOut } from './sign-out'
+import { Warnings } from './Warnings'
+import { useSessionWatch } from './watch'
 import classes from './shell.module.css'
 
 /** The pages of the side bar. */
@@ -64,6 +68,8 @@ export function Shell() {
   const path = useRouterState({ select: (state) => state.location.pathname })
   useLive()
   useThemeFromServer()
+  useFocusOnHeading()
+  useSessionWatch(nothing)
   const close = menu.close
   useEffect(close, [path, close])
   return (
@@ -98,7 +104,8 @@ export function Shell() {
           <Pages />
         </AppShell.Section>
       </AppShell.Navbar>
-      <AppShell.Main id="main" tabIndex={-1}>
+      <AppShell.Main id="main" tabIndex={-1} className={classes.main}>
+        <Warnings />
         <Outlet />
       </AppShell.Main>
       <CutBanner />
@@ -116,16 +123,12 @@ function skip(event: React.MouseEvent) {
 function useLive() {
   const queries = useQueryClient()
   const router = useRouter()
-  useEffect(
-    () =>
-      live.start(() => {
-        carry(undefined)
-        queries.clear()
-        queries.setQueryData(sessionQuery.queryKey, null)
-        void router.navigate({ to: '/sign-in', search: { to: router.state.location.href } })
-      }),
-    [queries, router],
-  )
+  useEffect(() => live.start(() => endSession(queries, router)), [queries, router])
+}
+
+/** Behind the sign-in a session never begins. */
+function nothing() {
+  return undefined
 }
 
 function Pages() {
@@ -247,15 +250,7 @@ function Scheme() {
 
 function Account() {
   const session = useSession()
-  const queries = useQueryClient()
-  const router = useRouter()
-  const leave = async () => {
-    await unwrap(api.DELETE('/api/v1/session'))
-    carry(undefined)
-    queries.clear()
-    queries.setQueryData(sessionQuery.queryKey, null)
-    await router.navigate({ to: '/sign-in', search: {} })
-  }
+  const leave = useSignOut()
   return (
     <Menu position="bottom-end" withinPortal>
       <Menu.Target>
@@ -268,7 +263,7 @@ function Account() {
         <Menu.Item component={Link} to="/account" leftSection={<IconUser size={16} />}>
           My account
         </Menu.Item>
-        <Menu.Item leftSection={<IconLogout size={16} />} onClick={() => void leave()}>
+        <Menu.Item leftSection={<IconLogout size={16} />} onClick={leave}>
           Sign out
         </Menu.Item>
       </Menu.Dropdown>

@@ -1,50 +1,158 @@
-/** Sign-in: name and password, then where the person wanted to go. */
-import { Button, Center, Paper, PasswordInput, Stack, TextInput, Title } from '@mantine/core'
-import { useDocumentTitle } from '@mantine/hooks'
-import { useMutation, useQueryClient } from '@tanstack/react-query'
+/** Sign-in: name and password, the second factor where it is on, then back to where the person wanted to go. */
+import { Alert, Anchor, Button, PasswordInput, Stack, Text, TextInput } from '@mantine/core'
+import { IconInfoCircle } from '@tabler/icons-react'
+import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
 import { getRouteApi, useRouter } from '@tanstack/react-router'
-import { useState } from 'react'
-import { api, carry, unwrap } from '~/api/client'
+import { useCallback, useEffect, useRef, useState } from 'react'
+import { api, carry, prefix, unwrap } from '~/api/client'
 import { sessionQuery } from '~/api/session'
+import type { Session } from '~/api/types'
+import { many } from '~/format/format'
+import { wayBack } from '~/shell/ending'
+import { useSessionWatch } from '~/shell/watch'
 import { ProblemView } from '~/ui/Problem'
+import { Command } from './Command'
+import { Gate } from './Gate'
+import { useWait, verdictOf } from './tries'
 
 const route = getRouteApi('/sign-in')
 
 export default function SignInPage() {
-  useDocumentTitle('Sign in · Muster')
   const { to } = route.useSearch()
   const router = useRouter()
   const queries = useQueryClient()
+  const onward = useCallback(() => router.history.replace(prefix + wayBack(to)), [router, to])
+  useSessionWatch(onward)
+  // Who is signed in already has nothing to do here.
+  const { data: session } = useQuery(sessionQuery)
+  useEffect(() => {
+    if (session) onward()
+  }, [session, onward])
+  const enter = (begun: Session) => {
+    carry(begun.csrf)
+    queries.setQueryData(sessionQuery.queryKey, begun)
+  }
+  return (
+    <Gate title="Sign in to Muster">
+      <NobodyYet />
+      <Form enter={enter} />
+    </Gate>
+  )
+}
+
+/** On a server that nobody governs yet no sign-in can succeed. */
+function NobodyYet() {
+  const { data } = useQuery({
+    queryKey: ['setup'],
+    queryFn: ({ signal }) => unwrap(api.GET('/api/v1/setup', { signal })),
+    refetchInterval: 15_000,
+  })
+  if (!data?.needed) return null
+  return (
+    <Alert color="blue" icon={<IconInfoCircle size={18} />} title="Nobody has set up this Muster yet">
+      <Stack gap={6}>
+        <Text size="sm">
+          The set-up link makes the first administrator. Muster printed it when it started, or wrote it to the file{' '}
+          <code>setup-link</code> in its data directory. It works once and for an hour; on the server this makes a new one:
+        </Text>
+        <Command text="muster config setup-link" />
+      </Stack>
+    </Alert>
+  )
+}
+
+function Form({ enter }: { enter: (session: Session) => void }) {
   const [user, setUser] = useState('')
   const [password, setPassword] = useState('')
+  const [code, setCode] = useState('')
+  const [wantsCode, setWantsCode] = useState(false)
+  const codeField = useRef<HTMLInputElement>(null)
+  const passwordField = useRef<HTMLInputElement>(null)
   const signIn = useMutation({
-    mutationFn: () => unwrap(api.POST('/api/v1/session', { body: { user, password } })),
-    onSuccess: async (session) => {
-      carry(session.csrf)
-      queries.setQueryData(sessionQuery.queryKey, session)
-      await router.navigate({ href: to?.startsWith('/') && !to.startsWith('//') ? to : '/' })
+    mutationFn: () =>
+      unwrap(api.POST('/api/v1/session', { body: wantsCode ? { user, password, code: code.trim() } : { user, password } })),
+    onSuccess: enter,
+    onError: (error) => {
+      const verdict = verdictOf(error)
+      if (verdict.kind === 'code') {
+        setWantsCode(true)
+        setCode('')
+      } else if (verdict.kind === 'password') {
+        setWantsCode(false)
+        setPassword('')
+        passwordField.current?.focus()
+      }
     },
   })
+  const verdict = signIn.error ? verdictOf(signIn.error) : undefined
+  const wait = useWait(signIn)
+  useEffect(() => {
+    if (wantsCode) codeField.current?.focus()
+  }, [wantsCode, signIn.failureCount])
+  const anew = () => {
+    signIn.reset()
+    setWantsCode(false)
+    setCode('')
+    setPassword('')
+  }
   return (
-    <Center mih="100dvh" p="md" component="main">
-      <Paper withBorder p="lg" w="100%" maw={380}>
-        <form
-          onSubmit={(event) => {
-            event.preventDefault()
-            signIn.mutate()
-          }}
-        >
-          <Stack>
-            <Title order={1}>Sign in to Muster</Title>
-            <TextInput label="Name" autoComplete="username" value={user} onChange={(e) => setUser(e.currentTarget.value)} required autoFocus />
-            <PasswordInput label="Password" autoComplete="current-password" value={password} onChange={(e) => setPassword(e.currentTarget.value)} required />
-            {signIn.error && <ProblemView error={signIn.error} />}
-            <Button type="submit" loading={signIn.isPending}>
-              Sign in
-            </Button>
-          </Stack>
-        </form>
-      </Paper>
-    </Center>
+    <form
+      onSubmit={(event) => {
+        event.preventDefault()
+        if (wait === 0) signIn.mutate()
+      }}
+    >
+      <Stack>
+        <TextInput
+          label="Name"
+          autoComplete="username"
+          autoCapitalize="none"
+          spellCheck={false}
+          value={user}
+          onChange={(event) => setUser(event.currentTarget.value)}
+          readOnly={wantsCode}
+          required
+          autoFocus
+        />
+        <PasswordInput
+          ref={passwordField}
+          label="Password"
+          autoComplete="current-password"
+          value={password}
+          onChange={(event) => setPassword(event.currentTarget.value)}
+          readOnly={wantsCode}
+          required
+          error={verdict?.kind === 'password' ? 'Name or password is not right.' : undefined}
+        />
+        {wantsCode && (
+          <TextInput
+            ref={codeField}
+            label="Code"
+            description="The six digits of your authenticator app. If you do not have it: one of your recovery codes, each of which works once."
+            autoComplete="one-time-code"
+            autoCapitalize="none"
+            spellCheck={false}
+            value={code}
+            onChange={(event) => setCode(event.currentTarget.value)}
+            required
+            error={verdict?.kind === 'code' && verdict.wrong ? 'This code is not right, or was used already.' : undefined}
+          />
+        )}
+        {wait > 0 && (
+          <Alert color="yellow" role="status" title="Too many tries that failed">
+            The next try is possible in {many(wait, 'second')}.
+          </Alert>
+        )}
+        {verdict?.kind === 'other' && <ProblemView error={signIn.error} />}
+        <Button type="submit" loading={signIn.isPending} disabled={wait > 0}>
+          Sign in
+        </Button>
+        {wantsCode && (
+          <Anchor component="button" type="button" size="sm" onClick={anew}>
+            Sign in as somebody else
+          </Anchor>
+        )}
+      </Stack>
+    </form>
   )
 }
