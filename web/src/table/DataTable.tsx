@@ -1,0 +1,342 @@
+/**
+ * [DataTable]: the one table of the console. It takes its rows from a [Source] (a list of the server of any length, or
+ * rows at hand), draws those on screen, and holds their order while somebody points at them.
+ */
+import { Button, Menu } from '@mantine/core'
+import { useMediaQuery } from '@mantine/hooks'
+import { IconArrowsSort } from '@tabler/icons-react'
+import { useRouter } from '@tanstack/react-router'
+import { useVirtualizer } from '@tanstack/react-virtual'
+import { type ReactNode, useEffect, useId, useMemo, useRef, useState } from 'react'
+import { usePreference } from '~/preferences/preferences'
+import { Empty } from '~/ui/Empty'
+import { ProblemView } from '~/ui/Problem'
+import { useColumns } from './columns'
+import classes from './DataTable.module.css'
+import { pathOf, plain } from './go'
+import { Head } from './Head'
+import { Holder } from './hold'
+import { RowView } from './Row'
+import { only, ranged, type Selected, toggled } from './selection'
+import type { Column, Identified, Order, Source } from './types'
+import { step } from './window'
+
+/** Selecting all that match takes so many at most: what one request may be about. */
+export const MOST_SELECTED = 500
+
+export interface DataTableProps<R extends Identified> {
+  /** Under this name its columns are remembered. */
+  name: string
+  /** What it is a list of, for who cannot see it. */
+  label: string
+  columns: readonly Column<R>[]
+  source: Source<R>
+  sort: string
+  /** Absent: it cannot be sorted. */
+  onSort?: (sort: string) => void
+  /** What a row is called. */
+  nameOf: (row: R) => string
+  /** The path of the page behind a row. */
+  to?: (row: R) => string | undefined
+  /** Whether it is shown as it was last seen. */
+  stale?: (row: R) => boolean
+  /** Which are selected; absent: none can be. */
+  selected?: Selected<R>
+  onSelect?: (selected: Selected<R>) => void
+  /** The menu of a row: items for a `Menu.Dropdown`. */
+  menu?: (row: R) => ReactNode
+  /** Instead of rows, when there are none: nothing there yet, or nothing that fits. */
+  empty?: ReactNode
+}
+
+const HEAD = 34
+const CHECK = 38
+const MORE = 40
+const OVERSCAN = 6
+const HEIGHTS = { comfortable: 40, compact: 30, card: 58 } as const
+const NOTHING: Order = { key: '', total: 0, id: () => undefined }
+/** While nothing is known, so many rows are drawn as skeletons. */
+const SKELETONS = 12
+
+export function DataTable<R extends Identified>(props: DataTableProps<R>) {
+  const { name, label, columns, source, sort, onSort, nameOf, to, stale, selected, onSelect, menu, empty } = props
+  const router = useRouter()
+  const gridId = useId()
+  const grid = useRef<HTMLDivElement>(null)
+  const card = useMediaQuery('(max-width: 48em)', false, { getInitialValueInEffect: false })
+  const [density] = usePreference('density')
+  const height = card ? HEIGHTS.card : HEIGHTS[density ?? 'comfortable']
+  const { shown } = useColumns(name, columns)
+
+  const [holder] = useState(() => new Holder())
+  const [, again] = useState(0)
+  const [pointed, setPointed] = useState(false)
+  const [focused, setFocused] = useState(false)
+  const [active, setActive] = useState<number | undefined>(undefined)
+  const [anchor, setAnchor] = useState<{ row: R; x: number; y: number } | undefined>(undefined)
+  const last = useRef<number | undefined>(undefined)
+
+  const holding = pointed || (focused && active !== undefined) || anchor !== undefined
+  const latest = source.order ?? NOTHING
+  const order = holder.view(latest, holding)
+  const loading = source.order === undefined && source.error == null
+  const count = loading ? SKELETONS : order.total
+
+  // eslint-disable-next-line react-hooks/incompatible-library -- what it gives is used in this component only, which no compiler touches
+  const virtual = useVirtualizer({
+    count,
+    getScrollElement: () => grid.current,
+    estimateSize: () => height,
+    overscan: OVERSCAN,
+    scrollMargin: HEAD,
+    scrollPaddingStart: HEAD,
+  })
+  useEffect(() => virtual.measure(), [virtual, height])
+  const first = virtual.range?.startIndex ?? 0
+  const end = virtual.range?.endIndex ?? 0
+  const { look } = source
+  useEffect(() => look(first, end), [look, first, end])
+  // Another question begins at its top.
+  const { key } = latest
+  const before = useRef(key)
+  useEffect(() => {
+    if (before.current !== key && before.current !== '' && grid.current) grid.current.scrollTop = 0
+    before.current = key
+  }, [key])
+
+  const changed = holding && holder.changed(latest, first, end)
+  const at = (index: number): R | undefined => {
+    const id = order.id(index)
+    return id === undefined ? undefined : source.row(id)
+  }
+
+  const select = (index: number, range: boolean) => {
+    const row = at(index)
+    if (!row || !selected || !onSelect) return
+    const from = last.current
+    onSelect(range && from !== undefined ? ranged(selected, from, index, at) : toggled(selected, row))
+    last.current = index
+  }
+  const selectAll = async () => {
+    if (!selected || !onSelect) return
+    if (selected.size > 0) onSelect(new Map())
+    else onSelect(only(await source.all(MOST_SELECTED)))
+  }
+  const open = (index: number, x: number, y: number) => {
+    const row = at(index)
+    if (row && menu) setAnchor({ row, x, y })
+  }
+  const go = (path: string | undefined) => {
+    if (path !== undefined) void router.navigate({ href: path })
+  }
+
+  const press = (event: React.MouseEvent) => {
+    const target = event.target as Element
+    const element = target.closest<HTMLElement>('[data-index]')
+    if (!element) return
+    const index = Number(element.dataset.index)
+    const part = target.closest<HTMLElement>('[data-part]')?.dataset.part
+    if (part === 'check') {
+      // The label passes its press on to the box: one of the two counts.
+      if (target.tagName === 'INPUT') select(index, event.shiftKey)
+      return
+    }
+    if (part === 'menu') {
+      const box = target.closest('button')?.getBoundingClientRect()
+      open(index, box?.right ?? event.clientX, box?.bottom ?? event.clientY)
+      return
+    }
+    if (!plain(event)) return
+    const path = pathOf(target)
+    if (path !== undefined) {
+      event.preventDefault()
+      go(path)
+    } else if (!target.closest('a,button,input') && (getSelection()?.isCollapsed ?? true)) {
+      const row = at(index)
+      if (row) go(to?.(row))
+    }
+  }
+
+  const keys = (event: React.KeyboardEvent) => {
+    if (event.target !== grid.current || event.altKey) return
+    const page = Math.max(1, end - first - 1)
+    const moves: Record<string, number> = { ArrowDown: 1, ArrowUp: -1, PageDown: page, PageUp: -page }
+    const by = moves[event.key]
+    const now = active ?? (by === undefined || by > 0 ? first - 1 : first + 1)
+    const move = (next: number) => {
+      if (order.total === 0) return
+      event.preventDefault()
+      setActive(next)
+      virtual.scrollToIndex(next)
+      if (event.shiftKey && selected && onSelect) onSelect(ranged(selected, active ?? next, next, at))
+      last.current = next
+    }
+    if (by !== undefined) return move(step(now, by, order.total))
+    if (event.key === 'Home') return move(0)
+    if (event.key === 'End') return move(order.total - 1)
+    if (event.key.toLowerCase() === 'a' && (event.ctrlKey || event.metaKey) && selected) {
+      event.preventDefault()
+      void source.all(MOST_SELECTED).then((rows) => onSelect?.(only(rows)))
+      return
+    }
+    if (event.key === 'Escape') {
+      if (selected && selected.size > 0) onSelect?.(new Map())
+      setActive(undefined)
+      return
+    }
+    if (active === undefined) return
+    const row = at(active)
+    if (event.key === ' ') {
+      event.preventDefault()
+      select(active, event.shiftKey)
+    } else if (event.key === 'Enter' && row) {
+      event.preventDefault()
+      go(to?.(row))
+    } else if ((event.key === 'ContextMenu' || (event.key === 'F10' && event.shiftKey)) && menu) {
+      event.preventDefault()
+      const box = document.getElementById(`${gridId}-${active}`)?.getBoundingClientRect()
+      if (box) open(active, Math.min(box.left + 200, innerWidth - 40), box.bottom)
+    }
+  }
+
+  const show = () => {
+    const id = active === undefined ? undefined : order.id(active)
+    holder.release()
+    if (id !== undefined) {
+      let found: number | undefined
+      for (let index = first; index <= end; index += 1) if (latest.id(index) === id) found = index
+      setActive(found)
+    }
+    again((number) => number + 1)
+  }
+
+  const pinned = shown[0]?.always === true
+  const template = useMemo(() => {
+    const parts = shown.map(({ width, grow }) => (grow ? `minmax(${width}px, ${grow}fr)` : `minmax(${width}px, 0.001fr)`))
+    const sum = shown.reduce((all, { width }) => all + width, 0)
+    const extra = (selected ? CHECK : 0) + (menu ? MORE : 0)
+    return {
+      columns: [selected ? `${CHECK}px` : '', ...parts, menu ? `${MORE}px` : ''].filter(Boolean).join(' '),
+      least: sum + extra,
+    }
+    // eslint-disable-next-line react-hooks/exhaustive-deps -- whether there are any, not which
+  }, [shown, selected === undefined, menu === undefined])
+  const style = {
+    '--columns': template.columns,
+    '--least': card ? '0' : `${template.least}px`,
+    '--row': `${height}px`,
+    '--head': `${HEAD}px`,
+    '--check': selected ? '40px' : '0px',
+    '--pin': selected ? `${CHECK}px` : '0px',
+  } as React.CSSProperties
+
+  const items = virtual.getVirtualItems()
+  // Rows keep their places in the document and take over what comes into view: nothing is made or thrown away while scrolling.
+  const slots = Math.max(1, end - first + 2 + 2 * OVERSCAN)
+  return (
+    <div
+      className={classes.wrap}
+      onPointerEnter={(event) => event.pointerType !== 'touch' && setPointed(true)}
+      onPointerLeave={() => setPointed(false)}
+    >
+      <div
+        ref={grid}
+        className={classes.grid}
+        style={style}
+        role="grid"
+        aria-label={label}
+        aria-rowcount={source.order ? order.total + 1 : -1}
+        aria-colcount={shown.length + (selected ? 1 : 0) + (menu ? 1 : 0)}
+        aria-multiselectable={selected ? true : undefined}
+        aria-activedescendant={active === undefined ? undefined : `${gridId}-${active}`}
+        aria-busy={loading || source.pending}
+        data-pending={source.pending && source.order !== undefined}
+        data-scroll-restoration-id={`list-${name}`}
+        tabIndex={0}
+        onKeyDown={keys}
+        onClick={press}
+        onMouseDown={(event) => {
+          const part = (event.target as Element).closest<HTMLElement>('[data-part]')
+          if (!part) return
+          // The focus stays with the table: what is in its rows comes and goes.
+          event.preventDefault()
+          grid.current?.focus({ preventScroll: true })
+          setActive(Number(part.closest<HTMLElement>('[data-index]')?.dataset.index))
+        }}
+        onFocus={(event) => event.target === event.currentTarget && setFocused(true)}
+        onBlur={(event) => event.target === event.currentTarget && setFocused(false)}
+      >
+        <Head
+          columns={shown}
+          sort={sort}
+          onSort={onSort}
+          selected={selected && (selected.size === 0 ? 'none' : selected.size >= Math.min(order.total, MOST_SELECTED) ? 'all' : 'some')}
+          onSelectAll={() => void selectAll()}
+          pinned={pinned}
+          menu={menu !== undefined}
+          card={card}
+        />
+        {source.error != null && (
+          <div className={classes.under}>
+            <ProblemView error={source.error} again={source.again} />
+          </div>
+        )}
+        <div role="rowgroup" className={classes.body} style={{ height: count * height }}>
+          {items.map(({ index, start }) => {
+            const id = order.id(index)
+            const row = id === undefined ? undefined : source.row(id)
+            return (
+              <RowView
+                key={index % slots}
+                elementId={`${gridId}-${index}`}
+                index={index}
+                top={start - HEAD}
+                row={row}
+                gone={holding && source.order !== undefined && index >= latest.total}
+                columns={card ? columns : shown}
+                pinned={pinned}
+                card={card}
+                active={index === active}
+                selected={selected && (id !== undefined && selected.has(id))}
+                stale={row !== undefined && (stale?.(row) ?? false)}
+                name={row ? nameOf(row) : ''}
+                to={row && to?.(row)}
+                menu={menu !== undefined}
+              />
+            )
+          })}
+        </div>
+        {source.order?.total === 0 && source.error == null && !source.pending && (
+          <div className={classes.under}>{empty ?? <Empty title="Nothing here" />}</div>
+        )}
+      </div>
+      {changed && (
+        <Button
+          className={classes.pill}
+          radius="xl"
+          size="compact-sm"
+          leftSection={<IconArrowsSort size={14} />}
+          onMouseDown={(event) => event.preventDefault()}
+          onClick={show}
+        >
+          Order changed – show
+        </Button>
+      )}
+      {menu && (
+        <Menu
+          opened={anchor !== undefined}
+          onChange={(opened) => !opened && setAnchor(undefined)}
+          position="bottom-end"
+          withinPortal
+          key={anchor && `${anchor.x} ${anchor.y}`}
+          onExitTransitionEnd={() => grid.current?.focus({ preventScroll: true })}
+        >
+          <Menu.Target>
+            <span className={classes.anchor} style={{ left: anchor?.x ?? 0, top: anchor?.y ?? 0 }} />
+          </Menu.Target>
+          <Menu.Dropdown aria-label={anchor && `Actions for ${nameOf(anchor.row)}`}>{anchor && menu(anchor.row)}</Menu.Dropdown>
+        </Menu>
+      )}
+    </div>
+  )
+}

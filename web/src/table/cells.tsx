@@ -1,0 +1,71 @@
+/** Light contents of cells: plain elements with a `title`, for there are hundreds of them on screen. */
+import { ago, bytes, DASH, exact, percent } from '~/format/format'
+import { useNow } from '~/ui/now'
+import { instant } from '~/ui/Time'
+import { shareOf, usageColor } from '~/ui/Usage'
+import classes from './cells.module.css'
+import { linkTo } from './go'
+
+/** What is not known. */
+export function Unknown({ why }: { why?: string }) {
+  return (
+    <span className="quiet" title={why}>
+      {DASH}
+    </span>
+  )
+}
+
+/** A text from outside. */
+export function Text({ of }: { of: string | null | undefined }) {
+  if (of == null || of === '') return <Unknown />
+  return (
+    <bdi title={of.length > 24 ? of : undefined} className="name">
+      {of}
+    </bdi>
+  )
+}
+
+/** A share of one, as a bar with its figure. */
+export function Bar({ share, title }: { share: number | null | undefined; title?: string }) {
+  if (share == null) return <Unknown />
+  const part = Math.min(1, Math.max(0, share))
+  return (
+    <span className={classes.bar} title={title}>
+      <span className={classes.rail}>
+        <span className={classes.fill} data-color={usageColor(share)} style={{ transform: `scaleX(${part.toFixed(3)})` }} />
+      </span>
+      <span className={classes.figure}>{percent(share)}</span>
+    </span>
+  )
+}
+
+/** Bytes used, of bytes. */
+export function Used({ used, of }: { used: number | null | undefined; of: number | null | undefined }) {
+  const share = shareOf(used, of)
+  if (share === undefined) {
+    if (used == null && of == null) return <Unknown />
+    return <span className="quiet figures">{used == null ? `? of ${bytes(of)}` : bytes(used)}</span>
+  }
+  return <Bar share={share} title={`${bytes(used)} of ${bytes(of)}`} />
+}
+
+/** How long ago, on one clock for all, in steps that do not draw the screen anew each second. */
+export function Age({ at, title }: { at: string | number | null | undefined; title?: string }) {
+  const now = useNow(5000)
+  const ms = instant(at)
+  if (ms === undefined) return <Unknown />
+  return (
+    <time dateTime={new Date(ms).toISOString()} title={title ?? exact(ms)} className="figures">
+      {ago(ms, Math.max(now, ms))}
+    </time>
+  )
+}
+
+/** A link to another thing than the row is about. */
+export function Go({ to, children }: { to: string; children: React.ReactNode }) {
+  return (
+    <a href={linkTo(to)} data-to={to} tabIndex={-1} className={classes.go}>
+      {children}
+    </a>
+  )
+}
