@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::Cause;
+use crate::guest::Object;
 
 /// What shall be done: `POST /operations`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -97,10 +98,53 @@ pub struct Operation {
     pub log: Vec<LogEntry>,
     /// The last lines of its task's log, when it failed or warned.
     pub last_lines: Vec<Text>,
+    /// How the same is asked for on the command line, of Muster's API, and of Proxmox VE itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub show_as: Option<ShowAs>,
+}
+
+/// An action in other words, to be repeated or put into a script. Nothing secret is in it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct ShowAs {
+    /// On the command line; `null` where the command line cannot say it.
+    #[schema(example = "muster guest shutdown home/101 --timeout 60s")]
+    pub command: Option<String>,
+    /// The call of Proxmox VE's own API; `null` where there is none, or the guest's node is not known.
+    pub call: Option<ShownCall>,
+    /// The request to Muster.
+    pub api: ShownRequest,
+}
+
+/// A call of Proxmox VE's own API.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct ShownCall {
+    /// The method.
+    #[schema(example = "POST")]
+    pub method: String,
+    /// The path on the host.
+    #[schema(example = "/api2/json/nodes/pve1/lxc/101/status/shutdown")]
+    pub path: String,
+    /// The parameters.
+    #[schema(example = json!({"timeout": 60}))]
+    pub parameters: Object,
+}
+
+/// A request to Muster.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct ShownRequest {
+    /// The method.
+    #[schema(example = "POST")]
+    pub method: String,
+    /// The path on the server.
+    #[schema(example = "/api/v1/operations")]
+    pub path: String,
+    /// The body.
+    #[schema(example = json!({"remote": "home", "vmid": 101, "action": "shutdown", "options": {"timeout_seconds": 60}}))]
+    pub body: Object,
 }
 
 impl Operation {
-    /// An operation on a remote of that name.
+    /// An operation on a remote of that name; how it is shown in other words is for whoever knows the calls.
     #[must_use]
     pub fn of(operation: &model::Operation, remote: &Text) -> Self {
         let key = operation.guest;
@@ -134,6 +178,7 @@ impl Operation {
             cancel_asked: operation.cancel_asked,
             log: operation.log.clone(),
             last_lines: operation.last_lines.clone(),
+            show_as: None,
         }
     }
 }

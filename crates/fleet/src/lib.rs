@@ -24,6 +24,7 @@ mod journal;
 mod lease;
 mod lines;
 pub mod lists;
+mod look;
 mod manage;
 pub mod onboard;
 pub mod overview;
@@ -33,6 +34,7 @@ mod snapshot;
 mod spec;
 mod timings;
 mod traffic;
+pub mod wire;
 
 pub use chart::{ChartDetail, Charted};
 pub use clock::{Clock, Wall};
@@ -42,6 +44,7 @@ pub use figures::{FacetFigures, LATENCY_BOUNDS};
 pub use fleet::{Fleet, NoSuchRemote};
 pub use journal::{Fact, Forgetful, Journal, JournalError, Receipt, Recorded, UnreadError};
 pub use lease::{LeaseHealth, ProcessSeen, Who};
+pub use look::{Contents, Figures as ContentFigures, NodeDetail, Share, StorageDetail, StorageLook};
 pub use manage::{AddError, OperationError, RemoveError, RestoreError, check_name};
 pub use model::rows::{
     Cluster, GuestRow, HaRow, Interface, NodeRow, Standing, StorageRow, Traffic, UnreadableRow,

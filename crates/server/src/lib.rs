@@ -21,6 +21,7 @@ pub mod people;
 pub mod problem;
 pub mod routes;
 pub mod settings;
+mod show_as;
 pub mod stream;
 
 pub use app::{App, Keeper};

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use api::operation::Operation;
 use api::overview::{
     Amount, Capacity, Cores, GuestsAtAGlance, MAX_PROBLEMS, MAX_RUNNING, NodesAtAGlance, Overview,
     RemotesAtAGlance, Running, Severity, Trouble, TroubleKind, TroubleSubject, Troubles,
@@ -14,6 +13,7 @@ use model::access::{Act, Visible};
 
 use crate::app::App;
 use crate::caller::Caller;
+use crate::show_as;
 use crate::stream::rows::{self, tally};
 
 /// The overview of what may be seen. `own`: what is wrong with Muster itself.
@@ -75,7 +75,7 @@ pub(crate) fn told(
             operations: all
                 .operations
                 .iter()
-                .map(|at| Operation::of(&at.operation, &at.remote.name))
+                .map(|at| show_as::operation(&at.operation, &at.remote.name))
                 .collect(),
             operations_total: all.operations_total,
             tasks: all.tasks.iter().filter_map(|at| Some(rows::task(&at.remote, at.task()?))).collect(),

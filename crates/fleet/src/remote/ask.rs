@@ -10,17 +10,16 @@ use model::guest::GuestState;
 use model::matching::{Found, Lost, expected_types};
 use model::operation::{Dispatch, Event};
 use model::{
-    Action, Cause, EndpointId, NodeName, Now, Operation, OperationId, PowerOptions, Presence, Task, TaskId,
-    TaskOutcome, Text,
+    Cause, EndpointId, NodeName, Now, Operation, OperationId, Presence, Task, TaskId, TaskOutcome, Text,
 };
 use pve::upid::Upid;
-use pve::{Client, Error, Method, Power, call};
+use pve::{Client, Error, Method};
 
 use super::fetch::{self, Ear, Place};
 use super::schedule::Part;
 use super::{Done, Errand, Remote};
 use crate::errors::{Verdict, cause, never_left, verdict};
-use crate::rows;
+use crate::wire;
 
 /// Looks in a row that Proxmox answered with something else than the task's status, until that counts.
 const SILENCES: u32 = 3;
@@ -104,9 +103,8 @@ impl Remote {
         let Some(ride) = self.rides.get_mut(&id) else { return };
         ride.asking = true;
         let operation = &ride.operation;
-        let (action, options) = power(operation.action, &operation.options);
-        let (node, kind, vmid) =
-            (operation.node.clone(), rows::pve_kind(operation.kind), operation.guest.vmid.0);
+        let (action, options) = (operation.action, operation.options.clone());
+        let (node, kind, vmid) = (operation.node.clone(), operation.kind, operation.guest.vmid);
         let epoch = self.link.epoch();
         let clock = self.common.clock;
         let shared = self.shared.clone();
@@ -120,7 +118,7 @@ impl Remote {
                 if let Some(cause) = shared.not_ours() {
                     return Done::Ride(id, Box::new((Sight::Unsent { cause }, ear)));
                 }
-                let call = call::guest::power(node.as_str(), kind, vmid, action, &options);
+                let call = wire::call(action, &options, kind, &node, vmid);
                 left = clock.now();
                 let result = ear.run(&client, call).await;
                 match result {
@@ -364,24 +362,4 @@ fn lost(operation: &Operation, window: Duration) -> Option<Lost<'_>> {
         skew: dispatch.skew(),
         window,
     })
-}
-
-/// An action in the client's words.
-fn power(action: Action, options: &PowerOptions) -> (Power, pve::PowerOptions) {
-    let power = match action {
-        Action::Start => Power::Start,
-        Action::Shutdown => Power::Shutdown,
-        Action::Stop => Power::Stop,
-        Action::Reboot => Power::Reboot,
-        Action::Reset => Power::Reset,
-        Action::Suspend | Action::Hibernate => Power::Suspend,
-        Action::Resume => Power::Resume,
-    };
-    let options = pve::PowerOptions {
-        timeout: options.timeout.map(|seconds| u32::try_from(seconds).unwrap_or(u32::MAX)),
-        force_stop: options.force_stop,
-        to_disk: (action == Action::Hibernate).then_some(true),
-        ..pve::PowerOptions::default()
-    };
-    (power, options)
 }

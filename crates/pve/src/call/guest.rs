@@ -69,6 +69,21 @@ pub struct PowerOptions {
     pub to_disk: Option<bool>,
 }
 
+impl PowerOptions {
+    /// As parameters of the call, with their values as they are sent; none is secret.
+    pub fn wire(&self) -> impl Iterator<Item = (&'static str, String)> {
+        let flag = |is: bool| if is { "1" } else { "0" }.to_owned();
+        [
+            ("timeout", self.timeout.map(|seconds| seconds.to_string())),
+            ("forceStop", self.force_stop.map(flag)),
+            ("overrule-shutdown", self.overrule_shutdown.map(flag)),
+            ("todisk", self.to_disk.map(flag)),
+        ]
+        .into_iter()
+        .filter_map(|(name, value)| Some((name, value?)))
+    }
+}
+
 /// `/nodes/{node}/lxc/{vmid}` or `/nodes/{node}/qemu/{vmid}`, and what follows.
 fn template(kind: GuestKind, rest: &str) -> String {
     format!("/nodes/{{node}}/{}/{{vmid}}{rest}", kind.wire())
@@ -140,11 +155,8 @@ pub fn power(
 ) -> Call<Option<Upid>> {
     let segment = vmid.to_string();
     let rest = format!("/status/{}", action.wire());
-    let call = Call::new(Method::Post, template(kind, &rest), &[("node", node), ("vmid", &segment)], task)
-        .with("timeout", options.timeout)
-        .with("forceStop", options.force_stop)
-        .with("overrule-shutdown", options.overrule_shutdown)
-        .with("todisk", options.to_disk);
+    let call = Call::new(Method::Post, template(kind, &rest), &[("node", node), ("vmid", &segment)], task);
+    let call = options.wire().fold(call, |call, (name, value)| call.with(name, Some(value)));
     let is_vm = kind == GuestKind::Vm;
     let timed = matches!(action, Power::Shutdown | Power::Reboot)
         || (is_vm && matches!(action, Power::Start | Power::Stop));

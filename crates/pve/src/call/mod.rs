@@ -147,6 +147,11 @@ impl<T> Call<T> {
         &self.path
     }
 
+    /// Whether it would be sent at all.
+    pub fn is_valid(&self) -> bool {
+        self.invalid.is_none()
+    }
+
     /// The names of the parameters given.
     pub fn parameters(&self) -> impl Iterator<Item = &'static str> {
         self.params.iter().map(|(name, _)| *name)

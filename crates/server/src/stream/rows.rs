@@ -20,6 +20,7 @@ use model::query::{QueryError, Vocabulary};
 use store::EventRecord;
 
 use crate::problem::Problem;
+use crate::show_as;
 
 /// Reads which part of a list is wanted.
 ///
@@ -134,7 +135,7 @@ pub fn task(remote: &RemoteSnapshot, task: &model::Task) -> Task {
 /// A page of operations.
 #[must_use]
 pub fn operations(of: lists::Page<OperationAt>) -> Page<Operation> {
-    page(of, |at| Some(Operation::of(&at.operation, &at.remote.name)))
+    page(of, |at| Some(show_as::operation(&at.operation, &at.remote.name)))
 }
 
 /// The link to a remote.

@@ -13,6 +13,7 @@ use model::access::Visible;
 use model::{OperationId, RemoteId, TaskId, TaskOutcome, Text};
 
 use super::rows;
+use crate::show_as;
 
 /// The remotes as they were when they were last looked at. Held weakly: an old snapshot is not kept alive, yet
 /// none that is made later can be taken for it.
@@ -203,7 +204,7 @@ impl Told for Operations {
             });
             told.insert(operation.id, (remote.name.clone(), operation.clone()));
             if !same {
-                self.upserted.push(Operation::of(operation, &remote.name));
+                self.upserted.push(show_as::operation(operation, &remote.name));
             }
         }
         self.removed.extend(before.into_keys());

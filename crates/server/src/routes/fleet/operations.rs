@@ -25,6 +25,7 @@ use crate::caller::Caller;
 use crate::extract::{Json, Path, Query};
 use crate::guard::guard;
 use crate::problem::Problem;
+use crate::show_as;
 use crate::stream::rows;
 
 /// Ended operations that are looked through for a list, the newest ones.
@@ -72,7 +73,7 @@ async fn create(
         Err(error) => return Err(refuse::operate(&error, &*super::remote(&app, id)?)),
     };
     let now = app.fleet().operation_now(operation).await?.ok_or_else(Problem::internal)?;
-    Ok(accepted(&Operation::of(&now, &remote.name), operation))
+    Ok(accepted(&show_as::operation(&now, &remote.name), operation))
 }
 
 fn accepted(operation: &Operation, id: OperationId) -> Response {
@@ -216,7 +217,7 @@ async fn unreadable(app: &App, id: &str) -> Option<(OperationId, RemoteId)> {
 fn told(app: &App, operation: &model::Operation) -> Operation {
     let id = operation.guest.remote;
     let name = app.fleet().remote(id).map_or_else(|| view::gone(id), |remote| remote.name.clone());
-    Operation::of(operation, &name)
+    show_as::operation(operation, &name)
 }
 
 /// Shows one operation.

@@ -213,7 +213,7 @@ pub(crate) fn guest(remote: &RemoteSnapshot, detail: &fleet::GuestDetail, now: N
         guest: Guest::of(&detail.row, remote.id, &remote.name, &remote.link),
         actions: Action::ALL.into_iter().filter_map(action).collect(),
         link: Link::of(&remote.link),
-        operation: open.map(|operation| api::operation::Operation::of(operation, &remote.name)),
+        operation: open.map(|operation| crate::show_as::operation(operation, &remote.name)),
         status: part(&detail.status, object),
         config: part(&detail.config, object),
         pending: part(&detail.pending, |rows| rows.iter().map(object).collect()),

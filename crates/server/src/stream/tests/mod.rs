@@ -305,7 +305,7 @@ impl Client {
         if asked.topics.contains(&Topic::Operations) {
             let all = seen().flat_map(|remote| remote.operations.iter().map(move |one| (remote, one)));
             let of = |(remote, one): (&Arc<RemoteSnapshot>, &Arc<Operation>)| {
-                (one.id, api::operation::Operation::of(one, &remote.name))
+                (one.id, crate::show_as::operation(one, &remote.name))
             };
             assert_eq!(self.operations, all.map(of).collect());
         }
