@@ -16,6 +16,7 @@ pub mod listen;
 mod metrics;
 mod mutation;
 pub mod openapi;
+mod overview;
 pub mod peer;
 pub mod people;
 pub mod problem;
