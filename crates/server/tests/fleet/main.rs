@@ -1,6 +1,7 @@
 //! The fleet's routes over real HTTP, against a simulated Proxmox VE.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
+mod charts;
 mod faults;
 mod left;
 mod manage;

@@ -1,0 +1,57 @@
+//! Figures over time.
+
+use pve_sim::{Fault, Topology};
+use serde_json::{Value, json};
+
+use crate::support::House;
+
+fn length(of: &Value) -> usize {
+    of.as_array().unwrap().len()
+}
+
+#[tokio::test]
+async fn figures_over_time_of_guests_nodes_and_storages() {
+    let house = House::managing(Topology::cluster(2, "9.2")).await;
+    let chart = house.get("/guests/home/101/chart").await.ok();
+    assert_eq!((&chart["span"], &chart["step_seconds"]), (&json!("hour"), &json!(60)));
+    assert_eq!((length(&chart["at"]), length(&chart["series"]["cpu"])), (60, 60), "{chart}");
+    assert!(chart["observed_at"].is_string() && chart["through"].is_string() && chart["error"].is_null());
+    assert!(chart["id"].as_str().unwrap().ends_with("/101") && chart["name"].is_string());
+    assert!(chart["series"].get("load").is_none(), "what a guest does not have is absent");
+    let year = house.get("/guests/home/101/chart?span=year").await.ok();
+    assert_eq!(year["step_seconds"], 21_600);
+
+    let node = house.get("/nodes/home/pve2/chart?span=day").await.ok();
+    assert_eq!((length(&node["series"]["load"]), &node["name"]), (1_440, &json!("pve2")));
+
+    house.until("/storages", "storages", |page| page["total"].as_u64() >= Some(4)).await;
+    let problem = house.get("/storages/home/local/chart").await.refused(422, "ambiguous");
+    assert_eq!(problem["candidates"][1]["name"], "pve2", "{problem}");
+    for path in ["/storages/home/local@pve2/chart", "/storages/home/local/chart?node=pve2"] {
+        let chart = house.get(path).await.ok();
+        assert_eq!((&chart["node"], length(&chart["series"]["used"])), (&json!("pve2"), 60), "{chart}");
+    }
+    house.get("/storages/home/local@pve2/chart?node=pve1").await.refused(422, "invalid");
+    house.get("/storages/home/local@pve9/chart").await.refused(404, "not_found");
+    house.get("/guests/home/999/chart").await.refused(404, "not_found");
+    house.get("/nodes/home/pve9/chart").await.refused(404, "not_found");
+    house.get("/guests/home/101/chart?span=fortnight").await.refused(400, "malformed");
+    house.get("/guests/home/101/chart?back=day").await.refused(400, "malformed");
+    house.end().await;
+}
+
+#[tokio::test]
+async fn a_chart_of_a_host_that_is_away_says_how_old_it_is_and_why() {
+    let house = House::managing(Topology::single("8.4")).await;
+    let before = house.get("/guests/home/101/chart").await.ok();
+    house.remote.fault(None, Fault::Refuse).await;
+    house.link("home", "backing_off").await;
+    let away = house.get("/guests/home/101/chart").await.ok();
+    assert_eq!((&away["at"], &away["observed_at"]), (&before["at"], &before["observed_at"]));
+    assert_eq!(away["error"]["code"], "refused", "{away}");
+    assert!(away["error"]["remedy"].is_string(), "{away}");
+    let never = house.get("/guests/home/101/chart?span=week").await.ok();
+    assert_eq!((&never["observed_at"], &never["at"]), (&Value::Null, &json!([])));
+    assert_eq!(never["error"]["code"], "refused");
+    house.end().await;
+}
