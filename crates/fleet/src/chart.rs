@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use model::chart::{self, Chart, ChartSpan, Series};
-use model::{EndpointId, Incarnation, NodeName, NodeState, Observed, RemoteId, Text, Vmid};
+use model::{EndpointId, Incarnation, NodeName, Observed, RemoteId, Text, Vmid};
 use pve::call::guest::{Consolidation, Timeframe};
 use pve::call::{self, Call};
 use pve::decode::Rows;
@@ -141,10 +141,7 @@ fn node_of(
     if having.len() > 1 && having.iter().any(|one| one.shared != Some(true)) {
         return Err(DetailError::WhichNode(having.iter().map(|one| one.node.clone()).collect()));
     }
-    let online = |name: &NodeName| {
-        remote.node(name).is_some_and(|row| row.node.state == NodeState::Online && row.freshness.is_live())
-    };
-    let answers = having.iter().find(|one| online(&one.node)).or(having.first());
+    let answers = having.iter().find(|one| remote.is_online(&one.node)).or(having.first());
     answers.map(|one| one.node.clone()).ok_or(DetailError::NoSuchStorage)
 }
 

@@ -9,7 +9,7 @@ use pve::call::Call;
 use pve::call::guest::Addresses;
 use pve::decode::Rows;
 use pve::drift::Drift;
-use pve::reply::{GuestConfig, GuestStatus, LogLine, PendingRow, RrdPoint};
+use pve::reply::{GuestConfig, GuestStatus, LogLine, NodeStatus, PendingRow, RrdPoint, Volume};
 use pve::upid::{Upid, UpidError};
 use pve::{Answer, Client, Error, Method, Phase, call};
 use serde::Serialize;
@@ -107,7 +107,7 @@ type Key = (String, Vmid, NodeName, GuestKind);
 pub(crate) type Flight<T> = Result<Arc<Answer<T>>, Error>;
 type Page = (String, String, u64, u64);
 
-/// Requests about guests and tasks that are under way, whoever made them.
+/// Requests about guests, nodes, storages and tasks that are under way, whoever made them.
 #[derive(Clone, Default)]
 pub(crate) struct Flown {
     status: Flights<Key, Flight<GuestStatus>>,
@@ -116,6 +116,8 @@ pub(crate) struct Flown {
     addresses: Flights<Key, Flight<Addresses>>,
     logs: Flights<Page, Flight<Rows<LogLine>>>,
     charts: Flights<(String, String, ChartSpan), Flight<Rows<RrdPoint>>>,
+    nodes: Flights<(String, NodeName), Flight<NodeStatus>>,
+    contents: Flights<(String, NodeName, Text), Flight<Rows<Volume>>>,
 }
 
 async fn join<K, T>(flights: &Flights<K, Flight<T>>, key: K, client: &Client, call: Call<T>) -> Flight<T>
@@ -150,6 +152,22 @@ impl Flown {
         join(&self.pending, at.key(client), client, call).await
     }
 
+    pub(crate) async fn node_status(&self, client: &Client, node: &NodeName) -> Flight<NodeStatus> {
+        let key = (client.endpoint().to_owned(), node.clone());
+        join(&self.nodes, key, client, call::node::status(node.as_str())).await
+    }
+
+    pub(crate) async fn content(
+        &self,
+        client: &Client,
+        node: &NodeName,
+        storage: &Text,
+    ) -> Flight<Rows<Volume>> {
+        let key = (client.endpoint().to_owned(), node.clone(), storage.clone());
+        let call = call::storage::content(node.as_str(), storage.as_str());
+        join(&self.contents, key, client, call).await
+    }
+
     pub(crate) async fn chart(
         &self,
         client: &Client,
@@ -168,6 +186,8 @@ impl Flown {
         self.addresses.forget();
         self.logs.forget();
         self.charts.forget();
+        self.nodes.forget();
+        self.contents.forget();
     }
 }
 

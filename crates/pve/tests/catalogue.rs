@@ -153,6 +153,7 @@ fn every_path_is_known_in_every_release() {
                     "userid" => USER,
                     "tokenid" => TOKEN,
                     "roleid" => ROLE,
+                    "storage" => "lo/cal",
                     other => panic!("{other}"),
                 };
                 assert_eq!(value, wanted);

@@ -10,7 +10,7 @@ use model::{EndpointId, GuestKind, GuestState, NodeName, Observed, Task, TaskId,
 use pve::call::Call;
 use pve::call::task::{TaskQuery, TaskSource};
 use pve::drift::Drift;
-use pve::reply::GuestConfig;
+use pve::reply::{GuestConfig, NodeStatus};
 use pve::upid::Upid;
 use pve::{Answer, Client, Error, ErrorKind, call};
 
@@ -120,6 +120,8 @@ pub(crate) enum Payload {
 pub(crate) struct NodeFacts {
     pub(crate) version: Option<Text>,
     pub(crate) load: Vec<Text>,
+    /// All of it.
+    pub(crate) status: Arc<NodeStatus>,
 }
 
 /// Reads one part.
@@ -152,11 +154,14 @@ pub(crate) async fn fetch(job: Job, client: &Client, flown: &Flown, ear: &mut Ea
             Payload::HaStatus(rows.rows.into_iter().map(rows::ha).collect())
         }
         Job::NodeStatus(node) => {
-            let status = ear.run(client, call::node::status(node.as_str())).await?;
-            let load = status.loadavg.unwrap_or_default().into_iter().flatten();
+            let answer = flown.node_status(client, &node).await?;
+            ear.note(&answer);
+            let status = Arc::new(answer.value.clone());
+            let load = status.loadavg.iter().flatten().flatten();
             Payload::NodeStatus(NodeFacts {
-                version: status.pveversion.map(Text::from),
+                version: status.pveversion.as_deref().map(Text::from),
                 load: load.map(|load| Text::from(format!("{load:.2}"))).collect(),
+                status,
             })
         }
         Job::Certificates(node) => certificates(&node, client, ear).await?,

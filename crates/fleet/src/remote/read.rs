@@ -225,6 +225,8 @@ impl Remote {
                     }
                     known.node.version = facts.version.or(known.node.version.take());
                     known.node.load = facts.load;
+                    let seen = fetch::observed(facts.status, now.wall, through);
+                    self.shared.looks.keep_status(name, seen);
                 }
             }
             Payload::Certificates { ends, authority } => {

@@ -24,6 +24,7 @@ use crate::inventory::{Doubt, Inventory, Known};
 use crate::journal::{Journal, UnreadError};
 use crate::lease::Party;
 use crate::lines::Lines;
+use crate::look::Looks;
 use crate::snapshot::RemoteSnapshot;
 use crate::spec::RemoteSpec;
 use model::rows::{GuestRow, NodeRow, Standing, StorageRow, Traffic, UnreadableRow};
@@ -62,6 +63,7 @@ pub(crate) struct Shared {
     pub(crate) party: Option<Arc<Party>>,
     /// What is being asked about guests, by whomever.
     pub(crate) flown: Flown,
+    pub(crate) looks: Looks,
     configs: Mutex<BTreeMap<Vmid, Observed<Arc<GuestConfig>>>>,
 }
 
@@ -119,6 +121,7 @@ impl Shared {
             way: ArcSwapOption::empty(),
             party: common.party.clone(),
             flown: Flown::default(),
+            looks: Looks::default(),
             configs: Mutex::default(),
         }
     }
