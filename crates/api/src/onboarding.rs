@@ -142,6 +142,9 @@ pub struct RightsOffer {
     /// Those of them that the account does not have itself, and can therefore not give.
     #[serde(default)]
     pub lacking: Vec<String>,
+    /// Whether it cannot be had with this account; `sentence` then says why.
+    #[serde(default)]
+    pub refused: bool,
 }
 
 /// `…/trust`: this is the right certificate.

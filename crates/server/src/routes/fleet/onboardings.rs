@@ -474,6 +474,7 @@ fn told_signed_in(facts: &onboard::SignedIn) -> SignedIn {
             },
             privileges: offer.role.as_ref().map(|role| role.privileges.clone()).unwrap_or_default(),
             lacking: offer.lacking.clone(),
+            refused: offer.refused.is_some(),
         })
     };
     SignedIn {
