@@ -39,6 +39,10 @@ pub struct Listing {
     /// Only what fits, e.g.: status:running remote:home cpu>80% name~web -tag:test ip:10.0.0.5
     #[arg(value_name = "QUERY", value_parser = words::query_word)]
     pub query: Vec<String>,
+    /// What your saved view of this name shows; a query beside it narrows it down
+    #[arg(long, value_name = "NAME")]
+    #[arg(add = clap_complete::ArgValueCandidates::new(crate::cmd::names::views))]
+    pub view: Option<String>,
     /// Order, e.g. -cpu,name (a dash: largest first)
     #[arg(long, value_name = "KEYS", allow_hyphen_values = true)]
     pub sort: Option<String>,

@@ -50,6 +50,13 @@ pub struct Login {
     /// Read the password from an open descriptor
     #[arg(long, value_name = "N", help_heading = "Sign-in", conflicts_with_all = ["token_file", "token_fd"])]
     pub password_fd: Option<u32>,
+    /// Read the second factor (six digits, or a recovery code) from a file
+    #[arg(long, value_name = "FILE", help_heading = "Sign-in")]
+    #[arg(conflicts_with_all = ["otp_fd", "token_file", "token_fd"])]
+    pub otp_file: Option<PathBuf>,
+    /// Read the second factor from an open descriptor
+    #[arg(long, value_name = "N", help_heading = "Sign-in", conflicts_with_all = ["token_file", "token_fd"])]
+    pub otp_fd: Option<u32>,
     /// Use this API token of the server, read from a file ("-": standard input)
     #[arg(long, value_name = "FILE", help_heading = "Sign-in", conflicts_with = "token_fd")]
     pub token_file: Option<PathBuf>,
@@ -74,7 +81,10 @@ pub struct Login {
 impl Login {
     /// Where secrets come from.
     pub(super) fn sources(&self) -> sign_in::Sources<'_> {
-        (vec![self.password_file.as_ref(), self.token_file.as_ref()], vec![self.password_fd, self.token_fd])
+        (
+            vec![self.password_file.as_ref(), self.token_file.as_ref(), self.otp_file.as_ref()],
+            vec![self.password_fd, self.token_fd, self.otp_fd],
+        )
     }
 }
 

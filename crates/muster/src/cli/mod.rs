@@ -5,6 +5,7 @@ use std::path::Path;
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Parser, Subcommand, ValueEnum};
 
+pub mod account;
 pub mod at;
 pub mod audit;
 pub mod common;
@@ -72,6 +73,7 @@ pub struct Cli {
 impl Cli {
     /// Does a secret come from standard input, so that no answer can come there?
     pub fn takes_stdin(&self) -> bool {
+        use account::{AccountCommand, TotpCommand};
         use {remote::RemoteCommand, token::TokenCommand, user::UserCommand};
         let (files, descriptors) = match &self.command {
             Command::At(at) => at.sign_in.sources(),
@@ -87,8 +89,15 @@ impl Cli {
                 UserCommand::Passwd(passwd) => passwd.password.sources(),
                 _ => return false,
             },
+            Command::Account(account) => match &account.command {
+                AccountCommand::RecoveryCodes(proof) => proof.sources(),
+                AccountCommand::Totp(totp) => match &totp.command {
+                    TotpCommand::On(proof) | TotpCommand::Off(proof) => proof.sources(),
+                },
+                _ => return false,
+            },
             Command::Token(token) => match &token.command {
-                TokenCommand::Add(add) => add.password.sources(),
+                TokenCommand::Add(add) => add.proof.sources(),
                 _ => return false,
             },
             Command::Login(login) => login.sources(),
@@ -125,6 +134,8 @@ pub enum Command {
     Audit(audit::Audit),
     /// People who may sign in to Muster, and what each may do
     User(user::User),
+    /// Your own account: second factor, sessions, how things are shown to you
+    Account(account::Account),
     /// API tokens for scripts
     Token(token::Token),
     /// Sign in to a Muster server elsewhere, and use it from now on

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand};
 
-use super::user::Password;
+use super::account::Proof;
 use super::{Common, value};
 
 const EXAMPLES: &str = "\
@@ -57,9 +57,9 @@ pub struct Add {
     /// Write the secret to this new file, readable by you alone, instead of showing it
     #[arg(long, value_name = "FILE")]
     pub file: Option<PathBuf>,
-    /// Your password: a token may not make tokens.
+    /// That it is you: a token may not make tokens.
     #[command(flatten)]
-    pub password: Password,
+    pub proof: Proof,
 }
 
 /// `muster token rm`.

@@ -14,6 +14,7 @@ Examples:
   muster user add bob --role viewer --role operator@home
   muster user ls
   muster user passwd alice
+  muster user totp-off alice                   who has lost the authenticator
   muster user role alice administrator
   muster user rm bob --yes bob
 
@@ -44,6 +45,9 @@ pub enum UserCommand {
     /// Set a user's password; all sessions of that user end
     #[command(after_help = EXAMPLES)]
     Passwd(Passwd),
+    /// Turn the second factor of a user off who has lost it
+    #[command(after_help = EXAMPLES)]
+    TotpOff(TotpOff),
     /// Set what a user may do, in place of what it was
     #[command(after_help = EXAMPLES)]
     Role(Role),
@@ -93,6 +97,14 @@ pub struct Passwd {
     /// The password.
     #[command(flatten)]
     pub password: Password,
+}
+
+/// `muster user totp-off`.
+#[derive(Debug, Args)]
+pub struct TotpOff {
+    /// The user
+    #[arg(value_name = "NAME", add = ArgValueCandidates::new(names::users))]
+    pub name: String,
 }
 
 /// `muster user role`.

@@ -23,6 +23,9 @@ pub fn failure_of(answer: &Answer, name: &str, query: Option<&str>) -> Failure {
 pub fn failure(problem: &Problem, query: Option<&str>) -> Failure {
     let words = if problem.detail.trim().is_empty() { &problem.title } else { &problem.detail };
     let mut failure = Failure::new(exit(problem), sentence(words));
+    if problem.code() == "wrong_code" {
+        failure = failure.cause("wrong_code");
+    }
     // A place that lies outside of the text is one in another text.
     if let (Some(span), Some(query)) = (problem.at, query)
         && query.is_char_boundary(span.start)
@@ -95,7 +98,9 @@ fn exit(problem: &Problem) -> Exit {
     }
     match problem.code() {
         "disconnected" => return Exit::Unreachable,
-        "factor_unusable" => return Exit::SecondFactor,
+        "factor_unusable" | "second_factor" => return Exit::SecondFactor,
+        // That of one's own, from who is signed in already.
+        "wrong_password" | "wrong_code" => return Exit::Credentials,
         // What was given cannot be had: another name, another address.
         "already_managed" | "name" | "name_taken" | "endpoint" => return Exit::Usage,
         _ => {}

@@ -185,6 +185,19 @@ pub(super) fn exit_of(read: usize, lost: usize) -> Exit {
     }
 }
 
+/// What is asked for, with what a saved view says of it.
+async fn viewed(client: &Client, list: &str, listing: &Listing) -> Result<Listing, Failure> {
+    let mut listing = listing.clone();
+    if let Some(name) = &listing.view {
+        let (query, sort) = super::account::view(client, list, name).await?;
+        if !query.trim().is_empty() {
+            listing.query.insert(0, query);
+        }
+        listing.sort = listing.sort.or(sort);
+    }
+    Ok(listing)
+}
+
 /// Shows a list, once or as it changes.
 ///
 /// # Errors
@@ -196,6 +209,8 @@ pub(super) async fn show<T: DeserializeOwned>(
     common: &Common,
     context: &mut Context<'_>,
 ) -> Result<Exit, Failure> {
+    let viewed = viewed(client, list.nouns.1, listing).await?;
+    let listing = &viewed;
     let query = listing.text();
     let (query, sort) = (query.as_deref(), listing.sort.as_deref().or(list.sort));
     let ask = || read(client, &list.path, query, sort, listing.limit);
@@ -204,7 +219,8 @@ pub(super) async fn show<T: DeserializeOwned>(
             let (rows, _) = typed::<T>(&got.items);
             (list.table)(&rows, now)
         };
-        return watch::run(client, &list.watched, common.json(), &ask, &lines, context).await;
+        return watch::run(client, &list.watched.showing(listing), common.json(), &ask, &lines, context)
+            .await;
     }
     let got = ask().await?;
     let open = reach::left_open(client, &list.path, query, list.about).await?;

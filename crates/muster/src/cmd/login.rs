@@ -9,7 +9,7 @@ use pve::trust::{Fingerprint, probe};
 use serde_json::{Value, json};
 use url::Url;
 
-use super::session::{Signed, unkept};
+use super::session::{Given, Signed, unkept};
 use crate::cli::login::{Context as Typed, ContextCommand, Login, Logout};
 use crate::cli::{Output, SignIn};
 use crate::client::contexts::{Contexts, Known, LOCAL};
@@ -46,6 +46,8 @@ pub(super) async fn login(
     let means = Means::read(&SignIn {
         password_file: wanted.password_file.clone(),
         password_fd: wanted.password_fd,
+        otp_file: wanted.otp_file.clone(),
+        otp_fd: wanted.otp_fd,
         ..SignIn::default()
     })?;
     let token = token_given(&wanted)?;
@@ -219,7 +221,7 @@ async fn mint(
 ) -> Result<(String, NewToken), Failure> {
     let client = client(url, trust, None, None, Patience::default())?;
     is_muster(&client, url).await?;
-    let given = means.password.as_ref().map(|p| Secret::from(p.expose()));
+    let given = Given::of(means);
     let signed = Signed::open(client, wanted.user.as_deref(), given, context).await?;
     let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     let name = match host.trim() {

@@ -1,5 +1,6 @@
 //! The commands that talk to a server, one file per noun: [`run`].
 
+mod account;
 mod act;
 mod audit;
 mod completion;
@@ -51,6 +52,7 @@ pub async fn run(command: Command, context: &mut Context<'_>) -> Result<Exit, Fa
         Command::Event(event) => event::run(event, &environment, context).await,
         Command::Audit(audit) => audit::run(audit, &environment, context).await,
         Command::User(user) => user::run(user, &environment, context).await,
+        Command::Account(account) => account::run(account, &environment, context).await,
         Command::Token(token) => token::run(token, &environment, context).await,
         Command::Login(login) => login::login(login, &environment, context).await,
         Command::Logout(logout) => login::logout(&logout, &environment, context).await,

@@ -132,6 +132,15 @@ pub fn users() -> Vec<CompletionCandidate> {
     })
 }
 
+/// Saved views.
+pub fn views() -> Vec<CompletionCandidate> {
+    ask(async |client: Client| {
+        let all: Value = client.get(&path(&["preferences"])).await.unwrap_or_default();
+        let views = all.get("views").and_then(Value::as_array).cloned().unwrap_or_default();
+        views.iter().map(|view| candidate(text(view, "name"), text(view, "q"))).collect()
+    })
+}
+
 /// Servers that this command line knows.
 pub fn contexts() -> Vec<CompletionCandidate> {
     let environment = Environment::of_process();

@@ -5,15 +5,13 @@ use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
-use api::Secret;
 use api::session::Session;
-use api::system::System;
 use api::token::{NewToken, Token, TokenRequest};
 use serde_json::{Value, json};
 
 use super::list::{maybe, plain, understood};
-use super::session::{Signed, unkept};
-use super::user::{given, remote_names, spelt, whole};
+use super::session::{Given, Signed, needs_user, unkept};
+use super::user::{remote_names, spelt, whole};
 use crate::cli::Common;
 use crate::cli::token::{Add, TokenCommand};
 use crate::client::{Client, Method, path};
@@ -21,7 +19,6 @@ use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::serve::config::Environment;
-use crate::term::shell;
 use crate::term::table::{Column, Table, Tone};
 use crate::term::text::{ago, safe, until};
 
@@ -33,8 +30,8 @@ pub(super) async fn run(
 ) -> Result<Exit, Failure> {
     let common = token.common;
     let given = match &token.command {
-        TokenCommand::Add(add) => given(&add.password)?,
-        _ => None,
+        TokenCommand::Add(add) => Given::read(&add.proof.sign_in())?,
+        _ => Given::default(),
     };
     let client = super::open(&common, environment).await?;
     match token.command {
@@ -105,12 +102,12 @@ fn private(file: &Path) -> Result<std::fs::File, Failure> {
 async fn make(
     client: &Client,
     request: &TokenRequest,
-    password: Option<Secret>,
+    given: Given,
     context: &mut Context<'_>,
 ) -> Result<NewToken, Failure> {
     let session: Session = client.get(&path(&["session"])).await?;
-    let nobody = password.is_none() && !context.ask.present();
-    let opened = Signed::open(client.anonymous(), Some(&session.user), password, context).await;
+    let nobody = given.password.is_none() && !context.ask.present();
+    let opened = Signed::open(client.anonymous(), Some(&session.user), given, context).await;
     let signed = opened.map_err(|failure| match failure.exit {
         // Whoever asks is signed in, by a token; that one may not make others.
         Exit::Credentials if nobody => Failure {
@@ -131,17 +128,11 @@ async fn make(
 async fn add(
     client: &Client,
     wanted: &Add,
-    password: Option<Secret>,
+    given: Given,
     common: &Common,
     context: &mut Context<'_>,
 ) -> Result<Exit, Failure> {
-    if client.is_local() {
-        // The server's own word where it is reached: another program may listen where it usually is.
-        let url = client.get::<System>(&path(&["system"])).await.ok().map(|s| s.reached_at);
-        let url = url.filter(|url| !url.is_empty()).unwrap_or_else(|| "URL".to_owned());
-        return Err(Failure::usage("A token belongs to a user, and over the socket you are none.")
-            .hint(format!("Sign in first, then make it there: muster login {}", shell::word(&url))));
-    }
+    needs_user(client, "A token belongs to a user").await?;
     let expires = match wanted.expires {
         Some(span) => Some(
             super::now()
@@ -153,7 +144,7 @@ async fn add(
     // The file comes first: a secret that cannot be written down would be lost.
     let file = wanted.file.as_deref().map(private).transpose()?;
     let request = TokenRequest { name: wanted.name.clone(), grants: None, expires };
-    let made = make(client, &request, password, context).await;
+    let made = make(client, &request, given, context).await;
     let made = match (made, &wanted.file) {
         (Ok(made), _) => made,
         (Err(failure), Some(path)) => {

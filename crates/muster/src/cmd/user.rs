@@ -9,7 +9,7 @@ use model::access::{Grant, Grants, Role, Scope};
 use serde_json::{Value, json};
 
 use super::list::{maybe, plain, read, rows_of, understood};
-use super::session::Signed;
+use super::session::{Given, Signed};
 use crate::cli::user::{Password, UserCommand};
 use crate::cli::{Common, SignIn};
 use crate::client::{Client, Method, path};
@@ -52,6 +52,13 @@ pub(super) async fn run(
                 .map_err(|f| super::no_such(f, "user", &passwd.name))?;
             let said = json!({ "id": passwd.name, "name": passwd.name });
             told(&said, &passwd.name, "has a new password; its sessions have ended", &common, context)
+        }
+        UserCommand::TotpOff(wanted) => {
+            take_factor(&client, &wanted.name, context)
+                .await
+                .map_err(|f| super::no_such(f, "user", &wanted.name))?;
+            let said = json!({ "id": wanted.name, "name": wanted.name, "totp": false });
+            told(&said, &wanted.name, "signs in with the password alone", &common, context)
         }
         UserCommand::Role(role) => {
             let grants = grants(&client, &role.roles).await?;
@@ -104,11 +111,30 @@ async fn change(client: &Client, name: &str, new: Secret, context: &mut Context<
             )));
     }
     context.ask.tell(&safe(&format!("Your own password, {}, is needed for this.", session.user)));
-    let signed = Signed::open(client.anonymous(), Some(&session.user), None, context).await?;
+    let signed = Signed::open(client.anonymous(), Some(&session.user), Given::default(), context).await?;
     let old = Some(signed.password.clone()).filter(|_| session.user == name);
     let set = signed.call::<()>(Method::PUT, &at, &PasswordChange { old, new }).await;
     signed.close().await;
     set
+}
+
+/// Turns a second factor off. Elsewhere than on the server's own machine that takes one's own password.
+async fn take_factor(client: &Client, name: &str, context: &mut Context<'_>) -> Result<(), Failure> {
+    let at = path(&["users", name, "totp"]);
+    if client.is_local() {
+        return client.delete(&at).await;
+    }
+    let session: Session = client.get(&path(&["session"])).await?;
+    if !context.ask.present() {
+        let words = "That is done in a terminal, or over the socket of the server.";
+        let hint = format!("On the server's machine: muster user totp-off {}", shell::word(name));
+        return Err(Failure::usage(words).hint(hint));
+    }
+    context.ask.tell(&safe(&format!("Your own password, {}, is needed for this.", session.user)));
+    let signed = Signed::open(client.anonymous(), Some(&session.user), Given::default(), context).await?;
+    let done = signed.call::<()>(Method::DELETE, &at, &Value::Null).await;
+    signed.close().await;
+    done
 }
 
 fn told(
@@ -131,7 +157,7 @@ fn told(
 }
 
 /// The password that a file or descriptor holds.
-pub(super) fn given(from: &Password) -> Result<Option<Secret>, Failure> {
+fn given(from: &Password) -> Result<Option<Secret>, Failure> {
     let options = SignIn {
         password_file: from.password_file.clone(),
         password_fd: from.password_fd,
@@ -240,6 +266,7 @@ async fn ls(client: &Client, common: &Common, context: &mut Context<'_>) -> Resu
         Column::new("SIGNED IN", 9).rank(1),
         Column::new("SESSIONS", 8).right().rank(3),
         Column::new("TOKENS", 6).right().rank(2),
+        Column::new("TOTP", 4).rank(5),
         Column::new("SINCE", 8).rank(4),
     ]);
     for user in users {
@@ -251,6 +278,7 @@ async fn ls(client: &Client, common: &Common, context: &mut Context<'_>) -> Resu
                 maybe(Some(user.last_sign_in.map_or_else(|| "never".to_owned(), |at| ago(now, at)))),
                 plain(user.sessions.to_string()),
                 plain(user.tokens.to_string()),
+                plain(if user.totp { "on" } else { "off" }),
                 plain(ago(now, user.created)),
             ],
         );

@@ -57,6 +57,16 @@ impl Watched {
         Self { subscriptions: Subscriptions { topics: [Topic::Counts].into(), lists, events_after: None } }
     }
 
+    /// The same of what a list shows that was asked for otherwise.
+    pub(super) fn showing(&self, listing: &Listing) -> Self {
+        let mut subscriptions = self.subscriptions.clone();
+        if let Some(list) = subscriptions.lists.get_mut("main") {
+            list.q = listing.text().unwrap_or_default();
+            list.sort = listing.sort.clone().unwrap_or_default();
+        }
+        Self { subscriptions }
+    }
+
     async fn open(&self, client: &Client) -> Option<Events> {
         open(client, &self.subscriptions).await
     }

@@ -10,6 +10,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod account;
 mod guests;
 mod nouns;
 mod people;
