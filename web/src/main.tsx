@@ -14,6 +14,7 @@ import { makeRouter } from './router'
 import { endSession } from './shell/ending'
 import './shell/setup-link'
 import { theme } from './ui/theme'
+import { variables } from './ui/variables'
 
 const queries = new QueryClient({
   defaultOptions: {
@@ -38,7 +39,7 @@ if (!element) throw new Error('The page has no #root')
 
 createRoot(element).render(
   <StrictMode>
-    <MantineProvider theme={theme} defaultColorScheme="auto" getStyleNonce={() => nonce}>
+    <MantineProvider theme={theme} cssVariablesResolver={variables} defaultColorScheme="auto" getStyleNonce={() => nonce}>
       <QueryClientProvider client={queries}>
         <Notifications position="bottom-right" limit={4} />
         <RouterProvider router={router} />

@@ -39,6 +39,8 @@ import { root } from '~/api/client'
 import { count } from '~/format/format'
 import { useCounts, useLiveStatus } from '~/live/hooks'
 import { live } from '~/live/live'
+import { show } from '~/palette/open'
+import { PaletteHost } from '~/palette/PaletteHost'
 import { useTheme, useThemeFromServer } from '~/preferences/theme'
 import { State } from '~/ui/State'
 import { CutBanner } from './CutBanner'
@@ -110,6 +112,7 @@ export function Shell() {
       </AppShell.Main>
       <CutBanner />
       <OperateHost />
+      <PaletteHost />
     </AppShell>
   )
 }
@@ -186,7 +189,9 @@ function Search() {
       variant="default"
       c="dimmed"
       leftSection={<IconSearch size={16} />}
-      onClick={() => undefined}
+      onClick={() => show('palette')}
+      aria-keyshortcuts="Control+K"
+      aria-label="Search: find anything, or do something"
       size="sm"
     >
       <Text span size="sm" className="cut">
