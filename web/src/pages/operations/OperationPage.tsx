@@ -80,8 +80,11 @@ function Outcome({ operation }: { operation: Operation }) {
   const bad = operation.final && !operation.success
   const color = bad ? 'red' : operation.state === 'outcome_unknown' || operation.state === 'succeeded_with_warnings' ? 'yellow' : operation.success ? 'green' : 'blue'
   return (
-    <Alert color={color} variant="light" title={<span className="name">{operation.sentence}</span>}>
+    <Alert color={color} variant="light" role="status">
       <Stack gap="xs">
+        <Text fw={600} className="name">
+          {operation.sentence}
+        </Text>
         {operation.cause && <Text size="sm">{operation.cause.remedy}</Text>}
         {!operation.followed && !operation.final && <Text size="sm">It is not followed while its remote is disconnected.</Text>}
         {operation.last_lines.length > 0 && (

@@ -1,0 +1,47 @@
+/** The columns of a list of tasks. */
+import type { Task } from '~/api/types'
+import { span } from '~/format/format'
+import { Age, Text, Unknown } from '~/table/cells'
+import type { Column } from '~/table/types'
+import { TaskState } from '~/ui/State'
+import { instant } from '~/ui/Time'
+
+/** How long a task took, in seconds; `undefined` while it runs or where nobody knows. */
+export function took(task: Task): number | undefined {
+  const [began, ended] = [instant(task.started), instant(task.ended)]
+  return began === undefined || ended === undefined ? undefined : (ended - began) / 1000
+}
+
+export const TASK_COLUMNS: readonly Column<Task>[] = [
+  {
+    id: 'name',
+    title: 'Task',
+    what: 'Type and object, as Proxmox VE names them',
+    width: 150,
+    grow: 2,
+    always: true,
+    card: 'title',
+    sort: 'name',
+    cell: (task) => <Text of={task.name} />,
+  },
+  { id: 'state', title: 'State', width: 110, card: 'side', cell: (task) => <TaskState outcome={task.outcome} /> },
+  { id: 'guest', title: 'Guest', width: 120, grow: 2, card: 'line', cell: (task) => <Text of={task.guest ?? (task.vmid == null ? null : String(task.vmid))} /> },
+  { id: 'remote', title: 'Remote', width: 100, grow: 1, card: 'line', sort: 'remote', cell: (task) => <Text of={task.remote} /> },
+  { id: 'node', title: 'Node', width: 100, grow: 1, card: 'line', sort: 'node', cell: (task) => <Text of={task.node} /> },
+  { id: 'user', title: 'Begun by', width: 150, grow: 1, sort: 'user', cell: (task) => <Text of={task.user} /> },
+  { id: 'started', title: 'Began', width: 110, end: true, card: 'line', sort: 'age', cell: (task) => <Age at={task.started} /> },
+  { id: 'took', title: 'Took', width: 100, end: true, cell: (task) => <Took task={task} /> },
+  {
+    id: 'words',
+    title: 'What it said',
+    what: 'With what words it failed',
+    width: 160,
+    grow: 3,
+    cell: (task) => (task.outcome === 'failed' ? <Text of={task.text} /> : null),
+  },
+]
+
+function Took({ task }: { task: Task }) {
+  const seconds = took(task)
+  return seconds === undefined ? <Unknown why={task.outcome === 'running' ? 'It runs' : 'Nobody knows'} /> : <span className="figures">{span(seconds)}</span>
+}
