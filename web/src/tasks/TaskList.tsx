@@ -1,0 +1,114 @@
+/** Tasks of one thing, newest first: those that the server has kept, and those that the stream tells of. */
+import { Skeleton, Stack, Table, Text } from '@mantine/core'
+import type { UseQueryResult } from '@tanstack/react-query'
+import { useMemo } from 'react'
+import type { Task } from '~/api/types'
+import { DASH, span } from '~/format/format'
+import { useTasks } from '~/live/hooks'
+import { AnchorLink } from '~/ui/AnchorLink'
+import { Empty } from '~/ui/Empty'
+import { ProblemView } from '~/ui/Problem'
+import { TaskState } from '~/ui/State'
+import { Ago, instant } from '~/ui/Time'
+import { together } from './together'
+
+export interface TaskListProps {
+  asked: UseQueryResult<{ items: Task[]; total: number }>
+  /** Which tasks of the stream belong here. */
+  mine: (task: Task) => boolean
+  /** Whether to say which guest each is about. */
+  guests?: boolean
+  /** Instead of rows, when there are none. */
+  empty?: React.ReactNode
+}
+
+export function TaskList({ asked, mine, guests, empty }: TaskListProps) {
+  const told = useTasks()
+  const items = asked.data?.items
+  const rows = useMemo(() => together(items ?? [], [...(told?.values() ?? [])].filter(mine)), [items, told, mine])
+  if (asked.isPending && rows.length === 0) {
+    return (
+      <Stack gap={6} role="status" aria-label="Loading">
+        {Array.from({ length: 6 }, (_, line) => (
+          <Skeleton key={line} height={26} />
+        ))}
+      </Stack>
+    )
+  }
+  return (
+    <Stack gap="sm">
+      {asked.error && <ProblemView error={asked.error} title="The tasks could not be read" again={() => void asked.refetch()} />}
+      {rows.length === 0 && !asked.error ? (
+        (empty ?? <Empty title="No tasks">None is kept: neither Muster nor anybody else has had Proxmox VE do anything with it lately.</Empty>)
+      ) : (
+        <Table.ScrollContainer minWidth={560}>
+          <Table highlightOnHover aria-label="Tasks">
+            <Table.Thead>
+              <Table.Tr>
+                <Table.Th>Task</Table.Th>
+                {guests && <Table.Th>Guest</Table.Th>}
+                <Table.Th>State</Table.Th>
+                <Table.Th>Began</Table.Th>
+                <Table.Th>Took</Table.Th>
+                <Table.Th>By</Table.Th>
+                <Table.Th>Node</Table.Th>
+              </Table.Tr>
+            </Table.Thead>
+            <Table.Tbody>
+              {rows.map((task) => (
+                <Row key={task.id} task={task} guests={guests ?? false} />
+              ))}
+            </Table.Tbody>
+          </Table>
+        </Table.ScrollContainer>
+      )}
+      {asked.data && asked.data.total > asked.data.items.length && (
+        <Text size="sm" className="quiet">
+          The newest {asked.data.items.length} of {asked.data.total}.
+        </Text>
+      )}
+    </Stack>
+  )
+}
+
+function Row({ task, guests }: { task: Task; guests: boolean }) {
+  const remote = String(task.remote_id)
+  const began = instant(task.started)
+  const ended = instant(task.ended)
+  return (
+    <Table.Tr>
+      <Table.Td>
+        <AnchorLink to="/tasks/$remote/$upid" params={{ remote, upid: task.upid }} size="sm">
+          {task.name}
+        </AnchorLink>
+      </Table.Td>
+      {guests && (
+        <Table.Td>
+          {task.vmid == null ? (
+            DASH
+          ) : (
+            <AnchorLink to="/guests/$remote/$vmid" params={{ remote, vmid: String(task.vmid) }} size="sm" className="name">
+              {task.guest ?? task.vmid}
+            </AnchorLink>
+          )}
+        </Table.Td>
+      )}
+      <Table.Td>
+        <TaskState outcome={task.outcome} />
+        {task.outcome === 'failed' && (
+          <Text size="xs" className="quiet name">
+            {task.text}
+          </Text>
+        )}
+      </Table.Td>
+      <Table.Td style={{ whiteSpace: 'nowrap' }}>
+        <Ago at={task.started} />
+      </Table.Td>
+      <Table.Td className="figures" style={{ whiteSpace: 'nowrap' }}>
+        {began !== undefined && ended !== undefined ? span((ended - began) / 1000) : DASH}
+      </Table.Td>
+      <Table.Td className="name">{task.user}</Table.Td>
+      <Table.Td className="name">{task.node}</Table.Td>
+    </Table.Tr>
+  )
+}

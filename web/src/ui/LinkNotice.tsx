@@ -1,0 +1,66 @@
+/** Says, on the page of something that lies behind a link, that the link is not up: since when, why, what would mend it. */
+import { Alert, Button, Group, Text } from '@mantine/core'
+import { IconPlugConnectedX } from '@tabler/icons-react'
+import { useMutation } from '@tanstack/react-query'
+import { api, unwrap } from '~/api/client'
+import type { Link } from '~/api/types'
+import { useMay } from '~/shell/session'
+import { AnchorLink } from './AnchorLink'
+import { Blocked } from './Blocked'
+import { ProblemView } from './Problem'
+import { Ago } from './Time'
+
+export function LinkNotice({ link, remote, id }: { link: Link; remote: string; id: number }) {
+  const may = useMay('operator', id)
+  const attempt = useMutation({
+    mutationFn: () => unwrap(api.POST('/api/v1/remotes/{remote}/try', { params: { path: { remote: String(id) } } })),
+  })
+  if (link.up) return null
+  const person = link.needs_person || link.state === 'disconnected'
+  return (
+    <Alert
+      color={person ? 'red' : 'yellow'}
+      variant="light"
+      role="status"
+      icon={<IconPlugConnectedX size={18} />}
+      title={
+        <span>
+          <bdi>{remote}</bdi> {link.state === 'disconnected' ? 'is disconnected' : 'is not reached'}
+        </span>
+      }
+    >
+      <Text size="sm">
+        {capital(link.sentence)}. What is shown was seen{link.last_success ? ' ' : ' before'}
+        {link.last_success && <Ago at={link.last_success} />} and may be different now.
+        {link.next_try && !person && (
+          <>
+            {' '}
+            Next try <Ago at={link.next_try} />.
+          </>
+        )}
+      </Text>
+      {link.cause?.remedy && (
+        <Text size="sm" className="quiet">
+          {link.cause.remedy}
+        </Text>
+      )}
+      <Group gap="sm" mt={6}>
+        {link.state !== 'disconnected' && (
+          <Blocked why={may ? undefined : 'This needs the role operator on this remote.'}>
+            <Button size="compact-sm" variant="default" loading={attempt.isPending} onClick={() => attempt.mutate()}>
+              Try now
+            </Button>
+          </Blocked>
+        )}
+        <AnchorLink to="/remotes/$remote" params={{ remote: String(id) }} size="sm">
+          To the remote
+        </AnchorLink>
+      </Group>
+      {attempt.error && <ProblemView error={attempt.error} title="It could not be tried" />}
+    </Alert>
+  )
+}
+
+function capital(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1)
+}
