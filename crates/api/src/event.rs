@@ -49,6 +49,9 @@ pub struct Event {
     pub remote: Option<Text>,
     /// The guest it concerns: its number.
     pub vmid: Option<Vmid>,
+    /// That guest's name as it is known now; `null` where none is, or where the number is another guest's by now.
+    #[serde(default)]
+    pub guest: Option<Text>,
     /// Which life of the number.
     #[serde(default)]
     pub incarnation: Option<Incarnation>,
@@ -75,9 +78,9 @@ fn known<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<Happening>,
 }
 
 impl Event {
-    /// An event of a remote of that name.
+    /// An event of a remote of that name, about a guest of that name.
     #[must_use]
-    pub fn of(event: &model::event::Event, remote: Option<&Text>) -> Self {
+    pub fn of(event: &model::event::Event, remote: Option<&Text>, guest: Option<&Text>) -> Self {
         Self {
             id: event.seq.0,
             name: event.what.word().to_owned(),
@@ -86,6 +89,7 @@ impl Event {
             remote_id: event.remote,
             remote: remote.cloned(),
             vmid: event.vmid,
+            guest: guest.cloned(),
             incarnation: event.incarnation,
             node: event.node.clone(),
             author: event.author.clone(),

@@ -17,6 +17,7 @@ use http::StatusCode;
 use model::access::Visible;
 use model::event::Happening;
 use model::query::{QueryError, Vocabulary};
+use model::{Incarnation, Text, Vmid};
 use store::EventRecord;
 
 use crate::problem::Problem;
@@ -186,6 +187,10 @@ pub fn happened(kept: &Kept, snapshot: &FleetSnapshot, visible: &Visible) -> Eve
         remote_id: record.remote,
         remote: record.remote.and_then(|id| snapshot.remote(id)).map(|remote| remote.name.clone()),
         vmid: record.vmid,
+        guest: record
+            .remote
+            .and_then(|id| snapshot.remote(id))
+            .and_then(|remote| guest_name(remote, record.vmid, record.incarnation)),
         incarnation: record.incarnation,
         node: record.node.clone(),
         author: None,
@@ -201,15 +206,26 @@ pub fn happened(kept: &Kept, snapshot: &FleetSnapshot, visible: &Visible) -> Eve
 pub fn event(event: &model::Event, snapshot: &FleetSnapshot, visible: &Visible) -> Event {
     let remote = event.remote.and_then(|id| snapshot.remote(id));
     let name = remote.map(|remote| &remote.name);
+    let guest = remote.and_then(|remote| guest_name(remote, event.vmid, event.incarnation));
+    let guest = guest.as_ref();
     match &event.what {
         Happening::RemoteSameAs { other } if *visible != Visible::All => {
             let seen = snapshot.remote_named(other).is_some_and(|other| visible.sees(other.id));
             let what =
                 Happening::RemoteSameAs { other: if seen { other.clone() } else { "another remote".into() } };
-            Event::of(&model::Event { what, ..event.clone() }, name)
+            Event::of(&model::Event { what, ..event.clone() }, name, guest)
         }
-        _ => Event::of(event, name),
+        _ => Event::of(event, name, guest),
     }
+}
+
+/// What the guest of an event is called now, if the number is still the same guest's.
+fn guest_name(remote: &RemoteSnapshot, vmid: Option<Vmid>, life: Option<Incarnation>) -> Option<Text> {
+    let row = remote.guest(vmid?)?;
+    if life.is_some_and(|life| life != row.incarnation) {
+        return None;
+    }
+    row.guest.name.clone()
 }
 
 /// The counts of a list.

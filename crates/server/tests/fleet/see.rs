@@ -89,7 +89,10 @@ async fn the_history_is_paged_and_filtered() {
     let house = House::managing(Topology::single("9.2")).await;
     let id = house.operate(102, "start").await;
     house.ended(&id).await;
-    house.until("/events?kind=guest_state", "its event", |page| page["total"] == 1).await;
+    let started = house.until("/events?kind=guest_state", "its event", |page| page["total"] == 1).await;
+    let guest = house.get("/guests/home/102?look=false").await.ok();
+    assert!(guest["name"].is_string());
+    assert_eq!(started["items"][0]["guest"], guest["name"], "the guest's name as it is now");
     let all = house.get("/events").await.ok();
     let ids: Vec<i64> =
         all["items"].as_array().unwrap().iter().map(|one| one["id"].as_i64().unwrap()).collect();
