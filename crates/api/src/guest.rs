@@ -95,6 +95,10 @@ pub struct GuestDetail {
     pub pending: Part<Vec<Object>>,
     /// Its network interfaces with their addresses, asked for anew.
     pub interfaces: Part<Vec<Interface>>,
+    /// Where Proxmox VE's own web interface shows it.
+    #[serde(default)]
+    #[schema(example = "https://192.0.2.7:8006/#v1:0:=lxc%2F101:4:::::::")]
+    pub open_url: Option<String>,
     /// Fields and rows of these replies that did not fit.
     #[serde(default)]
     pub drift: Vec<Drift>,

@@ -6,8 +6,8 @@ use model::{RemoteId, Text};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::guest::stale_why;
-use crate::remote::Link;
+use crate::guest::{Object, Part, stale_why};
+use crate::remote::{Drift, Link};
 
 /// One node in a list.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -64,4 +64,13 @@ pub struct NodeDetail {
     pub node: Node,
     /// The link to its remote.
     pub link: Link,
+    /// What it says of itself (kernel, processors, load, memory, swap, root disk), with the field names of Proxmox VE.
+    pub status: Part<Object>,
+    /// Where Proxmox VE's own web interface shows it.
+    #[serde(default)]
+    #[schema(example = "https://192.0.2.7:8006/#v1:0:=node%2Fpve1:4:::::::")]
+    pub open_url: Option<String>,
+    /// Fields of that reply that did not fit.
+    #[serde(default)]
+    pub drift: Vec<Drift>,
 }

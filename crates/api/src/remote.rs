@@ -40,6 +40,10 @@ pub struct RemoteRow {
     /// Its web interface, for "Open in Proxmox".
     #[serde(default)]
     pub web_url: Option<String>,
+    /// The same, at the place in it that shows the whole remote.
+    #[serde(default)]
+    #[schema(example = "https://192.0.2.7:8006/#v1:0:18:4:::::::")]
+    pub open_url: Option<String>,
     /// Another remote that turned out to be the same cluster or host.
     #[serde(default)]
     pub same_as: Option<Text>,

@@ -196,6 +196,7 @@ fn a_guest_in_full_carries_what_may_be_done() {
         config: Part { seen: None, error: Some(Cause::from(&timed_out())) },
         pending: Part { seen: None, error: None },
         interfaces: Part { seen: None, error: None },
+        open_url: None,
         drift: Vec::new(),
     };
     let value = there_and_back(&detail);
@@ -246,6 +247,7 @@ fn a_link_tells_cause_remedy_and_next_try() {
         traffic: rows::Traffic::default(),
         created: Some(at(0)),
         web_url: None,
+        open_url: Some("https://192.0.2.7:8006/#v1:0:18:4:::::::".to_owned()),
         same_as: None,
         run_by: None,
     };

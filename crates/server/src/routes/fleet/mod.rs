@@ -9,6 +9,7 @@ mod events;
 mod guests;
 mod nodes;
 mod onboardings;
+mod open;
 pub(crate) mod operations;
 mod overview;
 mod refuse;

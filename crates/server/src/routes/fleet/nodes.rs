@@ -1,5 +1,6 @@
 //! `/nodes`: listed over all remotes, and one.
 
+use api::guest::DetailQuery;
 use api::node::{Node, NodeDetail};
 use api::remote::Link;
 use api::{ListQuery, Page};
@@ -11,6 +12,8 @@ use model::query::Vocabulary;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::open::{self, Thing};
+use super::view;
 use crate::app::App;
 use crate::caller::Caller;
 use crate::extract::{Json, Path, Query};
@@ -42,6 +45,9 @@ async fn list(
 }
 
 /// Shows one node.
+///
+/// Its status is asked for now; where it does not answer it is told as last read, with its age and with why. With
+/// `look=false` nothing is asked for.
 #[utoipa::path(
     get,
     path = "/nodes/{remote}/{node}",
@@ -49,6 +55,7 @@ async fn list(
     params(
         ("remote" = String, Path, description = "The remote's id or name.", example = "home"),
         ("node" = String, Path, description = "Its name.", example = "pve1"),
+        DetailQuery,
     ),
     responses((status = 200, description = "The node.", body = NodeDetail)),
 )]
@@ -56,9 +63,17 @@ async fn show(
     State(app): State<App>,
     Here(id): Here,
     path: Path<(String, String)>,
+    Query(query): Query<DetailQuery>,
 ) -> Result<Json<NodeDetail>, Problem> {
     let Path((_, node)) = path;
+    let node = NodeName::from(node);
+    let detail = app.fleet().node_detail(id, &node, query.look != Some(false)).await?;
     let remote = super::remote(&app, id)?;
-    let row = remote.node(&NodeName::from(node)).ok_or_else(|| Problem::not_found("node"))?;
-    Ok(Json(NodeDetail { node: rows::node(&remote, row), link: Link::of(&remote.link) }))
+    Ok(Json(NodeDetail {
+        node: rows::node(&remote, &detail.row),
+        link: Link::of(&remote.link),
+        status: view::part(&detail.status, view::object),
+        open_url: open::url(&remote, Thing::Node(&node)),
+        drift: detail.drift.iter().map(view::drift).collect(),
+    }))
 }

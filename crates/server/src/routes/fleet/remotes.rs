@@ -102,16 +102,28 @@ async fn edit(
         None => None,
     };
     if let Some(Some(url)) = &wanted.web_url {
-        let read: Option<url::Url> = url.parse().ok();
-        if !read.is_some_and(|url| matches!(url.scheme(), "https" | "http") && url.has_host()) {
-            return Err(Problem::invalid(
-                "The address of the web interface must begin with https:// or http://.",
-            ));
-        }
+        check_web_url(url)?;
     }
     let edit = fleet::RemoteEdit { name: wanted.name, interval, web_url: wanted.web_url };
     app.changing().edit(id, edit, &caller.author()).await?;
     told(&app, &caller, id).map(Json)
+}
+
+/// Refuses what is no address of a web interface, and one with a password in it: everybody sees it.
+fn check_web_url(url: &str) -> Result<(), Problem> {
+    let read: Option<url::Url> = url.parse().ok();
+    let odd = url.chars().any(|c| c.is_control() || c.is_whitespace());
+    let Some(read) = read.filter(|url| matches!(url.scheme(), "https" | "http") && url.has_host() && !odd)
+    else {
+        return Err(Problem::invalid(
+            "The address of the web interface must begin with https:// or http://.",
+        ));
+    };
+    if !read.username().is_empty() || read.password().is_some() {
+        return Err(Problem::invalid("The address of the web interface must not hold a user or a password.")
+            .remedy("Leave out what stands before the @: whoever may see the remote sees this."));
+    }
+    Ok(())
 }
 
 fn interval(seconds: f64) -> Result<Duration, Problem> {

@@ -20,6 +20,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use store::ObservedRecord;
 
+use super::open;
 use crate::stream::rows::GuestFigures;
 
 /// The other remote that is the same cluster or host, if whoever asks may see it.
@@ -42,7 +43,8 @@ pub(crate) fn remote_row(remote: &RemoteSnapshot, same_as: Option<Text>) -> Remo
         counts: figures(remote),
         traffic: remote.traffic,
         created: Some(remote.created),
-        web_url: web_url(remote),
+        web_url: open::web_url(remote),
+        open_url: open::url(remote, open::Thing::Root),
         same_as,
         run_by: match &remote.elsewhere {
             Some(Cause::RunElsewhere { process, address }) => {
@@ -51,12 +53,6 @@ pub(crate) fn remote_row(remote: &RemoteSnapshot, same_as: Option<Text>) -> Remo
             _ => None,
         },
     }
-}
-
-/// Where its own web interface is: where somebody said, else at an endpoint.
-fn web_url(remote: &RemoteSnapshot) -> Option<String> {
-    let endpoint = || remote.link.in_use().or_else(|| remote.link.endpoints.first().map(|one| &one.endpoint));
-    remote.web_url.clone().or_else(|| endpoint().map(|endpoint| format!("https://{endpoint}")))
 }
 
 /// How much there is on it. What is not known for sure is not counted as running or online.
@@ -218,11 +214,12 @@ pub(crate) fn guest(remote: &RemoteSnapshot, detail: &fleet::GuestDetail, now: N
         config: part(&detail.config, object),
         pending: part(&detail.pending, |rows| rows.iter().map(object).collect()),
         interfaces: part(&detail.addresses, Clone::clone),
+        open_url: open::url(remote, open::Thing::Guest(detail.row.guest.kind, vmid)),
         drift: detail.drift.iter().map(drift).collect(),
     }
 }
 
-fn part<T, U>(part: &DetailPart<T>, make: impl FnOnce(&T) -> U) -> Part<U> {
+pub(super) fn part<T, U>(part: &DetailPart<T>, make: impl FnOnce(&T) -> U) -> Part<U> {
     let seen = part.seen.as_ref().map(|seen| Observed {
         value: make(&seen.value),
         at: seen.at,
@@ -232,7 +229,7 @@ fn part<T, U>(part: &DetailPart<T>, make: impl FnOnce(&T) -> U) -> Part<U> {
 }
 
 /// A reply with the field names of Proxmox VE.
-fn object<T: Serialize>(reply: &T) -> Object {
+pub(super) fn object<T: Serialize>(reply: &T) -> Object {
     match serde_json::to_value(reply) {
         Ok(Value::Object(map)) => Object(map),
         _ => Object::default(),
