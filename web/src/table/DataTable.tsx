@@ -47,6 +47,8 @@ export interface DataTableProps<R extends Identified> {
   menu?: (row: R) => ReactNode
   /** Instead of rows, when there are none: nothing there yet, or nothing that fits. */
   empty?: ReactNode
+  /** Is as high as its rows, and at most so many pixels; absent: fills what it stands in. */
+  fit?: number
 }
 
 const HEAD = 34
@@ -59,7 +61,7 @@ const NOTHING: Order = { key: '', total: 0, id: () => undefined }
 const SKELETONS = 12
 
 export function DataTable<R extends Identified>(props: DataTableProps<R>) {
-  const { name, label, columns, source, sort, onSort, nameOf, to, stale, selected, onSelect, menu, empty } = props
+  const { name, label, columns, source, sort, onSort, nameOf, to, stale, selected, onSelect, menu, empty, fit } = props
   const router = useRouter()
   const gridId = useId()
   const grid = useRef<HTMLDivElement>(null)
@@ -236,6 +238,7 @@ export function DataTable<R extends Identified>(props: DataTableProps<R>) {
   return (
     <div
       className={classes.wrap}
+      style={fit === undefined ? undefined : { flex: 'none', maxHeight: fit }}
       onPointerEnter={(event) => event.pointerType !== 'touch' && setPointed(true)}
       onPointerLeave={() => setPointed(false)}
     >

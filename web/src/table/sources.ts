@@ -2,7 +2,7 @@
 import { useQueryClient } from '@tanstack/react-query'
 import { useEffect, useId, useMemo, useState, useSyncExternalStore } from 'react'
 import { api, unwrap } from '~/api/client'
-import type { Counts, Guest, ListSubscription, Node, Storage } from '~/api/types'
+import type { Counts, Guest, ListSubscription, Node, Operation, Storage, Task } from '~/api/types'
 import { live } from '~/live/live'
 import { sorted } from './sorting'
 import { type Known, type ListPage, ListStore, type Ports, type Question } from './store'
@@ -12,7 +12,12 @@ interface Lists {
   guests: Guest
   nodes: Node
   storages: Storage
+  tasks: Task
+  operations: Operation
 }
+
+/** Which of them the stream tells; the others are asked for again and again. */
+const TOLD: readonly string[] = ['guests', 'nodes', 'storages'] satisfies ListSubscription['of'][]
 
 export type LiveSource<R> = Source<R> & { counts: Counts | undefined }
 
@@ -25,10 +30,14 @@ function ask(of: keyof Lists, { q, sort }: Question, offset: number, limit: numb
       return unwrap(api.GET('/api/v1/nodes', { params: { query }, signal }))
     case 'storages':
       return unwrap(api.GET('/api/v1/storages', { params: { query }, signal }))
+    case 'tasks':
+      return unwrap(api.GET('/api/v1/tasks', { params: { query }, signal }))
+    case 'operations':
+      return unwrap(api.GET('/api/v1/operations', { params: { query }, signal }))
   }
 }
 
-/** Rows of a list that the stream follows. The question may change at any time. */
+/** Rows of a list of the server, as they are now. The question may change at any time. */
 export function useLiveRows<K extends keyof Lists>(of: K, q: string, sort: string): LiveSource<Lists[K]> {
   type R = Lists[K]
   const name = useId()
@@ -36,7 +45,7 @@ export function useLiveRows<K extends keyof Lists>(of: K, q: string, sort: strin
   const [store] = useState(() => {
     const place = (key: string) => ['list', of, key]
     const ports: Ports<R> = {
-      of,
+      of: TOLD.includes(of) ? (of as ListSubscription['of']) : undefined,
       page: (question, part, signal) =>
         ask(of, question, part.offset, part.limit, signal) as Promise<ListPage<R>>,
       follow(part, told) {

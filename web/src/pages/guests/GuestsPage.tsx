@@ -1,9 +1,145 @@
+/** All guests of all remotes in one list, with the tree of remotes and nodes beside it. */
+import { ActionIcon, Drawer, Menu, Tooltip } from '@mantine/core'
+import { useDisclosure, useMediaQuery } from '@mantine/hooks'
+import { IconBox, IconLayoutSidebar, IconServer, IconServer2 } from '@tabler/icons-react'
+import { Link, useSearch } from '@tanstack/react-router'
+import { useState } from 'react'
+import { ActionItems } from '~/actions/ActionItems'
+import type { Guest } from '~/api/types'
+import { usePreference } from '~/preferences/preferences'
+import type { ChipsOf } from '~/query/Chips'
+import { ListBar } from '~/query/ListBar'
+import { NothingFits } from '~/query/NothingFits'
+import { Partial } from '~/query/Partial'
+import { isAboutQuery } from '~/query/QueryBox'
+import { useQuestion } from '~/query/question'
+import { DataTable } from '~/table/DataTable'
+import type { Selected } from '~/table/selection'
+import { useLiveRows } from '~/table/sources'
 import { Page } from '~/ui/Page'
+import { COLUMNS } from './columns'
+import classes from './guests.module.css'
+import { Selection } from './Selection'
+import { Tree } from './Tree'
+
+const CHIPS: readonly ChipsOf[] = [
+  { key: 'status', from: 'state', usual: ['running', 'stopped'] },
+  { key: 'type', from: 'type', usual: ['ct', 'vm'], word: (value) => (value === 'ct' ? 'CT' : value === 'vm' ? 'VM' : value) },
+]
+const NONE: Selected<Guest> = new Map()
 
 export default function GuestsPage() {
+  const { q, sort, change } = useQuestion('guests', useSearch({ from: '/inside/guests' }))
+  const source = useLiveRows('guests', q, sort)
+  // What is selected belongs to what was asked: nobody acts on what they cannot see.
+  const [selection, setSelection] = useState({ q, rows: NONE })
+  const selected = selection.q === q ? selection.rows : NONE
+  const select = (rows: Selected<Guest>) => setSelection({ q, rows })
+
+  const narrow = useMediaQuery('(max-width: 62em)', false, { getInitialValueInEffect: false })
+  const [beside, setBeside] = usePreference('ui', 'guests_tree')
+  const [drawer, { open, close }] = useDisclosure(false)
+  const shown = !narrow && beside !== false
+  const label = shown ? 'Hide remotes and nodes' : 'Remotes and nodes'
+  const tree = (
+    <Tree
+      q={q}
+      onPick={(to) => {
+        change({ q: to })
+        close()
+      }}
+    />
+  )
+
   return (
-    <Page title="Guests">
-      <span />
+    <Page title="Guests" full>
+      <div className={classes.main}>
+        {shown && tree}
+        <div className={classes.list}>
+          <ListBar
+            list="guests"
+            one="guest"
+            q={q}
+            sort={sort}
+            onChange={change}
+            columns={COLUMNS}
+            total={source.pending ? undefined : source.order?.total}
+            counts={source.counts}
+            error={source.error}
+            chips={CHIPS}
+            selection={
+              selected.size === 0 ? undefined : (
+                <Selection selected={selected} total={source.order?.total} onClear={() => select(NONE)} />
+              )
+            }
+            before={
+              <Tooltip label={label}>
+                <ActionIcon
+                  variant="default"
+                  size="input-sm"
+                  aria-label={label}
+                  aria-expanded={narrow ? drawer : shown}
+                  onClick={() => (narrow ? open() : setBeside(!shown))}
+                >
+                  <IconLayoutSidebar size={18} stroke={1.7} />
+                </ActionIcon>
+              </Tooltip>
+            }
+          />
+          <Partial remotes={source.counts?.remotes} what="guests" />
+          <DataTable
+            name="guests"
+            label="Guests"
+            columns={COLUMNS}
+            source={isAboutQuery(source.error) ? { ...source, error: null } : source}
+            sort={sort}
+            onSort={(to) => change({ sort: to })}
+            nameOf={nameOf}
+            to={pathOf}
+            stale={isStale}
+            selected={selected}
+            onSelect={select}
+            menu={menuOf}
+            empty={<NothingFits what="guests" q={q} remotes={source.counts?.remotes} onClear={() => change({ q: '' })} />}
+          />
+        </div>
+      </div>
+      <Drawer opened={narrow && drawer} onClose={close} title="Remotes and nodes" size={300} classNames={{ body: classes.drawer }}>
+        {tree}
+      </Drawer>
     </Page>
+  )
+}
+
+function nameOf(row: Guest): string {
+  return row.name ?? `${row.remote}/${row.vmid}`
+}
+
+function pathOf(row: Guest): string {
+  return `/guests/${row.remote_id}/${row.vmid}`
+}
+
+function isStale(row: Guest): boolean {
+  return row.freshness !== 'live'
+}
+
+function menuOf(row: Guest) {
+  return (
+    <>
+      <Menu.Label>
+        <bdi className="name">{nameOf(row)}</bdi>
+      </Menu.Label>
+      <Menu.Item component={Link} to={pathOf(row)} leftSection={<IconBox size={16} />}>
+        Open
+      </Menu.Item>
+      <Menu.Item component={Link} to={`/nodes/${row.remote_id}/${encodeURIComponent(row.node)}`} leftSection={<IconServer2 size={16} />}>
+        Node <bdi>{row.node}</bdi>
+      </Menu.Item>
+      <Menu.Item component={Link} to={`/remotes/${row.remote_id}`} leftSection={<IconServer size={16} />}>
+        Remote <bdi>{row.remote}</bdi>
+      </Menu.Item>
+      <Menu.Divider />
+      <ActionItems remote={row.remote_id} vmid={row.vmid} name={row.name} node={row.node} />
+    </>
   )
 }

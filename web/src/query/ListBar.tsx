@@ -1,0 +1,57 @@
+/** What stands above a list: its query box, saved views, columns, and what there is by state; or what was selected. */
+import { Group, Text } from '@mantine/core'
+import type { ReactNode } from 'react'
+import type { Counts } from '~/api/types'
+import { many } from '~/format/format'
+import { ColumnsMenu } from '~/table/ColumnsMenu'
+import type { Column, Identified } from '~/table/types'
+import { Chips, type ChipsOf } from './Chips'
+import classes from './ListBar.module.css'
+import { QueryBox } from './QueryBox'
+import { askCounts } from './counts'
+import { Views } from './Views'
+import type { ListName } from './vocabulary'
+
+export interface ListBarProps<R extends Identified> {
+  list: ListName
+  /** One of them: `guest`. */
+  one: string
+  q: string
+  sort: string
+  onChange: (to: { q?: string; sort?: string }) => void
+  columns: readonly Column<R>[]
+  /** How many match; `undefined`: not known yet. */
+  total: number | undefined
+  counts: Counts | undefined
+  error: unknown
+  chips: readonly ChipsOf[]
+  /** In the place of the counts while something is selected. */
+  selection?: ReactNode
+  /** Before the query box. */
+  before?: ReactNode
+}
+
+export function ListBar<R extends Identified>(props: ListBarProps<R>) {
+  const { list, one, q, sort, onChange, columns, total, counts, error, chips, selection, before } = props
+  return (
+    <div className={classes.bar}>
+      <Group gap="xs" wrap="nowrap">
+        {before}
+        <QueryBox list={list} q={q} onChange={(to) => onChange({ q: to })} error={error} />
+        <Views list={list} q={q} sort={sort} onPick={onChange} />
+        <ColumnsMenu name={list} columns={columns} />
+      </Group>
+      <div className={classes.line}>
+        {selection ?? (
+          <>
+            <Text size="sm" component="span" role="status" className={classes.total} title={total === undefined ? undefined : many(total, one)}>
+              {total === undefined ? '' : many(total, one)}
+            </Text>
+            <Chips what={list} q={q} onChange={(to) => onChange({ q: to })} counts={counts} groups={chips} ask={(rest, signal) => askCounts(list, rest, signal)} />
+          </>
+        )}
+      </div>
+    </div>
+  )
+}
+
