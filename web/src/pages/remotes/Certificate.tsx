@@ -1,0 +1,74 @@
+/** A certificate as people compare it: fingerprint first, then whom it is for, who signed it and for how long. */
+import { Group, Text } from '@mantine/core'
+import type { Schemas } from '~/api/types'
+import { exact } from '~/format/format'
+import { Copy } from '~/ui/Id'
+import { instant } from '~/ui/Time'
+import { useNow } from '~/ui/now'
+import { pairs } from './decide'
+import { Facts } from './Facts'
+import classes from './remotes.module.css'
+
+export type CertificateFacts = Schemas['Certificate']
+
+export function Fingerprint({ text, beside }: { text: string; beside?: string | undefined }) {
+  return (
+    <span className={classes.fingerprint}>
+      <span className="mono">
+        {pairs(text, beside).map(({ text: pair, changed }, index) => (
+          <span key={index}>
+            {index > 0 && <wbr />}
+            {index > 0 && ':'}
+            {changed ? <mark className={classes.changed}>{pair}</mark> : pair}
+          </span>
+        ))}
+      </span>
+      <Copy text={text} what="fingerprint" />
+    </span>
+  )
+}
+
+export function Certificate({ certificate, beside }: { certificate: CertificateFacts; beside?: string | undefined }) {
+  return (
+    <Facts
+      facts={[
+        ['SHA-256', <Fingerprint key="f" text={certificate.fingerprint} beside={beside} />],
+        ['Subject', <span key="s" className="name">{certificate.subject}</span>],
+        ['Issuer', <Issuer key="i" certificate={certificate} />],
+        ['Good for', <Names key="n" names={certificate.names ?? []} />],
+        ['Valid', <Validity key="v" certificate={certificate} />],
+      ]}
+    />
+  )
+}
+
+function Issuer({ certificate }: { certificate: CertificateFacts }) {
+  return (
+    <span className="name">
+      {certificate.issuer}
+      {certificate.issuer === certificate.subject && <span className="quiet"> (signed by itself)</span>}
+    </span>
+  )
+}
+
+function Names({ names }: { names: string[] }) {
+  if (names.length === 0) return <span className="quiet">no name at all</span>
+  return <span className="name">{names.join(', ')}</span>
+}
+
+function Validity({ certificate }: { certificate: CertificateFacts }) {
+  const now = useNow(60_000)
+  const from = instant(certificate.not_before)
+  const to = instant(certificate.not_after)
+  const over = to !== undefined && to < now
+  const early = from !== undefined && from > now
+  return (
+    <Group gap={6}>
+      <span>
+        {from === undefined ? 'from an unknown time' : exact(from)} to {to === undefined ? 'an unknown time' : exact(to)}
+      </span>
+      {over && <Text span c="var(--muster-bad)">expired</Text>}
+      {early && <Text span c="var(--muster-bad)">not valid yet</Text>}
+    </Group>
+  )
+}

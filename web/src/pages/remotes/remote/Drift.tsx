@@ -1,0 +1,84 @@
+/** Answers that departed from what is documented, and rows that could not be read: shown raw, dropped never. */
+import { Code, Group, Stack, Table, Text } from '@mantine/core'
+import type { Remote } from '~/api/types'
+import { count } from '~/format/format'
+import { Empty } from '~/ui/Empty'
+import { Copy } from '~/ui/Id'
+import { FACETS } from '../decide'
+import { Panel } from './Panel'
+import classes from '../remotes.module.css'
+
+export function Drift({ remote }: { remote: Remote }) {
+  const drift = remote.drift ?? []
+  const unreadable = remote.unreadable ?? []
+  if (drift.length === 0 && unreadable.length === 0) {
+    return (
+      <Empty title="No drift">
+        Every field of the last answers had its documented type, and every row could be read. Fields that depart are left out of what is
+        shown, and stand here as they came.
+      </Empty>
+    )
+  }
+  return (
+    <Stack gap="sm">
+      {unreadable.length > 0 && (
+        <Panel title={`Rows that could not be read: ${unreadable.length}`}>
+          <Text size="sm" className="quiet">
+            They are in no list. This is what came.
+          </Text>
+          {unreadable.map((row, index) => (
+            <Stack key={index} gap={2}>
+              <Text size="sm" className="name">
+                {FACETS[row.facet] ?? row.facet.replaceAll('_', ' ')}: {row.why}
+              </Text>
+              <Group gap={4} align="flex-start" wrap="nowrap">
+                <Code block className={classes.raw} style={{ flex: 1, minWidth: 0 }}>
+                  {row.raw}
+                </Code>
+                <Copy text={row.raw} what="row" />
+              </Group>
+            </Stack>
+          ))}
+        </Panel>
+      )}
+      {drift.length > 0 && (
+        <Panel title={`Fields of another type than documented: ${drift.length}`}>
+          <Text size="sm" className="quiet">
+            These values are taken as unknown; everything beside them was read.
+          </Text>
+          <Table.ScrollContainer minWidth={760}>
+            <Table aria-label="Drift">
+              <Table.Thead>
+                <Table.Tr>
+                  <Table.Th>Call</Table.Th>
+                  <Table.Th>Field</Table.Th>
+                  <Table.Th>Documented</Table.Th>
+                  <Table.Th>Came</Table.Th>
+                  <Table.Th>As it came</Table.Th>
+                  <Table.Th>Times</Table.Th>
+                </Table.Tr>
+              </Table.Thead>
+              <Table.Tbody>
+                {drift.map((one) => (
+                  <Table.Tr key={`${one.call} ${one.field} ${one.found}`}>
+                    <Table.Td className="mono">{one.call}</Table.Td>
+                    <Table.Td className="mono">
+                      {one.field}
+                      {one.row != null && <span className="quiet"> (row {one.row})</span>}
+                    </Table.Td>
+                    <Table.Td>{one.expected}</Table.Td>
+                    <Table.Td>{one.found}</Table.Td>
+                    <Table.Td maw={320}>
+                      <Code className={classes.raw}>{one.sample}</Code>
+                    </Table.Td>
+                    <Table.Td className="figures">{count(one.count)}</Table.Td>
+                  </Table.Tr>
+                ))}
+              </Table.Tbody>
+            </Table>
+          </Table.ScrollContainer>
+        </Panel>
+      )}
+    </Stack>
+  )
+}

@@ -1,0 +1,67 @@
+/** What there is on a remote, as far as it is known: a dash is unknown, never nothing. */
+import { Text } from '@mantine/core'
+import type { Remote } from '~/api/types'
+import { bytes, count, DASH } from '~/format/format'
+import { AnchorLink } from '~/ui/AnchorLink'
+import { Ago } from '~/ui/Time'
+import { outOf, versions } from '../decide'
+import { Facts } from '../Facts'
+import { Panel } from './Panel'
+
+export function Figures({ remote }: { remote: Remote }) {
+  const { counts, traffic, cluster } = remote
+  const q = `remote:${remote.id}`
+  const unknown = counts.guests_unknown ?? 0
+  return (
+    <Panel title="What there is">
+      <div className={remote.link.up ? undefined : 'stale'}>
+        <Facts
+          facts={[
+            ['Kind', cluster ? (cluster.value.name ? `cluster ${cluster.value.name}` : 'stand-alone host') : <Unknown key="k" />],
+            ['Quorum', <Quorum key="q" remote={remote} />],
+            ['Proxmox VE', versions(remote.versions ?? {}).join(', ') || <Unknown key="v" />],
+            ['Nodes online', <AnchorLink key="n" size="sm" to="/nodes" search={{ q }}>{outOf(counts.nodes_online, counts.nodes)}</AnchorLink>],
+            [
+              'Guests running',
+              <span key="g">
+                <AnchorLink size="sm" to="/guests" search={{ q }}>
+                  {outOf(counts.guests_running, counts.guests)}
+                </AnchorLink>
+                {unknown > 0 && (
+                  <Text span size="sm" className="quiet">
+                    {' '}
+                    ({count(unknown)} in an unknown state)
+                  </Text>
+                )}
+              </span>,
+            ],
+            ['Storages', <AnchorLink key="s" size="sm" to="/storages" search={{ q }}>{count(counts.storages)}</AnchorLink>],
+            ['Tasks running', <AnchorLink key="t" size="sm" to="/tasks" search={{ q: `${q} status:running` }}>{count(counts.tasks_running)}</AnchorLink>],
+            ['Operations open', <AnchorLink key="o" size="sm" to="/operations" search={{ q: `${q} status:open` }}>{count(counts.operations_open)}</AnchorLink>],
+            ['Asked of it', `${count(traffic.requests_per_minute)} requests and ${bytes(traffic.bytes_per_minute)} in the last minute`],
+            ['Added', <Ago key="a" at={remote.created} />],
+          ]}
+        />
+      </div>
+      {!remote.link.up && (
+        <Text size="sm" className="quiet">
+          As last known; what runs now is not known while the link is down.
+        </Text>
+      )}
+    </Panel>
+  )
+}
+
+function Quorum({ remote: { cluster } }: { remote: Remote }) {
+  const quorate = cluster?.value.quorate
+  if (quorate == null) return cluster && !cluster.value.name ? <span className="quiet">does not apply</span> : <Unknown />
+  return quorate ? <>yes</> : <Text span size="sm" c="var(--muster-bad)">no: nothing can be changed on it</Text>
+}
+
+function Unknown() {
+  return (
+    <span className="quiet" title="Not known">
+      {DASH}
+    </span>
+  )
+}

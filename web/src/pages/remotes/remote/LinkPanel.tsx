@@ -1,0 +1,69 @@
+/** How the link stands: state, cause, since when, what comes next, and what would mend it. */
+import { Alert, Group, Text } from '@mantine/core'
+import type { Remote } from '~/api/types'
+import { Ago } from '~/ui/Time'
+import { LinkState } from '~/ui/State'
+import { Facts } from '../Facts'
+import { Mends } from './Mends'
+import { Panel } from './Panel'
+import { Until } from './Until'
+
+export function LinkPanel({ remote }: { remote: Remote }) {
+  const { link } = remote
+  const facts: [string, React.ReactNode][] = [
+    ['State', <StateOf key="s" remote={remote} />],
+    ['Since', <Ago key="i" at={link.since} />],
+  ]
+  if (link.by) facts.push(['Disconnected by', <span key="b" className="name">{link.by}</span>])
+  if (!link.up && link.down_since) facts.push(['Down since', <Ago key="d" at={link.down_since} />])
+  facts.push(['Last success', <Ago key="l" at={link.last_success} />])
+  if (link.next_try) facts.push(['Next try', <Until key="n" at={link.next_try} />])
+  if (link.in_use) facts.push(['Through', <span key="u" className="mono name">{link.in_use}</span>])
+  return (
+    <Panel title="Link">
+      <Facts facts={facts} />
+      <Why remote={remote} />
+      <Mends remote={remote} />
+    </Panel>
+  )
+}
+
+function StateOf({ remote: { link } }: { remote: Remote }) {
+  return (
+    <Group gap="xs">
+      <LinkState state={link.state} />
+      {link.needs_person && (
+        <Text span size="sm" className="quiet">
+          waits for a person
+        </Text>
+      )}
+    </Group>
+  )
+}
+
+/** The cause in words, and what would mend it. */
+function Why({ remote: { link } }: { remote: Remote }) {
+  if (link.state === 'disconnected') {
+    return (
+      <Text size="sm" className="quiet">
+        Nothing is sent to it, also after a restart, until somebody connects it. What was known is still shown, with its age.
+      </Text>
+    )
+  }
+  if (!link.cause) return null
+  return (
+    <Alert color={link.up ? 'yellow' : 'red'} variant="light" p="xs">
+      <Text size="sm" className="name">
+        {capital(link.cause.sentence)}.
+      </Text>
+      <Text size="sm" className="quiet">
+        {link.cause.remedy}
+      </Text>
+    </Alert>
+  )
+}
+
+export function capital(clause: string): string {
+  const text = clause.replace(/\.$/, '')
+  return text.charAt(0).toUpperCase() + text.slice(1)
+}

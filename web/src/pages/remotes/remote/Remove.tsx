@@ -1,0 +1,193 @@
+/** Removing a remote, by its typed name: what goes, what becomes of what Muster made on the host, and what is left there. */
+import { Alert, Button, Group, Modal, Radio, Stack, Text, TextInput } from '@mantine/core'
+import { useQueryClient } from '@tanstack/react-query'
+import { useEffect, useRef, useState } from 'react'
+import { api, unwrap } from '~/api/client'
+import type { Remote, Schemas } from '~/api/types'
+import { LinkButton } from '~/ui/LinkButton'
+import { Page } from '~/ui/Page'
+import { ProblemView } from '~/ui/Problem'
+import { Command } from '../Command'
+import { useWish } from '../useRemote'
+import { isOpen, OpenOperations } from './OpenOperations'
+import { SignInFor } from './SignInFor'
+
+type Removed = Schemas['Removed']
+type Fate = 'remove' | 'keep'
+
+interface RemoveProps {
+  remote: Remote
+  opened: boolean
+  close: () => void
+  onGone: (removed: Removed) => void
+}
+
+export function Remove({ remote, opened, close, onGone }: RemoveProps) {
+  return (
+    <Modal opened={opened} onClose={close} title={`Remove ${remote.name}?`} size="lg">
+      {opened && <Body remote={remote} close={close} onGone={onGone} />}
+    </Modal>
+  )
+}
+
+function Body({ remote, close, onGone }: Omit<RemoveProps, 'opened'>) {
+  const minted = remote.credential?.minted
+  // A token with rights of its own may not remove itself; one with its user's may.
+  const separated = minted?.role != null
+  const [typed, setTyped] = useState('')
+  const [fate, setFate] = useState<Fate>('remove')
+  const [signing, setSigning] = useState(false)
+  const queries = useQueryClient()
+  const remove = useWish(
+    ({ even, signedIn, keep }: { even: boolean; signedIn?: string; keep?: boolean }, key) =>
+      unwrap(
+        api.DELETE('/api/v1/remotes/{remote}', {
+          params: {
+            path: { remote: String(remote.id) },
+            query: {
+              confirm: typed.trim(),
+              minted: minted && !keep && fate === 'remove' ? 'remove' : 'keep',
+              even_with_open: even,
+              ...(signedIn === undefined ? {} : { signed_in: signedIn }),
+            },
+            header: { 'Idempotency-Key': key },
+          },
+        }),
+      ),
+    (removed) => {
+      onGone(removed)
+      void queries.invalidateQueries({ queryKey: ['remotes'] })
+    },
+  )
+  const open = isOpen(remove.error)
+  const right = typed.trim() === remote.name
+  if (signing) {
+    return (
+      <SignInFor
+        remote={remote}
+        what={`To take ${minted?.id ?? 'the token'} off the host, somebody has to sign in there: it may not remove itself.`}
+        back={() => setSigning(false)}
+        onSignedIn={(signedIn) => remove.mutate({ even: true, signedIn })}
+        pending={remove.isPending}
+        error={remove.error}
+        otherwise={
+          <Button variant="default" loading={remove.isPending} onClick={() => remove.mutate({ even: true, keep: true })}>
+            Remove it without; leave the token there
+          </Button>
+        }
+      />
+    )
+  }
+  return (
+    <form
+      onSubmit={(event) => {
+        event.preventDefault()
+        if (!right) return
+        if (minted && separated && fate === 'remove' && !hasOpen(remote, open)) setSigning(true)
+        else remove.mutate({ even: open })
+      }}
+    >
+      <Stack gap="sm">
+        <Text size="sm">
+          Everything that Muster remembers of <b className="name">{remote.name}</b> goes: its guests, their history, its settings. Nothing
+          happens to the guests themselves.
+        </Text>
+        {minted && (
+          <Radio.Group
+            label={`What becomes of the token ${minted.id} that Muster made there?`}
+            value={fate}
+            onChange={setFate}
+          >
+            <Stack gap={6} mt={6}>
+              <Radio
+                value="remove"
+                label="It is removed from the host"
+                description={
+                  separated
+                    ? 'With its role, where nobody else uses that. For this somebody signs in at the host, as the next step.'
+                    : 'It can do so itself, while the link is up.'
+                }
+              />
+              <Radio value="keep" label="It is left there" description="You are told what removes it by hand." />
+            </Stack>
+          </Radio.Group>
+        )}
+        <TextInput
+          label={`Type its name to confirm: ${remote.name}`}
+          value={typed}
+          onChange={(event) => setTyped(event.currentTarget.value)}
+          autoComplete="off"
+          spellCheck={false}
+          data-autofocus
+        />
+        {open ? <OpenOperations error={remove.error} /> : remove.error && <ProblemView error={remove.error} />}
+        {open && (
+          <Text size="sm" className="quiet">
+            What becomes of them is not known any more, once the remote is removed.
+          </Text>
+        )}
+        <Group justify="flex-end">
+          <Button variant="default" onClick={close}>
+            Cancel
+          </Button>
+          <Button type="submit" color="red" disabled={!right} loading={remove.isPending}>
+            {open ? 'Remove it even so' : minted && separated && fate === 'remove' ? 'Go on' : 'Remove'}
+          </Button>
+        </Group>
+      </Stack>
+    </form>
+  )
+}
+
+/** Whether operations are open that nobody has been asked about yet. */
+function hasOpen(remote: Remote, asked: boolean): boolean {
+  return !asked && remote.counts.operations_open > 0
+}
+
+/** The remote is gone: what is still on its host, and what removes it. */
+export function Gone({ name, removed }: { name: string; removed: Removed }) {
+  const left = removed.minted_left
+  const heading = useRef<HTMLDivElement>(null)
+  useEffect(() => heading.current?.focus(), [])
+  return (
+    <Page title={`${name} is removed`}>
+      <Stack gap="sm" maw={760} ref={heading} tabIndex={-1} role="status">
+        {removed.minted_removed && (
+          <Text size="sm">
+            Removed from the host as well: the token <span className="mono">{removed.minted_removed}</span>.
+          </Text>
+        )}
+        {removed.role_kept && (
+          <Text size="sm">
+            The role <span className="mono">{removed.role_kept}</span> stays there: something else uses it by now.
+          </Text>
+        )}
+        {left ? (
+          <Alert color="yellow" variant="light" title="Still on the host">
+            <Stack gap={6}>
+              {left.why && <Text size="sm">{left.why}</Text>}
+              {[left.acl, left.token, left.role].map(
+                (thing) =>
+                  thing && (
+                    <Text size="sm" key={thing.what}>
+                      {thing.what}
+                      {thing.why && <span className="quiet">: {thing.why}</span>}
+                    </Text>
+                  ),
+              )}
+              <Text size="sm">In a root shell on any of its nodes, this removes it:</Text>
+              <Command lines={left.commands ?? []} />
+            </Stack>
+          </Alert>
+        ) : (
+          !removed.minted_removed && <Text size="sm">Muster had made nothing on the host.</Text>
+        )}
+        <Group>
+          <LinkButton to="/remotes" variant="default">
+            To the remotes
+          </LinkButton>
+        </Group>
+      </Stack>
+    </Page>
+  )
+}
