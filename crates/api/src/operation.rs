@@ -3,14 +3,14 @@
 use jiff::Timestamp;
 use model::operation::{Dispatch, LogEntry, UnknownWhy};
 use model::{
-    Action, Author, GuestKind, NodeName, OperationId, OperationState, PowerOptions, RemoteId, TaskId, Text,
-    Vmid,
+    Action, Author, Availability, GuestKind, NodeName, OperationId, OperationState, PowerOptions, RemoteId,
+    TaskId, Text, Vmid,
 };
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::Cause;
 use crate::guest::Object;
+use crate::{Cause, Problem};
 
 /// What shall be done: `POST /operations`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -25,6 +25,153 @@ pub struct OperationRequest {
     /// How.
     #[serde(default)]
     pub options: PowerOptions,
+}
+
+/// How many guests one request may be about.
+pub const MAX_TARGETS: usize = 500;
+
+/// What shall be done to many guests: `POST /operations`, and `POST /operations/plan`, which only says what would be.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[schema(example = json!({"targets": [{"remote": "home", "vmid": 101}, {"remote": "home", "vmid": 102}], "action": "start"}))]
+pub struct OperationsRequest {
+    /// The guests, each once; 1 to 500.
+    #[schema(min_items = 1, max_items = 500)]
+    pub targets: Vec<Target>,
+    /// What.
+    pub action: Action,
+    /// How.
+    #[serde(default)]
+    pub options: PowerOptions,
+}
+
+/// One guest of several.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Target {
+    /// The remote, by id or name.
+    pub remote: String,
+    /// The guest's number there.
+    pub vmid: Vmid,
+}
+
+/// `POST /operations` takes one guest, or many.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+#[serde(untagged)]
+pub enum OperationsWanted {
+    /// One.
+    One(OperationRequest),
+    /// Many.
+    Many(OperationsRequest),
+}
+
+/// What `POST /operations` answers: of one guest its operation, of many what became of each wish.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+#[serde(untagged)]
+pub enum OperationsBegun {
+    /// Of one.
+    One(Box<Operation>),
+    /// Of many.
+    Many(Started),
+}
+
+/// What became of a wish about many guests.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Started {
+    /// One for each target, in their order.
+    pub items: Vec<StartedItem>,
+    /// How many there are.
+    pub total: usize,
+    /// How many became operations; the others were refused, each with its reason.
+    pub accepted: usize,
+}
+
+/// What became of the wish about one guest of many.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct StartedItem {
+    /// The remote, as it was named.
+    pub remote: String,
+    /// The guest's number.
+    pub vmid: Vmid,
+    /// The operation that it became.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub operation: Option<Operation>,
+    /// Why it became none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub problem: Option<Problem>,
+}
+
+/// What would be done: `POST /operations/plan`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Plan {
+    /// What is asked for.
+    pub action: Action,
+    /// How.
+    pub options: PowerOptions,
+    /// One for each target, in their order.
+    pub items: Vec<PlanItem>,
+    /// How many there are.
+    pub total: usize,
+    /// How many of them can be done now, as far as is known.
+    pub available: usize,
+    /// How many may be tried, and may well fail.
+    pub may_fail: usize,
+    /// How many cannot be done now.
+    pub disabled: usize,
+}
+
+/// What would be done to one guest.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct PlanItem {
+    /// The remote's name; as it was named where there is none.
+    #[schema(example = "home")]
+    pub remote: String,
+    /// The guest's number.
+    pub vmid: Vmid,
+    /// The remote's id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remote_id: Option<RemoteId>,
+    /// The guest, `remote/vmid`; `null` where there is none.
+    #[serde(default)]
+    #[schema(example = "7/101")]
+    pub id: Option<String>,
+    /// Its name.
+    #[serde(default)]
+    pub name: Option<Text>,
+    /// Container or virtual machine.
+    #[serde(default)]
+    pub kind: Option<GuestKind>,
+    /// The node it is on.
+    #[serde(default)]
+    pub node: Option<NodeName>,
+    /// What its state is now, in a word or two: `running`, `stopped`, `node down`, `out of reach`, …
+    #[serde(default)]
+    #[schema(example = "running")]
+    pub state: Option<String>,
+    /// Its state as last seen.
+    #[serde(default)]
+    #[schema(example = "running")]
+    pub last_state: Option<String>,
+    /// Whether it is a template.
+    #[serde(default)]
+    pub template: Option<bool>,
+    /// When it was last seen.
+    #[serde(default)]
+    pub observed_at: Option<Timestamp>,
+    /// `live`, `stale` or `never_seen`.
+    #[serde(default)]
+    #[schema(example = "live")]
+    pub freshness: Option<String>,
+    /// While it is not live: why, in one clause.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stale_why: Option<String>,
+    /// Whether it can be done now, with reason and remedy.
+    #[serde(flatten)]
+    pub availability: Availability,
+    /// Why there is nothing to be done: no such guest, or not allowed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub problem: Option<Problem>,
+    /// How the same is asked for on the command line, of Muster's API, and of Proxmox VE itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub show_as: Option<ShowAs>,
 }
 
 /// What a person found out about an operation whose outcome several tasks could be: `…/resolve`.

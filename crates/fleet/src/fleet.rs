@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
+use futures_util::{StreamExt as _, stream};
 use model::capability::Availability;
 use model::outage::{Pace, paces};
 use model::{
@@ -21,7 +22,7 @@ use crate::detail::{Asker, DetailError, GuestDetail, LogPage};
 use crate::durable::StoreJournal;
 use crate::journal::{Forgetful, Journal, Receipt};
 use crate::lease::Party;
-use crate::remote::{Board, Common, Message, OperateError, StopTaskError};
+use crate::remote::{Board, Common, Message, OperateError, StopTaskError, Wish};
 use crate::snapshot::{FleetSnapshot, RemoteSnapshot};
 use crate::timings::Timings;
 
@@ -30,6 +31,9 @@ const PACE_GAP: Duration = Duration::from_millis(50);
 
 /// How often a message is offered to a remote that changes hands.
 const HANDING_OVER: usize = 40;
+
+/// Guests of one remote that are asked for their state at the same time before an action.
+const GLANCES: usize = 6;
 
 /// There is no such remote.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -97,6 +101,10 @@ impl std::fmt::Debug for Fleet {
 
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn fault() -> OperateError {
+    OperateError::NotRecorded("a fault inside Muster".to_owned())
 }
 
 // === impl Fleet ===
@@ -315,32 +323,62 @@ impl Fleet {
         options: PowerOptions,
         author: Author,
     ) -> Result<OperationId, OperateError> {
+        let wish = Wish { vmids: vec![vmid], action, options, author, by_turns: false };
+        let answers = self.carry_out(id, wish).await?;
+        answers.into_iter().next().unwrap_or_else(|| Err(fault()))
+    }
+
+    /// The same for many guests of one remote, recorded in one commit. They leave by turns
+    /// ([`Turns`](crate::TurnTimings)), in the order of `vmids`; what does not get its turn in time ends as not sent.
+    /// One answer for each guest, in their order.
+    pub async fn operate_many(
+        &self,
+        id: RemoteId,
+        vmids: Vec<Vmid>,
+        action: Action,
+        options: PowerOptions,
+        author: Author,
+    ) -> Vec<Result<OperationId, OperateError>> {
+        let count = vmids.len();
+        let wish = Wish { vmids, action, options, author, by_turns: true };
+        self.carry_out(id, wish).await.unwrap_or_else(|error| vec![Err(error); count])
+    }
+
+    /// Has one remote take a wish on.
+    async fn carry_out(
+        &self,
+        id: RemoteId,
+        wish: Wish,
+    ) -> Result<Vec<Result<OperationId, OperateError>>, OperateError> {
         let asker = self.asker(id).ok_or(OperateError::NoSuchRemote)?;
         let now = self.inner.common.clock.now();
         let snapshot = asker.shared.snapshot.load_full();
-        let availability = snapshot.availability(vmid, action, now);
         // What an operation has just done, no listing may tell yet.
         let lag = self.inner.common.timings.listing_lag;
-        let just_ended = snapshot.operations.iter().any(|one| {
-            one.guest.vmid == vmid
-                && one.state.is_final()
-                && now.wall.duration_since(one.since).unsigned_abs() <= lag
+        let just_ended = |vmid: Vmid| {
+            snapshot.operations.iter().any(|one| {
+                one.guest.vmid == vmid
+                    && one.state.is_final()
+                    && now.wall.duration_since(one.since).unsigned_abs() <= lag
+            })
+        };
+        let doubtful = wish.vmids.iter().copied().filter(|vmid| {
+            let availability = snapshot.availability(*vmid, wish.action, now);
+            just_ended(*vmid) || matches!(availability, Some(Availability::Disabled { .. }))
         });
-        if just_ended || matches!(availability, Some(Availability::Disabled { .. })) {
-            // Listings lag: before anything is refused, the guest itself is asked, for as long as an action may wait.
-            let patience = self.inner.common.timings.operation_wait;
-            let _ = tokio::time::timeout(patience, asker.glance(vmid)).await;
-        }
+        // Listings lag: before anything is refused, the guest itself is asked, for as long as an action may wait.
+        let doubtful: Vec<Vmid> = doubtful.collect();
+        let patience = self.inner.common.timings.operation_wait;
+        let asking = stream::iter(doubtful).for_each_concurrent(GLANCES, |vmid| asker.glance(vmid));
+        let _ = tokio::time::timeout(patience, asking).await;
         let (reply, answer) = oneshot::channel();
         let receipt = self.receipt.clone();
-        self.tell(id, Message::Operate { vmid, action, options, author, receipt, reply })
+        self.tell(id, Message::Operate { wish: Box::new(wish), receipt, reply })
             .await
             .map_err(|NoSuchRemote| OperateError::NoSuchRemote)?;
-        answer.await.unwrap_or_else(|_| {
-            Err(match self.asker(id) {
-                Some(_) => OperateError::NotRecorded("a fault inside Muster".to_owned()),
-                None => OperateError::NoSuchRemote,
-            })
+        answer.await.map_err(|_| match self.asker(id) {
+            Some(_) => fault(),
+            None => OperateError::NoSuchRemote,
         })
     }
 

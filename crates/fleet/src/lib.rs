@@ -52,4 +52,4 @@ pub use model::rows::{
 pub use remote::{DisconnectError, EditError, OperateError, Resolution, ResolveError, StopTaskError};
 pub use snapshot::{FleetSnapshot, RemoteSnapshot};
 pub use spec::{RemoteEdit, RemoteSpec};
-pub use timings::{Lease as LeaseTimings, Timings};
+pub use timings::{Lease as LeaseTimings, Timings, Turns as TurnTimings};

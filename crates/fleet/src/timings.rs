@@ -50,6 +50,8 @@ pub struct Timings {
     pub facet_retry: Duration,
     /// How long an operation waits for a link that is not up before it ends as not sent.
     pub operation_wait: Duration,
+    /// How operations that are asked for many at once take turns.
+    pub turns: Turns,
     /// First and longest wait between two looks at a running task.
     pub task_watch: Backoff,
     /// First and longest wait between two looks at a guest that was handed to the HA manager.
@@ -68,6 +70,20 @@ pub struct Timings {
     pub last_lines: usize,
     /// Between processes that share a database; of no effect where there is but one.
     pub lease: Lease,
+}
+
+/// How operations that are asked for many at once take turns, so that no host has to begin hundreds of tasks in the same
+/// second. What is asked for by itself waits for none of these.
+#[derive(Debug, Clone)]
+pub struct Turns {
+    /// Requests of a remote that are on their way at once.
+    pub sending: usize,
+    /// The same of one node.
+    pub sending_per_node: usize,
+    /// Operations of one node that are on their way or have a task that runs.
+    pub per_node: usize,
+    /// How long one waits for its turn before it ends as not sent.
+    pub patience: Duration,
 }
 
 /// How processes that share a database divide the remotes.
@@ -117,6 +133,7 @@ impl Default for Timings {
             chart: seconds(30),
             facet_retry: seconds(5),
             operation_wait: seconds(10),
+            turns: Turns { sending: 6, sending_per_node: 3, per_node: 8, patience: seconds(10 * 60) },
             task_watch: Backoff { first: millis(500), most: seconds(5) },
             ha_watch: Backoff { first: seconds(1), most: seconds(10) },
             lost_watch: Backoff { first: seconds(1), most: seconds(15) },
@@ -172,6 +189,7 @@ impl Timings {
             chart: millis(500),
             facet_retry: millis(50),
             operation_wait: millis(1500),
+            turns: Turns { sending: 6, sending_per_node: 3, per_node: 8, patience: seconds(10) },
             task_watch: Backoff { first: millis(30), most: millis(150) },
             ha_watch: Backoff { first: millis(50), most: millis(200) },
             lost_watch: Backoff { first: millis(50), most: millis(300) },

@@ -27,7 +27,7 @@ use crate::problem::{Outcome, Problem};
 use crate::routes::fleet::operations;
 
 /// The largest answer that is kept for a repetition.
-const KEPT_ANSWER: usize = 1024 * 1024;
+const KEPT_ANSWER: usize = 2 * 1024 * 1024;
 
 /// The largest body that is taken of somebody who need not be anybody.
 const STRANGERS_BODY: usize = 8 * 1024;

@@ -95,6 +95,11 @@ impl Problem {
         &self.body.detail
     }
 
+    /// As it stands in an answer about several things.
+    pub(crate) fn told(self) -> api::Problem {
+        *self.body
+    }
+
     // --- the common ones ---
 
     /// 404: there is no such `what`, or the caller may not see it; the two are never told apart.

@@ -39,7 +39,7 @@ enum Takes {
 use Takes::{Anywhere, Figures, Here, Muster, Nothing, Seen, SignIn, There};
 
 /// Every route there is.
-const ROUTES: [(&str, &str, Takes); 77] = [
+const ROUTES: &[(&str, &str, Takes)] = &[
     ("GET", "/healthz", Nothing),
     ("GET", "/readyz", Nothing),
     ("GET", "/metrics", Figures),
@@ -113,9 +113,11 @@ const ROUTES: [(&str, &str, Takes); 77] = [
     ("GET", "/api/v1/tasks/{remote}/{upid}/log", Here(Act::Read)),
     ("GET", "/api/v1/operations", Seen),
     ("POST", "/api/v1/operations", There(Act::Power)),
+    ("POST", "/api/v1/operations/plan", Anywhere(Act::Power)),
     ("GET", "/api/v1/operations/{id}", There(Act::Read)),
     ("POST", "/api/v1/operations/{id}/resolve", There(Act::Power)),
     ("GET", "/api/v1/events", Seen),
+    ("GET", "/api/v1/overview", Seen),
     ("GET", "/api/v1/stream", SignIn),
     ("PUT", "/api/v1/stream/{id}/subscriptions", SignIn),
 ];

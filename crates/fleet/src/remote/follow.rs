@@ -221,7 +221,10 @@ impl Remote {
             }
             Message::Leave { reply, .. } => drop(reply.send(Err(cause))),
             Message::Resolve { reply, .. } => drop(reply.send(Err(ResolveError::Elsewhere(cause)))),
-            Message::Operate { reply, .. } => drop(reply.send(Err(OperateError::Elsewhere(cause)))),
+            Message::Operate { wish, reply, .. } => {
+                let refused = || Err(OperateError::Elsewhere(cause.clone()));
+                drop(reply.send(wish.vmids.iter().map(|_| refused()).collect()));
+            }
             Message::SecondFactor { reply, .. } => {
                 drop(reply.send(Err(Failure { cause, endpoint: None, at })));
             }

@@ -9,6 +9,7 @@ mod read;
 mod ride;
 mod schedule;
 mod told;
+mod turns;
 mod view;
 
 use std::collections::{BTreeMap, HashMap};
@@ -51,7 +52,7 @@ use model::rows::{Cluster, HaRow};
 use ride::Ride;
 use schedule::{Part, Schedule};
 pub use told::{DisconnectError, EditError, OperateError, Resolution, ResolveError, StopTaskError};
-pub(crate) use told::{Edit, Message};
+pub(crate) use told::{Edit, Message, Wish};
 pub(crate) use view::{Board, Shared, Way};
 use view::{JOURNAL_PAUSE, blank};
 

@@ -1,7 +1,7 @@
 //! Operations under way: each is recorded, sent once, and followed to its end. The rules are those of
 //! [`model::operation`]; here is what each needs, and when. How that is asked for stands in `ask`.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,13 +11,14 @@ use model::matching::Found;
 use model::operation::{Event, UnknownWhy};
 use model::{
     Action, Author, Cause, Event as Line, GuestKey, Happening, Incarnation, Now, Operation, OperationId,
-    OperationState, PowerOptions, TaskId, Vmid,
+    OperationState, TaskId, Vmid,
 };
 use pve::upid::Upid;
 use tokio::sync::watch;
 
 use super::schedule::Part;
-use super::{OperateError, Remote, Resolution, ResolveError};
+use super::turns::Turns;
+use super::{OperateError, Remote, Resolution, ResolveError, Wish};
 use crate::durable::is_open;
 use crate::journal::{Fact, Receipt, Recorded};
 use crate::rows::task_of;
@@ -36,9 +37,11 @@ pub(super) struct Ride {
     /// How often was looked in its present state.
     pub(super) looks: u32,
     pub(super) due: Duration,
-    /// Until when it waits for the link.
+    /// Until when it waits for the link, or for its turn.
     patience: Duration,
     pressed: bool,
+    /// Whether it was asked for together with others, and waits for its turn.
+    turn: Turn,
     /// The life of the number that was meant.
     pub(super) incarnation: Incarnation,
     /// Looks in a row that brought no answer about it.
@@ -47,7 +50,28 @@ pub(super) struct Ride {
     pub(super) before: BTreeSet<TaskId>,
 }
 
+/// Whether an operation takes its turn among others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Turn {
+    /// It was asked for by itself, or its turn has come.
+    Own,
+    /// It is looked whether there is a place for it.
+    Next,
+    /// There was none; what ends makes room. Until when it waits.
+    Waits(Duration),
+}
+
 impl Ride {
+    /// Whether it is to leave once it is its turn.
+    fn waits_for_turn(&self) -> bool {
+        self.turn != Turn::Own && self.operation.state == OperationState::Pending && self.operation.followed
+    }
+
+    /// Whether it has its turn and has not left yet.
+    pub(super) fn is_leaving(&self) -> bool {
+        self.turn == Turn::Own && self.operation.state == OperationState::Pending && self.operation.followed
+    }
+
     /// As it is recorded.
     fn recorded(&self) -> Recorded {
         Recorded {
@@ -68,21 +92,61 @@ enum Need {
 }
 
 impl Remote {
-    /// Takes an operation on: checks that it may be done, records it, and lets it go.
+    /// Takes operations on: checks of each that it may be done, records all of them in one commit, and lets them go.
+    /// One answer for each guest, in their order.
     pub(super) async fn take_on(
         &mut self,
-        vmid: Vmid,
-        action: Action,
-        options: PowerOptions,
-        author: Author,
+        wish: &Wish,
         receipt: Option<&Receipt>,
         now: Now,
-    ) -> Result<OperationId, OperateError> {
+    ) -> Vec<Result<OperationId, OperateError>> {
+        let (mut answers, mut record, mut taken) = (Vec::new(), Vec::new(), BTreeMap::new());
+        for vmid in &wish.vmids {
+            let one = match taken.contains_key(vmid) {
+                true => Err(OperateError::Disabled {
+                    reason: "it was named before in the same request".to_owned(),
+                    remedy: "Name each guest once.".to_owned(),
+                }),
+                false => self.recordable(*vmid, wish, now),
+            };
+            answers.push(one.map(|(operation, incarnation)| {
+                let id = operation.id;
+                let recorded = Recorded { operation: operation.clone(), incarnation, before: Vec::new() };
+                record.push(Fact::Operation(Box::new(recorded)));
+                record.push(self.line_of(&operation, incarnation, now));
+                taken.insert(*vmid, (operation, incarnation));
+                id
+            }));
+        }
+        let Some((first, _)) = taken.values().next() else { return answers };
+        record.extend(Receipt::facts(receipt, Some(first.id)));
+        if let Err(error) = self.common.journal.commit(self.id, record).await {
+            let error = match self.shared.not_ours() {
+                Some(cause) => OperateError::Elsewhere(cause),
+                None => OperateError::NotRecorded(error.to_string()),
+            };
+            return answers.into_iter().map(|answer| answer.and(Err(error.clone()))).collect();
+        }
+        let turn = if wish.by_turns { Turn::Next } else { Turn::Own };
+        for (operation, incarnation) in taken.into_values() {
+            self.begin_ride(operation, incarnation, turn, now);
+        }
+        self.forget_old_rides();
+        answers
+    }
+
+    /// An operation that may be recorded, and the life of the number that is meant.
+    fn recordable(
+        &self,
+        vmid: Vmid,
+        wish: &Wish,
+        now: Now,
+    ) -> Result<(Operation, Incarnation), OperateError> {
         if let Some(cause) = self.shared.not_ours() {
             return Err(OperateError::Elsewhere(cause));
         }
         let known = self.inventory.guests.get(&vmid).ok_or(OperateError::NoSuchGuest(vmid))?;
-        if let Availability::Disabled { reason, remedy } = self.may(vmid, action, now) {
+        if let Availability::Disabled { reason, remedy } = self.may(vmid, wish.action, now) {
             return Err(OperateError::Disabled { reason, remedy });
         }
         if known.guest.node.as_str().is_empty() {
@@ -94,22 +158,16 @@ impl Remote {
         let id = (self.common.ids)();
         let guest = GuestKey { remote: self.id, vmid };
         let (kind, name, node) = (known.guest.kind, known.guest.name.clone(), known.guest.node.clone());
-        let operation = Operation::record(id, guest, kind, name, node, action, options, author, now);
-        let incarnation = known.incarnation;
-        let recorded = Recorded { operation: operation.clone(), incarnation, before: Vec::new() };
-        let line = self.line_of(&operation, incarnation, now);
-        let mut record = vec![Fact::Operation(Box::new(recorded)), line];
-        record.extend(Receipt::facts(receipt, Some(id)));
-        if let Err(error) = self.common.journal.commit(self.id, record).await {
-            return Err(match self.shared.not_ours() {
-                Some(cause) => OperateError::Elsewhere(cause),
-                None => OperateError::NotRecorded(error.to_string()),
-            });
-        }
+        let (options, author) = (wish.options.clone(), wish.author.clone());
+        let operation = Operation::record(id, guest, kind, name, node, wish.action, options, author, now);
+        Ok((operation, known.incarnation))
+    }
+
+    fn begin_ride(&mut self, operation: Operation, incarnation: Incarnation, turn: Turn, now: Now) {
+        let id = operation.id;
         let shown = Arc::new(operation.clone());
         let (told, watch) = watch::channel(shown.clone());
         self.shared.keep_operation(id, watch);
-        let patience = now.after(self.common.timings.operation_wait);
         let ride = Ride {
             operation,
             shown,
@@ -117,15 +175,14 @@ impl Remote {
             asking: false,
             looks: 0,
             due: now.mono,
-            patience,
+            patience: now.after(self.common.timings.operation_wait),
             pressed: false,
+            turn,
             incarnation,
             silences: 0,
             before: BTreeSet::new(),
         };
         self.rides.insert(id, ride);
-        self.forget_old_rides();
-        Ok(id)
     }
 
     /// Whether `action` may be taken on a guest now, by what is known this moment.
@@ -250,6 +307,7 @@ impl Remote {
             due: now.mono,
             patience: now.mono,
             pressed: true,
+            turn: Turn::Own,
             incarnation,
             silences: 0,
             before: before.into_iter().collect(),
@@ -359,7 +417,11 @@ impl Remote {
             .values()
             .filter(|ride| !ride.asking && !ride.operation.state.is_final() && ride.operation.followed)
             .filter_map(|ride| match ride.operation.state {
-                OperationState::Pending => Some(ride.patience),
+                OperationState::Pending => match ride.turn {
+                    // What ends meanwhile is a report of its own.
+                    Turn::Waits(until) if up => Some(until),
+                    _ => Some(ride.patience),
+                },
                 _ => up.then_some(ride.due),
             })
             .min()
@@ -367,8 +429,16 @@ impl Remote {
 
     /// Gives every operation what it needs next.
     pub(super) async fn drive_rides(&mut self, now: Now) {
+        let bounds = &self.common.timings.turns;
+        let waits = self.rides.values().any(|ride| ride.waits_for_turn());
+        let mut turns = waits.then(|| Turns::of(self.rides.values(), bounds));
         for id in self.open_rides() {
             self.step_ride(id, Event::Tick, now);
+            if let Some(turns) = &mut turns
+                && !self.has_turn(id, turns, now)
+            {
+                continue;
+            }
             match self.need(id, now) {
                 Need::Nothing => {}
                 Need::Send => self.send(id, now).await,
@@ -377,6 +447,37 @@ impl Remote {
                 Need::Guest => self.look_at_guest(id, now),
             }
         }
+    }
+
+    /// Whether it is its turn; where not, it goes on waiting, or ends when it has waited for too long.
+    fn has_turn(&mut self, id: OperationId, turns: &mut Turns, now: Now) -> bool {
+        let up = self.link.state().is_up();
+        let timings = self.common.timings.clone();
+        let Some(ride) = self.rides.get_mut(&id).filter(|ride| ride.waits_for_turn()) else { return true };
+        if !up {
+            // Nothing leaves: like any other it waits for the link, from now on, and takes its turn once that is up.
+            if let Turn::Waits(_) = ride.turn {
+                (ride.turn, ride.patience) = (Turn::Next, now.after(timings.operation_wait));
+            }
+            return true;
+        }
+        if turns.take(&ride.operation.node) {
+            (ride.turn, ride.patience) = (Turn::Own, now.after(timings.operation_wait));
+            return true;
+        }
+        let until = match ride.turn {
+            Turn::Waits(until) => until,
+            _ => now.after(timings.turns.patience),
+        };
+        ride.turn = Turn::Waits(until);
+        if now.mono >= until {
+            let what = format!(
+                "its turn did not come within {}: what was asked for before it has not ended",
+                model::time::spell(timings.turns.patience)
+            );
+            self.step_ride(id, Event::CannotSend { cause: Cause::NotSendable { what } }, now);
+        }
+        false
     }
 
     fn need(&mut self, id: OperationId, now: Now) -> Need {

@@ -196,6 +196,16 @@ pub(crate) enum Edit {
     Remove { endpoint: EndpointId },
 }
 
+/// What shall be done to guests of one remote.
+pub(crate) struct Wish {
+    pub(crate) vmids: Vec<Vmid>,
+    pub(crate) action: Action,
+    pub(crate) options: PowerOptions,
+    pub(crate) author: Author,
+    /// Whether they leave by turns.
+    pub(crate) by_turns: bool,
+}
+
 /// What a remote is told.
 pub(crate) enum Message {
     Disconnect {
@@ -236,13 +246,11 @@ pub(crate) enum Message {
     },
     TryNow,
     Pace(Pace),
+    /// The reply has an answer for each guest, in their order.
     Operate {
-        vmid: Vmid,
-        action: Action,
-        options: PowerOptions,
-        author: Author,
+        wish: Box<Wish>,
         receipt: Option<Receipt>,
-        reply: oneshot::Sender<Result<OperationId, OperateError>>,
+        reply: oneshot::Sender<Vec<Result<OperationId, OperateError>>>,
     },
     /// Somebody asks for a task to end; it may be that of an operation. The reply says whether that is recorded.
     CancelAsked {
@@ -312,9 +320,8 @@ impl Remote {
             }
             Message::TryNow => self.step(Event::TryNow, now),
             Message::Pace(pace) => self.step(Event::Pace(pace), now),
-            Message::Operate { vmid, action, options, author, receipt, reply } => {
-                let answer = self.take_on(vmid, action, options, author, receipt.as_ref(), now).await;
-                let _ = reply.send(answer);
+            Message::Operate { wish, receipt, reply } => {
+                let _ = reply.send(self.take_on(&wish, receipt.as_ref(), now).await);
             }
             Message::CancelAsked { task, author, reply } => {
                 let line = Line {

@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use api::operation::{Operation, OperationRequest, Resolve};
+use api::operation::{
+    Operation, OperationRequest, OperationsBegun, OperationsRequest, OperationsWanted, Plan, Resolve,
+};
 use api::{ListQuery, Page};
 use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
@@ -15,15 +17,16 @@ use model::operation::UnknownWhy;
 use model::query::Vocabulary;
 use model::{OperationId, OperationState, RemoteId, TaskId};
 use serde::Deserialize;
+use serde_json::Value;
 use store::OperationFilter;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::{refuse, view};
+use super::{bulk, refuse, view};
 use crate::app::App;
 use crate::caller::Caller;
-use crate::extract::{Json, Path, Query};
-use crate::guard::guard;
+use crate::extract::{Json, Path, Query, whole};
+use crate::guard::{Gate, guard};
 use crate::problem::Problem;
 use crate::show_as;
 use crate::stream::rows;
@@ -34,25 +37,31 @@ const ENDED: usize = 2000;
 pub(super) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(guard(Act::Power, routes!(create)))
+        .routes(guard(Gate::on(Act::Power).unrepeated().unaudited(), routes!(plan)))
         .routes(guard(Act::Read, routes!(list)))
         .routes(guard(Act::Read, routes!(show)))
         .routes(guard(Act::Power, routes!(resolve)))
 }
 
-/// Starts, stops or otherwise switches a guest.
+/// Starts, stops or otherwise switches a guest, or many.
 ///
 /// Recorded before anything is sent, sent once, followed to its end: read it at `Location`, or follow it over the
 /// stream. An action that makes no sense now is refused (409) with why, and with what would make it possible. While
 /// the link is down for a cause that may pass, it is tried first; an operation that does not get through within ten
 /// seconds ends as `not_sent`, and is never sent later.
+///
+/// With `targets` it is about up to 500 guests: each wish is taken on or refused by itself, and the answer has one item
+/// for each, in their order, whatever became of it. What was taken on is sent in that order, a few at a time: at most
+/// three requests to a node and six to a remote at once, and no more while eight of a node have not ended. What does not
+/// get its turn within ten minutes ends as `not_sent`.
 #[utoipa::path(
     post,
     path = "/operations",
     tag = "operations",
-    request_body = OperationRequest,
+    request_body = OperationsWanted,
     responses(
-        (status = 202, description = "It is under way.", body = Operation,
-            headers(("Location" = String, description = "Where it is."))),
+        (status = 202, description = "It is under way.", body = OperationsBegun,
+            headers(("Location" = String, description = "Where it is; of one."))),
         (status = 404, description = "There is no such remote or guest, or it may not be seen.",
             body = api::Problem),
         (status = 409, description = "It cannot be done now.", body = api::Problem,
@@ -62,8 +71,12 @@ pub(super) fn routes() -> OpenApiRouter<App> {
 async fn create(
     State(app): State<App>,
     caller: Caller,
-    Json(wanted): Json<OperationRequest>,
+    Json(wanted): Json<Value>,
 ) -> Result<Response, Problem> {
+    if wanted.get("targets").is_some() {
+        return bulk::start(&app, &caller, whole(wanted)?).await;
+    }
+    let wanted: OperationRequest = whole(wanted)?;
     let id = app.remote_meant(&wanted.remote, &caller.visible())?;
     caller.needs(Act::Power, Some(id))?;
     let remote = super::remote(&app, id)?;
@@ -74,6 +87,25 @@ async fn create(
     };
     let now = app.fleet().operation_now(operation).await?.ok_or_else(Problem::internal)?;
     Ok(accepted(&show_as::operation(&now, &remote.name), operation))
+}
+
+/// Says what would be done, guest by guest.
+///
+/// For whoever is about to ask for it: how each guest stands, whether the action makes sense now, and how the same is
+/// asked for elsewhere. Nothing is recorded, and nothing is sent to any host.
+#[utoipa::path(
+    post,
+    path = "/operations/plan",
+    tag = "operations",
+    request_body = OperationsRequest,
+    responses((status = 200, description = "The plan.", body = Plan)),
+)]
+async fn plan(
+    State(app): State<App>,
+    caller: Caller,
+    Json(wanted): Json<OperationsRequest>,
+) -> Result<Json<Plan>, Problem> {
+    bulk::plan(&app, &caller, wanted).map(Json)
 }
 
 fn accepted(operation: &Operation, id: OperationId) -> Response {
