@@ -54,6 +54,8 @@ export default defineConfig({
           maxWorkers: 2,
         },
       },
+      { extends: true, test: { name: 'screenshots', environment: 'node', include: ['screenshots/**/*.shots.ts'] } },
+      { extends: true, test: { name: 'bench', environment: 'node', include: ['bench/**/*.bench.ts'], fileParallelism: false, hookTimeout: 60_000 } },
     ],
   },
 })

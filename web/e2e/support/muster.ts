@@ -72,6 +72,11 @@ export class Muster {
     return (text === '' ? undefined : JSON.parse(text)) as T
   }
 
+  /** An answer as it comes, for what never ends. */
+  raw(path: string, signal: AbortSignal): Promise<Response> {
+    return fetch(`${this.url}/api/v1${path}`, { headers: { cookie: this.#cookie }, signal })
+  }
+
   /** Adds a remote and waits until all it has is known. */
   async add(name: string, address: string, sign: Record<string, string> = ROOT): Promise<number> {
     const { id, certificate } = await this.call<{ id: string; certificate: { fingerprint: string } }>('POST', '/onboardings', { address })

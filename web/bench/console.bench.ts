@@ -1,0 +1,264 @@
+/**
+ * The console's figures (docs/performance.md), from a real browser against the real server and a simulated fleet.
+ * `MUSTER_BENCH_GUESTS` makes the large fleet smaller. Nothing here fails for being slow: it prints.
+ */
+import { writeFile } from 'node:fs/promises'
+import type { Browser, BrowserContext, Page } from 'playwright-core'
+import { afterAll, beforeAll, test } from 'vitest'
+import { launch, WIDE } from '../e2e/support/browser'
+import { ADMIN, Muster } from '../e2e/support/muster'
+import { Sim } from '../e2e/support/sim'
+import { frames, quantile } from './trace'
+
+const GUESTS = Number(process.env.MUSTER_BENCH_GUESTS ?? 100_000)
+const PER_REMOTE = 1000
+const RUNS = 5
+const MINUTE_MS = 60_000
+
+const table: [what: string, figure: string][] = []
+
+function say(what: string, figure: string): void {
+  table.push([what, figure])
+}
+
+let browser: Browser
+
+beforeAll(async () => {
+  browser = await launch()
+})
+
+afterAll(async () => {
+  await browser?.close()
+  const wide = Math.max(...table.map(([what]) => what.length))
+  process.stdout.write(`\n${table.map(([what, figure]) => `${what.padEnd(wide)}  ${figure}`).join('\n')}\n`)
+  if (process.env.MUSTER_BENCH_OUT) await writeFile(process.env.MUSTER_BENCH_OUT, JSON.stringify(table, null, 2))
+})
+
+function topology(guests: number): string {
+  const remotes = Math.max(1, Math.round(guests / PER_REMOTE))
+  const each = Math.round(guests / remotes)
+  return Array.from(
+    { length: remotes },
+    (_, index) => `
+[[remotes]]
+name = "r${index}"
+version = "9.2"
+nodes = [{ name = "n${index}" }]
+fill = { count = ${each} }
+users = [{ userid = "root@pam", password = "secret", tokens = [{ name = "m", secret = "00000000-0000-4000-8000-000000000001", privsep = false }] }]
+`,
+  ).join('')
+}
+
+/** A server that knows all of a fleet. */
+async function fleet(guests: number, ...more: string[]): Promise<{ sim: Sim; muster: Muster }> {
+  const sim = await Sim.start(topology(guests))
+  const muster = await (await Muster.start(...(more.length > 0 ? more : ['--log-level', 'warn']))).setUp()
+  for (const remote of sim.printed.remotes) {
+    await muster.add(remote.name, sim.address(remote.name), { token: 'root@pam!m=00000000-0000-4000-8000-000000000001' })
+  }
+  return { sim, muster }
+}
+
+/** A fresh profile, signed in without the page: nothing of the console is in its cache. */
+async function cold(muster: Muster): Promise<{ context: BrowserContext; page: Page }> {
+  const context = await browser.newContext({ viewport: WIDE })
+  const answer = await context.request.post(`${muster.url}/api/v1/session`, { data: ADMIN, headers: { origin: muster.url } })
+  if (!answer.ok()) throw new Error(`sign-in: ${answer.status()}`)
+  return { context, page: await context.newPage() }
+}
+
+const ROW = '[role=row][aria-rowindex] [role=gridcell] a'
+
+/** Remembers when something that fits a selector is first there, by the page's own clock. */
+async function firstOf(page: Page, selector: string): Promise<void> {
+  await page.addInitScript((wanted) => {
+    const holder = window as unknown as { first?: number }
+    const look = () => {
+      if (holder.first === undefined && document.querySelector(wanted)) requestAnimationFrame(() => (holder.first = performance.now()))
+    }
+    new MutationObserver(look).observe(document, { childList: true, subtree: true })
+  }, selector)
+}
+
+const median = (values: readonly number[]) => quantile(values, 0.5)
+
+test('60 guests', async () => {
+  const { sim, muster } = await fleet(60)
+  const paints: number[] = []
+  for (let run = 0; run < RUNS; run += 1) {
+    const { context, page } = await cold(muster)
+    await page.goto(muster.url)
+    await page.getByRole('heading', { level: 1 }).waitFor()
+    paints.push(await page.evaluate(() => performance.getEntriesByName('first-contentful-paint')[0]?.startTime ?? Number.NaN))
+    await context.close()
+  }
+  say('60 guests: first contentful paint, median of 5', `${median(paints).toFixed(0)} ms`)
+  await muster.stop()
+  await sim.stop()
+}, 300_000)
+
+test(`${GUESTS} guests`, async () => {
+  const { sim, muster } = await fleet(GUESTS)
+  const named = `${GUESTS.toLocaleString('en')} guests`
+
+  const firsts: number[] = []
+  for (let run = 0; run < RUNS; run += 1) {
+    const { context, page } = await cold(muster)
+    await firstOf(page, ROW)
+    await page.goto(`${muster.url}/guests`)
+    await page.waitForFunction(() => (window as unknown as { first?: number }).first !== undefined, undefined, { timeout: 60_000 })
+    firsts.push(await page.evaluate(() => (window as unknown as { first: number }).first))
+    await context.close()
+  }
+  say(`${named}: cold load to first row, median of 5`, `${median(firsts).toFixed(0)} ms`)
+
+  const { context, page } = await cold(muster)
+  await page.goto(`${muster.url}/guests`)
+  await page.locator(ROW).first().waitFor()
+  const box = page.getByRole('combobox').first()
+  const waits: number[] = []
+  for (const text of ['web', 'db0', 'mail', 'cache', 'git']) {
+    await box.fill('')
+    await page.waitForFunction((all) => Number(document.querySelector('[role=grid]')?.getAttribute('aria-rowcount') ?? 0) > all * 0.9, GUESTS)
+    await page.waitForTimeout(500)
+    await box.pressSequentially(text.slice(0, -1))
+    await page.waitForTimeout(1500)
+    await page.evaluate(() => {
+      const holder = window as unknown as { filtered?: number | undefined }
+      holder.filtered = undefined
+      const grid = document.querySelector('[role=grid]')
+      if (!grid) return
+      addEventListener(
+        'keydown',
+        (event) => {
+          const began = event.timeStamp
+          const seen = new MutationObserver(() => {
+            seen.disconnect()
+            requestAnimationFrame(() => (holder.filtered = performance.now() - began))
+          })
+          seen.observe(grid, { attributes: true, attributeFilter: ['aria-rowcount'] })
+        },
+        { once: true, capture: true },
+      )
+    })
+    await box.press(text.slice(-1))
+    const waited = await page
+      .waitForFunction(() => (window as unknown as { filtered?: number }).filtered, undefined, { timeout: 5000 })
+      .then((handle) => handle.jsonValue())
+      .catch(() => undefined)
+    // The last letter may change nothing: then there is nothing to measure.
+    if (waited !== undefined) waits.push(waited)
+  }
+  say(`${named}: last keystroke to filtered list, median of ${waits.length}`, `${median(waits).toFixed(0)} ms`)
+
+  await box.fill('')
+  await page.waitForTimeout(1000)
+  const grid = page.getByRole('grid')
+  const at = await grid.boundingBox()
+  if (!at) throw new Error('there is no list')
+  await page.mouse.move(at.x + at.width / 2, at.y + at.height / 2)
+  const client = await context.newCDPSession(page)
+  const events: unknown[] = []
+  client.on('Tracing.dataCollected', ({ value }) => events.push(...value))
+  await client.send('Tracing.start', { transferMode: 'ReportEvents', categories: 'toplevel,devtools.timeline,disabled-by-default-devtools.timeline,v8,blink' })
+  for (let step = 0; step < 300; step += 1) {
+    await page.mouse.wheel(0, step % 50 === 49 ? 20_000 : 240)
+    await page.waitForTimeout(16)
+  }
+  const done = new Promise((resolve) => client.once('Tracing.tracingComplete', resolve))
+  await client.send('Tracing.end')
+  await done
+  const { work, longest } = frames(events as Parameters<typeof frames>[0])
+  say(`${named}: script, style and layout per scrolled frame, 95th percentile of ${work.length}`, `${quantile(work, 0.95).toFixed(1)} ms`)
+  say(`${named}: longest task while scrolling`, `${longest.toFixed(0)} ms`)
+  await context.close()
+  await muster.stop()
+  await sim.stop()
+}, 1_800_000)
+
+test('the live stream', async () => {
+  const { sim, muster } = await fleet(2000)
+  say('2,000 guests at rest: live stream of a list of 100, bytes a minute', await streamed(muster))
+  let busy = true
+  const guests = await some(muster, 50)
+  const stir = (async () => {
+    for (let round = 0; busy; round += 1) {
+      await startAndStop(sim, guests, round)
+      await new Promise((resolve) => setTimeout(resolve, 2000))
+    }
+  })()
+  say('2,000 guests, 50 of them started and stopped all the time: the same', await streamed(muster))
+  busy = false
+  await stir
+  await muster.stop()
+  await sim.stop()
+}, 600_000)
+
+interface Place {
+  remote: string
+  vmid: number
+}
+
+/** Guests of the list's first page. */
+async function some(muster: Muster, most: number): Promise<Place[]> {
+  const { items } = await muster.call<{ items: Place[] }>('GET', `/guests?limit=${most}`)
+  return items
+}
+
+/** Every other one runs, in the next round the others. */
+async function startAndStop(sim: Sim, guests: readonly Place[], round: number): Promise<void> {
+  for (const [index, { remote, vmid }] of guests.entries()) {
+    await sim.edit(remote, { do: 'set-guest', vmid, running: (round + index) % 2 === 0 })
+  }
+}
+
+/** Bytes of a minute of the live stream as the list of guests follows it. */
+async function streamed(muster: Muster): Promise<string> {
+  const subscribe = JSON.stringify({ topics: ['links', 'counts', 'operations', 'tasks'], lists: { main: { of: 'guests', q: '', sort: '', offset: 0, limit: 100 } } })
+  const stop = new AbortController()
+  const answer = await muster.raw(`/stream?subscribe=${encodeURIComponent(subscribe)}`, stop.signal)
+  let bytes = 0
+  let counting = false
+  const reader = answer.body?.getReader()
+  const read = (async () => {
+    for (;;) {
+      const { done, value } = (await reader?.read()) ?? { done: true, value: undefined }
+      if (done) return
+      if (counting) bytes += value.byteLength
+    }
+  })().catch(() => undefined)
+  // What there is is told first; that is not what is measured.
+  await new Promise((resolve) => setTimeout(resolve, 5000))
+  counting = true
+  await new Promise((resolve) => setTimeout(resolve, MINUTE_MS))
+  stop.abort()
+  await read
+  return `${(bytes / 1024).toFixed(0)} KiB`
+}
+
+test('an hour of live updates, a hundred times as fast', async () => {
+  const { sim, muster } = await fleet(1000, '--pace', 'test', '--log-level', 'warn')
+  const { context, page } = await cold(muster)
+  await page.goto(`${muster.url}/guests`)
+  await page.locator(ROW).first().waitFor()
+  const client = await context.newCDPSession(page)
+  const heap = async () => {
+    await client.send('HeapProfiler.collectGarbage')
+    const { usedSize } = await client.send('Runtime.getHeapUsage')
+    return usedSize / 1024 / 1024
+  }
+  await page.waitForTimeout(3000)
+  const before = await heap()
+  const stop = Date.now() + 36_000
+  const guests = await some(muster, 40)
+  for (let round = 0; Date.now() < stop; round += 1) {
+    await startAndStop(sim, guests, round)
+    await page.waitForTimeout(200)
+  }
+  const after = await heap()
+  say('1,000 guests: heap of the page before, and after an hour of updates in 36 s', `${before.toFixed(1)} → ${after.toFixed(1)} MiB`)
+  await context.close()
+  await muster.stop()
+  await sim.stop()
+}, 300_000)
