@@ -51,7 +51,7 @@ bench: console ## the figures of docs/performance.md, printed as a table
 	@scripts/check-tools browser
 	@$(CARGO) bench --workspace --bench '*'
 	@$(CARGO) build --release --package muster --package pve-sim
-	@MUSTER_BIN="$${CARGO_TARGET_DIR:-$(CURDIR)/target}/release" MUSTER_CHROMIUM="$$(scripts/chromium --path)" $(WEB) --if-present bench
+	@MUSTER_BIN="$${CARGO_TARGET_DIR:-$(CURDIR)/target}/release" MUSTER_CHROMIUM="$$(scripts/chromium --path)" $(WEB) bench
 
 screenshots: console ## a picture of every screen of the console, and the one in README.md
 	@scripts/check-tools browser
