@@ -17,6 +17,7 @@ import { Compare } from './Compare'
 import { capital } from './LinkPanel'
 import { Panel } from './Panel'
 import { Until } from './Until'
+import classes from '../remotes.module.css'
 
 const HEALTH: Record<string, Tone> = { good: 'good', failing: 'bad', stopped: 'bad', untried: 'unknown' }
 
@@ -37,25 +38,25 @@ export function Endpoints({ remote }: { remote: Remote }) {
         </Act>
       }
     >
-      <Table.ScrollContainer minWidth={620}>
+      <Table.ScrollContainer minWidth={760}>
         <Table aria-label="Endpoints">
           <Table.Thead>
             <Table.Tr>
               <Table.Th>Address</Table.Th>
               <Table.Th>State</Table.Th>
-              <Table.Th>Last success</Table.Th>
-              <Table.Th>Version</Table.Th>
+              <Table.Th className={classes.whole}>Last success</Table.Th>
+              <Table.Th className={classes.whole}>Version</Table.Th>
               <Table.Th aria-label="What may be done" />
             </Table.Tr>
           </Table.Thead>
           <Table.Tbody>
             {endpoints.map((endpoint) => (
               <Table.Tr key={endpoint.id}>
-                <Table.Td>
+                <Table.Td className={classes.whole}>
                   <Group gap={6} wrap="nowrap">
                     <Id text={endpoint.id} what="address" />
                     {endpoint.in_use && (
-                      <Badge size="sm" variant="light" tt="none">
+                      <Badge size="sm" variant="light" tt="none" style={{ flex: 'none' }}>
                         in use
                       </Badge>
                     )}
@@ -64,7 +65,7 @@ export function Endpoints({ remote }: { remote: Remote }) {
                 <Table.Td>
                   <Health endpoint={endpoint} />
                 </Table.Td>
-                <Table.Td>
+                <Table.Td className={classes.whole}>
                   <Ago at={endpoint.last_success} />
                 </Table.Td>
                 <Table.Td className="figures">{remote.versions?.[endpoint.id] ?? <span className="quiet">–</span>}</Table.Td>
