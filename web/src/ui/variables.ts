@@ -7,6 +7,13 @@ export const variables: CSSVariablesResolver = () => ({
     '--mantine-color-error': '#b42318',
     '--mantine-color-dimmed': 'var(--mantine-color-gray-7)',
     '--mantine-color-placeholder': '#5f6770',
+    // Words on a pale ground of the same colour: badges, alerts.
+    '--mantine-color-red-light-color': '#a61e16',
+    '--mantine-color-yellow-light-color': '#7a4a00',
+    '--mantine-color-orange-light-color': '#8a3d00',
+    '--mantine-color-green-light-color': '#1a6330',
+    '--mantine-color-blue-light-color': '#1a4f8f',
+    '--mantine-color-gray-light-color': 'var(--mantine-color-gray-8)',
   },
   dark: {
     '--mantine-color-error': '#ff8a80',

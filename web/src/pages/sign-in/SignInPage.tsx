@@ -149,7 +149,7 @@ function Form({ enter }: { enter: (session: Session) => void }) {
         </Button>
         {wantsCode && (
           <Anchor component="button" type="button" size="sm" onClick={anew}>
-            Sign in as somebody else
+            Begin anew
           </Anchor>
         )}
       </Stack>
