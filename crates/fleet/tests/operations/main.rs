@@ -9,6 +9,7 @@ mod ha;
 mod link;
 mod lost;
 mod suspend;
+mod turns;
 
 /// Where a start of the container 102 is sent.
 pub(crate) const START_102: &str = "/nodes/pve1/lxc/102/status/start";
