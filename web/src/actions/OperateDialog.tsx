@@ -12,7 +12,7 @@ import classes from './actions.module.css'
 import { PlanList } from './PlanList'
 import { Results } from './Results'
 import { planOf, startAll, startOne, type StartedItem, type Wish } from './server'
-import { ShowAs } from './ShowAs'
+import { ShowAsOf } from './ShowAs'
 import { FORCED, power, type PowerOptions } from './table'
 import { toastOperation } from './toast'
 
@@ -127,7 +127,7 @@ function Question({ wish, change, close, done }: QuestionProps) {
       )}
       <Lost wish={wish} />
       <Options wish={wish} change={change} />
-      <ShowAs items={items} />
+      <ShowAsOf items={items} />
       {nothing && (
         <Alert color="yellow" variant="light" role="status">
           {one ? `It cannot be asked to ${verb} now.` : `None of them can be asked to ${verb} now.`}
@@ -176,7 +176,7 @@ function Options({ wish, change }: { wish: Wish; change: (options: PowerOptions)
       {options.includes('timeout_seconds') && (
         <NumberInput
           label="Give it at most"
-          description="Without this, as long as Proxmox VE gives it"
+          placeholder="as long as Proxmox VE gives it"
           suffix=" s"
           min={1}
           max={LONGEST_S}
@@ -184,7 +184,7 @@ function Options({ wish, change }: { wish: Wish; change: (options: PowerOptions)
           allowNegative={false}
           value={said.timeout_seconds ?? ''}
           onChange={(value) => change({ ...said, timeout_seconds: typeof value === 'number' && value > 0 ? value : undefined })}
-          w={230}
+          w={250}
         />
       )}
       {options.includes('force_stop') && (

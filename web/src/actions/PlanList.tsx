@@ -46,7 +46,7 @@ function Item({ item }: { item: PlanItem }) {
         <Text component="span" size="sm" className={item.freshness && isStale(item.freshness) ? 'stale' : undefined}>
           <GuestState word={item.word} />
         </Text>
-        {item.freshness && <Fresh freshness={item.freshness} why={item.why} />}
+        {item.freshness && <Fresh freshness={item.freshness} observedAt={item.observedAt} why={item.why} />}
       </Group>
       {availability.availability === 'disabled' && (
         <Text size="xs" className={classes.below}>

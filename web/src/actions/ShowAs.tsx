@@ -2,30 +2,49 @@
 import { Button, Code, Collapse, Group, Stack, Text } from '@mantine/core'
 import { useDisclosure } from '@mantine/hooks'
 import { Copy } from '~/ui/Id'
-import type { PlanItem } from './server'
+import type { PlanItem, ShowAs } from './server'
 
-export function ShowAs({ items }: { items: readonly PlanItem[] | undefined }) {
-  const [open, shown] = useDisclosure(false)
+/** Behind a button: of one guest all three, of several the commands. */
+export function ShowAsOf({ items }: { items: readonly PlanItem[] | undefined }) {
   const known = items?.flatMap((item) => item.showAs ?? []) ?? []
-  if (known.length === 0) return null
-  const first = known[0]
+  const [first] = known
+  if (!first) return null
+  const commands = known.flatMap((one) => one.command ?? [])
+  return (
+    <Unfolded>
+      {known.length === 1 ? (
+        <ShownAs as={first} />
+      ) : commands.length > 0 ? (
+        <Line what="commands" label="On the command line" text={commands.join('\n')} />
+      ) : (
+        <Text size="sm" className="quiet">
+          The command line cannot say this.
+        </Text>
+      )}
+    </Unfolded>
+  )
+}
+
+function Unfolded({ children }: { children: React.ReactNode }) {
+  const [open, shown] = useDisclosure(false)
   return (
     <div>
       <Button size="compact-sm" variant="subtle" color="gray" onClick={shown.toggle} aria-expanded={open} px={4}>
         Show as command
       </Button>
-      <Collapse expanded={open}>
-        <Stack gap="xs" pt={6}>
-          <Line what="command" label="Command" text={known.map((one) => one.command).join('\n')} />
-          {first && known.length === 1 && (
-            <>
-              <Line what="call of Muster" label="Muster’s API" text={callText(first.api.method, first.api.path, first.api.body)} />
-              <Line what="call of Proxmox VE" label="Proxmox VE’s API" text={callText(first.call.method, first.call.path, first.call.parameters)} />
-            </>
-          )}
-        </Stack>
-      </Collapse>
+      <Collapse expanded={open}>{children}</Collapse>
     </div>
+  )
+}
+
+/** As a command, as a request to Muster, as a call of Proxmox VE. */
+export function ShownAs({ as }: { as: ShowAs }) {
+  return (
+    <Stack gap="xs" pt={6}>
+      {as.command != null && <Line what="command" label="On the command line" text={as.command} />}
+      <Line what="request" label="To Muster’s API" text={callText(as.api.method, as.api.path, as.api.body)} />
+      {as.call && <Line what="call" label="What Muster asks Proxmox VE" text={callText(as.call.method, as.call.path, as.call.parameters)} />}
+    </Stack>
   )
 }
 

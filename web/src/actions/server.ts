@@ -1,7 +1,6 @@
 /** What the console asks the server about actions: what would be done, and to do it. */
-import { api, problemFrom, unwrap } from '~/api/client'
-import type { Action, Availability, Freshness, Operation, Problem } from '~/api/types'
-import { availabilityOf } from './decide'
+import { api, unwrap } from '~/api/client'
+import type { Action, Availability, Freshness, Operation, Problem, Schemas } from '~/api/types'
 import type { PowerOptions } from './table'
 
 /** A guest to be acted on. What is known of it beside its place is shown until the server has told more. */
@@ -29,17 +28,13 @@ export interface PlanItem {
   /** Its state in a word. */
   word: string
   freshness: Freshness | null
+  observedAt: string | null
   why: string | null
   availability: Availability
-  showAs?: ShowAs | undefined
+  showAs: ShowAs | null
 }
 
-/** The same as a command and as calls. */
-export interface ShowAs {
-  command: string
-  call: { method: string; path: string; parameters: unknown }
-  api: { method: string; path: string; body: unknown }
-}
+export type ShowAs = Schemas['ShowAs']
 
 /** What became of one of the guests when it was asked for. */
 export interface StartedItem {
@@ -48,70 +43,64 @@ export interface StartedItem {
   problem: Problem | null
 }
 
-const AT_ONCE = 8
-
-/** The same for each, a few at once, in order. */
-async function each<T, R>(all: readonly T[], act: (one: T, index: number) => Promise<R>): Promise<R[]> {
-  const made: R[] = []
-  let next = 0
-  const work = async () => {
-    for (let index = next++; index < all.length; index = next++) made[index] = await act(all[index] as T, index)
-  }
-  await Promise.all(Array.from({ length: Math.min(AT_ONCE, all.length) }, work))
-  return made
+function body({ action, targets, options }: Wish) {
+  return { action, targets: targets.map(({ remote, vmid }) => ({ remote, vmid })), options: options ?? {} }
 }
 
 /** What a wish would do. Nothing is sent to any host. */
 export async function planOf(wish: Wish, signal?: AbortSignal): Promise<PlanItem[]> {
-  return each(wish.targets, async (target) => {
-    try {
-      const path = { remote: target.remote, vmid: target.vmid }
-      const guest = await unwrap(
-        api.GET('/api/v1/guests/{remote}/{vmid}', { params: { path, query: { look: false } }, signal: signal ?? null }),
-      )
-      return {
-        target,
-        name: guest.name ?? null,
-        node: guest.node,
-        remote: guest.remote,
-        word: guest.word,
-        freshness: guest,
-        why: guest.stale_why ?? null,
-        availability: availabilityOf(guest, wish.action) ?? { availability: 'available' },
-      }
-    } catch (error) {
-      const problem = problemFrom(error)
-      return {
-        target,
-        name: target.name ?? null,
-        node: target.node ?? null,
-        remote: target.remote,
-        word: 'unknown',
-        freshness: null,
-        why: null,
-        availability: { availability: 'disabled', reason: problem.detail ?? problem.title, remedy: problem.remedy ?? '' },
-      }
-    }
-  })
+  const plan = await unwrap(api.POST('/api/v1/operations/plan', { body: body(wish), signal: signal ?? null }))
+  return plan.items.map((item, index) => planned(item, wish.targets[index]))
+}
+
+/** An item of the server's plan; `asked` is what was asked about, which may know a name where the server does not. */
+export function planned(item: Schemas['PlanItem'], asked: Target | undefined): PlanItem {
+  return {
+    target: asked ?? { remote: item.remote, vmid: item.vmid },
+    name: item.name ?? asked?.name ?? null,
+    node: item.node ?? asked?.node ?? null,
+    remote: item.remote,
+    word: item.state ?? 'unknown',
+    freshness: freshnessOf(item),
+    observedAt: item.observed_at ?? null,
+    why: item.stale_why ?? null,
+    availability: item,
+    showAs: item.show_as ?? null,
+  }
+}
+
+function freshnessOf(item: Schemas['PlanItem']): Freshness | null {
+  switch (item.freshness) {
+    case 'live':
+    case 'never_seen':
+      return { freshness: item.freshness }
+    case 'stale':
+      // Why, the plan says in words.
+      return { freshness: 'stale', since: item.observed_at ?? '', why: { kind: 'overdue' } }
+    default:
+      return null
+  }
 }
 
 /** Asks for one. The key is that of the wish: the same wish may be sent again with it. */
-export function startOne(wish: Wish, target: Target, key: string): Promise<Operation> {
-  return unwrap(
+export async function startOne(wish: Wish, target: Target, key: string): Promise<Operation> {
+  const begun = await unwrap(
     api.POST('/api/v1/operations', {
       body: { remote: target.remote, vmid: target.vmid, action: wish.action, options: wish.options ?? {} },
       headers: { 'Idempotency-Key': key },
     }),
   )
+  // Asked about one guest, the answer is its operation.
+  return begun as Operation
 }
 
 /** Asks for all; each is accepted or refused by itself. */
 export async function startAll(wish: Wish, key: string): Promise<StartedItem[]> {
-  return each(wish.targets, async (target, index) => {
-    try {
-      return { target, operation: await startOne(wish, target, `${key}.${index}`), problem: null }
-    } catch (error) {
-      return { target, operation: null, problem: problemFrom(error) }
-    }
-  })
+  const begun = await unwrap(api.POST('/api/v1/operations', { body: body(wish), headers: { 'Idempotency-Key': key } }))
+  const { items } = begun as Schemas['Started']
+  return items.map((item, index) => ({
+    target: wish.targets[index] ?? { remote: item.remote, vmid: item.vmid },
+    operation: item.operation ?? null,
+    problem: item.problem ?? null,
+  }))
 }

@@ -55,7 +55,11 @@ function shown(operation: Operation) {
     'data-state': operation.state,
     message: (
       <Stack gap={2}>
-        {text && <Text size="sm">{text}</Text>}
+        {text && (
+          <Text size="sm" c="var(--mantine-color-text)" className="name">
+            {text}
+          </Text>
+        )}
         {remedy && (
           <Text size="sm" className="quiet">
             {remedy}
@@ -101,7 +105,9 @@ export function toastRefusal(wish: Wish, target: Target, error: unknown, again: 
     withBorder: true,
     message: (
       <Stack gap={4}>
-        <Text size="sm">{problem.detail ?? problem.title}</Text>
+        <Text size="sm" c="var(--mantine-color-text)">
+          {problem.detail ?? problem.title}
+        </Text>
         {problem.remedy && (
           <Text size="sm" className="quiet">
             {problem.remedy}

@@ -48,9 +48,9 @@ export function Charts({ of, span, choose, expected = 4 }: ChartsProps) {
           />
         </Group>
         {chart ? (
-          <Stack gap="sm" className={asked.isPlaceholderData || chart.error || asked.isError ? 'stale' : undefined} aria-busy={asked.isPlaceholderData}>
+          <Stack gap="sm" aria-busy={asked.isPlaceholderData}>
             {asked.isError && <ProblemView error={asked.error} title="The charts could not be read anew" again={() => void asked.refetch()} />}
-            <Panels chart={chart} />
+            <Panels chart={chart} stale={asked.isPlaceholderData || chart.error != null || asked.isError} />
           </Stack>
         ) : asked.isError ? (
           <ProblemView error={asked.error} title="The charts could not be read" again={() => void asked.refetch()} />
@@ -79,21 +79,20 @@ function At({ chart }: { chart: Chart }) {
   )
 }
 
-function Panels({ chart }: { chart: Chart }) {
+function Panels({ chart, stale }: { chart: Chart; stale: boolean }) {
   const made = panels(chart)
   const why = chart.error
   return (
     <>
       {why && (
-        <Alert color="yellow" variant="light" icon={<IconAlertTriangle size={18} />} title={chart.observed_at ? 'Not newer' : 'Could not be read'}>
-          <Text size="sm">{why.sentence}</Text>
-          <Text size="sm" className="quiet">
-            {why.remedy}
+        <Alert color="yellow" variant="light" py={8} icon={<IconAlertTriangle size={18} />} role="status">
+          <Text size="sm">
+            {chart.observed_at ? 'Not newer' : 'The charts could not be read, and never were before'}: {why.sentence}
           </Text>
         </Alert>
       )}
       {made.length > 0 ? (
-        <div className={classes.grid}>
+        <div className={`${classes.grid} ${stale ? 'stale' : ''}`}>
           {made.map((panel) => (
             <PanelView key={panel.id} panel={panel} chart={chart} />
           ))}
@@ -198,6 +197,7 @@ function Keys({ panel, chart, children }: { panel: Panel; chart: Chart; children
       className={classes.keys}
       onKeyDown={move}
       onBlur={() => cursor.move(null)}
+      onPointerLeave={() => cursor.move(null)}
     >
       {children}
     </div>

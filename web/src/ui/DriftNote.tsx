@@ -11,8 +11,8 @@ export function DriftNote({ drift }: { drift: readonly Drift[] }) {
   return (
     <Paper withBorder p="xs" role="note">
       <Group gap="xs" justify="space-between">
-        <Group gap="xs" wrap="nowrap">
-          <IconInfoCircle size={16} aria-hidden />
+        <Group gap="xs" wrap="nowrap" style={{ minWidth: 0 }}>
+          <IconInfoCircle size={16} style={{ flex: 'none' }} aria-hidden />
           <Text size="sm">{many(drift.length, 'field')} came in another form than documented. Everything else is shown as it was told.</Text>
         </Group>
         <Button size="compact-sm" variant="subtle" color="gray" onClick={details.toggle} aria-expanded={open}>

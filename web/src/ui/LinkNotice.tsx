@@ -4,14 +4,11 @@ import { IconPlugConnectedX } from '@tabler/icons-react'
 import { useMutation } from '@tanstack/react-query'
 import { api, unwrap } from '~/api/client'
 import type { Link } from '~/api/types'
-import { useMay } from '~/shell/session'
 import { AnchorLink } from './AnchorLink'
-import { Blocked } from './Blocked'
 import { ProblemView } from './Problem'
 import { Ago } from './Time'
 
 export function LinkNotice({ link, remote, id }: { link: Link; remote: string; id: number }) {
-  const may = useMay('operator', id)
   const attempt = useMutation({
     mutationFn: () => unwrap(api.POST('/api/v1/remotes/{remote}/try', { params: { path: { remote: String(id) } } })),
   })
@@ -24,9 +21,9 @@ export function LinkNotice({ link, remote, id }: { link: Link; remote: string; i
       role="status"
       icon={<IconPlugConnectedX size={18} />}
       title={
-        <span>
+        <Text component="span" fw={600} c="var(--mantine-color-text)">
           <bdi>{remote}</bdi> {link.state === 'disconnected' ? 'is disconnected' : 'is not reached'}
-        </span>
+        </Text>
       }
     >
       <Text size="sm">
@@ -46,11 +43,9 @@ export function LinkNotice({ link, remote, id }: { link: Link; remote: string; i
       )}
       <Group gap="sm" mt={6}>
         {link.state !== 'disconnected' && (
-          <Blocked why={may ? undefined : 'This needs the role operator on this remote.'}>
-            <Button size="compact-sm" variant="default" loading={attempt.isPending} onClick={() => attempt.mutate()}>
-              Try now
-            </Button>
-          </Blocked>
+          <Button size="compact-sm" variant="default" loading={attempt.isPending} onClick={() => attempt.mutate()}>
+            Try now
+          </Button>
         )}
         <AnchorLink to="/remotes/$remote" params={{ remote: String(id) }} size="sm">
           To the remote

@@ -11,7 +11,7 @@ export function haWords(row: string | null | undefined, status: Parts['status'])
   const state = row ?? (typeof said?.state === 'string' ? said.state : undefined)
   if (!state && said?.managed !== true) return undefined
   const group = typeof said?.group === 'string' ? `, in the group ${said.group}` : ''
-  return `Managed, its wanted state is ${state ? words(state) : 'unknown'}${group}.`
+  return `Managed: the HA manager says ${state ? `“${words(state)}”` : 'nothing of its state'}${group}.`
 }
 
 /** Whether it is there. */
