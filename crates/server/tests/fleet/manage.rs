@@ -32,13 +32,18 @@ async fn edited() {
     let remote_now = house.until("/remotes/lab", "edited", |remote| remote["interval_seconds"] == 30.0).await;
     assert_eq!(remote["id"], remote_now["id"]);
     assert_eq!(remote_now["web_url"], "https://lab.example");
+    assert_eq!(remote_now["open_url"], "https://lab.example/#v1:0:18:4:::::::");
     let back = patch("/remotes/lab", json!({"interval_seconds": null})).await.ok();
     assert_eq!(back["name"], "lab");
     patch("/remotes/lab", json!({"interval_seconds": 0.5})).await.refused(422, "invalid");
     for name in ["a/b", "7", "007", "+7", " 7 "] {
         patch("/remotes/lab", json!({"name": name})).await.refused(409, "name");
     }
-    patch("/remotes/lab", json!({"web_url": "javascript:alert(1)"})).await.refused(422, "invalid");
+    for odd in
+        ["javascript:alert(1)", "https://", "https://root:secret@lab.example", "https://lab .example", "lab"]
+    {
+        patch("/remotes/lab", json!({"web_url": odd})).await.refused(422, "invalid");
+    }
     let events = house.get("/events?kind=remote_edited").await.ok();
     assert_eq!(events["items"][0]["author"]["name"].as_str().unwrap(), "ada (token test)");
     house.end().await;

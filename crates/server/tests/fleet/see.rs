@@ -25,9 +25,24 @@ async fn lists_are_asked_sorted_paged_and_counted() {
     assert_eq!((&nodes["total"], &nodes["items"][0]["guests"]), (&json!(2), &json!(3)), "{nodes}");
     let node = house.get("/nodes/home/pve2").await.ok();
     assert_eq!((&node["name"], &node["link"]["up"]), (&json!("pve2"), &json!(true)));
+    assert!(node["status"]["seen"]["value"]["cpuinfo"]["model"].is_string(), "{}", node["status"]);
+    assert!(node["open_url"].as_str().unwrap().ends_with("/#v1:0:=node%2Fpve2:4:::::::"), "{node}");
     house.get("/nodes/home/pve9").await.refused(404, "not_found");
     let storage = house.get("/storages/home/local").await.ok();
     assert_eq!(storage["storages"].as_array().unwrap().len(), 2, "{storage}");
+    let contents = &storage["contents"][1];
+    assert_eq!((&contents["node"], &contents["shared"]), (&json!("pve2"), &json!(false)), "{storage}");
+    let iso = json!({"content": "iso", "volumes": 1, "bytes": 820_838_400, "sizeless": 0});
+    assert!(contents["seen"]["value"]["kinds"].as_array().unwrap().contains(&iso), "{contents}");
+    assert!(contents["open_url"].as_str().unwrap().ends_with("=storage%2Fpve2%2Flocal:4:::::::"));
+    let disks = house.get("/storages/home/local-lvm@pve1").await.ok();
+    assert_eq!(
+        (&disks["guests_total"], &disks["guests"][0]["remote"]),
+        (&json!(3), &json!("home")),
+        "{disks}"
+    );
+    assert_eq!(disks["contents"][0]["seen"]["value"]["unlisted_guests"], 0, "{disks}");
+    assert_eq!(disks["guests"][0]["has"][0]["volumes"], 1, "{disks}");
     assert_eq!(house.get("/storages/home/local@pve1").await.ok()["storages"].as_array().unwrap().len(), 1);
     house.get("/storages/home/nope").await.refused(404, "not_found");
     let remotes = house.get("/remotes?q=link:connected").await.ok();
@@ -60,6 +75,8 @@ async fn one_guest_in_full() {
     assert_eq!(guest["status"]["seen"]["value"]["status"], "running", "{}", guest["status"]);
     assert!(guest["config"]["seen"]["value"]["hostname"].is_string(), "{}", guest["config"]);
     assert!(guest["interfaces"]["seen"]["value"].is_array());
+    let open = format!("https://{}/#v1:0:=lxc%2F101:4:::::::", house.address("pve1"));
+    assert_eq!(guest["open_url"], open);
     let of = |action: &str| {
         guest["actions"].as_array().unwrap().iter().find(|one| one["action"] == action).cloned()
     };
