@@ -2,19 +2,20 @@
 import type { Session, StreamMessage } from '~/api/types'
 import type { Server, World } from './hub'
 
-/** Names of all messages: a browser delivers only those somebody listens for. */
-const NAMES: StreamMessage['type'][] = [
-  'hello',
-  'reset',
-  'links',
-  'operations',
-  'tasks',
-  'events',
-  'counts',
-  'list',
-  'heartbeat',
-  'bye',
-]
+/** Names of all messages, none forgotten: a browser delivers only those somebody listens for. */
+const NAMES: Record<StreamMessage['type'], true> = {
+  hello: true,
+  reset: true,
+  links: true,
+  operations: true,
+  tasks: true,
+  events: true,
+  counts: true,
+  overview: true,
+  list: true,
+  heartbeat: true,
+  bye: true,
+}
 
 /** No answer to a small question within this time is none. */
 const PATIENCE_MS = 10_000
@@ -41,7 +42,7 @@ export function server(root: string): Server {
     open(last, got, lost) {
       const after = last === undefined ? '' : `?last_event_id=${encodeURIComponent(last)}`
       const source = new EventSource(`${root}/api/v1/stream${after}`)
-      for (const name of NAMES) {
+      for (const name of Object.keys(NAMES)) {
         source.addEventListener(name, (event: MessageEvent<string>) => {
           got(JSON.parse(event.data) as StreamMessage, event.lastEventId)
         })
