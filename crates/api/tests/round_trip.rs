@@ -307,6 +307,57 @@ fn a_secret_is_written_and_never_shown() {
 }
 
 #[test]
+fn an_account_says_whether_it_has_a_second_factor() {
+    use api::account::{Account, AccountTotp, RecoveryCodes, TotpBegun};
+    let mut account = Account {
+        user: "anna".into(),
+        grants: model::access::Grants::administrator(),
+        created: at(0),
+        password_set: None,
+        last_sign_in: Some(at(1)),
+        totp: None,
+    };
+    assert_eq!(there_and_back(&account)["totp"], Value::Null, "none is said");
+    account.totp = Some(AccountTotp { since: at(2), recovery_codes_left: 9 });
+    assert_eq!(there_and_back(&account)["totp"]["recovery_codes_left"], 9);
+    let begun = TotpBegun { secret: "GEZD".into(), uri: "otpauth://x".into(), expires: at(3) };
+    let codes = RecoveryCodes { recovery_codes: vec!["abcd-efgh".into()] };
+    assert_eq!(there_and_back(&begun)["secret"], "GEZD");
+    assert_eq!(there_and_back(&codes)["recovery_codes"], json!(["abcd-efgh"]));
+    let shown = format!("{begun:?} {codes:?}");
+    assert!(!["GEZD", "otpauth", "abcd"].iter().any(|secret| shown.contains(secret)), "{shown}");
+    // Who knows nothing of second factors signs in as before.
+    let plain = api::session::SignInRequest { user: "anna".into(), password: "x".into(), code: None };
+    assert_eq!(there_and_back(&plain), json!({"user": "anna", "password": "x"}));
+}
+
+#[test]
+fn preferences_leave_out_what_was_never_set() {
+    use api::preferences::{ListPreferences, Preferences, SavedView, Theme};
+    assert_eq!(there_and_back(&Preferences::default()), json!({}));
+    let view = SavedView {
+        name: "busy".into(),
+        list: "guests".into(),
+        q: "cpu>80%".into(),
+        sort: None,
+        columns: Some(vec!["name".into()]),
+    };
+    let all = Preferences {
+        theme: Some(Theme::System),
+        lists: [("guests".to_owned(), ListPreferences { columns: None, sort: Some("-cpu".into()) })].into(),
+        views: vec![view],
+        ..Preferences::default()
+    };
+    let value = there_and_back(&all);
+    assert_eq!(value["theme"], "system");
+    assert_eq!(value["lists"], json!({"guests": {"sort": "-cpu"}}));
+    assert_eq!(
+        value["views"],
+        json!([{"name": "busy", "list": "guests", "q": "cpu>80%", "columns": ["name"]}])
+    );
+}
+
+#[test]
 fn a_cause_of_a_newer_server_still_says_itself() {
     let newer = json!({
         "code": "tachyons", "sentence": "too many tachyons", "remedy": "Wait.", "needs_person": false,

@@ -14,6 +14,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
+use common::process::Server;
 use common::{Host, PASSWORD};
 use pve_sim::Fault;
 
@@ -36,6 +37,11 @@ impl Drop for Typed {
 
 impl Typed {
     fn start(args: &[&str]) -> Option<Self> {
+        Self::start_in(None, args)
+    }
+
+    /// The same, with another home.
+    fn start_in(home: Option<&std::path::Path>, args: &[&str]) -> Option<Self> {
         let there = Command::new("script")
             .arg("--version")
             .output()
@@ -49,7 +55,8 @@ impl Typed {
             return None;
         }
         // A pseudo-terminal begins without a size.
-        let mut line = format!("stty cols 120 rows 36; exec {}", env!("CARGO_BIN_EXE_muster"));
+        let home = home.map(|home| format!("export HOME='{}'; ", home.display())).unwrap_or_default();
+        let mut line = format!("{home}stty cols 120 rows 36; exec {}", env!("CARGO_BIN_EXE_muster"));
         for arg in args {
             line.push_str(&format!(" '{arg}'"));
         }
@@ -186,6 +193,60 @@ async fn a_second_factor_is_asked_for() {
         let (code, seen) = typed.end();
         assert_eq!(code, 0, "{seen}");
         assert!(!seen.contains("000000") && !seen.contains("1a2b-3c4d"), "{seen}");
+    })
+    .await
+    .unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_factor_of_ones_own_is_turned_on_and_asked_for() {
+    let server = Server::fresh().await;
+    let held = common::secret(PASSWORD);
+    let add = ["user", "add", "alice", "--role", "viewer", "--password-file", &common::path(&held)];
+    assert_eq!(server.muster(&add).await.code, 0);
+    let url = format!("http://{}", server.address());
+    tokio::task::spawn_blocking(move || {
+        let home = tempfile::tempdir().unwrap();
+        let sign_in = ["login", &url, "--name", "work", "--user", "alice"];
+        let typed = |args: &[&str]| Typed::start_in(Some(home.path()), args);
+        let Some(mut first) = typed(&sign_in) else { return };
+        first.expect("Password of alice");
+        first.type_in(&format!("{PASSWORD}\n"));
+        first.expect("Signed in");
+        assert_eq!(first.end().0, 0);
+
+        let mut on = typed(&["account", "totp", "on"]).unwrap();
+        on.expect("Password of alice");
+        on.type_in(&format!("{PASSWORD}\n"));
+        on.expect("otpauth://totp/Muster:alice");
+        on.expect("secret=");
+        on.expect("&");
+        let secret = on.seen[..on.read - 1].rsplit('=').next().unwrap().to_owned();
+        let bytes = totp_rs::Secret::Encoded(secret).to_bytes().unwrap();
+        let phone = totp_rs::TOTP::new(totp_rs::Algorithm::SHA1, 6, 1, 30, bytes).unwrap();
+        on.expect("six digits");
+        on.type_in("nonsense\n");
+        on.expect("That was not right");
+        let code = phone.generate_current().unwrap();
+        on.type_in(&format!("{code}\n"));
+        on.expect("Recovery codes");
+        let (exit, seen) = on.end();
+        assert_eq!(exit, 0, "{seen}");
+        assert!(!seen.contains(&code) && !seen.contains("nonsense"), "{seen}");
+        let recovery = seen.trim_end().lines().last().unwrap().trim().to_owned();
+
+        let mut again = typed(&sign_in).unwrap();
+        again.expect("Password of alice");
+        again.type_in(&format!("{PASSWORD}\n"));
+        again.expect("Code of the second factor of alice");
+        again.type_in(&format!("{code}\n"));
+        again.expect("rejected");
+        again.expect("Code of the second factor of alice");
+        again.type_in(&format!("{recovery}\n"));
+        again.expect("Signed in");
+        let (exit, seen) = again.end();
+        assert_eq!(exit, 0, "{seen}");
+        assert!(!seen.contains(&recovery), "{seen}");
     })
     .await
     .unwrap();

@@ -86,7 +86,10 @@ async fn every_way_to_lose_it_ends_the_stream() {
     let (stop, stopped) = watch::channel(false);
     let serving = tokio::spawn(Doors::new(&app, stopped).tcp(listener, None));
     let router = app.router();
-    for name in ["root", "leaves", "changes", "changed", "removed", "ended", "tokens", "expires", "stays"] {
+    for name in [
+        "root", "leaves", "changes", "changed", "removed", "ended", "others", "factor", "tokens", "expires",
+        "stays",
+    ] {
         let role = if name == "root" { Role::Administrator } else { Role::Viewer };
         app.add_user(name, &PASSWORD.into(), [Grant::everywhere(role)].into_iter().collect()).await.unwrap();
     }
@@ -109,6 +112,13 @@ async fn every_way_to_lose_it_ends_the_stream() {
     let Who::Token(text) = &kept else { panic!() };
     let token_id = text.split('_').nth(1).unwrap().to_owned();
     let new = "another long password";
+    let (others, there) = (session("others").await, session("others").await);
+    let (factor, before) = (session("factor").await, session("factor").await);
+    let begun =
+        Ask::post("/api/v1/account/totp", json!({"password": PASSWORD})).by(&factor).of(&router).await;
+    let secret = totp_rs::Secret::Encoded(begun.json["secret"].as_str().unwrap().into()).to_bytes().unwrap();
+    let phone = totp_rs::TOTP::new(totp_rs::Algorithm::SHA1, 6, 1, 30, secret).unwrap();
+    let code = json!({"code": phone.generate_current().unwrap()});
     let delete = |path: String| Ask::new(Method::DELETE, path);
     let put =
         |name: &str, body: Value| Ask::new(Method::PUT, format!("/api/v1/users/{name}/password")).json(&body);
@@ -126,6 +136,12 @@ async fn every_way_to_lose_it_ends_the_stream() {
             delete("/api/v1/users/removed".into()).by(&root),
         ),
         ("had the session ended", vec![&ended], delete(format!("/api/v1/sessions/{ended_id}")).by(&root)),
+        ("ended all others of theirs", vec![&there], delete("/api/v1/sessions".into()).by(&others)),
+        (
+            "turned a second factor on elsewhere",
+            vec![&before],
+            Ask::post("/api/v1/account/totp/confirm", code).by(&factor),
+        ),
         ("had the token removed", vec![&kept], delete(format!("/api/v1/tokens/{token_id}")).by(&root)),
     ];
     let stays = session("stays").await;
