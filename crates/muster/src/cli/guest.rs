@@ -5,6 +5,7 @@ use std::time::Duration;
 use clap::{ArgGroup, Args, Subcommand};
 use clap_complete::ArgValueCandidates;
 
+use super::chart::Back;
 use super::{Common, Listing, value, words};
 use crate::cmd::names;
 
@@ -73,6 +74,19 @@ Examples:
   muster guest events web
   muster guest events home/101 --limit 200 -o json";
 
+const CHART_EXAMPLES: &str = "\
+Examples:
+  muster guest chart web                       the last hour
+  muster guest chart home/101 --span week
+  muster guest chart web --span day -o json";
+
+const OPEN_EXAMPLES: &str = "\
+Examples:
+  muster guest open web
+  xdg-open $(muster guest open home/101)
+
+Where that is, is the address of an endpoint, or what \"muster remote edit --web-url\" says.";
+
 /// `muster guest`.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES, disable_help_subcommand = true)]
@@ -94,6 +108,12 @@ pub enum GuestCommand {
     /// Show everything known about one guest
     #[command(after_help = SHOW_EXAMPLES)]
     Show(One),
+    /// Show one guest's figures over time
+    #[command(after_help = CHART_EXAMPLES)]
+    Chart(Chart),
+    /// Print where Proxmox VE's own web interface shows a guest
+    #[command(after_help = OPEN_EXAMPLES)]
+    Open(One),
     /// Start guests
     #[command(after_help = ACTION_EXAMPLES)]
     Start(Act),
@@ -126,6 +146,17 @@ pub struct One {
     /// REMOTE/VMID, REMOTE/NAME, or a VMID or name that only one guest has
     #[arg(value_name = "GUEST", add = ArgValueCandidates::new(names::guests))]
     pub guest: String,
+}
+
+/// `muster guest chart`.
+#[derive(Debug, Args)]
+pub struct Chart {
+    /// Which.
+    #[command(flatten)]
+    pub one: One,
+    /// How far back.
+    #[command(flatten)]
+    pub back: Back,
 }
 
 /// An action on guests.

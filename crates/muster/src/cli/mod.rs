@@ -8,6 +8,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 pub mod account;
 pub mod at;
 pub mod audit;
+pub mod chart;
 pub mod common;
 pub mod completion;
 pub mod doctor;

@@ -3,6 +3,7 @@
 use clap::{Args, Subcommand};
 use clap_complete::ArgValueCandidates;
 
+use super::chart::Back;
 use super::{Common, Listing};
 use crate::cmd::names;
 
@@ -11,6 +12,15 @@ Examples:
   muster node ls
   muster node ls status:offline
   muster node show home/pve1";
+
+const OPEN_EXAMPLES: &str = "\
+Examples:
+  muster node open home/pve1";
+
+const CHART_EXAMPLES: &str = "\
+Examples:
+  muster node chart home/pve1
+  muster node chart home/pve1 --span year -o json";
 
 /// `muster node`.
 #[derive(Debug, Args)]
@@ -33,6 +43,12 @@ pub enum NodeCommand {
     /// Show everything known about one node
     #[command(after_help = EXAMPLES)]
     Show(One),
+    /// Print where Proxmox VE's own web interface shows a node
+    #[command(after_help = OPEN_EXAMPLES)]
+    Open(One),
+    /// Show one node's figures over time
+    #[command(after_help = CHART_EXAMPLES)]
+    Chart(Chart),
 }
 
 /// One node.
@@ -41,4 +57,15 @@ pub struct One {
     /// REMOTE/NODE, or the name of a node that only one remote has
     #[arg(value_name = "NODE", add = ArgValueCandidates::new(names::nodes))]
     pub node: String,
+}
+
+/// `muster node chart`.
+#[derive(Debug, Args)]
+pub struct Chart {
+    /// Which.
+    #[command(flatten)]
+    pub one: One,
+    /// How far back.
+    #[command(flatten)]
+    pub back: Back,
 }

@@ -10,10 +10,10 @@ use serde_json::Value;
 use super::list::{List, plain};
 use super::sheet::{Facts, Sheet, add, when};
 use super::watch::Watched;
-use super::{act, event, list, resolve};
+use super::{act, chart, event, list, resolve, web};
 use crate::cli::Common;
 use crate::cli::guest::{GuestCommand, One};
-use crate::client::{Client, path};
+use crate::client::{Client, path, with_query};
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -50,6 +50,17 @@ pub(super) async fn run(
             list::show::<Guest>(&client, &list, &listing, &common, context).await
         }
         GuestCommand::Show(one) => show(&client, &one, &common, context).await,
+        GuestCommand::Open(one) => {
+            let guest = resolve::guest(&client, &one.guest, false).await?;
+            let (remote, vmid) = (guest.remote_id.to_string(), guest.row.guest.vmid.to_string());
+            web::print(&client, &unasked(&["guests", &remote, &vmid]), &common, context).await
+        }
+        GuestCommand::Chart(wanted) => {
+            let guest = resolve::guest(&client, &wanted.one.guest, false).await?;
+            let (remote, vmid) = (guest.remote_id.to_string(), guest.row.guest.vmid.to_string());
+            let at = path(&["guests", &remote, &vmid, "chart"]);
+            chart::show(&client, &at, wanted.back.span, &full_name(&guest), &common, context).await
+        }
         GuestCommand::Events(events) => {
             let one = resolve::guest(&client, &events.one.guest, false).await?;
             event::of_guest(&client, &one, events.limit, &common, context).await
@@ -73,6 +84,11 @@ pub(super) async fn run(
             act::run(&client, wish, &common, context).await
         }
     }
+}
+
+/// The path of something of which the remote is asked nothing.
+pub(super) fn unasked(segments: &[&str]) -> String {
+    with_query(&path(segments), &[("look", Some("false".to_owned()))])
 }
 
 /// `home/101`.
@@ -267,12 +283,19 @@ fn actions(sheet: &mut Sheet, detail: &GuestDetail) {
 
 /// When a page is shown, and whether its remote is left alone.
 #[derive(Clone, Copy)]
-struct When {
-    now: Timestamp,
-    left_alone: bool,
+pub(super) struct When {
+    pub(super) now: Timestamp,
+    pub(super) left_alone: bool,
 }
 
-fn part<T>(sheet: &mut Sheet, title: &str, part: &Part<T>, at: When, facts: impl FnOnce(&T) -> Facts) {
+/// One part of what is known, with how old it is and why, where it is not from now.
+pub(super) fn part<T>(
+    sheet: &mut Sheet,
+    title: &str,
+    part: &Part<T>,
+    at: When,
+    facts: impl FnOnce(&T) -> Facts,
+) {
     let When { now, left_alone } = at;
     let found = part.seen.as_ref().map(|seen| facts(&seen.value)).unwrap_or_default();
     if found.is_empty() && (part.error.is_none() || left_alone) {

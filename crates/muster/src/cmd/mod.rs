@@ -3,6 +3,7 @@
 mod account;
 mod act;
 mod audit;
+mod chart;
 mod completion;
 mod event;
 mod guest;
@@ -22,6 +23,7 @@ mod task;
 mod token;
 mod user;
 mod watch;
+mod web;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 

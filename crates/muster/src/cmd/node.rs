@@ -7,10 +7,11 @@ use model::query::Vocabulary;
 use model::{Freshness, NodeState};
 use serde_json::Value;
 
+use super::guest::{When, part, unasked};
 use super::list::{List, maybe, plain};
 use super::sheet::{Facts, Sheet, add, when};
 use super::watch::Watched;
-use super::{list, resolve};
+use super::{chart, list, resolve, web};
 use crate::cli::node::NodeCommand;
 use crate::client::path;
 use crate::context::Context;
@@ -45,13 +46,25 @@ pub(super) async fn run(
         NodeCommand::Show(one) => {
             let (remote, name) = resolve::node(&client, &one.node).await?;
             let value: Value = client.get(&path(&["nodes", &remote, &name])).await?;
-            match serde_json::from_value::<NodeDetail>(value.clone()) {
-                Ok(detail) if !common.json() => {
-                    context.print_lines(&lines(&detail, super::now(), context.paper))?;
+            let detail: Option<NodeDetail> = serde_json::from_value(value.clone()).ok();
+            match &detail {
+                Some(detail) if !common.json() => {
+                    context.print_lines(&lines(detail, super::now(), context.paper))?;
                 }
                 _ => context.print_json(&value)?,
             }
-            Ok(Exit::Done)
+            let unread = detail.is_some_and(|detail| detail.status.error.is_some());
+            Ok(if unread { Exit::Partial } else { Exit::Done })
+        }
+        NodeCommand::Open(one) => {
+            let (remote, name) = resolve::node(&client, &one.node).await?;
+            web::print(&client, &unasked(&["nodes", &remote, &name]), &common, context).await
+        }
+        NodeCommand::Chart(wanted) => {
+            let (remote, name) = resolve::node(&client, &wanted.one.node).await?;
+            let title = format!("node {remote}/{name}");
+            let at = path(&["nodes", &remote, &name, "chart"]);
+            chart::show(&client, &at, wanted.back.span, &title, &common, context).await
         }
     }
 }
@@ -148,5 +161,40 @@ fn lines(detail: &NodeDetail, now: Timestamp, paper: Paper) -> Vec<String> {
     add(&mut list, "version", facts.version.as_ref().map(ToString::to_string).unwrap_or_default());
     add(&mut list, "certificate ends", facts.certificate_ends.map(|at| when(now, at)).unwrap_or_default());
     sheet.facts(&list);
+    let left_alone = detail.link.state == "disconnected";
+    part(&mut sheet, "Status", &detail.status, When { now, left_alone }, |status| figures(&status.0));
+    if !detail.drift.is_empty() {
+        sheet.head("Did not fit", None);
+        sheet.facts(&detail.drift.iter().map(super::remote::drift_fact).collect());
+    }
     sheet.lines()
+}
+
+/// What a node says of itself beyond its row.
+fn figures(status: &serde_json::Map<String, Value>) -> Facts {
+    let status = Value::Object(status.clone());
+    let at = |pointer: &str| status.pointer(pointer).filter(|value| !value.is_null());
+    let text = |pointer: &str| at(pointer).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let number = |pointer: &str| at(pointer).and_then(Value::as_u64);
+    let share = |of: &str| {
+        words::share(number(&format!("/{of}/used")), number(&format!("/{of}/total"))).unwrap_or_default()
+    };
+    let mut facts: Facts = Vec::new();
+    add(&mut facts, "Proxmox VE", text("/pveversion"));
+    let kernel = Some(text("/current-kernel/release")).filter(|text| !text.is_empty());
+    add(&mut facts, "kernel", kernel.unwrap_or_else(|| text("/kversion")));
+    add(&mut facts, "processor", text("/cpuinfo/model"));
+    let threads = number("/cpuinfo/cpus").map(|n| format!("{n} threads")).unwrap_or_default();
+    let cores = number("/cpuinfo/cores").map(|n| format!(", {n} cores")).unwrap_or_default();
+    let sockets = number("/cpuinfo/sockets").map(|n| format!(", {n} sockets")).unwrap_or_default();
+    add(&mut facts, "of it", format!("{threads}{cores}{sockets}").trim_start_matches(", ").to_owned());
+    let waits = at("/wait").and_then(Value::as_f64);
+    add(&mut facts, "waits for I/O", waits.map(|share| words::cpu(Some(share))).unwrap_or_default());
+    add(&mut facts, "memory", share("memory"));
+    add(&mut facts, "swap", share("swap"));
+    add(&mut facts, "root disk", share("rootfs"));
+    add(&mut facts, "booted by", text("/boot-info/mode"));
+    let secure = at("/boot-info/secureboot").and_then(Value::as_bool);
+    add(&mut facts, "secure boot", secure.map_or("", |on| if on { "on" } else { "off" }));
+    facts
 }

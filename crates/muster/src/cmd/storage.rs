@@ -1,23 +1,24 @@
 //! `muster storage`: storages of all remotes, shared ones once.
 
-use api::storage::{Storage, StorageDetail};
+use api::storage::{ContentKind, ContentSummary, Storage, StorageDetail, StorageGuest};
 use api::stream::ListOf;
 use jiff::Timestamp;
 use model::query::Vocabulary;
 use serde_json::Value;
 
+use super::guest::{self, When, part, unasked};
 use super::list::{List, maybe, plain};
 use super::node::seen;
-use super::sheet::Sheet;
+use super::sheet::{Facts, Sheet, add};
 use super::watch::Watched;
-use super::{list, resolve};
-use crate::cli::storage::StorageCommand;
-use crate::client::path;
+use super::{chart, list, resolve, web};
+use crate::cli::storage::{One, StorageCommand};
+use crate::client::{Client, path};
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::serve::config::Environment;
-use crate::term::table::{Column, Table, Tone};
+use crate::term::table::{Column, Paper, Table, Tone};
 use crate::words;
 
 /// Carries out `muster storage`.
@@ -42,24 +43,104 @@ pub(super) async fn run(
             list::show::<Storage>(&client, &list, &listing, &common, context).await
         }
         StorageCommand::Show(one) => {
-            let (remote, name) = resolve::storage(&client, &one.storage).await?;
+            let (remote, name) = at_node(&client, &one).await?;
             let value: Value = client.get(&path(&["storages", &remote, &name])).await?;
-            match serde_json::from_value::<StorageDetail>(value.clone()) {
-                Ok(detail) if !common.json() => {
-                    let mut sheet =
-                        Sheet::new(&format!("storage {}/{}", detail.remote, detail.name), context.paper);
-                    let broken = super::remote::broken(&detail.link);
-                    if !broken.is_empty() {
-                        sheet.warn(&broken);
-                    }
-                    sheet.table(&table(&detail.storages, super::now()));
-                    context.print_lines(&sheet.lines())?;
+            let detail: Option<StorageDetail> = serde_json::from_value(value.clone()).ok();
+            match &detail {
+                Some(detail) if !common.json() => {
+                    context.print_lines(&lines(detail, super::now(), context.paper))?;
                 }
                 _ => context.print_json(&value)?,
             }
-            Ok(Exit::Done)
+            let unread =
+                |detail: StorageDetail| detail.contents.iter().any(|one| one.contents.error.is_some());
+            Ok(if detail.is_some_and(unread) { Exit::Partial } else { Exit::Done })
+        }
+        StorageCommand::Open(one) => {
+            let (remote, name) = at_node(&client, &one).await?;
+            web::print(&client, &unasked(&["storages", &remote, &name]), &common, context).await
+        }
+        StorageCommand::Chart(wanted) => {
+            let (remote, name) = at_node(&client, &wanted.one).await?;
+            let title = format!("storage {remote}/{name}");
+            let at = path(&["storages", &remote, &name, "chart"]);
+            chart::show(&client, &at, wanted.back.span, &title, &common, context).await
         }
     }
+}
+
+/// The remote and the storage that are meant; `name@node` where one node's is.
+async fn at_node(client: &Client, one: &One) -> Result<(String, String), Failure> {
+    let (remote, name) = resolve::storage(client, &one.storage).await?;
+    let node = one.storage.rsplit_once('@').map(|(_, node)| format!("@{node}")).unwrap_or_default();
+    Ok((remote, format!("{name}{node}")))
+}
+
+fn lines(detail: &StorageDetail, now: Timestamp, paper: Paper) -> Vec<String> {
+    let mut sheet = Sheet::new(&format!("storage {}/{}", detail.remote, detail.name), paper);
+    let broken = super::remote::broken(&detail.link);
+    if !broken.is_empty() {
+        sheet.warn(&broken);
+    }
+    sheet.table(&table(&detail.storages, now));
+    let left_alone = detail.link.state == "disconnected";
+    for one in &detail.contents {
+        let title = match one.shared {
+            true => "What lies there".to_owned(),
+            false => format!("What lies there, on {}", one.node),
+        };
+        part(&mut sheet, &title, &one.contents, When { now, left_alone }, summary);
+    }
+    if !detail.guests.is_empty() {
+        sheet.head("Guests", None);
+        sheet.facts(&detail.guests.iter().map(|one| (guest::label(&one.guest), has(one))).collect());
+        let more = detail.guests_total.saturating_sub(detail.guests.len());
+        if more > 0 {
+            sheet.line(&format!("and {more} more"));
+        }
+    }
+    if !detail.drift.is_empty() {
+        sheet.head("Did not fit", None);
+        sheet.facts(&detail.drift.iter().map(super::remote::drift_fact).collect());
+    }
+    sheet.lines()
+}
+
+/// `3 of 24 GiB`.
+fn amount(kind: &ContentKind) -> String {
+    let size = kind.bytes.map(|bytes| format!(" of {}", words::size(Some(bytes)))).unwrap_or_default();
+    let sizeless = match (kind.sizeless, kind.bytes) {
+        (0, _) => String::new(),
+        (_, None) => ", sizes not known".to_owned(),
+        (n, Some(_)) => format!(", and {n} of unknown size"),
+    };
+    format!("{}{size}{sizeless}", kind.volumes)
+}
+
+fn content(kind: &ContentKind) -> &str {
+    kind.content.as_ref().map_or("(not told)", |word| word.as_str())
+}
+
+fn summary(all: &ContentSummary) -> Facts {
+    let mut facts: Facts = all.kinds.iter().map(|kind| (content(kind).to_owned(), amount(kind))).collect();
+    if facts.is_empty() {
+        add(&mut facts, "listed", "nothing");
+    }
+    let some = |n: usize, words: &str| if n == 0 { String::new() } else { format!("{n} {words}") };
+    add(&mut facts, "not listed", some(all.unlisted_guests, "guests' disks: the account may not see them"));
+    add(&mut facts, "of no known guest", some(all.of_unknown_guests, "volumes"));
+    add(&mut facts, "not readable", some(all.unreadable, "rows"));
+    facts
+}
+
+fn has(one: &StorageGuest) -> String {
+    let name = one.guest.row.guest.name.as_ref().map(|name| format!("{name}: ")).unwrap_or_default();
+    let mut parts: Vec<String> =
+        one.has.iter().map(|kind| format!("{} {}", content(kind), amount(kind))).collect();
+    if parts.is_empty() {
+        parts.push("by its configuration".to_owned());
+    }
+    format!("{name}{}", parts.join("; "))
 }
 
 fn table(storages: &[Storage], now: Timestamp) -> Table {
