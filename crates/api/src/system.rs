@@ -21,6 +21,16 @@ pub struct System {
     /// Where it is reached: under its public address, or else at the first one it listens on.
     #[serde(default)]
     pub reached_at: String,
+    /// Its data directory, where it has one.
+    #[serde(default)]
+    #[schema(example = "/var/lib/muster")]
+    pub data_directory: Option<String>,
+    /// The database.
+    #[serde(default)]
+    pub database: Database,
+    /// Of how many things of others the binary is made: `GET /licences`.
+    #[serde(default)]
+    pub licences: usize,
     /// What whoever governs it should know.
     #[serde(default)]
     pub warnings: Vec<String>,
@@ -46,6 +56,44 @@ pub struct System {
     /// Bytes of memory the process holds, where the system says.
     #[serde(default)]
     pub resident_bytes: Option<u64>,
+}
+
+/// Where everything is kept.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Database {
+    /// `sqlite` or `postgresql`.
+    #[schema(example = "sqlite")]
+    pub engine: String,
+    /// The file, or the address without user, password and options.
+    #[schema(example = "/var/lib/muster/muster.db")]
+    pub place: String,
+}
+
+/// Something of others that Muster is made of.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
+#[schema(example = json!({"id": "cargo:serde@1.0.228", "name": "serde", "version": "1.0.228",
+    "licence": "MIT OR Apache-2.0", "part": "binary"}))]
+pub struct Licence {
+    /// The registry, name and version.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+    /// Its version.
+    pub version: String,
+    /// The licence expression (SPDX) that it names.
+    pub licence: String,
+    /// What of Muster it is in.
+    pub part: LicencePart,
+}
+
+/// A part of Muster.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum LicencePart {
+    /// Server and command line.
+    Binary,
+    /// The console in the browser.
+    Console,
 }
 
 /// One of several Muster processes that share a database.

@@ -12,6 +12,7 @@ pub mod console;
 mod door;
 pub mod extract;
 pub mod guard;
+pub mod licences;
 pub mod listen;
 mod metrics;
 mod mutation;

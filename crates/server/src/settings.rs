@@ -45,6 +45,8 @@ pub struct Settings {
     pub factor_life: Duration,
     /// How long things are kept; here to be shown.
     pub retention: store::Retention,
+    /// The data directory, where there is one; here to be shown.
+    pub data_directory: Option<PathBuf>,
     /// Where files may lie for a moment, such as a backup on its way.
     pub scratch: PathBuf,
 }
@@ -156,6 +158,7 @@ impl Default for Settings {
             setup_life: HOUR,
             factor_life: 15 * MINUTE,
             retention: store::Retention::default(),
+            data_directory: None,
             scratch: std::env::temp_dir(),
         }
     }

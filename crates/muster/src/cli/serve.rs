@@ -33,7 +33,8 @@ Examples:
   muster config show                           each setting of a server started here, and who said so
   muster config check --config new.toml        is this file right?
   muster config setup-link                     a new link to make the first administrator
-  muster config rotate-key                     a new sealing key, while the server runs";
+  muster config rotate-key                     a new sealing key, while the server runs
+  muster config licences                       what this binary is made of that others wrote";
 
 const BACKUP_EXAMPLES: &str = "\
 Examples:
@@ -104,6 +105,9 @@ pub enum ConfigCommand {
     /// Seal all stored secrets with a new key, while the server runs
     #[command(after_help = CONFIG_EXAMPLES)]
     RotateKey(ConfigCall),
+    /// List what this binary is made of that others wrote, with versions and licences
+    #[command(after_help = CONFIG_EXAMPLES)]
+    Licences(ConfigLicences),
 }
 
 /// `muster config show`.
@@ -124,6 +128,15 @@ pub struct ConfigCheck {
     /// Every setting, as for `muster serve`.
     #[command(flatten)]
     pub given: Given,
+}
+
+/// `muster config licences`.
+#[derive(Debug, Args)]
+pub struct ConfigLicences {
+    /// How to print: text for people, json for programs
+    #[arg(short = 'o', long = "output", value_enum, default_value_t, value_name = "FORMAT")]
+    #[arg(hide_possible_values = true, hide_default_value = true)]
+    pub output: Output,
 }
 
 /// A command to the running server.

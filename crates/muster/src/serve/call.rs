@@ -5,6 +5,7 @@ use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
+use api::system::LicencePart;
 use serde_json::{Value, json};
 use store::{DirLock, Store};
 
@@ -12,12 +13,13 @@ use super::config::{Config, Environment, Given};
 use super::datadir::{self, DataDir};
 use super::key::KeyRing;
 use super::{database, refusal, settings, show};
-use crate::cli::Common;
-use crate::cli::serve::{Backup, ConfigCommand, Restore};
+use crate::cli::serve::{Backup, ConfigCommand, ConfigLicences, Restore};
+use crate::cli::{Common, Output};
 use crate::client::{self, Client, Method, Patience, find};
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::term::table::{Column, Table, Tone};
 
 /// `muster config …`.
 ///
@@ -27,6 +29,7 @@ pub async fn config(command: &ConfigCommand, context: &mut Context<'_>) -> Resul
     match command {
         ConfigCommand::Show(wanted) => show::show(wanted, context).await,
         ConfigCommand::Check(wanted) => show::check(wanted, context).await,
+        ConfigCommand::Licences(wanted) => licences(wanted, context),
         ConfigCommand::SetupLink(call) => {
             let link: api::setup::SetupLink =
                 server(&call.common)?.post(&client::path(&["setup", "link"]), &json!({})).await?;
@@ -318,4 +321,24 @@ async fn restore_into(
             .to_owned(),
     );
     Ok(lines)
+}
+/// What this binary is made of that others wrote. No server is asked.
+fn licences(wanted: &ConfigLicences, context: &mut Context<'_>) -> Result<Exit, Failure> {
+    let all = server::licences::all(super::console::built_in().is_some());
+    if wanted.output == Output::Json {
+        context.print_json(&json!({"items": all, "total": all.len()}))?;
+        return Ok(Exit::Done);
+    }
+    let columns = [("NAME", 8), ("VERSION", 7), ("LICENCE", 12), ("PART", 7)];
+    let mut table = Table::new(columns.into_iter().map(|(name, least)| Column::new(name, least)).collect());
+    for one in all {
+        let part = match one.part {
+            LicencePart::Binary => "binary",
+            LicencePart::Console => "console",
+        };
+        let cells = [one.name, one.version, one.licence, part.to_owned()];
+        table.row(Tone::Plain, cells.into_iter().map(|cell| (Tone::Plain, cell)).collect());
+    }
+    context.print_lines(&table.lines(context.paper))?;
+    Ok(Exit::Done)
 }

@@ -483,6 +483,7 @@ fn server_settings(
         },
         tls: addresses.first().is_some_and(|address| doors::speech(config, *address) == Speech::Tls),
         retention: retention(config),
+        data_directory: Some(dir.path().to_owned()),
         scratch: dir.path().to_owned(),
         ..defaults
     })

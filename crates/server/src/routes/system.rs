@@ -2,7 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use api::system::{KeyRotated, Process, Retention, StoreFigures, StoreSize, System};
+use api::Page;
+use api::system::{Database, KeyRotated, Licence, Process, Retention, StoreFigures, StoreSize, System};
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
@@ -17,6 +18,7 @@ use utoipa_axum::routes;
 use crate::app::{App, KeyNotChanged};
 use crate::extract::Json;
 use crate::guard::{Gate, guard};
+use crate::licences;
 use crate::problem::Problem;
 
 pub(super) fn routes() -> OpenApiRouter<App> {
@@ -24,6 +26,7 @@ pub(super) fn routes() -> OpenApiRouter<App> {
         .routes(guard(Gate::everywhere(Act::Users), routes!(show)))
         .routes(guard(Gate::everywhere(Act::Users).withheld(), routes!(backup)))
         .routes(guard(Gate::everywhere(Act::Users), routes!(rotate_key)))
+        .routes(guard(Gate::signed_in(), routes!(parts)))
 }
 
 /// How this installation fares.
@@ -40,6 +43,11 @@ async fn show(State(app): State<App>) -> Result<Json<System>, Problem> {
     let figures = app.store().figures();
     let sizes = app.store().sizes().await?;
     let now = app.now().wall;
+    let engine = match app.store().place() {
+        store::Place::Sqlite(_) => "sqlite",
+        store::Place::Postgres(_) => "postgresql",
+    };
+    let engine = engine.to_owned();
     Ok(Json(System {
         instance: app.store().instance().to_owned(),
         version: app.settings().version.clone(),
@@ -48,12 +56,11 @@ async fn show(State(app): State<App>) -> Result<Json<System>, Problem> {
         public_url: app.settings().public_url.as_ref().map(ToString::to_string),
         reached_at: app.base_url(),
         warnings: app.warnings(),
+        data_directory: app.settings().data_directory.as_ref().map(|path| path.display().to_string()),
+        database: Database { engine: engine.clone(), place: app.store().place().to_string() },
+        licences: licences::count(app.its_console().is_some()),
         store: StoreFigures {
-            engine: match app.store().place() {
-                store::Place::Sqlite(_) => "sqlite",
-                store::Place::Postgres(_) => "postgresql",
-            }
-            .to_owned(),
+            engine,
             schema: app.store().schema(),
             sizes: sizes
                 .tables
@@ -74,6 +81,19 @@ async fn show(State(app): State<App>) -> Result<Json<System>, Problem> {
         sessions: app.people().open_sessions(now),
         resident_bytes: resident_bytes(),
     }))
+}
+
+/// Lists what Muster is made of that others wrote.
+///
+/// By name and version, with the licence expression that each names; the parts of the console where this binary has it.
+#[utoipa::path(
+    get, path = "/licences", operation_id = "licences", tag = "system",
+    responses((status = 200, description = "All of them.", body = Page<Licence>,
+        example = json!({"items": [{"id": "cargo:serde@1.0.228", "name": "serde", "version": "1.0.228",
+            "licence": "MIT OR Apache-2.0", "part": "binary"}], "total": 1}))),
+)]
+async fn parts(State(app): State<App>) -> Json<Page<Licence>> {
+    Json(Page::whole(licences::all(app.its_console().is_some())))
 }
 
 fn process(seen: fleet::ProcessSeen) -> Process {
