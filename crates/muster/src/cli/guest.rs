@@ -45,6 +45,7 @@ Examples:
   muster guest stop --query 'tag:lab status:running'    the plan is shown and confirmed
   muster guest stop --query tag:lab --yes      in a script
   muster guest reboot web --no-wait            do not wait for the end; prints how to look
+  muster guest start web --show-as             how Proxmox VE and Muster are asked for it
 
 Several guests end with 3 when it was done for some only.";
 
@@ -125,7 +126,7 @@ pub enum GuestCommand {
     Stop(Act),
     /// Shut guests down and start them again
     #[command(after_help = ACTION_EXAMPLES)]
-    Reboot(Act),
+    Reboot(Reboot),
     /// Reset virtual machines at once, like their reset button
     #[command(after_help = ACTION_EXAMPLES)]
     Reset(Act),
@@ -184,6 +185,9 @@ pub struct How {
     /// Only say what would be done
     #[arg(long)]
     pub dry_run: bool,
+    /// Only say how the same is asked for elsewhere: as a command, of Proxmox VE's API, of Muster's API
+    #[arg(long)]
+    pub show_as: bool,
     /// At most so many guests at once
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u8).range(1..=50))]
     pub parallel: u8,
@@ -207,6 +211,17 @@ pub struct Shutdown {
     /// Stop it when it has not shut down by then: what it has not written is lost
     #[arg(long)]
     pub force_stop: bool,
+}
+
+/// `muster guest reboot`.
+#[derive(Debug, Args, Clone)]
+pub struct Reboot {
+    /// Which, and how.
+    #[command(flatten)]
+    pub act: Act,
+    /// How long a guest may take to shut down, e.g. 3m
+    #[arg(long, value_name = "TIME", value_parser = value::span)]
+    pub timeout: Option<Duration>,
 }
 
 /// `muster guest suspend`.

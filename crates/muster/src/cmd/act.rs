@@ -13,8 +13,9 @@ use serde_json::{Value, json};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
 
-use super::guest::{full_name, label, table};
+use super::guest::{full_name, label};
 use super::list::counted;
+use super::plan::Planned;
 use super::{Interrupt, resolve};
 use crate::cli::Common;
 use crate::cli::guest::{Act, How};
@@ -111,16 +112,20 @@ async fn to_these(
         context.note("No guests fit the query. Nothing to do.");
         return Ok(Exit::Done);
     }
-    if how.dry_run {
-        return plan(wish.action, &guests, common, context);
-    }
-    if by_query && !how.yes {
-        confirm(wish.action, &guests, context)?;
-    }
     let options = PowerOptions {
         timeout: wish.timeout.map(|t| t.as_secs()),
         force_stop: Some(true).filter(|_| wish.force_stop),
     };
+    if how.dry_run || how.show_as || (by_query && !how.yes) {
+        let plan = Planned::ask(client, wish.action, &options, &guests).await?;
+        if how.show_as {
+            return plan.show_as(common, context);
+        }
+        if how.dry_run {
+            return plan.show(common, context);
+        }
+        plan.confirm(context)?;
+    }
     let alone = guests.len() == 1 && !by_query;
     let interrupt = Interrupt::heed();
     let ended = carry_out(client, wish.action, &options, &guests, how, &interrupt, context).await;
@@ -212,70 +217,6 @@ async fn targets(client: &Client, wanted: &Act) -> Result<Vec<Guest>, Failure> {
     let mut seen = std::collections::BTreeSet::new();
     guests.retain(|g| seen.insert(g.id.clone()));
     Ok(guests)
-}
-
-/// `These 3 guests would be stopped`: verbs of all actions.
-fn participle(action: Action) -> &'static str {
-    match action {
-        Action::Start => "started",
-        Action::Shutdown => "shut down",
-        Action::Stop => "stopped at once",
-        Action::Reboot => "rebooted",
-        Action::Reset => "reset at once",
-        Action::Suspend => "suspended",
-        Action::Hibernate => "suspended to disk",
-        Action::Resume => "resumed",
-    }
-}
-
-/// How many of these would be what is asked for; templates never are, and that is said.
-fn would_be(action: Action, guests: &[Guest]) -> String {
-    let templates = guests.iter().filter(|guest| guest.row.guest.template == Some(true)).count();
-    let what = format!(
-        "{} would be {}",
-        counted(guests.len().saturating_sub(templates), "guest"),
-        participle(action)
-    );
-    match templates {
-        0 => what,
-        1 => format!("{what}; 1 cannot be, it is a template"),
-        n => format!("{what}; {n} cannot be, they are templates"),
-    }
-}
-
-/// Says what would be done.
-fn plan(
-    action: Action,
-    guests: &[Guest],
-    common: &Common,
-    context: &mut Context<'_>,
-) -> Result<Exit, Failure> {
-    if common.json() {
-        context.print_json(
-            &json!({ "action": action, "dry_run": true, "items": guests, "total": guests.len() }),
-        )?;
-        return Ok(Exit::Done);
-    }
-    context.print_table(&table(guests, super::now()))?;
-    context.note(&format!("{}. Nothing was done.", would_be(action, guests)));
-    Ok(Exit::Done)
-}
-
-/// Shows what is about to be done and asks whether that is right.
-fn confirm(action: Action, guests: &[Guest], context: &mut Context<'_>) -> Result<(), Failure> {
-    let what = would_be(action, guests);
-    if !context.ask.present() {
-        return Err(Failure::usage(format!("{what}, and there is nobody to ask whether that is right."))
-            .detail(guests.iter().take(20).map(full_name))
-            .hint("In a script, say --yes; --dry-run shows the plan."));
-    }
-    for line in table(guests, super::now()).lines(context.paper) {
-        context.ask.tell(&line);
-    }
-    if context.ask.confirm(&format!("{what}. Go on?"))? {
-        return Ok(());
-    }
-    Err(Failure::new(Exit::Failed, "Nothing was done."))
 }
 
 fn offer_stop(guests: &[Guest], context: &mut Context<'_>) -> Result<bool, Failure> {

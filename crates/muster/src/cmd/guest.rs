@@ -67,7 +67,10 @@ pub(super) async fn run(
         }
         GuestCommand::Start(act) => act::run(&client, wish(Action::Start, act), &common, context).await,
         GuestCommand::Stop(act) => act::run(&client, wish(Action::Stop, act), &common, context).await,
-        GuestCommand::Reboot(act) => act::run(&client, wish(Action::Reboot, act), &common, context).await,
+        GuestCommand::Reboot(reboot) => {
+            let wish = act::Wish { timeout: reboot.timeout, ..wish(Action::Reboot, reboot.act) };
+            act::run(&client, wish, &common, context).await
+        }
         GuestCommand::Reset(act) => act::run(&client, wish(Action::Reset, act), &common, context).await,
         GuestCommand::Suspend(suspend) => {
             let action = if suspend.to_disk { Action::Hibernate } else { Action::Suspend };

@@ -13,6 +13,7 @@ pub mod names;
 mod node;
 mod operation;
 mod overview;
+mod plan;
 mod reach;
 mod remote;
 mod resolve;

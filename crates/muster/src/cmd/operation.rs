@@ -9,6 +9,7 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 use super::list::{List, plain};
+use super::plan::other_words;
 use super::sheet::{Facts, Sheet, add, when};
 use super::watch::Watched;
 use super::{Interrupt, act, list};
@@ -209,6 +210,10 @@ fn lines(operation: &Operation, now: Timestamp, paper: Paper) -> Vec<String> {
         for task in &operation.candidates {
             sheet.line(task.as_str());
         }
+    }
+    if let Some(said) = &operation.show_as {
+        sheet.head("The same elsewhere", None);
+        sheet.facts(&other_words(said).map(|(name, line)| (name.to_owned(), line)).collect());
     }
     sheet.head("What happened", None);
     sheet.facts(&operation.log.iter().map(|entry| (moment(entry.at), entry.text.clone())).collect());

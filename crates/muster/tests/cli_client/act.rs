@@ -333,3 +333,29 @@ async fn a_plan_does_not_count_templates_nor_an_end_what_had_nothing_to_do() {
     let words = "1 guest would be started; 1 cannot be, it is a template. Nothing was done.";
     assert!(run.err.contains(words), "{run:?}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_would_be_done_is_said_in_other_words_and_nothing_is_sent() {
+    let fake = Fake::start(|asked, _| match asked.path.as_str() {
+        "/api/v1/guests" => two_webs(asked),
+        _ => Reply::Problem(404, json!({ "detail": "there is no such thing" })),
+    });
+    let run = fake.muster(&["guest", "reboot", "db", "--timeout", "60s", "--show-as"]).await;
+    assert_eq!(run.code, 0, "{run:?}");
+    for words in [
+        "reboot container db (site/201)",
+        "muster guest reboot home/201",
+        "POST /api2/json/nodes/pve1/lxc/201/status/reboot timeout=60",
+        "POST /api/v1/operations {\"action\":\"reboot\"}",
+    ] {
+        assert!(run.out.contains(words), "{words}: {run:?}");
+    }
+    assert!(run.err.contains("Nothing was done."), "{run:?}");
+    let plans: Vec<_> = fake.asked().into_iter().filter(|one| one.path.ends_with("/plan")).collect();
+    assert_eq!(plans.len(), 1);
+    assert_eq!(plans[0].body["options"], json!({"timeout_seconds": 60}));
+    assert_eq!(plans[0].body["targets"], json!([{"remote": "2", "vmid": 201}]));
+    let run = fake.muster(&["guest", "reboot", "db", "--show-as", "-o", "json"]).await;
+    assert_eq!(run.json()["items"][0]["show_as"]["call"]["method"], "POST", "{run:?}");
+    assert!(fake.mutations().is_empty());
+}

@@ -102,7 +102,7 @@ impl Fake {
 
     /// Requests that change something.
     pub fn mutations(&self) -> Vec<Asked> {
-        self.asked().into_iter().filter(|a| a.method != "GET").collect()
+        self.asked().into_iter().filter(|a| a.method != "GET" && !a.path.ends_with("/plan")).collect()
     }
 
     /// `muster … --data-dir DIR`.
@@ -165,7 +165,11 @@ async fn serve(
             asked.push(request.clone());
             asked.len() - 1
         };
-        let (status, kind, body) = match answer(&request, before) {
+        let told = match request.path.as_str() {
+            "/api/v1/operations/plan" => Reply::Json(200, plan(&request.body)),
+            _ => answer(&request, before),
+        };
+        let (status, kind, body) = match told {
             Reply::Json(status, body) => (status, "application/json", body.to_string()),
             Reply::Problem(status, mut body) => {
                 body["status"] = json!(status);
@@ -186,6 +190,35 @@ async fn serve(
             return;
         }
     }
+}
+
+/// What a server that finds nothing against it plans.
+fn plan(wanted: &Value) -> Value {
+    let items: Vec<Value> = wanted["targets"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|target| {
+            let (remote, vmid) = (target["remote"].as_str().unwrap(), &target["vmid"]);
+            let action = wanted["action"].as_str().unwrap();
+            json!({
+                "remote": "home", "vmid": vmid, "id": format!("{remote}/{vmid}"), "name": null,
+                "availability": "available",
+                "show_as": {
+                    "command": format!("muster guest {action} home/{vmid}"),
+                    "call": {
+                        "method": "POST", "path": format!("/api2/json/nodes/pve1/lxc/{vmid}/status/{action}"),
+                        "parameters": {"timeout": 60},
+                    },
+                    "api": {"method": "POST", "path": "/api/v1/operations", "body": {"action": action}},
+                },
+            })
+        })
+        .collect();
+    json!({
+        "action": wanted["action"], "options": wanted["options"], "total": items.len(),
+        "available": items.len(), "may_fail": 0, "disabled": 0, "items": items,
+    })
 }
 
 /// A guest as the list has it, made of the API's own types.
