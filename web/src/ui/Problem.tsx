@@ -13,7 +13,7 @@ export function ProblemView({ error, again, title }: { error: unknown; again?: (
   return (
     <Alert role="alert" color="red" variant="light" icon={<IconAlertTriangle size={18} />} title={title ?? problem.title}>
       <Stack gap={6}>
-        {problem.detail && <Text size="sm">{problem.detail}</Text>}
+        {problem.detail && problem.detail !== (title ?? problem.title) && <Text size="sm">{problem.detail}</Text>}
         {problem.cause && problem.cause.sentence !== problem.detail && <Text size="sm">{problem.cause.sentence}</Text>}
         {remedy && (
           <Text size="sm" className="quiet">

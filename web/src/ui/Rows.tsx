@@ -17,9 +17,11 @@ export interface RowProps {
   children?: ReactNode
   /** What may be done to it. */
   actions?: ReactNode
+  /** Under both, as wide as the list. */
+  below?: ReactNode
 }
 
-export function Row({ title, children, actions }: RowProps) {
+export function Row({ title, children, actions, below }: RowProps) {
   return (
     <li className={classes.row}>
       <div className={classes.text}>
@@ -27,6 +29,7 @@ export function Row({ title, children, actions }: RowProps) {
         {children && <div className={classes.facts}>{children}</div>}
       </div>
       {actions && <div className={classes.actions}>{actions}</div>}
+      {below && <div className={classes.below}>{below}</div>}
     </li>
   )
 }
