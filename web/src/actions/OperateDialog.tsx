@@ -54,12 +54,13 @@ export default function OperateDialog({ wish: first, close }: { wish: Wish; clos
           wish={wish}
           change={(options) => setWish({ ...wish, options })}
           close={close}
-          done={(items) => {
+          done={(items, asked) => {
             const one = items.length === 1 ? items[0] : undefined
             if (one?.operation && first.targets.length === 1) {
               toastOperation(one.operation)
               close()
             } else {
+              setWish(asked)
               setStarted(items)
             }
           }}
@@ -73,7 +74,8 @@ interface QuestionProps {
   wish: Wish
   change: (options: PowerOptions) => void
   close: () => void
-  done: (items: readonly StartedItem[]) => void
+  /** What became of it, and of which of the guests it was asked. */
+  done: (items: readonly StartedItem[], asked: Wish) => void
 }
 
 function Question({ wish, change, close, done }: QuestionProps) {
@@ -103,9 +105,9 @@ function Question({ wish, change, close, done }: QuestionProps) {
     try {
       const [target] = asked.targets
       if (one && target) {
-        done([{ target, operation: await startOne(asked, target, key.current.key), problem: null }])
+        done([{ target, operation: await startOne(asked, target, key.current.key), problem: null }], asked)
       } else {
-        done(await startAll(asked, key.current.key))
+        done(await startAll(asked, key.current.key), asked)
       }
     } catch (error) {
       if (problemFrom(error).status !== 0) key.current = { wish: '', key: '' }
@@ -139,7 +141,7 @@ function Question({ wish, change, close, done }: QuestionProps) {
           Cancel
         </Button>
         <Button
-          color={harsh ? 'red' : undefined}
+          color={(harsh ?? wish.options?.force_stop) ? 'red' : undefined}
           onClick={() => void go()}
           loading={busy}
           disabled={!possible || nothing}
@@ -170,12 +172,13 @@ function Lost({ wish }: { wish: Wish }) {
 function Options({ wish, change }: { wish: Wish; change: (options: PowerOptions) => void }) {
   const { options } = power(wish.action)
   const said = wish.options ?? {}
+  const one = wish.targets.length === 1
   if (options.length === 0) return null
   return (
     <Group gap="lg" align="flex-end">
       {options.includes('timeout_seconds') && (
         <NumberInput
-          label="Give it at most"
+          label={one ? 'Give it at most' : 'Give each at most'}
           placeholder="as long as Proxmox VE gives it"
           suffix=" s"
           min={1}
@@ -184,12 +187,12 @@ function Options({ wish, change }: { wish: Wish; change: (options: PowerOptions)
           allowNegative={false}
           value={said.timeout_seconds ?? ''}
           onChange={(value) => change({ ...said, timeout_seconds: typeof value === 'number' && value > 0 ? value : undefined })}
-          w={250}
+          w={280}
         />
       )}
       {options.includes('force_stop') && (
         <Checkbox
-          label="Stop it when it has not shut down by then"
+          label={one ? 'Stop it when it has not shut down by then' : 'Stop those that have not shut down by then'}
           checked={said.force_stop === true}
           onChange={(event) => change({ ...said, force_stop: event.currentTarget.checked ? true : undefined })}
           pb={8}

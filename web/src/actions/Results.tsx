@@ -34,7 +34,8 @@ export function Results({ wish, started, close, again }: ResultsProps) {
         <Progress value={(100 * ended) / Math.max(1, started.length)} mt={4} size="sm" aria-label="Ended" animated={!all} />
       </div>
       <ul className={classes.items} aria-label="Results" style={{ maxHeight: '46vh', overflowY: 'auto' }}>
-        {rows.map((row) => (
+        {/* While they change nothing moves; then what went wrong comes first. */}
+        {(all ? [...failed, ...rows.filter((row) => !failed.includes(row))] : rows).map((row) => (
           <Row key={`${row.target.remote}/${row.target.vmid}`} target={row.target} operation={row.operation} problem={row.problem} close={close} />
         ))}
       </ul>
@@ -55,7 +56,7 @@ export function Results({ wish, started, close, again }: ResultsProps) {
             disabled={!all}
             onClick={() => again(failed.map((row) => row.target))}
           >
-            {power(wish.action).label} the {failed.length} that failed again
+            {power(wish.action).label} {failed.length === 1 ? 'the one' : `the ${failed.length}`} that failed again
           </Button>
         )}
         <Button onClick={close}>{all ? 'Done' : 'Close'}</Button>
@@ -81,6 +82,11 @@ function Row({ target, operation, problem, close }: RowProps) {
         <Text size="sm" fw={600} className="name" lineClamp={1}>
           {operation?.name ?? target.name ?? target.vmid}
         </Text>
+        {operation && (
+          <Text size="xs" className="quiet">
+            <bdi>{operation.remote}</bdi>/{operation.vmid}
+          </Text>
+        )}
       </div>
       <Group gap="sm" className={classes.beside} wrap="nowrap">
         <Text component="span" size="sm">

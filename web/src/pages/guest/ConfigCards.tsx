@@ -2,11 +2,11 @@
 import { Button, Collapse, Group, Skeleton, Stack, Table, Text, Title } from '@mantine/core'
 import { useDisclosure } from '@mantine/hooks'
 import { Copy } from '~/ui/Id'
-import { Ago } from '~/ui/Time'
 import { Empty } from '~/ui/Empty'
+import type { Part } from '~/ui/part'
+import { Ago } from '~/ui/Time'
 import { type Card, cards, type Config, type Kind, notes, text } from './config'
 import classes from './guest.module.css'
-import type { Part } from './parts'
 
 interface ConfigCardsProps {
   kind: Kind

@@ -1,19 +1,19 @@
 /** One guest: what it is, how it stands and how sure that is, what may be done with it, what was done and what happened. */
-import { Select, Skeleton, Stack, Tabs } from '@mantine/core'
+import { Select, Stack, Tabs } from '@mantine/core'
 import { useDocumentTitle } from '@mantine/hooks'
 import { useQuery } from '@tanstack/react-query'
 import { getRouteApi } from '@tanstack/react-router'
 import { useCallback } from 'react'
-import { api, Refusal, unwrap } from '~/api/client'
+import { api, unwrap } from '~/api/client'
 import type { GuestDetail, Task } from '~/api/types'
 import { spanOf } from '~/charts/panels'
 import { kinds } from '~/events/kinds'
 import { Timeline } from '~/events/Timeline'
+import { NoSuchPage } from '~/shell/NoSuchPage'
 import { TaskList } from '~/tasks/TaskList'
 import { AnchorLink } from '~/ui/AnchorLink'
-import { Empty } from '~/ui/Empty'
+import { DetailFailed, DetailLoading } from '~/ui/DetailStates'
 import { LinkNotice } from '~/ui/LinkNotice'
-import { Page } from '~/ui/Page'
 import { ProblemView } from '~/ui/Problem'
 import { Header } from './Header'
 import { Overview, PastLives } from './Overview'
@@ -27,7 +27,7 @@ type Tab = (typeof TABS)[number]
 export default function GuestPage() {
   const { remote, vmid } = route.useParams()
   const number = Number(vmid)
-  return Number.isInteger(number) && number >= 0 ? <Known key={`${remote}/${vmid}`} remote={remote} vmid={number} /> : <NoSuchGuest remote={remote} vmid={vmid} />
+  return Number.isInteger(number) && number >= 0 ? <Known key={`${remote}/${vmid}`} remote={remote} vmid={number} /> : <NoSuchPage />
 }
 
 function Known({ remote, vmid }: { remote: string; vmid: number }) {
@@ -43,34 +43,8 @@ function Known({ remote, vmid }: { remote: string; vmid: number }) {
       </Stack>
     )
   }
-  if (!error) {
-    return (
-      <Stack gap="md" p={{ base: 'sm', sm: 'md' }} role="status" aria-label="Loading">
-        <Skeleton height={30} width={320} maw="100%" />
-        <Skeleton height={20} width={420} maw="100%" />
-        <Skeleton height={26} width={620} maw="100%" />
-        <Skeleton height={70} mt="lg" />
-        <Skeleton height={210} />
-      </Stack>
-    )
-  }
-  if (error instanceof Refusal && error.status === 404) return <NoSuchGuest remote={remote} vmid={String(vmid)} />
-  return (
-    <Page title={`Guest ${remote}/${vmid}`}>
-      <ProblemView error={error} again={again} />
-    </Page>
-  )
-}
-
-/** Not there, or not to be seen: the server does not tell which. Guests that had the number before it does tell. */
-function NoSuchGuest({ remote, vmid }: { remote: string; vmid: string }) {
-  return (
-    <Page title={`Guest ${remote}/${vmid}`}>
-      <Empty title="No such guest" action={<AnchorLink to="/guests">All guests</AnchorLink>}>
-        No guest has this number on this remote, or you may not see it.
-      </Empty>
-    </Page>
-  )
+  if (!error) return <DetailLoading />
+  return <DetailFailed error={error} again={again} title={`Guest ${remote}/${vmid}`} what="guest" all={<AnchorLink to="/guests">All guests</AnchorLink>} />
 }
 
 function Body({ guest, looked }: { guest: GuestDetail; looked: boolean }) {

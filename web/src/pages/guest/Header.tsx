@@ -4,6 +4,7 @@ import { IconBox, IconDeviceDesktop } from '@tabler/icons-react'
 import { ActionButtons } from '~/actions/ActionButtons'
 import { power } from '~/actions/table'
 import type { GuestDetail } from '~/api/types'
+import { quoted } from '~/query/terms'
 import { AnchorLink } from '~/ui/AnchorLink'
 import { Fresh, isStale } from '~/ui/Fresh'
 import { Copy } from '~/ui/Id'
@@ -17,7 +18,6 @@ export function Header({ guest }: { guest: GuestDetail }) {
   const Icon = guest.kind === 'ct' ? IconBox : IconDeviceDesktop
   const remote = String(guest.remote_id)
   const id = `${guest.remote}/${guest.vmid}`
-  const { open_url: url } = guest as { open_url?: string | null }
   return (
     <Stack gap="xs">
       <Group gap="xs" justify="space-between" align="flex-start">
@@ -31,7 +31,7 @@ export function Header({ guest }: { guest: GuestDetail }) {
           </Text>
           <Fresh freshness={guest} observedAt={guest.observed_at} through={guest.through} why={guest.stale_why} />
         </Group>
-        <OpenInProxmox url={url} />
+        <OpenInProxmox url={guest.open_url} />
       </Group>
       <div className={classes.under}>
         <Text component="span" size="sm">
@@ -88,11 +88,6 @@ export function Header({ guest }: { guest: GuestDetail }) {
       <Running guest={guest} />
     </Stack>
   )
-}
-
-/** A value in the query language. */
-function quoted(text: string): string {
-  return /^[\w.-]+$/.test(text) ? text : `"${text.replaceAll('\\', '\\\\').replaceAll('"', '\\"')}"`
 }
 
 /** That it is not there as it was, where that is so. */

@@ -14,7 +14,7 @@ import { Ago } from '~/ui/Time'
 import { ConfigCards } from './ConfigCards'
 import { text } from './config'
 import { haWords, presenceWords } from './words'
-import { Meters } from './Meters'
+import { GuestMeters } from './GuestMeters'
 import { type Parts, partsOf, reachable, waiting } from './parts'
 
 interface OverviewProps {
@@ -34,7 +34,7 @@ export function Overview({ guest, looked, span, choose }: OverviewProps) {
       <DriftNote drift={parts.drift} />
       <Pending part={parts.pending} />
       <Paper withBorder p="sm" className={stale}>
-        <Meters guest={guest} status={parts.status} />
+        <GuestMeters guest={guest} status={parts.status} />
         {parts.status.error && !said && (
           <Text size="sm" className="quiet" mt="xs">
             Its status could not be read anew: {parts.status.error.sentence}

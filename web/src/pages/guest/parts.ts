@@ -1,12 +1,7 @@
 /** What is known of a guest beside its row, part by part, and how what is newer is put over what is older. Pure. */
-import type { Cause, Drift, GuestDetail, Schemas } from '~/api/types'
+import type { Drift, GuestDetail, Schemas } from '~/api/types'
+import type { Part } from '~/ui/part'
 import type { Config } from './config'
-
-/** One part: as last seen, and why it could not be seen anew, if it could not. */
-export interface Part<T> {
-  seen?: { value: T; at: string; through: string } | null
-  error?: Cause | null
-}
 
 export interface PendingRow {
   key: string

@@ -1,22 +1,21 @@
 /** What a guest uses now, or used when it was last seen. */
 import type { GuestDetail } from '~/api/types'
-import { bytes, DASH, span } from '~/format/format'
+import { bytes, DASH, percent, span } from '~/format/format'
+import { Meter, Meters } from '~/ui/Meter'
 import { BytesUsed, Share } from '~/ui/Usage'
-import { percent } from '~/format/format'
-import classes from './guest.module.css'
 import type { Parts } from './parts'
 
 function number(value: unknown): number | undefined {
   return typeof value === 'number' ? value : undefined
 }
 
-export function Meters({ guest, status }: { guest: GuestDetail; status: Parts['status'] }) {
+export function GuestMeters({ guest, status }: { guest: GuestDetail; status: Parts['status'] }) {
   const { cpu, cpus } = guest
   const of = cpus == null ? undefined : `${cpus} ${cpus === 1 ? 'processor' : 'processors'}`
   const swap = number(status.seen?.value.swap)
   const swapMax = number(status.seen?.value.maxswap)
   return (
-    <dl className={classes.meters} style={{ margin: 0 }}>
+    <Meters>
       <Meter name={of ? `CPU, of ${of}` : 'CPU'}>
         <Share share={cpu} label={cpu == null ? undefined : `${percent(cpu)}${of ? ` of ${of}` : ''}`} />
       </Meter>
@@ -42,15 +41,6 @@ export function Meters({ guest, status }: { guest: GuestDetail; status: Parts['s
       <Meter name="Running for">
         <span className="figures">{guest.uptime ? span(guest.uptime) : DASH}</span>
       </Meter>
-    </dl>
-  )
-}
-
-export function Meter({ name, children }: { name: string; children: React.ReactNode }) {
-  return (
-    <div className={classes.meter}>
-      <dt>{name}</dt>
-      <dd>{children}</dd>
-    </div>
+    </Meters>
   )
 }

@@ -1,0 +1,52 @@
+/** Guests that fit a query, on the page of what they belong to. */
+import { Group, Menu, Stack, Text } from '@mantine/core'
+import { useState } from 'react'
+import { ActionItems } from '~/actions/ActionItems'
+import type { Guest } from '~/api/types'
+import { many } from '~/format/format'
+import { COLUMNS } from '~/pages/guests/columns'
+import { DataTable } from '~/table/DataTable'
+import { useLiveRows } from '~/table/sources'
+import { AnchorLink } from '~/ui/AnchorLink'
+import { Empty } from '~/ui/Empty'
+
+/** Columns by their names that say the same in every row here. */
+export function GuestTable({ q, without, sort, onSort }: { q: string; without: readonly string[]; sort?: string; onSort?: (sort: string) => void }) {
+  const [own, setOwn] = useState('')
+  const by = sort ?? own
+  const source = useLiveRows('guests', q, by)
+  const total = source.order?.total
+  const [columns] = useState(() => COLUMNS.filter((column) => !without.includes(column.id)))
+  return (
+    <Stack gap="xs">
+      <Group justify="space-between">
+        <Text size="sm" className="quiet figures" role="status">
+          {total === undefined ? 'Loading' : many(total, 'guest')}
+        </Text>
+        <AnchorLink to="/guests" search={{ q }} size="sm">
+          In the list of guests
+        </AnchorLink>
+      </Group>
+      <div style={{ display: 'flex', flexDirection: 'column', height: `min(72vh, ${60 + 60 * Math.max(3, total ?? 8)}px)` }}>
+        <DataTable<Guest>
+          name="guests-of"
+          label="Guests"
+          columns={columns}
+          source={source}
+          sort={by}
+          onSort={onSort ?? setOwn}
+          nameOf={(row) => row.name ?? `${row.remote}/${row.vmid}`}
+          to={(row) => `/guests/${row.remote_id}/${row.vmid}`}
+          stale={(row) => row.freshness !== 'live'}
+          menu={(row) => (
+            <>
+              <Menu.Label className="name">{row.name ?? row.vmid}</Menu.Label>
+              <ActionItems remote={row.remote_id} vmid={row.vmid} name={row.name} node={row.node} />
+            </>
+          )}
+          empty={<Empty title="No guests here" />}
+        />
+      </div>
+    </Stack>
+  )
+}

@@ -1,0 +1,29 @@
+/** What lies on a storage, in words. Pure. */
+import type { Schemas } from '~/api/types'
+import { many } from '~/format/format'
+
+const KINDS: Record<string, string> = {
+  images: 'Disks of virtual machines',
+  rootdir: 'Disks of containers',
+  iso: 'ISO images',
+  vztmpl: 'OS templates',
+  backup: 'Backups',
+  snippets: 'Snippets',
+  import: 'Images to import',
+}
+
+/** A kind of content by its name of Proxmox VE. */
+export function kindOf(content: string | null | undefined): string {
+  return content == null ? 'Of unknown kind' : (KINDS[content] ?? content)
+}
+
+type Summary = Pick<Schemas['Observed_ContentSummary']['value'], 'unlisted_guests' | 'of_unknown_guests'>
+
+/** What the list leaves open. */
+export function left({ unlisted_guests: unlisted, of_unknown_guests: unknown }: Summary): string[] {
+  return [
+    unlisted > 0 &&
+      `${many(unlisted, 'guest')} ${unlisted === 1 ? 'is' : 'are'} configured to have disks here that were not listed: the account that Muster uses may not see them (it takes Datastore.Allocate, or VM.Config.Disk on the guest).`,
+    unknown > 0 && `${many(unknown, 'volume')} belong${unknown === 1 ? 's' : ''} to numbers that no known guest has.`,
+  ].filter((line) => line !== false)
+}
