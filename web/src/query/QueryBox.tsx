@@ -21,6 +21,16 @@ export interface QueryBoxProps {
 /** From the last key to the question. */
 const PAUSE_MS = 110
 
+/** What may be written, for who does not know yet. */
+const EXAMPLE: Record<ListName, string> = {
+  guests: 'status:running cpu>80%',
+  nodes: 'status:offline mem>90%',
+  storages: 'type:nfs disk>85%',
+  tasks: 'status:failed age<1d',
+  operations: 'status:failed user:anna',
+  remotes: 'link:down',
+}
+
 /** Whether a failure is about how the query is written. */
 export function isAboutQuery(error: unknown): error is Refusal {
   return error instanceof Refusal && error.code === 'query'
@@ -153,7 +163,7 @@ export function QueryBox({ list, q, onChange, error }: QueryBoxProps) {
             aria-invalid={wrong !== undefined}
             aria-describedby={wrong ? `${id}-wrong` : undefined}
             aria-keyshortcuts="/"
-            placeholder="Filter: a name, or status:running cpu>80% …"
+            placeholder={`A name, or ${EXAMPLE[list]} …`}
             spellCheck={false}
             autoComplete="off"
             autoCapitalize="none"

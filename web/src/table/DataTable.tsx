@@ -55,7 +55,7 @@ const HEAD = 34
 const CHECK = 38
 const MORE = 40
 const OVERSCAN = 6
-const HEIGHTS = { comfortable: 40, compact: 30, card: 58 } as const
+const HEIGHTS = { comfortable: 36, compact: 28, card: 58 } as const
 const NOTHING: Order = { key: '', total: 0, id: () => undefined }
 /** While nothing is known, so many rows are drawn as skeletons. */
 const SKELETONS = 12
@@ -118,11 +118,6 @@ export function DataTable<R extends Identified>(props: DataTableProps<R>) {
     const from = last.current
     onSelect(range && from !== undefined ? ranged(selected, from, index, at) : toggled(selected, row))
     last.current = index
-  }
-  const selectAll = async () => {
-    if (!selected || !onSelect) return
-    if (selected.size > 0) onSelect(new Map())
-    else onSelect(only(await source.all(MOST_SELECTED)))
   }
   const open = (index: number, x: number, y: number) => {
     const row = at(index)
@@ -229,12 +224,79 @@ export function DataTable<R extends Identified>(props: DataTableProps<R>) {
     '--row': `${height}px`,
     '--head': `${HEAD}px`,
     '--check': selected ? '40px' : '0px',
-    '--pin': selected ? `${CHECK}px` : '0px',
   } as React.CSSProperties
+
+  const marked: 'all' | 'some' | 'none' | undefined =
+    selected && (selected.size === 0 ? 'none' : selected.size >= Math.min(order.total, MOST_SELECTED) ? 'all' : 'some')
+  const { all } = source
+  // These two stay as they are while rows go by.
+  const head = useMemo(() => {
+    const selectAll = async () => {
+      if (marked === 'none') onSelect?.(only(await all(MOST_SELECTED)))
+      else onSelect?.(new Map())
+    }
+    return (
+      <Head
+        columns={shown}
+        sort={sort}
+        onSort={onSort}
+        selected={marked}
+        onSelectAll={() => void selectAll()}
+        pinned={pinned}
+        menu={menu !== undefined}
+        card={card}
+      />
+    )
+    // eslint-disable-next-line react-hooks/exhaustive-deps -- of the menu only whether there is one
+  }, [shown, sort, onSort, marked, onSelect, all, pinned, menu === undefined, card])
+  const rowMenu = useMemo(
+    () =>
+      menu &&
+      anchor && (
+        <Menu opened onChange={(opened) => !opened && setAnchor(undefined)} position="bottom-end" withinPortal returnFocus={false}>
+          <Menu.Target>
+            <span className={classes.anchor} style={{ left: anchor.x, top: anchor.y }} />
+          </Menu.Target>
+          <Menu.Dropdown aria-label={`Actions for ${nameOf(anchor.row)}`}>{menu(anchor.row)}</Menu.Dropdown>
+        </Menu>
+      ),
+    [menu, anchor, nameOf],
+  )
+  // What is pinned follows a table that is scrolled sideways.
+  useEffect(() => {
+    const element = grid.current
+    if (!element) return
+    const slide = () => {
+      const { scrollLeft, scrollWidth, clientWidth } = element
+      element.style.setProperty('--from-start', `${scrollLeft}px`)
+      element.style.setProperty('--from-end', `${scrollLeft - Math.max(0, scrollWidth - clientWidth)}px`)
+    }
+    let left = element.scrollLeft
+    const scrolled = () => {
+      if (element.scrollLeft === left) return
+      left = element.scrollLeft
+      slide()
+    }
+    slide()
+    const size = new ResizeObserver(slide)
+    size.observe(element)
+    // Before what draws rows anew: asking afterwards where it stands would lay it all out at once.
+    element.addEventListener('scroll', scrolled, { passive: true, capture: true })
+    return () => {
+      size.disconnect()
+      element.removeEventListener('scroll', scrolled, { capture: true })
+    }
+  }, [template, card])
+
+  const wasOpen = useRef(false)
+  useEffect(() => {
+    if (wasOpen.current && !anchor) grid.current?.focus({ preventScroll: true })
+    wasOpen.current = anchor !== undefined
+  }, [anchor])
 
   const items = virtual.getVirtualItems()
   // Rows keep their places in the document and take over what comes into view: nothing is made or thrown away while scrolling.
-  const slots = Math.max(1, end - first + 2 + 2 * OVERSCAN)
+  const slots = Math.ceil((virtual.scrollRect?.height ?? 0) / height) + 2 + 2 * OVERSCAN
   return (
     <div
       className={classes.wrap}
@@ -269,16 +331,7 @@ export function DataTable<R extends Identified>(props: DataTableProps<R>) {
         onFocus={(event) => event.target === event.currentTarget && setFocused(true)}
         onBlur={(event) => event.target === event.currentTarget && setFocused(false)}
       >
-        <Head
-          columns={shown}
-          sort={sort}
-          onSort={onSort}
-          selected={selected && (selected.size === 0 ? 'none' : selected.size >= Math.min(order.total, MOST_SELECTED) ? 'all' : 'some')}
-          onSelectAll={() => void selectAll()}
-          pinned={pinned}
-          menu={menu !== undefined}
-          card={card}
-        />
+        {head}
         {source.error != null && (
           <div className={classes.under}>
             <ProblemView error={source.error} again={source.again} />
@@ -325,21 +378,7 @@ export function DataTable<R extends Identified>(props: DataTableProps<R>) {
           Order changed – show
         </Button>
       )}
-      {menu && (
-        <Menu
-          opened={anchor !== undefined}
-          onChange={(opened) => !opened && setAnchor(undefined)}
-          position="bottom-end"
-          withinPortal
-          key={anchor && `${anchor.x} ${anchor.y}`}
-          onExitTransitionEnd={() => grid.current?.focus({ preventScroll: true })}
-        >
-          <Menu.Target>
-            <span className={classes.anchor} style={{ left: anchor?.x ?? 0, top: anchor?.y ?? 0 }} />
-          </Menu.Target>
-          <Menu.Dropdown aria-label={anchor && `Actions for ${nameOf(anchor.row)}`}>{anchor && menu(anchor.row)}</Menu.Dropdown>
-        </Menu>
-      )}
+      {rowMenu}
     </div>
   )
 }

@@ -17,7 +17,7 @@ export interface HeadProps<R> {
 
 export function Head<R>({ columns, sort, onSort, selected, onSelectAll, pinned, menu, card }: HeadProps<R>) {
   const check = selected !== undefined && (
-    <div role="columnheader" aria-colindex={1} className={pinned && !card ? `${classes.check} ${classes.pinned} ${classes.first}` : classes.check}>
+    <div role="columnheader" aria-colindex={1} className={pinned && !card ? `${classes.check} ${classes.pinned}` : classes.check}>
       <input
         type="checkbox"
         aria-label="Select all that match"

@@ -58,7 +58,7 @@ function Row<R extends Identified>(props: RowProps<R>) {
       style={{ transform: `translateY(${top}px)` }}
     >
       {selected !== undefined && (
-        <div role="gridcell" aria-colindex={1} data-clear className={pinned ? `${classes.check} ${classes.pinned} ${classes.first}` : classes.check}>
+        <div role="gridcell" aria-colindex={1} data-clear className={pinned ? `${classes.check} ${classes.pinned}` : classes.check}>
           {row && (
             // Wider than the box: it can be pressed with a thumb.
             <label data-part="check">

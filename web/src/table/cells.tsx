@@ -1,4 +1,5 @@
 /** Light contents of cells: plain elements with a `title`, for there are hundreds of them on screen. */
+import type { Freshness } from '~/api/types'
 import { ago, bytes, DASH, exact, percent } from '~/format/format'
 import { useNow } from '~/ui/now'
 import { instant } from '~/ui/Time'
@@ -31,10 +32,8 @@ export function Bar({ share, title }: { share: number | null | undefined; title?
   const part = Math.min(1, Math.max(0, share))
   return (
     <span className={classes.bar} title={title}>
-      <span className={classes.rail}>
-        <span className={classes.fill} data-color={usageColor(share)} style={{ transform: `scaleX(${part.toFixed(3)})` }} />
-      </span>
-      <span className={classes.figure}>{percent(share)}</span>
+      <span className={classes.rail} data-color={usageColor(share)} style={{ backgroundSize: `${(part * 100).toFixed(1)}% 100%` }} />
+      {percent(share)}
     </span>
   )
 }
@@ -67,5 +66,37 @@ export function Go({ to, children }: { to: string; children: React.ReactNode }) 
     <a href={linkTo(to)} data-to={to} tabIndex={-1} className={classes.go}>
       {children}
     </a>
+  )
+}
+
+/** How sure it is: live, or when it was last seen. */
+export function Seen({
+  of,
+  at,
+  through,
+  why,
+}: {
+  of: Freshness
+  at: string | null | undefined
+  through?: string | null | undefined
+  why?: string | null | undefined
+}) {
+  if (of.freshness === 'never_seen') return <span title="Nothing was ever seen of it">never</span>
+  if (of.freshness === 'live') {
+    return (
+      <span className={classes.live} title={through == null ? undefined : `Through ${through}`}>
+        live
+      </span>
+    )
+  }
+  const seen = instant(at ?? of.since)
+  const title = [
+    seen !== undefined && `Last seen ${exact(seen)}${through == null ? '' : ` through ${through}`}`,
+    why && `Not newer: ${why}`,
+  ]
+  return (
+    <span className={classes.old}>
+      <Age at={seen} title={title.filter(Boolean).join('. ')} />
+    </span>
   )
 }

@@ -1,29 +1,29 @@
 /** The columns of the list of guests. */
 import type { Guest } from '~/api/types'
 import { DASH, span } from '~/format/format'
-import { Age, Bar, Go, Text, Unknown, Used } from '~/table/cells'
+import { Bar, Go, Seen, Text, Unknown, Used } from '~/table/cells'
 import type { Column } from '~/table/types'
 import { GuestState } from '~/ui/State'
 import { addressesOf } from './addresses'
 import classes from './guests.module.css'
 
 export const COLUMNS: readonly Column<Guest>[] = [
-  { id: 'name', title: 'Name', width: 190, grow: 3, always: true, sort: 'name', card: 'title', cell: (row) => <Name row={row} /> },
+  { id: 'name', title: 'Name', width: 180, grow: 3, always: true, sort: 'name', card: 'title', cell: (row) => <Name row={row} /> },
   {
     id: 'state',
     title: 'State',
     what: 'What its state is now',
-    width: 124,
+    width: 116,
     sort: 'status',
     card: 'side',
     cell: (row) => <GuestState word={row.word} />,
   },
-  { id: 'vmid', title: 'ID', width: 74, end: true, sort: 'vmid', card: 'line', cell: (row) => row.vmid },
+  { id: 'vmid', title: 'ID', width: 62, end: true, sort: 'vmid', card: 'line', cell: (row) => row.vmid },
   {
     id: 'kind',
     title: 'Type',
     what: 'Container or virtual machine',
-    width: 66,
+    width: 56,
     sort: 'type',
     card: 'line',
     cell: (row) => (row.kind === 'ct' ? <span title="Container">CT</span> : <span title="Virtual machine">VM</span>),
@@ -31,7 +31,7 @@ export const COLUMNS: readonly Column<Guest>[] = [
   {
     id: 'remote',
     title: 'Remote',
-    width: 116,
+    width: 92,
     grow: 1,
     sort: 'remote',
     card: 'line',
@@ -44,7 +44,7 @@ export const COLUMNS: readonly Column<Guest>[] = [
   {
     id: 'node',
     title: 'Node',
-    width: 110,
+    width: 88,
     grow: 1,
     sort: 'node',
     card: 'line',
@@ -58,7 +58,7 @@ export const COLUMNS: readonly Column<Guest>[] = [
     id: 'cpu',
     title: 'CPU',
     what: 'Use of the processors it has',
-    width: 112,
+    width: 100,
     grow: 1,
     sort: 'cpu',
     descending: true,
@@ -67,7 +67,7 @@ export const COLUMNS: readonly Column<Guest>[] = [
   {
     id: 'memory',
     title: 'Memory',
-    width: 112,
+    width: 100,
     grow: 1,
     sort: 'mem',
     descending: true,
@@ -77,7 +77,7 @@ export const COLUMNS: readonly Column<Guest>[] = [
     id: 'disk',
     title: 'Disk',
     what: 'Its root disk; of virtual machines only the size is known',
-    width: 112,
+    width: 100,
     grow: 1,
     sort: 'disk',
     descending: true,
@@ -99,7 +99,7 @@ export const COLUMNS: readonly Column<Guest>[] = [
     what: 'How sure it is: live, or when it was last seen',
     width: 106,
     sort: 'age',
-    cell: (row) => <Seen row={row} />,
+    cell: (row) => <Seen of={row} at={row.observed_at} through={row.through} why={row.stale_why} />,
   },
   { id: 'addresses', title: 'Addresses', width: 150, grow: 1, hidden: true, sort: 'ip', cell: (row) => <Addresses row={row} /> },
   { id: 'pool', title: 'Pool', width: 110, hidden: true, sort: 'pool', cell: (row) => <Text of={row.pool} /> },
@@ -153,23 +153,6 @@ function Tags({ tags }: { tags: readonly string[] }) {
           {tag}
         </bdi>
       ))}
-    </span>
-  )
-}
-
-function Seen({ row }: { row: Guest }) {
-  if (row.freshness === 'live') {
-    return (
-      <span className={classes.live} title={row.through == null ? undefined : `Through ${row.through}`}>
-        live
-      </span>
-    )
-  }
-  if (row.freshness === 'never_seen') return <span title="Nothing was ever seen of it">never</span>
-  const why = [row.through && `Last seen through ${row.through}`, row.stale_why].filter(Boolean).join('. ')
-  return (
-    <span className={classes.old}>
-      <Age at={row.since} title={why || undefined} />
     </span>
   )
 }

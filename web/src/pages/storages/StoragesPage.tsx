@@ -1,9 +1,30 @@
-import { Page } from '~/ui/Page'
+/** All storages of all remotes; what several nodes share stands once. */
+import { useSearch } from '@tanstack/react-router'
+import type { Storage } from '~/api/types'
+import type { ChipsOf } from '~/query/Chips'
+import { ListPage } from '~/query/ListPage'
+import { COLUMNS } from './columns'
+
+const CHIPS: readonly ChipsOf[] = [
+  { key: 'status', from: 'state', usual: ['available'] },
+  { key: 'type', from: 'type', usual: [], word: (plugin) => plugin },
+]
 
 export default function StoragesPage() {
+  const search = useSearch({ from: '/inside/storages' })
   return (
-    <Page title="Storage">
-      <span />
-    </Page>
+    <ListPage
+      list="storages"
+      title="Storage"
+      one="storage"
+      search={search}
+      columns={COLUMNS}
+      chips={CHIPS}
+      nameOf={(row: Storage) => row.name}
+      to={(row) => {
+        const node = row.shared === true ? '' : `?node=${encodeURIComponent(row.node)}`
+        return `/storages/${row.remote_id}/${encodeURIComponent(row.name)}${node}`
+      }}
+    />
   )
 }
