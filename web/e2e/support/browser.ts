@@ -39,11 +39,16 @@ export interface Window {
   faults: string[]
 }
 
-export async function open(
-  browser: Browser,
-  options: { viewport?: { width: number; height: number }; colorScheme?: 'light' | 'dark' } = {},
-): Promise<Window> {
+export interface Look {
+  viewport?: { width: number; height: number }
+  colorScheme?: 'light' | 'dark'
+  /** Signed in as its administrator from the start. */
+  in?: Muster
+}
+
+export async function open(browser: Browser, { in: muster, ...options }: Look = {}): Promise<Window> {
   const context = await browser.newContext({ viewport: WIDE, reducedMotion: 'reduce', ...options })
+  if (muster) await context.addCookies(muster.session)
   const page = await context.newPage()
   const faults: string[] = []
   watch(page, faults)

@@ -54,6 +54,14 @@ export class Muster {
     return this
   }
 
+  /** The session of [ADMIN], for a browser: nobody has to type it in again. */
+  get session(): { name: string; value: string; url: string }[] {
+    return this.#cookie.split('; ').map((cookie) => {
+      const [name = '', ...value] = cookie.split('=')
+      return { name, value: value.join('='), url: this.url }
+    })
+  }
+
   /** The API as administrator. A refusal is an error that says which. */
   async call<T = unknown>(method: string, path: string, body?: unknown): Promise<T> {
     const init: RequestInit = {
@@ -84,7 +92,7 @@ export class Muster {
     await this.call('POST', `/onboardings/${id}/sign-in`, sign)
     const { remote } = await this.call<{ remote: { id: number } }>('POST', `/onboardings/${id}/finish`, {
       name,
-      keep: 'token' in sign ? 'token' : undefined,
+      ...('token' in sign ? {} : { rights: 'operate' }),
     })
     await until(`${name} is listed`, async () => {
       const { items } = await this.call<{ items: { name: string; counts: { guests: number | null } }[] }>('GET', '/remotes')

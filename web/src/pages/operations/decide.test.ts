@@ -5,7 +5,7 @@ import { asks } from './decide'
 const operation = (more: object) => ({ state: 'outcome_unknown', final: false, ...more }) as Operation
 
 test('several tasks are put to a person', () => {
-  expect(asks(operation({ detail: { why: 'candidates', tasks: ['a', 'b'] } }))).toMatchObject({ tasks: ['a', 'b'], none: 'None of them' })
+  expect(asks(operation({ final: true, detail: { why: 'candidates', tasks: ['a', 'b'] } }))).toMatchObject({ tasks: ['a', 'b'], none: 'None of them' })
 })
 
 test.each(['node', 'ha'])('the watching of what waits for %s can be ended', (why) => {

@@ -13,7 +13,8 @@ export interface Asks {
 
 /** `undefined`: nothing is to be decided. */
 export function asks(operation: Operation): Asks | undefined {
-  if (operation.final || operation.state !== 'outcome_unknown') return undefined
+  // Several candidates are final for Muster: only a person can say more.
+  if (operation.state !== 'outcome_unknown') return undefined
   switch (operation.detail.why) {
     case 'candidates':
       return {
