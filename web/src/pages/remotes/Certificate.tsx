@@ -28,13 +28,21 @@ export function Fingerprint({ text, beside }: { text: string; beside?: string | 
   )
 }
 
-export function Certificate({ certificate, beside }: { certificate: CertificateFacts; beside?: string | undefined }) {
+export interface CertificateProps {
+  certificate: CertificateFacts
+  /** The fingerprint of another one that it is compared with. */
+  beside?: string | undefined
+  /** Its issuer is not the one that is trusted. */
+  strange?: boolean
+}
+
+export function Certificate({ certificate, beside, strange = false }: CertificateProps) {
   return (
     <Facts
       facts={[
         ['SHA-256', <Fingerprint key="f" text={certificate.fingerprint} beside={beside} />],
         ['Subject', <span key="s" className="name">{certificate.subject}</span>],
-        ['Issuer', <Issuer key="i" certificate={certificate} />],
+        ['Issuer', <Issuer key="i" certificate={certificate} strange={strange} />],
         ['Good for', <Names key="n" names={certificate.names ?? []} />],
         ['Valid', <Validity key="v" certificate={certificate} />],
       ]}
@@ -42,10 +50,10 @@ export function Certificate({ certificate, beside }: { certificate: CertificateF
   )
 }
 
-function Issuer({ certificate }: { certificate: CertificateFacts }) {
+function Issuer({ certificate, strange }: { certificate: CertificateFacts; strange: boolean }) {
   return (
     <span className="name">
-      {certificate.issuer}
+      {strange ? <mark className={classes.changed}>{certificate.issuer}</mark> : certificate.issuer}
       {certificate.issuer === certificate.subject && <span className="quiet"> (signed by itself)</span>}
     </span>
   )

@@ -3,6 +3,7 @@ import { Alert, Stack, Text } from '@mantine/core'
 import { IconAlertTriangle } from '@tabler/icons-react'
 import { problemFrom } from '~/api/client'
 import { Command } from '../Command'
+import { capital } from '../decide'
 import { commands, title } from './onboarding'
 
 export function Trouble({ error, children }: { error: unknown; children?: React.ReactNode }) {
@@ -13,7 +14,7 @@ export function Trouble({ error, children }: { error: unknown; children?: React.
       <Stack gap={6}>
         {problem.detail && (
           <Text size="sm" className="name">
-            {problem.detail}
+            {capital(problem.detail)}.
           </Text>
         )}
         {words && (

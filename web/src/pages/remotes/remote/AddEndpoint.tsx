@@ -7,8 +7,8 @@ import type { Remote, Schemas } from '~/api/types'
 import { ProblemView } from '~/ui/Problem'
 import { Trouble } from '../add/Trouble'
 import { Certificate, Fingerprint } from '../Certificate'
+import { capital } from '../decide'
 import { useChange } from '../useRemote'
-import { capital } from './LinkPanel'
 
 type Wanted = Schemas['NewEndpoint']
 

@@ -6,13 +6,13 @@ import type { Remote, Schemas } from '~/api/types'
 import { ProblemView } from '~/ui/Problem'
 import { Certificate, Fingerprint } from '../Certificate'
 import { Facts } from '../Facts'
+import { capital } from '../decide'
 import { useChange } from '../useRemote'
-import { capital } from './LinkPanel'
 import classes from '../remotes.module.css'
 
 export function Compare({ remote, endpoint, close }: { remote: Remote; endpoint: string | undefined; close: () => void }) {
   return (
-    <Modal opened={endpoint !== undefined} onClose={close} title={`Certificate of ${endpoint ?? ''}`} size="xl">
+    <Modal opened={endpoint !== undefined} onClose={close} title={`Certificate of ${endpoint ?? ''}`} size={1000}>
       {endpoint !== undefined && <Pair key={endpoint} remote={remote} endpoint={endpoint} close={close} />}
     </Modal>
   )
@@ -58,7 +58,7 @@ function Pair({ remote, endpoint, close }: { remote: Remote; endpoint: string; c
           </Text>
         </Alert>
       )}
-      <div className={classes.sides}>
+      <div className={classes.pair}>
         <section aria-label="Trusted so far">
           <Title order={3} mb={6}>
             Trusted so far
@@ -69,7 +69,7 @@ function Pair({ remote, endpoint, close }: { remote: Remote; endpoint: string; c
           <Title order={3} mb={6}>
             Shown now
           </Title>
-          <Certificate certificate={pair.presented} beside={before} />
+          <Certificate certificate={pair.presented} beside={before} strange={pair.policy === 'ca' && !pair.is_trusted} />
         </section>
       </div>
       {trust.error && <ProblemView error={trust.error} />}

@@ -6,8 +6,7 @@ import { AnchorLink } from '~/ui/AnchorLink'
 import { State, type Tone } from '~/ui/State'
 import { Ago } from '~/ui/Time'
 import { useNow } from '~/ui/now'
-import { coverageWord, FACETS } from '../decide'
-import { capital } from './LinkPanel'
+import { capital, coverageWord, FACETS } from '../decide'
 import { Panel } from './Panel'
 
 const TONE: Record<ReturnType<typeof coverageWord>, Tone> = { good: 'good', failing: 'bad', late: 'warn', 'not read yet': 'unknown' }

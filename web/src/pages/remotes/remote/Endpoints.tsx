@@ -10,11 +10,10 @@ import { ProblemView } from '~/ui/Problem'
 import { State, type Tone } from '~/ui/State'
 import { Ago } from '~/ui/Time'
 import { Act } from '../Act'
-import { forbidden, forbiddenToDial } from '../decide'
+import { capital, forbidden, forbiddenToDial } from '../decide'
 import { useChange } from '../useRemote'
 import { AddEndpoint } from './AddEndpoint'
 import { Compare } from './Compare'
-import { capital } from './LinkPanel'
 import { Panel } from './Panel'
 import { Until } from './Until'
 import classes from '../remotes.module.css'
@@ -53,7 +52,7 @@ export function Endpoints({ remote }: { remote: Remote }) {
             {endpoints.map((endpoint) => (
               <Table.Tr key={endpoint.id}>
                 <Table.Td className={classes.whole}>
-                  <Group gap={6} wrap="nowrap">
+                  <Group gap={6} wrap="nowrap" w="max-content">
                     <Id text={endpoint.id} what="address" />
                     {endpoint.in_use && (
                       <Badge size="sm" variant="light" tt="none" style={{ flex: 'none' }}>

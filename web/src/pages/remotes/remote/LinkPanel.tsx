@@ -3,6 +3,7 @@ import { Alert, Group, Text } from '@mantine/core'
 import type { Remote } from '~/api/types'
 import { Ago } from '~/ui/Time'
 import { LinkState } from '~/ui/State'
+import { capital } from '../decide'
 import { Facts } from '../Facts'
 import { Mends } from './Mends'
 import { Panel } from './Panel'
@@ -32,7 +33,7 @@ function StateOf({ remote: { link } }: { remote: Remote }) {
   return (
     <Group gap="xs">
       <LinkState state={link.state} />
-      {link.needs_person && (
+      {link.needs_person && link.state !== 'disconnected' && (
         <Text span size="sm" className="quiet">
           waits for a person
         </Text>
@@ -61,9 +62,4 @@ function Why({ remote: { link } }: { remote: Remote }) {
       </Text>
     </Alert>
   )
-}
-
-export function capital(clause: string): string {
-  const text = clause.replace(/\.$/, '')
-  return text.charAt(0).toUpperCase() + text.slice(1)
 }

@@ -20,7 +20,7 @@ export function OpenOperations({ error }: { error: unknown }) {
           const operation = known?.get(id)
           return (
             <Text size="sm" key={id} component="div">
-              <AnchorLink size="sm" to="/operations/$id" params={{ id }}>
+              <AnchorLink size="sm" c="inherit" underline="always" to="/operations/$id" params={{ id }}>
                 {operation ? `${operation.action} ${operation.name ?? operation.guest}` : `operation ${id}`}
               </AnchorLink>{' '}
               {operation && <OperationState state={operation.state} />}
