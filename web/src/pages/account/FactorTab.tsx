@@ -8,6 +8,7 @@ import { useOnce } from '~/api/once'
 import type { Schemas } from '~/api/types'
 import { many } from '~/format/format'
 import { useWait, verdictOf } from '~/pages/sign-in/tries'
+import { Wait } from '~/pages/sign-in/Wait'
 import { useSession } from '~/shell/session'
 import { ProblemView } from '~/ui/Problem'
 import { Secret } from '~/ui/Secret'
@@ -129,11 +130,7 @@ function Confirm({ begun, done, cancel }: { begun: Begun; done: (codes: string[]
                 required
                 autoFocus
               />
-              {wait > 0 && (
-                <Text size="sm" role="status">
-                  Too many tries that failed. The next one is possible in {many(wait, 'second')}.
-                </Text>
-              )}
+              <Wait seconds={wait} />
               {confirm.error && !wrong && verdictOf(confirm.error).kind !== 'wait' && <ProblemView error={confirm.error} />}
               <Text size="xs" className="quiet">
                 Your other sessions end when it goes on. This one and your API tokens go on.
@@ -266,11 +263,7 @@ function Proof({ act, note, harsh, change, cancel }: ProofProps) {
           required
           autoFocus={cancel !== undefined}
         />
-        {wait > 0 && (
-          <Text size="sm" role="status">
-            Too many tries that failed. The next one is possible in {many(wait, 'second')}.
-          </Text>
-        )}
+        <Wait seconds={wait} />
         {change.error && !wrong && verdictOf(change.error).kind !== 'wait' && <ProblemView error={change.error} />}
         <Group>
           <Button type="submit" color={harsh ? 'red' : undefined} loading={change.isPending} disabled={wait > 0}>

@@ -1,5 +1,5 @@
 /** Changing one's own password. All sessions end with it, this one too. */
-import { Alert, Button, PasswordInput, Stack, Text } from '@mantine/core'
+import { Button, PasswordInput, Stack, Text } from '@mantine/core'
 import { notifications } from '@mantine/notifications'
 import { useQueryClient } from '@tanstack/react-query'
 import { useRouter } from '@tanstack/react-router'
@@ -7,8 +7,8 @@ import { useState } from 'react'
 import { api, Refusal, unwrap } from '~/api/client'
 import { useOnce } from '~/api/once'
 import type { Schemas } from '~/api/types'
-import { many } from '~/format/format'
 import { useWait, verdictOf } from '~/pages/sign-in/tries'
+import { Wait } from '~/pages/sign-in/Wait'
 import { endSession } from '~/shell/ending'
 import { useSession } from '~/shell/session'
 import { ProblemView } from '~/ui/Problem'
@@ -87,11 +87,7 @@ export function PasswordTab({ account }: { account: Schemas['Account'] | undefin
           error={different ? 'This is not the same password.' : undefined}
           required
         />
-        {wait > 0 && (
-          <Alert color="yellow" role="status" title="Too many tries that failed">
-            The next try is possible in {many(wait, 'second')}.
-          </Alert>
-        )}
+        <Wait seconds={wait} />
         {change.error && !wrong && !weak && verdictOf(change.error).kind !== 'wait' && <ProblemView error={change.error} />}
         <Button type="submit" loading={change.isPending} disabled={wait > 0} style={{ alignSelf: 'flex-start' }}>
           Change my password

@@ -12,6 +12,7 @@ import { ProblemView } from '~/ui/Problem'
 import { State } from '~/ui/State'
 import { Ago } from '~/ui/Time'
 import { keptFor } from './kept'
+import { Licences } from './Licences'
 
 type System = Schemas['System']
 
@@ -46,6 +47,7 @@ export function AboutTab({ governs }: { governs: boolean }) {
       {system.error && <ProblemView error={system.error} again={() => void system.refetch()} />}
       {governs && !system.data && !system.error && <Skeleton h={320} aria-label="Loading" />}
       {system.data && <Fares system={system.data} told={system.dataUpdatedAt} again={() => void system.refetch()} asking={system.isFetching} />}
+      <Licences />
     </Stack>
   )
 }
@@ -93,7 +95,8 @@ function Fares({ system, told, again, asking }: { system: System; told: number; 
       <Part title="Store">
         <Facts
           facts={[
-            { name: 'Database', value: store.engine },
+            { name: 'Database', value: <span className="name">{system.database?.place ? `${store.engine}, ${system.database.place}` : store.engine}</span> },
+            { name: 'Data directory', value: <span className="name">{system.data_directory ?? 'none'}</span> },
             { name: 'Size', value: bytes(store.bytes) },
             { name: 'Schema', value: store.schema },
             { name: 'Written since the start', value: `${count(store.writes)} in ${many(store.commits ?? 0, 'commit')}` },

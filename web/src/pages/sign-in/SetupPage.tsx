@@ -6,12 +6,12 @@ import { Link, useRouter } from '@tanstack/react-router'
 import { useRef, useState, useSyncExternalStore } from 'react'
 import { api, carry, newKey, Refusal, unwrap } from '~/api/client'
 import { sessionQuery } from '~/api/session'
-import { many } from '~/format/format'
 import { setupLink } from '~/shell/setup-link'
 import { ProblemView } from '~/ui/Problem'
 import { Command } from './Command'
 import { Gate } from './Gate'
 import { useWait, verdictOf } from './tries'
+import { Wait } from './Wait'
 
 export default function SetupPage() {
   const secret = useSyncExternalStore(setupLink.subscribe, setupLink.secret)
@@ -147,11 +147,7 @@ function Form({ secret }: { secret: string }) {
             </Stack>
           </Alert>
         )}
-        {wait > 0 && (
-          <Alert color="yellow" role="status" title="Too many tries that failed">
-            The next try is possible in {many(wait, 'second')}.
-          </Alert>
-        )}
+        <Wait seconds={wait} />
         {other && <ProblemView error={make.error} />}
         <Button type="submit" loading={make.isPending} disabled={wait > 0}>
           Make me the administrator

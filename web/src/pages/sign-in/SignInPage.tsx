@@ -7,13 +7,13 @@ import { useCallback, useEffect, useRef, useState } from 'react'
 import { api, carry, prefix, unwrap } from '~/api/client'
 import { sessionQuery } from '~/api/session'
 import type { Session } from '~/api/types'
-import { many } from '~/format/format'
 import { wayBack } from '~/shell/ending'
 import { useSessionWatch } from '~/shell/watch'
 import { ProblemView } from '~/ui/Problem'
 import { Command } from './Command'
 import { Gate } from './Gate'
 import { useWait, verdictOf } from './tries'
+import { Wait } from './Wait'
 
 const route = getRouteApi('/sign-in')
 
@@ -138,11 +138,7 @@ function Form({ enter }: { enter: (session: Session) => void }) {
             error={verdict?.kind === 'code' && verdict.wrong ? 'This code is not right, or was used already.' : undefined}
           />
         )}
-        {wait > 0 && (
-          <Alert color="yellow" role="status" title="Too many tries that failed">
-            The next try is possible in {many(wait, 'second')}.
-          </Alert>
-        )}
+        <Wait seconds={wait} />
         {verdict?.kind === 'other' && <ProblemView error={signIn.error} />}
         <Button type="submit" loading={signIn.isPending} disabled={wait > 0}>
           Sign in
