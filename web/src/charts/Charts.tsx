@@ -8,7 +8,7 @@ import { Ago } from '~/ui/Time'
 import { fullTime } from './axis'
 import classes from './charts.module.css'
 import { CursorContext, useCursorIndex, useNewCursor } from './cursor'
-import { type Chart, figure, type Panel, panels, reach, type Span, SPANS, summary, told } from './panels'
+import { type Chart, current, figure, type Panel, panels, reach, type Span, SPANS, summary, told } from './panels'
 import type { Colors } from './Plot'
 import { type ChartOf, useChart } from './query'
 
@@ -25,9 +25,11 @@ export interface ChartsProps {
   choose: (span: Span) => void
   /** How many there will be, so that nothing jumps when they come. */
   expected?: number
+  /** What it is of is not seen at present: nor are newer figures. */
+  stale?: boolean
 }
 
-export function Charts({ of, span, choose, expected = 4 }: ChartsProps) {
+export function Charts({ of, span, choose, expected = 4, stale = false }: ChartsProps) {
   const cursor = useNewCursor()
   const asked = useChart(of, span)
   const chart = asked.data
@@ -37,7 +39,7 @@ export function Charts({ of, span, choose, expected = 4 }: ChartsProps) {
         <Group justify="space-between" mb="xs" gap="xs">
           <Group gap="xs" align="baseline">
             <Title order={2}>Over time</Title>
-            {chart && <At chart={chart} />}
+            {chart && <At chart={chart} stale={stale} />}
           </Group>
           <SegmentedControl
             size="xs"
@@ -50,7 +52,7 @@ export function Charts({ of, span, choose, expected = 4 }: ChartsProps) {
         {chart ? (
           <Stack gap="sm" aria-busy={asked.isPlaceholderData}>
             {asked.isError && <ProblemView error={asked.error} title="The charts could not be read anew" again={() => void asked.refetch()} />}
-            <Panels chart={chart} stale={asked.isPlaceholderData || chart.error != null || asked.isError} />
+            <Panels chart={chart} stale={stale || asked.isPlaceholderData || chart.error != null || asked.isError} />
           </Stack>
         ) : asked.isError ? (
           <ProblemView error={asked.error} title="The charts could not be read" again={() => void asked.refetch()} />
@@ -67,11 +69,11 @@ export function Charts({ of, span, choose, expected = 4 }: ChartsProps) {
 }
 
 /** The time at the crosshair; without one, how old the figures are where that matters. */
-function At({ chart }: { chart: Chart }) {
+function At({ chart, stale }: { chart: Chart; stale: boolean }) {
   const index = useCursorIndex()
   const time = index === null ? undefined : chart.at[index]
   if (time !== undefined) return <Text size="sm" className="quiet figures">{fullTime(time)}</Text>
-  if (!chart.error || !chart.observed_at) return null
+  if ((!chart.error && !stale) || !chart.observed_at) return null
   return (
     <Text size="sm" className="quiet">
       as read <Ago at={chart.observed_at} />
@@ -129,12 +131,12 @@ function PanelView({ panel, chart }: { panel: Panel; chart: Chart }) {
   )
 }
 
-/** A line's name with its value at the crosshair, or the newest. */
+/** A line's name with its value at the crosshair, or the one of now. */
 function Entry({ panel, index, color }: { panel: Panel; index: number; color: string }) {
   const at = useCursorIndex()
   const line = panel.lines[index]
   if (!line) return null
-  const value = at === null ? summary(line.values)?.last : line.values[at]
+  const value = at === null ? current(line.values) : line.values[at]
   return (
     <span className={classes.entry}>
       <span className={classes.swatch} style={{ background: color }} aria-hidden />

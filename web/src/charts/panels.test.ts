@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { axisFigure } from './axis'
-import { type Chart, figure, panels, reach, spanOf, summary, told, top } from './panels'
+import { type Chart, current, figure, panels, reach, spanOf, summary, told, top } from './panels'
 
 function chart(series: Chart['series'], over: Partial<Chart> = {}): Chart {
   return { id: '7/101', remote_id: 7, remote: 'home', span: 'hour', at: [10, 20, 30], drift: [], series, ...over }
@@ -32,6 +32,12 @@ describe('a summary', () => {
   it('is not there when nothing was measured', () => {
     expect(summary([null, null])).toBeUndefined()
     expect(summary([])).toBeUndefined()
+  })
+
+  it('says nothing of now when the newest is old', () => {
+    expect(current([1, 2, null, null])).toBe(2)
+    expect(current([1, 2, null, null, null])).toBeNull()
+    expect(current([0])).toBe(0)
   })
 
   it('says in words what is drawn', () => {

@@ -175,6 +175,14 @@ export function summary(values: Values): Summary | undefined {
   return known === 0 ? undefined : { min, mean: sum / known, max, last, gaps }
 }
 
+/** So many of the newest places may be empty before what was measured last is no longer said to be so now. */
+const LATE = 3
+
+/** The value of now: the newest, unless it is old. */
+export function current(values: Values): number | null {
+  return values.slice(-LATE).findLast((value) => value !== null) ?? null
+}
+
 /** A chart in words, for who does not see it. */
 export function told(panel: Panel): string {
   const lines = panel.lines.map((line) => {

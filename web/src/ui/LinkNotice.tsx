@@ -36,11 +36,7 @@ export function LinkNotice({ link, remote, id }: { link: Link; remote: string; i
           </>
         )}
       </Text>
-      {link.cause?.remedy && (
-        <Text size="sm" className="quiet">
-          {link.cause.remedy}
-        </Text>
-      )}
+      {link.cause?.remedy && <Text size="sm">{link.cause.remedy}</Text>}
       <Group gap="sm" mt={6}>
         {link.state !== 'disconnected' && (
           <Button size="compact-sm" variant="default" loading={attempt.isPending} onClick={() => attempt.mutate()}>

@@ -95,7 +95,7 @@ function Presence({ guest }: { guest: GuestDetail }) {
   const { presence } = guest
   switch (presence.is) {
     case 'present':
-      return null
+      return <NodeDown guest={guest} />
     case 'missing':
       return (
         <Alert color="yellow" variant="light" role="status" title="Missing from the latest listing">
@@ -122,6 +122,30 @@ function Presence({ guest }: { guest: GuestDetail }) {
         </Alert>
       )
   }
+}
+
+/** That its node is down behind a cluster that answers, or that Proxmox VE itself does not know its state. */
+function NodeDown({ guest }: { guest: GuestDetail }) {
+  const { standing } = guest
+  if (!guest.link.up) return null
+  if (standing.is === 'node_down') {
+    return (
+      <Alert color="red" variant="light" role="status" title={<bdi>Node {standing.node} is down</bdi>}>
+        <Text size="sm">
+          The rest of <bdi>{guest.remote}</bdi> answers and says so. What the guest does now is not known; it was last seen <Ago at={guest.observed_at} />,{' '}
+          {guest.last_state}.
+        </Text>
+      </Alert>
+    )
+  }
+  if (standing.is === 'unknown') {
+    return (
+      <Alert color="yellow" variant="light" role="status" title="Its state is unknown">
+        <Text size="sm">Proxmox VE itself does not know at present what it does. When it was last known, it was {guest.last_state}.</Text>
+      </Alert>
+    )
+  }
+  return null
 }
 
 /** What is being done with it. */

@@ -42,7 +42,7 @@ export function Overview({ guest, looked, span, choose }: OverviewProps) {
         )}
       </Paper>
       <Addresses guest={guest} part={parts.interfaces} said={said} looked={looked} stale={stale} />
-      <Charts of={{ of: 'guest', remote, vmid: guest.vmid }} span={span} choose={choose} expected={5} />
+      <Charts of={{ of: 'guest', remote, vmid: guest.vmid }} span={span} choose={choose} expected={5} stale={said} />
       <div className={stale}>
         <ConfigCards kind={guest.kind} part={parts.config} ha={haWords(guest.ha, parts.status)} looked={looked} said={said} />
       </div>

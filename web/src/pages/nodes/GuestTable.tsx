@@ -9,6 +9,7 @@ import { DataTable } from '~/table/DataTable'
 import { useLiveRows } from '~/table/sources'
 import { AnchorLink } from '~/ui/AnchorLink'
 import { Empty } from '~/ui/Empty'
+import classes from './nodes.module.css'
 
 /** Columns by their names that say the same in every row here. */
 export function GuestTable({ q, without, sort, onSort }: { q: string; without: readonly string[]; sort?: string; onSort?: (sort: string) => void }) {
@@ -27,7 +28,7 @@ export function GuestTable({ q, without, sort, onSort }: { q: string; without: r
           In the list of guests
         </AnchorLink>
       </Group>
-      <div style={{ display: 'flex', flexDirection: 'column', height: `min(72vh, ${60 + 60 * Math.max(3, total ?? 8)}px)` }}>
+      <div className={classes.place} style={{ '--rows': Math.max(4, total ?? 8) } as React.CSSProperties}>
         <DataTable<Guest>
           name="guests-of"
           label="Guests"

@@ -158,7 +158,7 @@ function Overview({ node, looked, span, choose }: { node: NodeDetail; looked: bo
               <BytesUsed used={said.swap.used} total={said.swap.total} />
             </Meter>
           )}
-          <Meter name="Load, over 1, 5 and 15 min">
+          <Meter name="Load (1, 5, 15 min)">
             <span className="figures">{load?.join('  ') ?? DASH}</span>
           </Meter>
           <Meter name="Running for">
@@ -166,7 +166,7 @@ function Overview({ node, looked, span, choose }: { node: NodeDetail; looked: bo
           </Meter>
         </Meters>
       </Paper>
-      <Charts of={{ of: 'node', remote: String(node.remote_id), node: node.name }} span={span} choose={choose} expected={6} />
+      <Charts of={{ of: 'node', remote: String(node.remote_id), node: node.name }} span={span} choose={choose} expected={6} stale={!node.link.up} />
       <section aria-label="System">
         <Title order={2} mb="xs">
           System

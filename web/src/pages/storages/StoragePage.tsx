@@ -74,7 +74,7 @@ function Known({ remote, name }: { remote: string; name: string }) {
       <Header storage={detail} />
       {error && <ProblemView error={error} title="What is shown could not be read anew" again={again} />}
       <LinkNotice link={link} remote={detail.remote} id={detail.remote_id} />
-      <Body storage={detail} asked={looked.data !== undefined || looked.isError} />
+      <Body storage={detail} up={link.up} asked={looked.data !== undefined || looked.isError} />
     </Stack>
   )
 }
@@ -117,7 +117,7 @@ function Header({ storage }: { storage: StorageDetail }) {
   )
 }
 
-function Body({ storage, asked }: { storage: StorageDetail; asked: boolean }) {
+function Body({ storage, up, asked }: { storage: StorageDetail; up: boolean; asked: boolean }) {
   const search = route.useSearch()
   const navigate = route.useNavigate()
   const tab = TABS.find((one) => one === search.tab) ?? 'overview'
@@ -157,6 +157,7 @@ function Body({ storage, asked }: { storage: StorageDetail; asked: boolean }) {
             span={spanOf(search.span)}
             choose={(span) => change({ span: span === 'hour' ? undefined : span })}
             expected={1}
+            stale={!up}
           />
           <Contents contents={storage.contents ?? []} asked={asked} />
         </Stack>
