@@ -96,7 +96,7 @@ test('a tab hears what it wished for, under the names it chose, and nothing else
   await clock.pass(100)
   const name = Object.keys(server.told[0]?.wanted.lists ?? {})[0] ?? ''
   server.got(links)
-  server.got({ type: 'list', list: name, of: 'guests', rows: [], removed: [], order: [], total: 0, counts: {} as never, revision: 1 })
+  server.got({ type: 'list', list: name, of: 'guests', rows: [], removed: [], order: [], total: 0, counts: {}, revision: 1 })
   expect(messages(one.heard).map((message) => message.type)).toEqual(['links'])
   expect(messages(two.heard)).toMatchObject([{ type: 'list', list: 'mine' }])
 })

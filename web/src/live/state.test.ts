@@ -5,7 +5,7 @@ import { apply, EVENTS, NOTHING, retold, retoldList } from './state'
 const counts = { remotes: { total: 1, up: 1, needs_person: 0, never_listed: 0, unreadable: 0 } }
 
 function list(more: object): StreamMessage {
-  return { type: 'list', list: 'l1', of: 'guests', rows: [], removed: [], total: 0, counts, revision: 1, ...more } as StreamMessage
+  return { type: 'list', list: 'l1', of: 'guests', rows: [], removed: [], total: 0, counts, revision: 1, ...more }
 }
 
 const row = (id: string, name = id) => ({ id, name })
