@@ -25,6 +25,9 @@ const NODES_AT_ONCE: usize = 4;
 /// Of so many guests at most a configuration is looked for where it is kept, when it is not held in memory.
 const CONFIGS_SOUGHT: usize = 200;
 
+/// What a node says of itself is written down this often, beside each time that its version is another.
+const WRITTEN_AGAIN: Duration = Duration::from_secs(3600);
+
 /// Everything known of one node.
 #[derive(Debug, Clone)]
 pub struct NodeDetail {
@@ -94,6 +97,8 @@ pub struct Share {
 #[derive(Default)]
 pub(crate) struct Looks {
     statuses: Mutex<BTreeMap<NodeName, Observed<Arc<NodeStatus>>>>,
+    /// When that was written down last, on the clock that nobody sets.
+    written: Mutex<BTreeMap<NodeName, Duration>>,
     contents: Mutex<BTreeMap<(Text, NodeName), Listed>>,
 }
 
@@ -111,12 +116,23 @@ impl Looks {
     /// Nothing is kept of what a remote does not have any more.
     pub(crate) fn retain(&self, remote: &RemoteSnapshot) {
         lock(&self.statuses).retain(|node, _| remote.node(node).is_some());
+        lock(&self.written).retain(|node, _| remote.node(node).is_some());
         lock(&self.contents).retain(|(storage, node), _| {
             remote.storages.iter().any(|row| row.storage.storage == *storage && row.storage.node == *node)
         });
     }
 
-    fn status(&self, node: &NodeName) -> Option<Observed<Arc<NodeStatus>>> {
+    /// Whether what a node says of itself is to be written down: it moves all the time, so that is not done each time.
+    pub(crate) fn is_due(&self, node: &NodeName, now: Duration) -> bool {
+        let mut written = lock(&self.written);
+        let due = written.get(node).is_none_or(|last| now.saturating_sub(*last) >= WRITTEN_AGAIN);
+        if due {
+            written.insert(node.clone(), now);
+        }
+        due
+    }
+
+    pub(crate) fn status(&self, node: &NodeName) -> Option<Observed<Arc<NodeStatus>>> {
         lock(&self.statuses).get(node).cloned()
     }
 

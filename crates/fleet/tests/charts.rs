@@ -94,7 +94,8 @@ async fn what_was_read_stays_while_the_remote_is_away() {
     let bench = bench(Topology::single("9.2"), Duration::ZERO).await;
     let before = chart(&bench, WEB, ChartSpan::Hour).await.chart.seen.unwrap();
     bench.remote.fault(None, Fault::Refuse).await;
-    bench.link("backing_off").await;
+    // Those that were open broke before.
+    bench.until("refused", |now| now.link.state.cause() == Some(&Cause::Refused)).await;
     let away = chart(&bench, WEB, ChartSpan::Hour).await.chart;
     let seen = away.seen.unwrap();
     assert_eq!((seen.at, &seen.value.at), (before.at, &before.value.at));

@@ -17,6 +17,11 @@ async fn storage(bench: &Bench, name: &str, node: Option<&str>, anew: bool) -> S
     bench.fleet.storage_detail(bench.id, &Text::from(name), node.as_ref(), anew).await.unwrap()
 }
 
+/// Waits until the host refuses connections; those that were open broke before.
+async fn refused(bench: &Bench) {
+    bench.until("refused", |now| now.link.state.cause() == Some(&Cause::Refused)).await;
+}
+
 #[tokio::test]
 async fn a_node_says_how_it_is_and_what_it_said_is_kept() {
     let bench = Bench::new(Topology::cluster(2, "9.2")).await;
@@ -34,7 +39,7 @@ async fn a_node_says_how_it_is_and_what_it_said_is_kept() {
     assert!(matches!(down.error.unwrap().cause, Cause::NodeDown { .. }));
     assert!(down.seen.unwrap().at >= seen.at);
     bench.remote.fault(None, Fault::Refuse).await;
-    bench.link("backing_off").await;
+    refused(&bench).await;
     let away = bench.fleet.node_detail(bench.id, &second, true).await.unwrap().status;
     assert!(away.seen.is_some() && away.error.unwrap().cause == Cause::Refused);
     let known = bench.fleet.node_detail(bench.id, &second, false).await.unwrap().status;
@@ -51,6 +56,24 @@ async fn what_a_poll_reads_of_a_node_is_what_is_known_of_it() {
     bench.until("the first status", read).await;
     let known = bench.fleet.node_detail(bench.id, &"pve1".into(), false).await.unwrap();
     assert!(known.status.seen.is_some(), "without anybody having looked");
+    bench.end().await;
+}
+
+#[tokio::test]
+async fn what_a_node_said_outlives_a_restart() {
+    let (bench, lasting) = Bench::lasting(Topology::single("9.2"), 1, Timings::shrunk()).await;
+    let name = NodeName::from("pve1");
+    let read = |now: &fleet::RemoteSnapshot| now.nodes.first().is_some_and(|row| row.node.version.is_some());
+    bench.until("the first status", read).await;
+    let before = bench.fleet.node_detail(bench.id, &name, false).await.unwrap().status.seen.unwrap();
+    bench.remote.fault(None, Fault::Refuse).await;
+    refused(&bench).await;
+    let bench = bench.restart(&lasting, Timings::shrunk()).await;
+    let after = bench.fleet.node_detail(bench.id, &name, true).await.unwrap().status;
+    let seen = after.seen.unwrap();
+    assert_eq!(seen.value.cpuinfo, before.value.cpuinfo);
+    assert_eq!((&seen.value.kversion, &seen.through), (&before.value.kversion, &before.through));
+    assert!(after.error.is_some());
     bench.end().await;
 }
 
@@ -107,7 +130,7 @@ async fn contents_are_asked_for_once_in_a_while_and_kept() {
     }
     assert_eq!(bench.asked("GET", path), 1);
     bench.remote.fault(None, Fault::Refuse).await;
-    bench.link("backing_off").await;
+    refused(&bench).await;
     let away = &storage(&bench, "local", None, true).await.looks[0].contents;
     assert!(away.seen.is_some() && away.error.as_ref().unwrap().cause == Cause::Refused);
     bench.end().await;

@@ -12,7 +12,8 @@ use model::{
     Observed, Presence, Storage, Text, Vmid,
 };
 use pve::decode::Scalar;
-use pve::reply::GuestConfig;
+use pve::drift::Drift;
+use pve::reply::{GuestConfig, NodeStatus};
 use serde::{Deserialize, Serialize};
 
 use super::Since;
@@ -60,6 +61,17 @@ pub(crate) struct NodeDoc {
     listed: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     lacked: Option<Lacked>,
+    /// What it said of itself, as last written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    status: Option<StatusDoc>,
+}
+
+/// What a node says of itself.
+#[derive(Debug, Serialize, Deserialize)]
+struct StatusDoc {
+    at: Timestamp,
+    through: EndpointId,
+    says: serde_json::Value,
 }
 
 /// A storage.
@@ -188,7 +200,7 @@ impl GuestDoc {
 }
 
 impl NodeDoc {
-    pub(crate) fn of(known: &KnownNode) -> Self {
+    pub(crate) fn of(known: &KnownNode, status: Option<&Observed<Arc<NodeStatus>>>) -> Self {
         let lacked = !known.listed || known.node.state != model::NodeState::Online || known.seen.is_none();
         let (at, through) = known.seen.clone().unzip();
         Self {
@@ -202,7 +214,21 @@ impl NodeDoc {
             },
             listed: known.listed,
             lacked: lacked.then_some(Lacked { at, through }),
+            status: status.map(|seen| StatusDoc {
+                at: seen.at,
+                through: seen.through.clone(),
+                says: serde_json::to_value(&*seen.value).unwrap_or_default(),
+            }),
         }
+    }
+
+    /// What it said of itself; one that cannot be read is read anew soon enough.
+    pub(crate) fn status(&mut self) -> Option<(NodeName, Observed<Arc<NodeStatus>>)> {
+        let StatusDoc { at, through, says } = self.status.take()?;
+        let text = says.to_string();
+        let raw = pve::decode::check(text.as_bytes()).ok()?;
+        let value = Arc::new(pve::decode::object(raw, &mut Drift::default()).ok()?);
+        Some((self.node.name.clone(), Observed { value, at, through }))
     }
 
     pub(crate) fn restored(self, written: Option<Timestamp>, facets: &FacetsDoc) -> KnownNode {

@@ -14,7 +14,7 @@ use model::interfaces::Interfaces;
 use model::{
     EndpointId, Event, Incarnation, NodeName, Observed, Operation, RemoteId, Task, TaskId, Text, Vmid,
 };
-use pve::reply::GuestConfig;
+use pve::reply::{GuestConfig, NodeStatus};
 use serde::de::DeserializeOwned;
 use store::{
     Bundle, Bundled, EventRecord, ObservedKind, ObservedRecord, OperationFilter, OperationRecord, ReadError,
@@ -250,6 +250,8 @@ pub(crate) struct Memory {
     guests: Vec<(Option<Timestamp>, GuestDoc)>,
     addresses: BTreeMap<Vmid, Observed<Interfaces>>,
     nodes: Vec<(Option<Timestamp>, NodeDoc)>,
+    /// What the nodes said of themselves, once it was taken out of their documents.
+    pub(crate) statuses: Vec<(NodeName, Observed<Arc<NodeStatus>>)>,
     storages: Vec<(Option<Timestamp>, StorageDoc)>,
     tasks: BTreeMap<TaskId, Task>,
     /// The figures, and when they were kept.
@@ -461,7 +463,8 @@ impl Memory {
         // What was kept after the figures may be something else than what they were taken of.
         let newer = |written: Option<Timestamp>| at.is_some() && written > at;
         let mut since = Since::default();
-        for (written, doc) in self.nodes.drain(..) {
+        for (written, mut doc) in self.nodes.drain(..) {
+            self.statuses.extend(doc.status());
             let known = doc.restored(written, facets);
             if newer(written) {
                 since.nodes.insert(known.node.name.clone());

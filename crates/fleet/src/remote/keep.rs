@@ -140,7 +140,11 @@ impl Remote {
         }
         for name in &touched.nodes {
             let known = inventory.nodes.get(name);
-            row(ObservedKind::Node, name.to_string(), known.map(|known| json(&NodeDoc::of(known))));
+            row(
+                ObservedKind::Node,
+                name.to_string(),
+                known.map(|known| json(&NodeDoc::of(known, self.shared.looks.status(name).as_ref()))),
+            );
         }
         for key in &touched.storages {
             let known = inventory.storages.get(key);

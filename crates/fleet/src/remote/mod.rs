@@ -219,6 +219,9 @@ impl Remote {
         let link = link(&spec, &common.timings, now).remembering(memory.facets.link);
         let mut inventory = Inventory::new(common.timings.listing_lag);
         memory.onto(&mut inventory, now);
+        for (node, seen) in memory.statuses.drain(..) {
+            shared.looks.keep_status(&node, seen);
+        }
         let mut schedule = Schedule::new(common.timings.clone(), spec.interval);
         schedule.remember(memory.facets.facets.clone());
         let identity = memory.state.identity.take().or_else(|| spec.identity.clone());

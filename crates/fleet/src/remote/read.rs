@@ -227,6 +227,9 @@ impl Remote {
                     known.node.load = facts.load;
                     let seen = fetch::observed(facts.status, now.wall, through);
                     self.shared.looks.keep_status(name, seen);
+                    if self.shared.looks.is_due(name, now.mono) {
+                        self.inventory.touched.nodes.insert(name.clone());
+                    }
                 }
             }
             Payload::Certificates { ends, authority } => {

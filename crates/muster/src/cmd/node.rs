@@ -184,10 +184,11 @@ fn figures(status: &serde_json::Map<String, Value>) -> Facts {
     let kernel = Some(text("/current-kernel/release")).filter(|text| !text.is_empty());
     add(&mut facts, "kernel", kernel.unwrap_or_else(|| text("/kversion")));
     add(&mut facts, "processor", text("/cpuinfo/model"));
-    let threads = number("/cpuinfo/cpus").map(|n| format!("{n} threads")).unwrap_or_default();
-    let cores = number("/cpuinfo/cores").map(|n| format!(", {n} cores")).unwrap_or_default();
-    let sockets = number("/cpuinfo/sockets").map(|n| format!(", {n} sockets")).unwrap_or_default();
-    add(&mut facts, "of it", format!("{threads}{cores}{sockets}").trim_start_matches(", ").to_owned());
+    let counted = |of: &str, word: &str| {
+        number(&format!("/cpuinfo/{of}")).map(|n| format!("{n} {word}{}", if n == 1 { "" } else { "s" }))
+    };
+    let parts = [counted("cpus", "thread"), counted("cores", "core"), counted("sockets", "socket")];
+    add(&mut facts, "of it", parts.into_iter().flatten().collect::<Vec<_>>().join(", "));
     let waits = at("/wait").and_then(Value::as_f64);
     add(&mut facts, "waits for I/O", waits.map(|share| words::cpu(Some(share))).unwrap_or_default());
     add(&mut facts, "memory", share("memory"));
