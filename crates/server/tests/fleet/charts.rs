@@ -45,7 +45,8 @@ async fn a_chart_of_a_host_that_is_away_says_how_old_it_is_and_why() {
     let house = House::managing(Topology::single("8.4")).await;
     let before = house.get("/guests/home/101/chart").await.ok();
     house.remote.fault(None, Fault::Refuse).await;
-    house.link("home", "backing_off").await;
+    let refused = |remote: &Value| remote["link"]["cause"]["code"] == "refused";
+    house.until("/remotes/home", "refused", refused).await;
     let away = house.get("/guests/home/101/chart").await.ok();
     assert_eq!((&away["at"], &away["observed_at"]), (&before["at"], &before["observed_at"]));
     assert_eq!(away["error"]["code"], "refused", "{away}");
