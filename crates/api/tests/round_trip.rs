@@ -311,7 +311,7 @@ fn an_account_says_whether_it_has_a_second_factor() {
     use api::account::{Account, AccountTotp, RecoveryCodes, TotpBegun};
     let mut account = Account {
         user: "anna".into(),
-        grants: model::access::Grants::administrator(),
+        grants: access::Grants::administrator(),
         created: at(0),
         password_set: None,
         last_sign_in: Some(at(1)),
