@@ -18,6 +18,7 @@ pub mod operation;
 pub mod overview;
 pub mod preferences;
 pub mod problem;
+pub mod query;
 pub mod remote;
 pub mod secret;
 pub mod session;

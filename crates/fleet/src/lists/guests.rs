@@ -58,7 +58,7 @@ fn all<'a>(remote: &'a RemoteSnapshot, now: Timestamp, take: &mut dyn FnMut(Row<
     }
 }
 
-fn standing<'a>(remote: &'a RemoteSnapshot, now: Timestamp, take: &mut dyn FnMut(Row<'a>)) {
+pub(super) fn standing<'a>(remote: &'a RemoteSnapshot, now: Timestamp, take: &mut dyn FnMut(Row<'a>)) {
     for (glance, guest) in remote.glances.of(&remote.guests).iter().zip(&remote.guests) {
         if glance.status != Status::Deleted {
             take(Row { remote, glance, guest, now });
@@ -94,7 +94,7 @@ pub(crate) fn each_row(
 }
 
 #[derive(Clone, Copy)]
-struct Row<'a> {
+pub(super) struct Row<'a> {
     remote: &'a RemoteSnapshot,
     glance: &'a Glance,
     guest: &'a Arc<GuestRow>,

@@ -17,6 +17,7 @@ mod subject;
 mod tasks;
 #[cfg(test)]
 mod tests;
+mod values;
 
 use std::sync::Arc;
 
@@ -30,8 +31,9 @@ pub use counts::{Counts, RemoteCounts, Tally};
 pub use glance::Glances;
 pub(crate) use guests::each_row as each_guest;
 pub use guests::{GuestAt, guests, status_word};
+pub(crate) use nodes::count_state as count_node;
+pub use nodes::node_word;
 pub use nodes::{NodeAt, nodes};
-pub(crate) use nodes::{count_state as count_node, node_word};
 pub use operations::{OperationAt, operations};
 pub use overview::{Overview, Totals, overview, totals};
 pub use remotes::remotes;
@@ -39,6 +41,8 @@ pub(crate) use storages::each_row as each_storage;
 pub use storages::{StorageAt, storages};
 pub(crate) use subject::bytes;
 pub use tasks::{TaskAt, guest_of, operation_of, task_word, tasks};
+
+pub use values::values;
 
 use order::Top;
 

@@ -51,14 +51,15 @@ pub fn nodes(snapshot: &FleetSnapshot, visible: &Visible, request: &Request, now
     Page { items, total, counts, revision: snapshot.revision_for(visible) }
 }
 
-fn all<'a>(remote: &'a RemoteSnapshot, now: Timestamp, take: &mut dyn FnMut(Row<'a>)) {
+pub(super) fn all<'a>(remote: &'a RemoteSnapshot, now: Timestamp, take: &mut dyn FnMut(Row<'a>)) {
     for (index, node) in remote.nodes.iter().enumerate() {
         take(Row { remote, node, index, now });
     }
 }
 
 /// What `status:` calls a node's state now.
-pub(crate) fn node_word(row: &NodeRow) -> &str {
+#[must_use]
+pub fn node_word(row: &NodeRow) -> &str {
     match &row.freshness {
         Freshness::Live => row.node.state.word(),
         Freshness::Stale { why: StaleWhy::NodeDown { .. }, .. } => "offline",
@@ -79,7 +80,7 @@ pub(crate) fn count_state(row: &NodeRow, tally: &mut Tally) {
 }
 
 #[derive(Clone, Copy)]
-struct Row<'a> {
+pub(super) struct Row<'a> {
     remote: &'a RemoteSnapshot,
     node: &'a NodeRow,
     index: usize,

@@ -51,14 +51,14 @@ pub fn operations(
     Page { items, total, counts, revision: snapshot.revision_for(visible) }
 }
 
-fn all<'a>(remote: &'a RemoteSnapshot, now: Timestamp, take: &mut dyn FnMut(Row<'a>)) {
+pub(super) fn all<'a>(remote: &'a RemoteSnapshot, now: Timestamp, take: &mut dyn FnMut(Row<'a>)) {
     for operation in &remote.operations {
         take(Row { remote, operation, now });
     }
 }
 
 #[derive(Clone, Copy)]
-struct Row<'a> {
+pub(super) struct Row<'a> {
     remote: &'a RemoteSnapshot,
     operation: &'a Arc<Operation>,
     now: Timestamp,

@@ -32,12 +32,12 @@ pub fn remotes(
     Page { items, total, counts, revision: snapshot.revision_for(visible) }
 }
 
-fn itself<'a>(remote: &'a RemoteSnapshot, now: Timestamp, take: &mut dyn FnMut(Row<'a>)) {
+pub(super) fn itself<'a>(remote: &'a RemoteSnapshot, now: Timestamp, take: &mut dyn FnMut(Row<'a>)) {
     take(Row { remote, now });
 }
 
 #[derive(Clone, Copy)]
-struct Row<'a> {
+pub(super) struct Row<'a> {
     remote: &'a RemoteSnapshot,
     now: Timestamp,
 }

@@ -75,7 +75,7 @@ pub fn storages(
 }
 
 /// Gives each storage once: of those that are shared, the row that tells most.
-fn each_once<'a>(remote: &'a RemoteSnapshot, now: Timestamp, take: &mut dyn FnMut(Row<'a>)) {
+pub(super) fn each_once<'a>(remote: &'a RemoteSnapshot, now: Timestamp, take: &mut dyn FnMut(Row<'a>)) {
     let mut shared: BTreeMap<&str, usize> = BTreeMap::new();
     for (index, storage) in remote.storages.iter().enumerate() {
         if storage.storage.shared == Some(true) {
@@ -111,7 +111,7 @@ pub(super) fn count(remote: &RemoteSnapshot) -> usize {
 }
 
 #[derive(Clone, Copy)]
-struct Row<'a> {
+pub(super) struct Row<'a> {
     remote: &'a RemoteSnapshot,
     storage: &'a StorageRow,
     index: usize,

@@ -54,7 +54,7 @@ pub fn tasks(snapshot: &FleetSnapshot, visible: &Visible, request: &Request, now
     Page { items, total, counts, revision: snapshot.revision_for(visible) }
 }
 
-fn all<'a>(remote: &'a RemoteSnapshot, now: Timestamp, take: &mut dyn FnMut(Row<'a>)) {
+pub(super) fn all<'a>(remote: &'a RemoteSnapshot, now: Timestamp, take: &mut dyn FnMut(Row<'a>)) {
     for (index, task) in remote.tasks.iter().enumerate() {
         take(Row { remote, task, index, now });
     }
@@ -87,7 +87,7 @@ pub fn operation_of(remote: &RemoteSnapshot, task: &Task) -> Option<OperationId>
 }
 
 #[derive(Clone, Copy)]
-struct Row<'a> {
+pub(super) struct Row<'a> {
     remote: &'a RemoteSnapshot,
     task: &'a Task,
     index: usize,

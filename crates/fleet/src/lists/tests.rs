@@ -360,3 +360,34 @@ proptest! {
         prop_assert_eq!(page.total, rows.len());
     }
 }
+
+#[test]
+fn values_are_those_of_the_rows_that_may_be_seen() {
+    let mut fleet = fleet();
+    let mut site = remote(7, "site", true);
+    site.guests =
+        (0..9).map(|n| guest(100 + n, |row| row.guest.tags = [format!("t-{n}").into()].into())).collect();
+    fleet.remotes.push(Arc::new(site));
+    let of = |visible: &Visible, about, key, begins: &str, limit| {
+        values(&fleet, visible, about, key, begins, limit)
+    };
+    let all = |about, key, begins: &str| of(&Visible::All, about, key, begins, 20);
+    let texts = |found: Vec<(String, usize)>| found.into_iter().map(|(text, _)| text).collect::<Vec<_>>();
+    assert_eq!(all(Vocabulary::Guests, Key::Tag, "PR"), [("prod".to_owned(), 1)]);
+    assert_eq!(texts(of(&Visible::All, Vocabulary::Guests, Key::Tag, "t-", 3)), ["t-0", "t-1", "t-2"]);
+    assert_eq!(all(Vocabulary::Guests, Key::Node, ""), [("pve1".to_owned(), 12 + away(&fleet))]);
+    assert!(texts(all(Vocabulary::Guests, Key::Remote, "")).contains(&"site".to_owned()));
+    assert_eq!(texts(all(Vocabulary::Storages, Key::Name, "c")), ["ceph"]);
+    assert_eq!(texts(all(Vocabulary::Nodes, Key::Name, "pve")), ["pve1", "pve2"]);
+    // That there is no pool is no value to propose, and what may not be seen has none.
+    assert_eq!(all(Vocabulary::Guests, Key::Pool, ""), []);
+    let home = Visible::Remotes([RemoteId(1)].into());
+    assert_eq!(of(&home, Vocabulary::Guests, Key::Tag, "t-", 20), []);
+    assert_eq!(texts(of(&home, Vocabulary::Guests, Key::Remote, "", 20)), ["home"]);
+}
+
+/// How many guests on `pve1` the remotes beside home and site have.
+fn away(fleet: &FleetSnapshot) -> usize {
+    let others = fleet.remotes.iter().filter(|one| !matches!(one.name.as_str(), "home" | "site"));
+    others.map(|one| one.guests_there()).sum()
+}

@@ -187,6 +187,32 @@ table! {
     Guests "guests" &[Remotes], Number &[], "how many guests it has";
 }
 
+impl Kind {
+    /// The word for it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Text => "text",
+            Self::Word => "word",
+            Self::Number => "number",
+            Self::Share => "share",
+            Self::Bytes => "bytes",
+            Self::Span => "span",
+            Self::Address => "address",
+            Self::Flag => "flag",
+        }
+    }
+
+    /// What may stand between a key of this kind and its value.
+    #[must_use]
+    pub fn operators(self) -> &'static [&'static str] {
+        match self {
+            Self::Text | Self::Word | Self::Address | Self::Flag => &[":", "~"],
+            Self::Number | Self::Share | Self::Bytes | Self::Span => &[":", "=", ">", ">=", "<", "<="],
+        }
+    }
+}
+
 impl Key {
     /// What is true of the remote as a whole: the same for all that is on it.
     #[must_use]

@@ -14,6 +14,7 @@
 //! that are known to use 80 % or less, and none of which the use is unknown. Likewise `-status:running` finds
 //! no guest whose state is unknown; `status:unknown` does.
 
+pub mod complete;
 mod keys;
 mod parse;
 mod quantity;

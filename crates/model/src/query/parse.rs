@@ -10,7 +10,7 @@ use super::{Compare, Figure, How, Pattern, Query, QueryError, Shape, Term, Test,
 /// Terms and values that one query may have: each is asked of every row.
 const MOST: usize = 500;
 
-const OPERATORS: [char; 5] = [':', '~', '<', '>', '='];
+pub(super) const OPERATORS: [char; 5] = [':', '~', '<', '>', '='];
 
 /// What stands between key and value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
