@@ -122,6 +122,8 @@ const ROUTES: &[(&str, &str, Takes)] = &[
     ("POST", "/api/v1/operations/{id}/resolve", There(Act::Power)),
     ("GET", "/api/v1/events", Seen),
     ("GET", "/api/v1/overview", Seen),
+    ("GET", "/api/v1/query/{list}", Seen),
+    ("GET", "/api/v1/query/{list}/complete", Seen),
     ("GET", "/api/v1/stream", SignIn),
     ("PUT", "/api/v1/stream/{id}/subscriptions", SignIn),
 ];
@@ -265,6 +267,7 @@ fn request(draw: &Draw, things: &Things, remote: &str, operation: &str) -> Ask {
         .replace("{endpoint}", &if method == "GET" { things.endpoint.clone() } else { "192.0.2.1:1".into() })
         .replace("{upid}", &things.upid)
         .replace("{user}", "nobody-of-this-name")
+        .replace("{list}", "guests")
         .replace("{id}", id);
     let ask = Ask::new(method.parse().unwrap(), path);
     if method == "GET" {

@@ -13,6 +13,7 @@ mod onboardings;
 mod open;
 pub(crate) mod operations;
 mod overview;
+mod query;
 mod refuse;
 mod remotes;
 mod storages;
@@ -47,6 +48,7 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
         .merge(operations::routes())
         .merge(events::routes())
         .merge(overview::routes())
+        .merge(query::routes())
 }
 
 /// A remote as it stands. It may have been removed since the request was let in.
