@@ -1,6 +1,6 @@
 /** The guests that would be acted on, each with its state and what stands in the way. */
 import { Group, Text } from '@mantine/core'
-import { Fresh, isStale } from '~/ui/Fresh'
+import { Fresh } from '~/ui/Fresh'
 import { GuestState } from '~/ui/State'
 import classes from './actions.module.css'
 import { doubt } from './decide'
@@ -43,7 +43,7 @@ function Item({ item }: { item: PlanItem }) {
         </Text>
       </div>
       <Group gap="xs" className={classes.beside} wrap="nowrap">
-        <Text component="span" size="sm" className={item.freshness && isStale(item.freshness) ? 'stale' : undefined}>
+        <Text component="span" size="sm">
           <GuestState word={item.word} />
         </Text>
         {item.freshness && <Fresh freshness={item.freshness} observedAt={item.observedAt} why={item.why} />}

@@ -25,7 +25,7 @@ export interface ChartsProps {
   choose: (span: Span) => void
   /** How many there will be, so that nothing jumps when they come. */
   expected?: number
-  /** What it is of is not seen at present: nor are newer figures. */
+  /** What it is of is not seen at present, and the page says why: there are no newer figures. */
   stale?: boolean
 }
 
@@ -52,7 +52,7 @@ export function Charts({ of, span, choose, expected = 4, stale = false }: Charts
         {chart ? (
           <Stack gap="sm" aria-busy={asked.isPlaceholderData}>
             {asked.isError && <ProblemView error={asked.error} title="The charts could not be read anew" again={() => void asked.refetch()} />}
-            <Panels chart={chart} stale={stale || asked.isPlaceholderData || chart.error != null || asked.isError} />
+            <Panels chart={chart} said={stale} stale={stale || asked.isPlaceholderData || chart.error != null || asked.isError} />
           </Stack>
         ) : asked.isError ? (
           <ProblemView error={asked.error} title="The charts could not be read" again={() => void asked.refetch()} />
@@ -81,12 +81,12 @@ function At({ chart, stale }: { chart: Chart; stale: boolean }) {
   )
 }
 
-function Panels({ chart, stale }: { chart: Chart; stale: boolean }) {
+function Panels({ chart, said, stale }: { chart: Chart; said: boolean; stale: boolean }) {
   const made = panels(chart)
   const why = chart.error
   return (
     <>
-      {why && (
+      {why && !said && (
         <Alert color="yellow" variant="light" py={8} icon={<IconAlertTriangle size={18} />} role="status">
           <Text size="sm">
             {chart.observed_at ? 'Not newer' : 'The charts could not be read, and never were before'}: {why.sentence}
@@ -100,7 +100,11 @@ function Panels({ chart, stale }: { chart: Chart; stale: boolean }) {
           ))}
         </div>
       ) : (
-        !why && <Empty title="Nothing was measured in this time">Proxmox VE has no figures of it for this span. It may not have run.</Empty>
+        (!why || said) && (
+          <Empty title={chart.observed_at ? 'Nothing was measured in this time' : 'The figures were never read'}>
+            {chart.observed_at ? 'Proxmox VE has no figures of it for this span. It may not have run.' : undefined}
+          </Empty>
+        )
       )}
     </>
   )

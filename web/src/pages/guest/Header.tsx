@@ -6,7 +6,7 @@ import { power } from '~/actions/table'
 import type { GuestDetail } from '~/api/types'
 import { quoted } from '~/query/terms'
 import { AnchorLink } from '~/ui/AnchorLink'
-import { Fresh, isStale } from '~/ui/Fresh'
+import { Fresh } from '~/ui/Fresh'
 import { Copy } from '~/ui/Id'
 import { OpenInProxmox } from '~/ui/OpenInProxmox'
 import { GuestState, OperationState } from '~/ui/State'
@@ -26,9 +26,7 @@ export function Header({ guest }: { guest: GuestDetail }) {
           <Title order={1} className="name" lineClamp={3}>
             {guest.name ?? guest.vmid}
           </Title>
-          <Text component="span" className={isStale(guest) ? 'stale' : undefined}>
-            <GuestState word={guest.word} />
-          </Text>
+          <GuestState word={guest.word} />
           <Fresh freshness={guest} observedAt={guest.observed_at} through={guest.through} why={guest.stale_why} />
         </Group>
         <OpenInProxmox url={guest.open_url} />

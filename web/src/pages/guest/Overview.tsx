@@ -26,7 +26,8 @@ interface OverviewProps {
 
 export function Overview({ guest, looked, span, choose }: OverviewProps) {
   const parts = partsOf(guest)
-  const said = !guest.link.up
+  // The page has said above why nothing newer can be had.
+  const said = !guest.link.up || guest.presence.is === 'deleted'
   const stale = guest.freshness === 'live' ? undefined : 'stale'
   const remote = String(guest.remote_id)
   return (
@@ -93,7 +94,7 @@ function Addresses({ guest, part, said, looked, stale }: AddressesProps) {
   const interfaces = reachable(part.seen?.value ?? [])
   return (
     <Paper withBorder p="sm" component="section" aria-label="Addresses">
-      <Title order={3} mb={4}>
+      <Title order={2} size="h3" mb={4}>
         Addresses
       </Title>
       {interfaces.length > 0 ? (

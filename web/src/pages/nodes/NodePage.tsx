@@ -52,7 +52,7 @@ function Known({ remote, name }: { remote: string; name: string }) {
       <Header node={node} />
       {error && <ProblemView error={error} title="What is shown could not be read anew" again={again} />}
       <LinkNotice link={node.link} remote={node.remote} id={node.remote_id} />
-      {node.state === 'offline' && node.link.up && (
+      {node.word === 'offline' && node.link.up && (
         <Alert color="red" variant="light" role="status" title="The node is down">
           <Text size="sm">
             The rest of <bdi>{node.remote}</bdi> says so. What its guests do is not known; what is shown of it was seen <Ago at={node.observed_at} />.
@@ -75,9 +75,7 @@ function Header({ node }: { node: NodeDetail }) {
           <Title order={1} className="name" lineClamp={3}>
             {node.name}
           </Title>
-          <Text component="span" className={isStale(node) ? 'stale' : undefined}>
-            <NodeState state={node.state} />
-          </Text>
+          <NodeState state={node.word} />
           <Fresh freshness={node} observedAt={node.observed_at} through={node.through} why={node.stale_why} />
         </Group>
         <OpenInProxmox url={node.open_url} />
