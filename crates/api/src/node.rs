@@ -19,6 +19,11 @@ pub struct Node {
     pub remote_id: RemoteId,
     /// That remote's name.
     pub remote: Text,
+    /// What its state is now, in a word: `online`, `offline`, `unknown`, or Proxmox VE's own. `state` is what it was when
+    /// last seen.
+    #[serde(default)]
+    #[schema(example = "online")]
+    pub word: String,
     /// While it is not live: why, in one clause.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stale_why: Option<String>,
@@ -34,13 +39,14 @@ pub struct Node {
 }
 
 impl Node {
-    /// A node of a remote, with how many guests are on it and how many of these run.
+    /// A node of a remote. `word`: what its state is now; then how many guests are on it and how many of these run.
     #[must_use]
     pub fn of(
         row: &NodeRow,
         remote_id: RemoteId,
         remote: &Text,
         link: &LinkView,
+        word: &str,
         guests: usize,
         guests_running: Option<usize>,
     ) -> Self {
@@ -48,6 +54,7 @@ impl Node {
             id: format!("{remote_id}/{}", row.node.name),
             remote_id,
             remote: remote.clone(),
+            word: word.to_owned(),
             stale_why: stale_why(&row.freshness, link),
             guests,
             guests_running,

@@ -1,6 +1,8 @@
 /** The browser: Debian's Chromium, one for all scenarios of a file, a fresh profile for each. */
 import { existsSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
 import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core'
+import { onTestFailed } from 'vitest'
 import { ADMIN, type Muster } from './muster'
 
 const PLACES = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome']
@@ -52,7 +54,19 @@ export async function open(browser: Browser, { in: muster, ...options }: Look = 
   const page = await context.newPage()
   const faults: string[] = []
   watch(page, faults)
+  picture(page)
   return { context, page, faults }
+}
+
+/** When the test fails, what the page showed lies in target/e2e. */
+function picture(page: Page): void {
+  try {
+    onTestFailed(async ({ task }) => {
+      await page.screenshot({ path: `${fileURLToPath(new URL('../../../target/e2e', import.meta.url))}/${task.name.replaceAll(/\W+/g, '-').slice(0, 80)}.png` })
+    })
+  } catch {
+    // Opened for a whole file, not for one test.
+  }
 }
 
 /** Keeps what goes wrong in a page. */

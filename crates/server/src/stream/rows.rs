@@ -108,7 +108,8 @@ pub fn node(remote: &RemoteSnapshot, row: &model::rows::NodeRow) -> Node {
     let guests = GuestFigures::of(remote.guests.iter().filter(there).map(|guest| &**guest));
     // Of none that runs there it is known only while the node is there to tell.
     let tells = row.freshness.is_live() && row.node.state == model::NodeState::Online;
-    Node::of(row, remote.id, &remote.name, &remote.link, guests.all, guests.running_if(tells))
+    let word = lists::node_word(row);
+    Node::of(row, remote.id, &remote.name, &remote.link, word, guests.all, guests.running_if(tells))
 }
 
 /// A page of storages.

@@ -20,7 +20,7 @@ export const COLUMNS: readonly Column<Node>[] = [
     sort: 'status',
     card: 'side',
     // What was seen is not what is: of a node that is not live nobody knows how it is now.
-    cell: (row) => <NodeState state={stateNow(row)} />,
+    cell: (row) => <NodeState state={row.word} />,
   },
   {
     id: 'remote',
@@ -106,12 +106,6 @@ export const COLUMNS: readonly Column<Node>[] = [
     cell: (row) => <Age at={row.certificate_ends} />,
   },
 ]
-
-/** The word for its state now. */
-export function stateNow(row: Node): string {
-  if (row.freshness !== 'live') return 'unknown'
-  return row.state === 'other' ? words(row.text) : row.state
-}
 
 function Guests({ row }: { row: Node }) {
   const running = row.guests_running ?? undefined
