@@ -48,18 +48,9 @@ export default function Palette() {
     event.preventDefault()
   }
   return (
-    <Modal
-      opened
-      onClose={dismiss}
-      withCloseButton={false}
-      padding={0}
-      centered={false}
-      yOffset="10dvh"
-      size={640}
-      returnFocus={false}
-      transitionProps={{ duration: 0 }}
-      aria-label="Find anything, or do something"
-    >
+    <Modal.Root opened onClose={dismiss} centered={false} yOffset="10dvh" size={640} returnFocus={false} transitionProps={{ duration: 0 }}>
+      <Modal.Overlay />
+      <Modal.Content aria-label="Find anything, or do something">
       <TextInput
         data-autofocus
         variant="unstyled"
@@ -110,7 +101,8 @@ export default function Palette() {
       <div className={classes.foot} aria-hidden>
         <Kbd size="xs">↑</Kbd> <Kbd size="xs">↓</Kbd> choose, <Kbd size="xs">Enter</Kbd> open or do, <Kbd size="xs">Esc</Kbd> close
       </div>
-    </Modal>
+      </Modal.Content>
+    </Modal.Root>
   )
 }
 

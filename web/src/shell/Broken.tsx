@@ -1,11 +1,11 @@
 /** A page that could not be shown: what happened, and details to pass on. The rest of the console goes on. */
 import { Box, Button, Code, Group, Stack, Text, Title } from '@mantine/core'
-import { useDocumentTitle } from '@mantine/hooks'
+import { useClipboard, useDocumentTitle } from '@mantine/hooks'
+import { IconCheck, IconCopy } from '@tabler/icons-react'
 import { useQueryClient } from '@tanstack/react-query'
 import { type ErrorComponentProps, useRouter } from '@tanstack/react-router'
 import { Refusal } from '~/api/client'
 import { sessionQuery } from '~/api/session'
-import { Copy } from '~/ui/Id'
 import { ProblemView } from '~/ui/Problem'
 
 /** A part of the program that the server no longer has: it was renewed since this page was loaded. */
@@ -66,6 +66,7 @@ function Outdated() {
 
 function Fault({ error, componentStack, again }: { error: unknown; componentStack: string | undefined; again: () => void }) {
   const version = useQueryClient().getQueryData(sessionQuery.queryKey)?.version
+  const clipboard = useClipboard({ timeout: 2000 })
   const details = detailsOf(error, componentStack, version)
   return (
     <>
@@ -79,7 +80,13 @@ function Fault({ error, componentStack, again }: { error: unknown; componentStac
         <Button variant="default" onClick={() => location.reload()}>
           Reload the window
         </Button>
-        <Copy text={details} what="the details" />
+        <Button
+          variant="default"
+          leftSection={clipboard.copied ? <IconCheck size={16} /> : <IconCopy size={16} />}
+          onClick={() => clipboard.copy(details)}
+        >
+          {clipboard.error ? 'Copying is not allowed here: mark them instead' : clipboard.copied ? 'Copied' : 'Copy the details'}
+        </Button>
       </Group>
       <Code block style={{ whiteSpace: 'pre-wrap', maxHeight: 320 }} aria-label="Details" tabIndex={0}>
         {details}

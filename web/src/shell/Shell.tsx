@@ -81,7 +81,7 @@ export function Shell() {
       padding={0}
       transitionDuration={0}
     >
-      <a className="skip-link" href={`${root}/#main`} onClick={skip}>
+      <a className="skip-link" href="#main" onClick={skip}>
         Skip to the page
       </a>
       <AppShell.Header>
