@@ -58,14 +58,16 @@ export function QueryBox({ list, q, onChange, error }: QueryBoxProps) {
     setWritten(own < 0 ? { text: q, q, sent: [] } : { text, q, sent: written.sent.slice(own + 1) })
   }
   const dirty = text !== (written.sent.at(-1) ?? written.q)
+  // Somebody is about to write a value: nobody wants to hear that it is missing.
+  const unfinished = at !== undefined && /[:~<>=,]$/.test(text)
   useEffect(() => {
-    if (!dirty) return
+    if (!dirty || unfinished) return
     const timer = setTimeout(() => {
       setWritten((had) => ({ ...had, sent: [...had.sent, text] }))
       onChange(text)
     }, PAUSE_MS)
     return () => clearTimeout(timer)
-  }, [dirty, text, onChange])
+  }, [dirty, unfinished, text, onChange])
 
   // `/` leads here from anywhere on the page.
   useEffect(() => {

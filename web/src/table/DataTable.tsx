@@ -60,6 +60,11 @@ const NOTHING: Order = { key: '', total: 0, id: () => undefined }
 /** While nothing is known, so many rows are drawn as skeletons. */
 const SKELETONS = 12
 
+/** A menu is as high as there is room for, and scrolls. */
+function shorten({ availableHeight, elements }: { availableHeight: number; elements: { floating: HTMLElement } }) {
+  elements.floating.style.maxHeight = `${Math.max(160, availableHeight)}px`
+}
+
 export function DataTable<R extends Identified>(props: DataTableProps<R>) {
   const { name, label, columns, source, sort, onSort, nameOf, to, stale, selected, onSelect, menu, empty, fit } = props
   const router = useRouter()
@@ -253,11 +258,20 @@ export function DataTable<R extends Identified>(props: DataTableProps<R>) {
     () =>
       menu &&
       anchor && (
-        <Menu opened onChange={(opened) => !opened && setAnchor(undefined)} position="bottom-end" withinPortal returnFocus={false}>
+        <Menu
+          opened
+          onChange={(opened) => !opened && setAnchor(undefined)}
+          position="bottom-end"
+          withinPortal
+          returnFocus={false}
+          // Not by keys: the one that opens it would close it.
+          clickOutsideEvents={['mousedown', 'touchstart']}
+          middlewares={{ flip: true, shift: { padding: 8 }, size: { padding: 8, apply: shorten } }}
+        >
           <Menu.Target>
             <span className={classes.anchor} style={{ left: anchor.x, top: anchor.y }} />
           </Menu.Target>
-          <Menu.Dropdown aria-label={`Actions for ${nameOf(anchor.row)}`}>{menu(anchor.row)}</Menu.Dropdown>
+          <Menu.Dropdown aria-label={`Actions for ${nameOf(anchor.row)}`} className={classes.menu}>{menu(anchor.row)}</Menu.Dropdown>
         </Menu>
       ),
     [menu, anchor, nameOf],
