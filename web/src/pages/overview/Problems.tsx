@@ -113,7 +113,7 @@ function Row({ item, over }: { item: Trouble; over: boolean }) {
       <Sign size={18} className={classes.sign} data-severity={item.severity} role="img" aria-label={item.severity} />
       <div style={{ minWidth: 0 }}>
         {to ? (
-          <AnchorLink to={to} size="sm" className={`name ${classes.subject}`}>
+          <AnchorLink to={to} size="sm" className={`name ${classes.subject}`} title={nameOf(item)}>
             {nameOf(item)}
           </AnchorLink>
         ) : (

@@ -4,6 +4,7 @@ import { Age, Go, Text, Unknown } from '~/table/cells'
 import type { Column } from '~/table/types'
 import { LinkState } from '~/ui/State'
 import { outOf, versions } from './decide'
+import classes from './remotes.module.css'
 import type { Row } from './useRemotes'
 
 export const COLUMNS: readonly Column<Row>[] = [
@@ -117,6 +118,7 @@ function OutOf({ part, all, what, up }: OutOfProps) {
   return (
     <span className={up ? 'figures' : 'figures stale'} title={known}>
       {outOf(part, all)}
+      <span className={classes.card}> {what}</span>
     </span>
   )
 }

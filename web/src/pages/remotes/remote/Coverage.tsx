@@ -8,6 +8,7 @@ import { Ago } from '~/ui/Time'
 import { useNow } from '~/ui/now'
 import { capital, coverageWord, FACETS } from '../decide'
 import { Panel } from './Panel'
+import classes from '../remotes.module.css'
 
 const TONE: Record<ReturnType<typeof coverageWord>, Tone> = { good: 'good', failing: 'bad', late: 'warn', 'not read yet': 'unknown' }
 
@@ -52,12 +53,12 @@ function Row({ row, remote }: { row: Schemas['CoverageRow']; remote: Remote }) {
       <Table.Td>
         <State tone={TONE[word]}>{word}</State>
       </Table.Td>
-      <Table.Td>
+      <Table.Td className={classes.whole}>
         <Ago at={row.last_success} />
       </Table.Td>
-      <Table.Td className="figures">{span(row.interval_seconds)}</Table.Td>
-      <Table.Td className="figures">{row.took_seconds == null ? '–' : `${Math.max(1, Math.round(row.took_seconds * 1000))} ms`}</Table.Td>
-      <Table.Td className="figures">{row.parts ? `${count(row.parts.known)} of ${count(row.parts.due)}` : ''}</Table.Td>
+      <Table.Td className={`figures ${classes.whole}`}>{span(row.interval_seconds)}</Table.Td>
+      <Table.Td className={`figures ${classes.whole}`}>{row.took_seconds == null ? '–' : `${Math.max(1, Math.round(row.took_seconds * 1000))} ms`}</Table.Td>
+      <Table.Td className={`figures ${classes.whole}`}>{row.parts ? `${count(row.parts.known)} of ${count(row.parts.due)}` : ''}</Table.Td>
       <Table.Td className="figures">
         {row.drift > 0 ? (
           <AnchorLink size="sm" to="/remotes/$remote" params={{ remote: String(remote.id) }} search={{ tab: 'drift' }}>

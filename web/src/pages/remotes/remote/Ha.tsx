@@ -6,6 +6,7 @@ import { Empty } from '~/ui/Empty'
 import { State, type Tone } from '~/ui/State'
 import { guestOf } from '../decide'
 import { Panel } from './Panel'
+import classes from '../remotes.module.css'
 
 const TONE: Record<string, Tone> = { started: 'good', stopped: 'off', error: 'bad', fence: 'bad', freeze: 'warn', migrate: 'busy', relocate: 'busy' }
 
@@ -23,7 +24,7 @@ export function Ha({ remote }: { remote: Remote }) {
   }
   return (
     <Panel title="High availability">
-      <Table.ScrollContainer minWidth={480}>
+      <Table.ScrollContainer minWidth={600}>
         <Table aria-label="High availability" className={remote.link.up ? undefined : 'stale'}>
           <Table.Thead>
             <Table.Tr>
@@ -38,7 +39,7 @@ export function Ha({ remote }: { remote: Remote }) {
               const vmid = guestOf(row.id)
               return (
                 <Table.Tr key={row.id}>
-                  <Table.Td className="mono">
+                  <Table.Td className={`mono ${classes.whole}`}>
                     {vmid === undefined ? (
                       row.id
                     ) : (
@@ -47,7 +48,7 @@ export function Ha({ remote }: { remote: Remote }) {
                       </AnchorLink>
                     )}
                   </Table.Td>
-                  <Table.Td className="name">{row.node ?? ''}</Table.Td>
+                  <Table.Td className={`name ${classes.whole}`}>{row.node ?? ''}</Table.Td>
                   <Table.Td>{row.state && <State tone={TONE[row.state] ?? 'unknown'}>{row.state}</State>}</Table.Td>
                   <Table.Td className="name">{row.status ?? ''}</Table.Td>
                 </Table.Tr>
