@@ -21,7 +21,6 @@ pub struct Node {
     pub remote: Text,
     /// What its state is now, in a word: `online`, `offline`, `unknown`, or Proxmox VE's own. `state` is what it was when
     /// last seen.
-    #[serde(default)]
     #[schema(example = "online")]
     pub word: String,
     /// While it is not live: why, in one clause.

@@ -1,10 +1,10 @@
 /** A history as lines by day, each with its facts to be unfolded, and a way to older ones. */
 import { ActionIcon, Button, Code, Collapse, Group, Skeleton, Stack, Table, Text } from '@mantine/core'
 import { IconChevronDown, IconChevronRight } from '@tabler/icons-react'
-import { Link } from '@tanstack/react-router'
 import { useState } from 'react'
 import type { FleetEvent, Schemas } from '~/api/types'
 import { clock, DASH } from '~/format/format'
+import { AnchorLink } from '~/ui/AnchorLink'
 import { Empty } from '~/ui/Empty'
 import { ProblemView } from '~/ui/Problem'
 import { instant } from '~/ui/Time'
@@ -99,9 +99,18 @@ function Line({ event, named }: { event: FleetEvent; named: boolean }) {
         </time>
         <span className={classes.text}>
           {named && event.remote && (
-            <Link to="/remotes/$remote" params={{ remote: String(event.remote_id) }} className={`${classes.remote} name`}>
+            <AnchorLink to="/remotes/$remote" params={{ remote: String(event.remote_id) }} className={`${classes.remote} name`}>
               {event.remote}
-            </Link>
+            </AnchorLink>
+          )}
+          {named && event.remote_id != null && event.vmid != null && (
+            <AnchorLink
+              to="/guests/$remote/$vmid"
+              params={{ remote: String(event.remote_id), vmid: String(event.vmid) }}
+              className={`${classes.remote} name`}
+            >
+              {event.guest ?? event.vmid}
+            </AnchorLink>
           )}
           <span className="name">{event.sentence}</span>
           {event.author && <span className="quiet"> — {event.author.name}</span>}
@@ -122,24 +131,24 @@ function Details({ event }: { event: FleetEvent }) {
       <Group gap="md">
         <Text size="sm">{kindWords(event.name)}</Text>
         {event.remote_id != null && event.vmid != null && (
-          <Link to="/guests/$remote/$vmid" params={{ remote: String(event.remote_id), vmid: String(event.vmid) }}>
+          <AnchorLink to="/guests/$remote/$vmid" params={{ remote: String(event.remote_id), vmid: String(event.vmid) }}>
             Guest {event.vmid}
-          </Link>
+          </AnchorLink>
         )}
         {event.remote_id != null && event.node && (
-          <Link to="/nodes/$remote/$node" params={{ remote: String(event.remote_id), node: event.node }}>
+          <AnchorLink to="/nodes/$remote/$node" params={{ remote: String(event.remote_id), node: event.node }}>
             Node {event.node}
-          </Link>
+          </AnchorLink>
         )}
         {event.operation && (
-          <Link to="/operations/$id" params={{ id: event.operation }}>
+          <AnchorLink to="/operations/$id" params={{ id: event.operation }}>
             Its operation
-          </Link>
+          </AnchorLink>
         )}
         {event.remote_id != null && event.task && (
-          <Link to="/tasks/$remote/$upid" params={{ remote: String(event.remote_id), upid: event.task }}>
+          <AnchorLink to="/tasks/$remote/$upid" params={{ remote: String(event.remote_id), upid: event.task }}>
             Its task
-          </Link>
+          </AnchorLink>
         )}
         {event.author && (
           <Text size="sm" className="quiet">

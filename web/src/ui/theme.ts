@@ -19,6 +19,8 @@ export const theme = createTheme({
   primaryShade: { light: 7, dark: 6 },
   colors: { muster: teal },
   autoContrast: true,
+  // Where black and white are read equally well: whichever is read better is taken.
+  luminanceThreshold: 0.18,
   defaultRadius: 'sm',
   cursorType: 'pointer',
   respectReducedMotion: true,
@@ -27,6 +29,8 @@ export const theme = createTheme({
   fontFamilyMonospace: 'ui-monospace, "SF Mono", "Cascadia Mono", "DejaVu Sans Mono", "Liberation Mono", monospace',
   headings: { fontWeight: '600', sizes: { h1: { fontSize: '1.35rem' }, h2: { fontSize: '1.1rem' }, h3: { fontSize: '1rem' } } },
   components: {
+    Anchor: { defaultProps: { inherit: true } },
+    Text: { defaultProps: { size: 'sm' } },
     Tooltip: { defaultProps: { withArrow: true, multiline: true, maw: 420, openDelay: 250, events: { hover: true, focus: true, touch: true } } },
     Modal: { defaultProps: { centered: true, overlayProps: { backgroundOpacity: 0.4 } } },
     Table: { defaultProps: { verticalSpacing: 6 } },

@@ -1,6 +1,6 @@
 /** The columns of the list of nodes. */
 import type { Node } from '~/api/types'
-import { span, words } from '~/format/format'
+import { span } from '~/format/format'
 import { Age, Bar, Go, Seen, Text, Unknown, Used } from '~/table/cells'
 import type { Column } from '~/table/types'
 import { NodeState } from '~/ui/State'
