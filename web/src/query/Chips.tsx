@@ -49,7 +49,8 @@ function Group({ what, q, onChange, counts, group, ask }: ChipsProps & { group: 
     refetchInterval: 10_000,
     placeholderData: (had) => had,
   })
-  const known = (active.length > 0 ? asked.data : counts)?.[group.from]
+  const all = active.length > 0 ? asked.data : counts
+  const known = all && (all[group.from] ?? {})
   const there = Object.entries(known ?? {}).filter(([, number]) => number > 0).map(([value]) => value)
   const others = [...new Set([...there.sort(), ...active])].filter(
     (value) => !group.usual.includes(value) && (group.others?.includes(value) ?? true),

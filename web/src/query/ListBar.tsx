@@ -7,6 +7,7 @@ import { ColumnsMenu } from '~/table/ColumnsMenu'
 import type { Column, Identified } from '~/table/types'
 import { Chips, type ChipsOf } from './Chips'
 import classes from './ListBar.module.css'
+import { Partial } from './Partial'
 import { QueryBox } from './QueryBox'
 import { askCounts } from './counts'
 import { Views } from './Views'
@@ -48,6 +49,7 @@ export function ListBar<R extends Identified>(props: ListBarProps<R>) {
               {total === undefined ? '' : many(total, one)}
             </Text>
             <Chips what={list} q={q} onChange={(to) => onChange({ q: to })} counts={counts} groups={chips} ask={(rest, signal) => askCounts(list, rest, signal)} />
+            <Partial remotes={counts?.remotes} what={list} />
           </>
         )}
       </div>

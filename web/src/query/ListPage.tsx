@@ -8,7 +8,6 @@ import type { ChipsOf } from './Chips'
 import { ListBar } from './ListBar'
 import classes from './ListBar.module.css'
 import { NothingFits } from './NothingFits'
-import { Partial } from './Partial'
 import { isAboutQuery } from './QueryBox'
 import { useQuestion } from './question'
 
@@ -47,7 +46,6 @@ export function ListPage<K extends keyof Kinds>({ list, title, one, search, colu
           error={source.error}
           chips={chips}
         />
-        <Partial remotes={source.counts?.remotes} what={list} />
         <DataTable<Kinds[K]>
           name={list}
           label={title}

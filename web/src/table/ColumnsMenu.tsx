@@ -37,16 +37,15 @@ export function ColumnsMenu<R extends Identified>({ name, columns }: { name: str
               { value: 'compact', label: 'Compact' },
             ]}
           />
-          <ScrollArea.Autosize mah="min(50vh, 420px)" type="auto">
+          <ScrollArea.Autosize mah="min(50vh, 420px)" type="auto" offsetScrollbars="y">
             <Stack gap={2} component="ul" m={0} p={0} style={{ listStyle: 'none' }} aria-label="Columns">
               {all.map((column) => {
                 const at = ids.indexOf(column.id)
                 return (
-                  <Group key={column.id} component="li" gap={2} wrap="nowrap" justify="space-between" miw={250}>
+                  <Group key={column.id} component="li" gap={2} wrap="nowrap" justify="space-between" miw={250} mih={24} title={column.what}>
                     <Checkbox
                       size="xs"
                       label={column.title}
-                      description={column.what}
                       checked={at >= 0}
                       disabled={column.always}
                       onChange={() => choose(at >= 0 ? ids.filter((id) => id !== column.id) : [...ids, column.id])}

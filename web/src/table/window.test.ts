@@ -10,7 +10,7 @@ describe('the part that is followed', () => {
         expect(part.offset % PAGE).toBe(0)
         expect(part.limit % PAGE).toBe(0)
         expect(part.limit).toBeGreaterThan(0)
-        const end = total === undefined ? Infinity : total
+        const end = total ?? Infinity
         if (first >= end) continue
         expect(part.offset).toBeLessThanOrEqual(first)
         expect(part.offset + part.limit).toBeGreaterThanOrEqual(Math.min(last + 1, end))

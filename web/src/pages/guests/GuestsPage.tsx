@@ -10,7 +10,6 @@ import { usePreference } from '~/preferences/preferences'
 import type { ChipsOf } from '~/query/Chips'
 import { ListBar } from '~/query/ListBar'
 import { NothingFits } from '~/query/NothingFits'
-import { Partial } from '~/query/Partial'
 import { isAboutQuery } from '~/query/QueryBox'
 import { useQuestion } from '~/query/question'
 import { DataTable } from '~/table/DataTable'
@@ -86,7 +85,6 @@ export default function GuestsPage() {
               </Tooltip>
             }
           />
-          <Partial remotes={source.counts?.remotes} what="guests" />
           <DataTable
             name="guests"
             label="Guests"
