@@ -87,7 +87,7 @@ async fn a_server_on_postgresql_remembers_and_operates() {
     server.start().await;
     server.until("/remotes/lab", is_own).await;
     let system = server.get("/system").await;
-    assert_eq!((&system["store"]["engine"], &system["store"]["schema"]), (&json!("postgresql"), &json!(3)));
+    assert_eq!((&system["store"]["engine"], &system["store"]["schema"]), (&json!("postgresql"), &json!(4)));
     let processes = system["processes"].as_array().unwrap();
     assert_eq!(processes.len(), 1, "{processes:?}");
     assert_eq!((&processes[0]["this"], &processes[0]["remotes"]), (&json!(true), &json!(1)));
