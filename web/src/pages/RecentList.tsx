@@ -1,21 +1,25 @@
-/** The list of tasks and that of operations: query, states as filters, the table, and how far it reaches. */
-import { Button, Group, Stack, Text } from '@mantine/core'
-import { useCallback } from 'react'
+/** The list of tasks and that of operations: what the stream tells, under a query. */
 import type { Counts } from '~/api/types'
-import { count, words } from '~/format/format'
-import { isAboutQuery, QueryBox } from '~/query/QueryBox'
-import { toggled, valuesOf } from '~/query/terms'
+import { count } from '~/format/format'
+import type { ChipsOf } from '~/query/Chips'
+import { ListBar } from '~/query/ListBar'
+import classes from '~/query/ListBar.module.css'
+import { NothingFits } from '~/query/NothingFits'
+import { isAboutQuery } from '~/query/QueryBox'
+import { useQuestion } from '~/query/question'
 import { DataTable } from '~/table/DataTable'
 import { MOST_RECENT, useRecent } from '~/table/recent'
 import { useRowsAtHand } from '~/table/sources'
 import type { Column } from '~/table/types'
 import { Empty } from '~/ui/Empty'
+import { Page } from '~/ui/Page'
 
 export interface RecentListProps<R extends { id: string }> {
   list: 'tasks' | 'operations'
-  label: string
-  q: string
-  sort: string
+  title: string
+  /** One of them: `task`. */
+  one: string
+  search: { q?: string | undefined; sort?: string | undefined }
   ask: (
     query: { q?: string; sort?: string; limit: number },
     signal: AbortSignal,
@@ -23,20 +27,19 @@ export interface RecentListProps<R extends { id: string }> {
   /** Rows as the stream tells them. */
   told: ReadonlyMap<string, R> | undefined
   columns: readonly Column<R>[]
+  chips: readonly ChipsOf[]
   nameOf: (row: R) => string
   to: (row: R) => string
-  /** States that the list can be narrowed to with one press. */
-  states: readonly string[]
-  /** What an empty list says when nothing narrows it. */
+  /** What the list says when there is nothing and nothing narrows it. */
   none: string
-  choose: (change: { q?: string | undefined; sort?: string | undefined }) => void
 }
 
 /** The order is the server's. */
 const AS_TOLD = ''
 
 export function RecentList<R extends { id: string }>(props: RecentListProps<R>) {
-  const { list, label, q, sort, ask, told, columns, nameOf, to, states, none, choose } = props
+  const { list, title, one, search, ask, told, columns, chips, nameOf, to, none } = props
+  const { q, sort, change } = useQuestion(list, search)
   const recent = useRecent<R>(
     [list, q, sort],
     (signal) => ask({ limit: MOST_RECENT, ...(q === '' ? {} : { q }), ...(sort === '' ? {} : { sort }) }, signal),
@@ -47,61 +50,40 @@ export function RecentList<R extends { id: string }>(props: RecentListProps<R>) 
     again: recent.again,
     pending: recent.pending,
   })
-  const write = useCallback((next: string) => choose({ q: next === '' ? undefined : next }), [choose])
-  const chosen = valuesOf(q, 'status')
+  const more = (recent.total ?? 0) > MOST_RECENT
   return (
-    <Stack gap="xs" style={{ flex: 1, minHeight: 0 }}>
-      <div>
-        <QueryBox list={list} q={q} onChange={write} error={recent.error} />
+    <Page title={title} full {...(more ? { beside: `the first ${count(MOST_RECENT)}: a filter finds the others` } : {})}>
+      <div className={classes.page}>
+        <ListBar
+          list={list}
+          one={one}
+          q={q}
+          sort={sort}
+          onChange={change}
+          columns={columns}
+          total={recent.total}
+          counts={recent.counts}
+          error={recent.error}
+          chips={chips}
+        />
+        <DataTable
+          name={list}
+          label={title}
+          columns={columns}
+          source={source}
+          sort={sort}
+          onSort={(by) => change({ sort: by })}
+          nameOf={nameOf}
+          to={to}
+          empty={
+            q === '' && recent.counts?.remotes?.total !== 0 ? (
+              <Empty title={`No ${list} yet`}>{none}</Empty>
+            ) : (
+              <NothingFits what={list} q={q} remotes={recent.counts?.remotes} onClear={() => change({ q: '' })} />
+            )
+          }
+        />
       </div>
-      <Group gap={6} role="group" aria-label="States">
-        {states.map((state) => (
-          <Button
-            key={state}
-            size="compact-xs"
-            variant={chosen.includes(state) ? 'light' : 'default'}
-            aria-pressed={chosen.includes(state)}
-            onClick={() => write(toggled(q, 'status', state))}
-          >
-            {words(state)}
-          </Button>
-        ))}
-        <Text size="xs" className="quiet figures" role="status" ms="auto">
-          {extent(recent.total)}
-        </Text>
-      </Group>
-      <DataTable
-        name={list}
-        label={label}
-        columns={columns}
-        source={source}
-        sort={sort}
-        onSort={(next) => choose({ sort: next === '' ? undefined : next })}
-        nameOf={nameOf}
-        to={to}
-        empty={
-          q === '' ? (
-            <Empty title="Nothing here yet">{none}</Empty>
-          ) : (
-            <Empty
-              title="Nothing fits"
-              action={
-                <Button variant="default" size="xs" onClick={() => write('')}>
-                  Show all
-                </Button>
-              }
-            >
-              None of what is kept fits this query.
-            </Empty>
-          )
-        }
-      />
-    </Stack>
+    </Page>
   )
-}
-
-/** How many there are, and how many of them are shown. */
-function extent(total: number | undefined): string {
-  if (total === undefined) return ''
-  return total > MOST_RECENT ? `the first ${count(MOST_RECENT)} of ${count(total)}: a query finds the others` : count(total)
 }

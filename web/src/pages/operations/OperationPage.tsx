@@ -4,6 +4,7 @@ import { useDisclosure } from '@mantine/hooks'
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
 import { getRouteApi } from '@tanstack/react-router'
 import { useState } from 'react'
+import { ShownAs } from '~/actions/ShowAs'
 import { power } from '~/actions/table'
 import { api, newKey, Refusal, unwrap } from '~/api/client'
 import type { Operation } from '~/api/types'
@@ -56,6 +57,14 @@ export default function OperationPage() {
         <Paper withBorder p="md">
           <OperationFacts operation={operation} />
         </Paper>
+        {operation.show_as && (
+          <section aria-labelledby="elsewhere">
+            <Title order={2} id="elsewhere" mb="xs">
+              The same elsewhere
+            </Title>
+            <ShownAs as={operation.show_as} />
+          </section>
+        )}
         <section aria-labelledby="history">
           <Title order={2} id="history" mb="xs">
             What happened
