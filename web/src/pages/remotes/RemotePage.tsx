@@ -83,6 +83,7 @@ function Shown({
         {error !== null && error !== undefined && <ProblemView error={error} again={again} title="The remote could not be read anew: this is what was known before" />}
         <Remarks remote={remote} />
         <Tabs
+          className={error === null ? undefined : 'stale'}
           value={tab ?? 'link'}
           onChange={(to) => void navigate({ search: { tab: to === 'link' || to === null ? undefined : to }, replace: true })}
           keepMounted={false}

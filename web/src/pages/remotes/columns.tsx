@@ -116,7 +116,7 @@ function OutOf({ part, all, what, up }: OutOfProps) {
   if (part == null && all == null) return <Unknown why="Never listed" />
   const known = `${part ?? 'an unknown number'} of ${all ?? 'an unknown number'} ${what}${up ? '' : ', as last known'}`
   return (
-    <span className={up ? 'figures' : 'figures stale'} title={known}>
+    <span className={up ? 'figures' : `figures ${classes.before}`} title={known}>
       {outOf(part, all)}
       <span className={classes.card}> {what}</span>
     </span>
