@@ -34,6 +34,8 @@ const router = makeRouter(queries)
 whenEnded(() => endSession(queries, router))
 
 const nonce = document.querySelector<HTMLMetaElement>('meta[property="csp-nonce"]')?.nonce ?? ''
+// What keeps the page behind a dialog from scrolling makes a style of its own, and takes its nonce from here.
+Object.assign(globalThis, { __webpack_nonce__: nonce })
 const element = document.getElementById('root')
 if (!element) throw new Error('The page has no #root')
 
