@@ -43,7 +43,7 @@ export function LinkNotice({ link, remote, id }: { link: Link; remote: string; i
             Try now
           </Button>
         )}
-        <AnchorLink to="/remotes/$remote" params={{ remote: String(id) }} size="sm">
+        <AnchorLink to="/remotes/$remote" params={{ remote: String(id) }} size="sm" c="var(--mantine-color-text)" underline="always">
           To the remote
         </AnchorLink>
       </Group>

@@ -41,18 +41,18 @@ export function Header({ guest }: { guest: GuestDetail }) {
         </span>
         <Text component="span" size="sm">
           on node{' '}
-          <AnchorLink to="/nodes/$remote/$node" params={{ remote, node: guest.node }} className="name">
+          <AnchorLink to="/nodes/$remote/$node" params={{ remote, node: guest.node }} className="name" underline="always">
             {guest.node}
           </AnchorLink>{' '}
           of{' '}
-          <AnchorLink to="/remotes/$remote" params={{ remote }} className="name">
+          <AnchorLink to="/remotes/$remote" params={{ remote }} className="name" underline="always">
             {guest.remote}
           </AnchorLink>
         </Text>
         {guest.pool && (
           <Text component="span" size="sm">
             pool{' '}
-            <AnchorLink to="/guests" search={{ q: `pool:${quoted(guest.pool)}` }} className="name">
+            <AnchorLink to="/guests" search={{ q: `pool:${quoted(guest.pool)}` }} className="name" underline="always">
               {guest.pool}
             </AnchorLink>
           </Text>

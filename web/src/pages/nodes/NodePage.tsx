@@ -83,7 +83,7 @@ function Header({ node }: { node: NodeDetail }) {
       <Group gap="4px 14px">
         <Text component="span" size="sm">
           Node of{' '}
-          <AnchorLink to="/remotes/$remote" params={{ remote }} className="name">
+          <AnchorLink to="/remotes/$remote" params={{ remote }} className="name" underline="always">
             {node.remote}
           </AnchorLink>
         </Text>

@@ -98,7 +98,7 @@ function Header({ storage }: { storage: StorageDetail }) {
       <Group gap="4px 14px">
         <Text component="span" size="sm">
           {first?.plugin ?? 'Storage'} on{' '}
-          <AnchorLink to="/remotes/$remote" params={{ remote }} className="name">
+          <AnchorLink to="/remotes/$remote" params={{ remote }} className="name" underline="always">
             {storage.remote}
           </AnchorLink>
           {first?.shared === true ? ', shared' : first?.shared === false && storage.storages.length > 1 ? ', each node has its own' : ''}
