@@ -35,6 +35,7 @@ function Row<R extends Identified>(props: RowProps<R>) {
           role="gridcell"
           aria-colindex={at + (selected === undefined ? 1 : 2)}
           data-end={column.end}
+          data-clear={column.clear}
           className={pinned && at === 0 ? `${classes.cell} ${classes.pinned}` : classes.cell}
         >
           {row === undefined ? <span className={classes.skeleton} /> : column.always ? <Main to={to}>{column.cell(row)}</Main> : column.cell(row)}

@@ -28,6 +28,8 @@ export interface Column<R> {
   hidden?: boolean
   /** Is always shown: the name. */
   always?: boolean
+  /** Says how it is now, or how sure the rest is: not dimmed with a row that is shown as last seen. */
+  clear?: boolean
   /** Where it stands on a narrow screen: in the first line, at its end, or in the second line. Absent: nowhere. */
   card?: 'title' | 'side' | 'line'
   /**

@@ -18,6 +18,7 @@ export const COLUMNS: readonly Column<Node>[] = [
     what: 'What its state is now',
     width: 100,
     sort: 'status',
+    clear: true,
     card: 'side',
     // What was seen is not what is: of a node that is not live nobody knows how it is now.
     cell: (row) => <NodeState state={row.word} />,
@@ -96,6 +97,7 @@ export const COLUMNS: readonly Column<Node>[] = [
     what: 'How sure it is: live, or when it was last seen',
     width: 98,
     sort: 'age',
+    clear: true,
     cell: (row) => <Seen of={row} at={row.observed_at} through={row.through} why={row.stale_why} />,
   },
   {

@@ -15,6 +15,7 @@ export const COLUMNS: readonly Column<Storage>[] = [
     what: 'What its state is now',
     width: 112,
     sort: 'status',
+    clear: true,
     card: 'side',
     cell: (row) => <State tone={TONE[stateNow(row)] ?? 'warn'}>{words(stateNow(row))}</State>,
   },
@@ -66,6 +67,7 @@ export const COLUMNS: readonly Column<Storage>[] = [
     what: 'How sure it is: live, or when it was last seen',
     width: 106,
     sort: 'age',
+    clear: true,
     cell: (row) => <Seen of={row} at={row.observed_at} why={row.stale_why} />,
   },
 ]
