@@ -8,7 +8,7 @@ const teal: MantineColorsTuple = [
   '#76c5b6',
   '#4eb4a1',
   '#33a993',
-  '#1f9f88',
+  '#118070',
   '#0f766e',
   '#0b655e',
   '#06524c',
