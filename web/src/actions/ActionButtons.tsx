@@ -33,21 +33,6 @@ export function ActionButtons({ guest }: { guest: GuestDetail | undefined }) {
   )
 }
 
-/** What may be done with several guests; what it means for each of them is told before anything is done. */
-export function BulkButtons({ targets, disabled }: { targets: readonly Target[]; disabled?: string | undefined }) {
-  const may = useMay('operator', 'any')
-  const how: Press = disabled
-    ? { can: false, doubtful: false, hint: disabled }
-    : press({ availability: 'available' }, may)
-  return (
-    <Group gap={6} role="group" aria-label="Power">
-      {POWER.map((power) => (
-        <ActionButton key={power.action} power={power} press={how} targets={targets} />
-      ))}
-    </Group>
-  )
-}
-
 /** One action's button. It can be reached and read when it may not be pressed. */
 export function ActionButton({ power, press, targets }: { power: Power; press: Press; targets: readonly Target[] }) {
   const [busy, setBusy] = useState(false)
