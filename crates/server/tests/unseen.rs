@@ -272,7 +272,7 @@ proptest! {
         scene.runtime.block_on(async {
             somebody.may(&first).await;
             let wanted = json!({
-                "topics": ["links", "operations", "tasks", "events", "counts"],
+                "topics": ["links", "operations", "tasks", "events", "counts", "overview"],
                 "lists": {
                     "guests": {"of": "guests", "limit": 200},
                     "nodes": {"of": "nodes", "limit": 200},
@@ -307,6 +307,8 @@ struct Held {
     guests: Option<usize>,
     remotes: Option<usize>,
     revisions: BTreeSet<u64>,
+    /// The overview, part by part.
+    overview: serde_json::Map<String, Value>,
     everything: String,
 }
 
@@ -321,6 +323,7 @@ impl Held {
             if let StreamMessage::Heartbeat(beat) = &message
                 && Some(beat.revision) == now
                 && self.guests.is_some()
+                && !self.overview.is_empty()
             {
                 return;
             }
@@ -354,6 +357,10 @@ impl Held {
                 self.ids.insert(format!("list {}", list.list), list.order.unwrap());
                 self.revisions.insert(list.revision);
             }
+            StreamMessage::Overview(parts) => match serde_json::to_value(parts).unwrap() {
+                Value::Object(parts) => self.overview.extend(parts),
+                other => panic!("{other}"),
+            },
             // The history is not told again: it is read.
             StreamMessage::Reset(_) => {
                 *self = Self::default();
@@ -395,6 +402,11 @@ impl Held {
         }
         let guests = read("/api/v1/guests?limit=1000".to_owned()).await.len();
         assert_eq!((self.guests, self.remotes), (Some(guests), Some(seen.len())), "{grants:?}");
+        let overview = somebody.get("/api/v1/overview").await.json;
+        for (part, told) in &self.overview {
+            assert_eq!(told, &overview[part], "{part} of the overview as {grants:?}");
+        }
+        assert_eq!(self.overview.len(), 6, "{:?}", self.overview.keys());
         let revision = somebody.get("/api/v1/guests?limit=1").await.json["revision"].as_u64().unwrap();
         assert_eq!(self.revisions, BTreeSet::from([revision]), "{grants:?}");
         for (id, name) in scene.site.remotes() {
@@ -424,11 +436,12 @@ fn what_happens_to_the_unseen_changes_no_answer() {
         paths.extend(LISTS.map(|list| format!("{list}?q=zwilling")));
         paths.extend([
             "events".to_owned(),
+            "overview".to_owned(),
             "remotes/home".to_owned(),
             format!("remotes/{THERE}"),
             format!("guests/{THERE}/901"),
-            "nodes/home/pve1".to_owned(),
-            "storages/home/local".to_owned(),
+            "nodes/home/pve1?look=false".to_owned(),
+            "storages/home/local?look=false".to_owned(),
             format!("tasks/home/{upid}"),
             format!("operations/{operation}"),
             "session".to_owned(),
@@ -444,7 +457,7 @@ fn what_happens_to_the_unseen_changes_no_answer() {
             answers
         };
         let wanted = json!({
-            "topics": ["links", "operations", "tasks", "events", "counts"],
+            "topics": ["links", "operations", "tasks", "events", "counts", "overview"],
             "lists": {"guests": {"of": "guests"}, "nodes": {"of": "nodes"}, "storages": {"of": "storages"}},
         });
         let path = format!("/api/v1/stream?subscribe={}", encoded(&wanted.to_string()));
