@@ -124,8 +124,8 @@ fn task(n: u32, now: Timestamp) -> Task {
 }
 
 fn guest(n: u32, now: Timestamp) -> GuestRow {
-    let kind = if n % 2 == 0 { GuestKind::Ct } else { GuestKind::Vm };
-    let state = if n % 3 == 0 { GuestState::Stopped } else { GuestState::Running };
+    let kind = if n.is_multiple_of(2) { GuestKind::Ct } else { GuestKind::Vm };
+    let state = if n.is_multiple_of(3) { GuestState::Stopped } else { GuestState::Running };
     let mut facts = Guest::bare(kind, Vmid(100 + n), format!("pve{}", n % NODES).into());
     facts.name = Some(format!("web-{n}").into());
     facts.state = state.clone();

@@ -82,12 +82,12 @@ pub(super) fn count_states(remote: &RemoteSnapshot) -> (usize, Tally) {
     (guests, states)
 }
 
+/// Counts a guest's state in the tally it is given.
+type CountState<'a> = dyn FnMut(&mut Tally) + 'a;
+
 /// Gives each guest of a remote that is not known to be deleted to `take`: its row, whether its state is known now, and
 /// what counts that state in the tally it is given.
-pub(crate) fn each_row(
-    remote: &RemoteSnapshot,
-    take: &mut dyn FnMut(&GuestRow, bool, &mut dyn FnMut(&mut Tally)),
-) {
+pub(crate) fn each_row(remote: &RemoteSnapshot, take: &mut dyn FnMut(&GuestRow, bool, &mut CountState<'_>)) {
     standing(remote, remote.at, &mut |row| {
         take(row.guest, row.glance.status.is_known(), &mut |tally| row.count_state(tally));
     });
