@@ -30,7 +30,9 @@ export function misplaced(page: Page): Promise<string[]> {
         found.push(`runs over the window: ${name(element)}`)
       }
     }
-    const controls = [...document.querySelectorAll('button, a[href], input, select, textarea')].filter(shown)
+    // Behind a dialog everything lies under its veil, on purpose.
+    const reached = document.querySelector('[role=dialog][aria-modal=true]') ?? document
+    const controls = [...reached.querySelectorAll('button, a[href], input, select, textarea')].filter(shown)
     for (const control of controls) {
       const box = control.getBoundingClientRect()
       const [x, y] = [box.left + box.width / 2, box.top + box.height / 2]
@@ -38,7 +40,7 @@ export function misplaced(page: Page): Promise<string[]> {
       const top = document.elementFromPoint(x, y)
       if (!top || top === control || control.contains(top) || top.contains(control)) continue
       // A control in a box that has scrolled it away, or behind what lies over the page on purpose.
-      if (top.closest('[role=dialog], [data-overlay], [role=menu], [role=listbox], header, .mantine-AppShell-navbar, thead, [role=columnheader], [role=status]')) continue
+      if (top.closest('[role=dialog], [data-overlay], [role=menu], [role=listbox], header, .mantine-AppShell-navbar, thead, [role=columnheader], [role=status], .mantine-Notifications-root')) continue
       if (control instanceof HTMLInputElement && (control.labels?.length ?? 0) > 0 && [...(control.labels ?? [])].some((label) => label.contains(top))) continue
       const style = getComputedStyle(control)
       if (style.pointerEvents === 'none' || style.opacity === '0') continue
