@@ -8,6 +8,7 @@ import { useRef, useState } from 'react'
 import { newKey, problemFrom } from '~/api/client'
 import { many } from '~/format/format'
 import { ProblemView } from '~/ui/Problem'
+import { useFocusBack } from '~/ui/useFocusBack'
 import classes from './actions.module.css'
 import { PlanList } from './PlanList'
 import { Results } from './Results'
@@ -20,6 +21,7 @@ import { toastOperation } from './toast'
 const LONGEST_S = 24 * 3600
 
 export default function OperateDialog({ wish: first, close }: { wish: Wish; close: () => void }) {
+  useFocusBack()
   const [wish, setWish] = useState(first)
   const [started, setStarted] = useState<readonly StartedItem[]>()
   const { label } = power(wish.action)

@@ -1,9 +1,11 @@
 /** All keys of the console. */
 import { Group, Kbd, Modal, SimpleGrid, Stack, Text, Title } from '@mantine/core'
 import { Fragment } from 'react'
+import { useFocusBack } from '~/ui/useFocusBack'
 import { ALL } from './keys'
 
 export default function KeysHelp({ close }: { close: () => void }) {
+  useFocusBack()
   return (
     <Modal opened onClose={close} title="Keys" size="lg" closeButtonProps={{ 'aria-label': 'Close' }}>
       <SimpleGrid cols={{ base: 1, xs: 2 }} spacing="lg">

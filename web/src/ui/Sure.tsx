@@ -3,6 +3,7 @@ import { Button, Group, Modal, Stack, TextInput } from '@mantine/core'
 import type { UseMutationResult } from '@tanstack/react-query'
 import { type ReactNode, useState } from 'react'
 import { ProblemView } from './Problem'
+import { useFocusBack } from './useFocusBack'
 
 export interface SureProps {
   title: string
@@ -18,6 +19,7 @@ export interface SureProps {
 }
 
 export function Sure({ title, children, act, name, harsh = true, change, close }: SureProps) {
+  useFocusBack()
   const [typed, setTyped] = useState('')
   const ready = name === undefined || typed === name
   return (

@@ -7,6 +7,7 @@ import { useOnce } from '~/api/once'
 import { useSession } from '~/shell/session'
 import { ProblemView } from '~/ui/Problem'
 import { Secret } from '~/ui/Secret'
+import { useFocusBack } from '~/ui/useFocusBack'
 import { type Expiry, EXPIRIES, expiryAt } from './expiry'
 import { Grants, GrantsEditor } from './Grants'
 import { faultOf, type Grant } from './roles'
@@ -18,6 +19,7 @@ interface Wish {
 }
 
 export function NewTokenDialog({ close }: { close: () => void }) {
+  useFocusBack()
   const { grants: own } = useSession()
   const queries = useQueryClient()
   const [name, setName] = useState('')

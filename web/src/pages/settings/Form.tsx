@@ -2,6 +2,7 @@
 import { Button, Group, Modal, Stack } from '@mantine/core'
 import type { ReactNode } from 'react'
 import { ProblemView } from '~/ui/Problem'
+import { useFocusBack } from '~/ui/useFocusBack'
 
 export interface FormProps {
   title: ReactNode
@@ -16,6 +17,7 @@ export interface FormProps {
 }
 
 export function Form({ title, act, error, pending, ready = true, submit, close, children }: FormProps) {
+  useFocusBack()
   return (
     <Modal opened onClose={close} title={title} closeButtonProps={{ 'aria-label': 'Close' }}>
       <form
