@@ -94,7 +94,7 @@ describe('a remote is added', () => {
     if (as === CAROL) {
       await wizard.step('Second factor')
       await wizard.code('12345')
-      await wizard.trouble('Rejected').waitFor()
+      await wizard.trouble(/^Rejected/).waitFor()
       await wizard.code(code(TOTP))
     }
     await wizard.step('Rights and name')
@@ -179,7 +179,7 @@ describe('the sign-in fails: said in its step, with what was typed', () => {
     await wizard.address(sim.address('sour'))
     await wizard.trust()
     await wizard.signIn({ user: 'root', password: 'not this one' })
-    await wizard.trouble('Rejected').waitFor()
+    await wizard.trouble(/^Rejected/).waitFor()
     await wizard.step('Sign-in')
     expect(await wizard.main.getByRole('textbox', { name: 'User', exact: true }).inputValue()).toBe('root')
     // Back and forth loses nothing.
@@ -198,7 +198,7 @@ describe('the sign-in fails: said in its step, with what was typed', () => {
     await wizard.address(sim.address('sour'))
     await wizard.trust()
     await wizard.signIn({ token: 'root@pam!ci=00000000-0000-4000-8000-000000000000' })
-    await wizard.trouble('Rejected').waitFor()
+    await wizard.trouble(/^Rejected/).waitFor()
     expect(await wizard.main.getByRole('textbox', { name: 'Token ID' }).inputValue()).toBe('root@pam!ci')
     await wizard.signIn(TOKEN)
     await wizard.step('Rights and name')
@@ -211,7 +211,7 @@ describe('the sign-in fails: said in its step, with what was typed', () => {
     await wizard.trust()
     await wizard.signIn(CAROL)
     await wizard.code('12345')
-    await wizard.trouble('Rejected').waitFor()
+    await wizard.trouble(/^Rejected/).waitFor()
     await wizard.step('Second factor')
     await wizard.back()
     await wizard.step('Sign-in')
