@@ -5,8 +5,8 @@ import type { ChipsOf } from '~/query/Chips'
 import { ListBar } from '~/query/ListBar'
 import classes from '~/query/ListBar.module.css'
 import { NothingFits } from '~/query/NothingFits'
-import { isAboutQuery } from '~/query/QueryBox'
 import { useQuestion } from '~/query/question'
+import { heard } from '~/query/refused'
 import { DataTable } from '~/table/DataTable'
 import { MOST_RECENT, useRecent } from '~/table/recent'
 import { useRowsAtHand } from '~/table/sources'
@@ -46,7 +46,7 @@ export function RecentList<R extends { id: string }>(props: RecentListProps<R>) 
     told,
   )
   const source = useRowsAtHand(recent.rows, columns, AS_TOLD, {
-    error: isAboutQuery(recent.error) ? undefined : recent.error,
+    error: recent.error,
     again: recent.again,
     pending: recent.pending,
   })
@@ -70,7 +70,7 @@ export function RecentList<R extends { id: string }>(props: RecentListProps<R>) 
           name={list}
           label={title}
           columns={columns}
-          source={source}
+          source={heard(source)}
           sort={sort}
           onSort={(by) => change({ sort: by })}
           nameOf={nameOf}
@@ -79,7 +79,7 @@ export function RecentList<R extends { id: string }>(props: RecentListProps<R>) 
             q === '' && recent.counts?.remotes?.total !== 0 ? (
               <Empty title={`No ${list} yet`}>{none}</Empty>
             ) : (
-              <NothingFits what={list} q={q} remotes={recent.counts?.remotes} onClear={() => change({ q: '' })} />
+              <NothingFits what={list} q={q} remotes={recent.counts?.remotes} error={recent.error} onClear={() => change({ q: '' })} />
             )
           }
         />

@@ -8,8 +8,8 @@ import type { ChipsOf } from './Chips'
 import { ListBar } from './ListBar'
 import classes from './ListBar.module.css'
 import { NothingFits } from './NothingFits'
-import { isAboutQuery } from './QueryBox'
 import { useQuestion } from './question'
+import { heard } from './refused'
 
 interface Kinds {
   nodes: Node
@@ -50,13 +50,13 @@ export function ListPage<K extends keyof Kinds>({ list, title, one, search, colu
           name={list}
           label={title}
           columns={columns}
-          source={isAboutQuery(source.error) ? { ...source, error: null } : source}
+          source={heard(source)}
           sort={sort}
           onSort={(by) => change({ sort: by })}
           nameOf={nameOf}
           to={to}
           stale={(row) => row.freshness !== 'live'}
-          empty={<NothingFits what={list} q={q} remotes={source.counts?.remotes} onClear={() => change({ q: '' })} />}
+          empty={<NothingFits what={list} q={q} remotes={source.counts?.remotes} error={source.error} onClear={() => change({ q: '' })} />}
         />
       </div>
     </Page>

@@ -4,18 +4,35 @@ import { Link } from '@tanstack/react-router'
 import { useMay, useSession } from '~/shell/session'
 import { Empty } from '~/ui/Empty'
 import type { RemoteCounts } from './Partial'
+import { isAboutQuery } from './QueryBox'
 
 export interface NothingFitsProps {
   /** What the list is of: `guests`. */
   what: string
   q: string
   remotes: RemoteCounts | undefined
+  /** Why the list could not be had. */
+  error: unknown
   onClear: () => void
 }
 
-export function NothingFits({ what, q, remotes, onClear }: NothingFitsProps) {
+export function NothingFits({ what, q, remotes, error, onClear }: NothingFitsProps) {
   const governs = useMay('administrator', null)
   const session = useSession()
+  if (q !== '' && isAboutQuery(error)) {
+    return (
+      <Empty
+        title="This filter is not understood"
+        action={
+          <Button variant="default" size="sm" onClick={onClear}>
+            Clear the filter
+          </Button>
+        }
+      >
+        {`What is wrong is said where it is written. No ${what} were looked for.`}
+      </Empty>
+    )
+  }
   if (q !== '') {
     return (
       <Empty

@@ -10,8 +10,8 @@ import { usePreference } from '~/preferences/preferences'
 import type { ChipsOf } from '~/query/Chips'
 import { ListBar } from '~/query/ListBar'
 import { NothingFits } from '~/query/NothingFits'
-import { isAboutQuery } from '~/query/QueryBox'
 import { useQuestion } from '~/query/question'
+import { heard } from '~/query/refused'
 import { DataTable } from '~/table/DataTable'
 import type { Selected } from '~/table/selection'
 import { useLiveRows } from '~/table/sources'
@@ -89,7 +89,7 @@ export default function GuestsPage() {
             name="guests"
             label="Guests"
             columns={COLUMNS}
-            source={isAboutQuery(source.error) ? { ...source, error: null } : source}
+            source={heard(source)}
             sort={sort}
             onSort={(to) => change({ sort: to })}
             nameOf={nameOf}
@@ -98,7 +98,7 @@ export default function GuestsPage() {
             selected={selected}
             onSelect={select}
             menu={menuOf}
-            empty={<NothingFits what="guests" q={q} remotes={source.counts?.remotes} onClear={() => change({ q: '' })} />}
+            empty={<NothingFits what="guests" q={q} remotes={source.counts?.remotes} error={source.error} onClear={() => change({ q: '' })} />}
           />
         </div>
       </div>

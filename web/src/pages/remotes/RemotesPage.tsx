@@ -5,8 +5,8 @@ import { Link, useNavigate, useSearch } from '@tanstack/react-router'
 import type { ChipsOf } from '~/query/Chips'
 import { ListBar } from '~/query/ListBar'
 import { NothingFits } from '~/query/NothingFits'
-import { isAboutQuery } from '~/query/QueryBox'
 import { useQuestion } from '~/query/question'
+import { heard } from '~/query/refused'
 import { useSession } from '~/shell/session'
 import { DataTable } from '~/table/DataTable'
 import { useRowsAtHand } from '~/table/sources'
@@ -25,7 +25,7 @@ export default function RemotesPage() {
   const { q, sort, change } = useQuestion('remotes', useSearch({ from: '/inside/remotes' }))
   const { query, rows, counts, total } = useRemotes(q, sort)
   const source = useRowsAtHand(rows, COLUMNS, AS_TOLD, {
-    error: isAboutQuery(query.error) ? null : query.error,
+    error: query.error,
     again: () => void query.refetch(),
     pending: query.isPlaceholderData,
   })
@@ -73,13 +73,13 @@ export default function RemotesPage() {
             name="remotes"
             label="Remotes"
             columns={COLUMNS}
-            source={source}
+            source={heard(source)}
             sort={sort}
             onSort={(to) => change({ sort: to })}
             nameOf={(row) => row.name}
             to={pathOf}
             menu={menuOf}
-            empty={<NothingFits what="remotes" q={q} remotes={counts?.remotes} onClear={() => change({ q: '' })} />}
+            empty={<NothingFits what="remotes" q={q} remotes={counts?.remotes} error={query.error} onClear={() => change({ q: '' })} />}
           />
         </div>
       )}
