@@ -219,7 +219,7 @@ export function QueryBox({ list, q, onChange, error }: QueryBoxProps) {
         </ul>
       )}
       {wrong && !open && (
-        <div id={`${id}-wrong`} role="alert" className={classes.wrong}>
+        <div id={`${id}-wrong`} role="alert" className={classes.wrong} data-overlay>
           {place && (
             <div className={classes.caret} aria-hidden>
               <span>{place[0]}</span>▲

@@ -377,7 +377,10 @@ export function DataTable<R extends Identified>(props: DataTableProps<R>) {
           })}
         </div>
         {source.order?.total === 0 && source.error == null && !source.pending && (
-          <div className={classes.under}>{empty ?? <Empty title="Nothing here" />}</div>
+          // Within a grid there are rows only.
+          <div role="row" className={classes.under}>
+            <div role="gridcell">{empty ?? <Empty title="Nothing here" />}</div>
+          </div>
         )}
       </div>
       {changed && (
