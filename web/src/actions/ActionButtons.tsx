@@ -40,8 +40,11 @@ export function ActionButton({ power, press, targets }: { power: Power; press: P
   const { label, icon: Icon, confirm } = power
   const go = () => {
     if (!press.can || busy) return
+    const asked = operate({ action: power.action, targets })
+    // A person is asked in a dialog, which gives the focus back to this button: it may not lose it now.
+    if (confirm) return
     setBusy(true)
-    void operate({ action: power.action, targets }).finally(() => setBusy(false))
+    void asked.finally(() => setBusy(false))
   }
   return (
     <Tooltip label={press.hint} disabled={press.hint === undefined}>
