@@ -18,10 +18,11 @@ fn names(folder: &Path, found: &mut BTreeMap<String, Vec<String>>) {
             if let Some((_, rest)) = line.split_once("schema(as = ") {
                 renamed = rest.split(')').next().map(str::to_owned);
             }
-            let item = ["pub struct ", "pub enum "].iter().find_map(|head| line.strip_prefix(head));
+            // What a macro makes stands further in, and is named where the macro is used.
+            let item = ["pub struct ", "pub enum "].iter().find_map(|head| line.trim_start().strip_prefix(head));
             if let Some(item) = item {
                 let own = item.split(|c: char| !c.is_alphanumeric()).next().unwrap_or_default();
-                if std::mem::take(&mut schema) {
+                if std::mem::take(&mut schema) && !own.is_empty() {
                     let name = renamed.take().unwrap_or_else(|| own.to_owned());
                     found.entry(name).or_default().push(path.display().to_string());
                 }

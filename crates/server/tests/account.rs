@@ -6,7 +6,7 @@ mod common;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use axum::Router;
-use common::{Answer, Ask, PASSWORD, Who, bare, session_of, settings, sign_in, token};
+use common::{Answer, Ask, Authenticator, PASSWORD, Who, bare, session_of, settings, sign_in, token};
 use http::Method;
 use model::access::{Grant, Grants, Role};
 use serde_json::{Value, json};
@@ -121,33 +121,6 @@ mod preferences {
         let all = get(&router, &anna).await.json;
         let lists: Vec<&String> = all["lists"].as_object().unwrap().keys().collect();
         assert_eq!(lists, names.iter().collect::<Vec<_>>());
-    }
-}
-
-/// An authenticator.
-struct Authenticator {
-    secret: Vec<u8>,
-}
-
-impl Authenticator {
-    fn of(secret: &str) -> Self {
-        Self { secret: totp_rs::Secret::Encoded(secret.to_owned()).to_bytes().unwrap() }
-    }
-
-    fn step() -> u64 {
-        SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs() / 30
-    }
-
-    fn code(&self, step: u64) -> String {
-        totp_rs::TOTP::new(totp_rs::Algorithm::SHA1, 6, 1, 30, self.secret.clone())
-            .unwrap()
-            .generate(step * 30)
-    }
-
-    /// A code that is none of those that could be right now.
-    fn wrong(&self) -> String {
-        let right: Vec<_> = (0..6).map(|n| self.code(Self::step() + n - 3)).collect();
-        (0..).map(|n| format!("{n:06}")).find(|code| !right.contains(code)).unwrap()
     }
 }
 

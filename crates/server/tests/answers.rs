@@ -297,6 +297,9 @@ async fn every_answer_is_as_described() {
     walk.get("/remotes/home/proposed", anna).await;
     walk.post("/operations", wish(102, "start"), anna).await;
     walk.get("/guests/home/101", anna).await;
+    every_glance(&walk, anna).await;
+    everything_of_ones_own(&walk, ben).await;
+    walk.send(Method::DELETE, "/users/ben/totp", json!({}), anna).await;
     walk.get("/remotes/home", anna).await;
     walk.post("/remotes/home/connect", json!({}), anna).await;
     walk.send(Method::DELETE, "/remotes/home?confirm=wrong", json!({}), anna).await;
@@ -344,4 +347,44 @@ async fn every_answer_is_as_described() {
     let input = json!({"document": walk.document, "answers": answers, "messages": messages});
     let said = read_by_python(&python, "check_answers.py", input.to_string().as_bytes()).await;
     assert!(said.is_empty(), "{}", String::from_utf8_lossy(&said));
+}
+
+/// What screens ask for beside lists: everything at a glance, what may be asked for, several wishes at once.
+async fn every_glance(walk: &Walk, anna: &Who) {
+    walk.get("/overview", anna).await;
+    walk.get("/overview", &Who::Nobody).await;
+    for list in ["guests", "nodes", "storages", "tasks", "operations", "remotes", "nonsense"] {
+        walk.get(&format!("/query/{list}"), anna).await;
+        walk.get(&format!("/query/{list}/complete?q=sta&at=3"), anna).await;
+    }
+    walk.get("/query/guests/complete?q=sta&at=99", anna).await;
+    let targets = json!([{"remote": "home", "vmid": 101}, {"remote": "nowhere", "vmid": 7}]);
+    let several = json!({"targets": targets, "action": "start"});
+    walk.post("/operations/plan", several.clone(), anna).await;
+    walk.post("/operations/plan", json!({"targets": [], "action": "start"}), anna).await;
+    walk.post("/operations", several, anna).await;
+}
+
+/// What people have of their own: preferences, second factor, sessions. Leaves the factor on.
+async fn everything_of_ones_own(walk: &Walk, ben: &Who) {
+    walk.get("/preferences", ben).await;
+    walk.send(Method::PATCH, "/preferences", json!({"theme": "dark"}), ben).await;
+    walk.send(Method::PATCH, "/preferences", json!({"theme": 7}), ben).await;
+    walk.get("/account", ben).await;
+    let proof = json!({"password": PASSWORD});
+    walk.post("/account/totp", json!({"password": "wrong"}), ben).await;
+    let begun = walk.post("/account/totp", proof.clone(), ben).await;
+    let phone = common::Authenticator::of(begun["secret"].as_str().unwrap());
+    walk.post("/account/totp/confirm", json!({"code": phone.wrong()}), ben).await;
+    let code = phone.code(common::Authenticator::step());
+    walk.post("/account/totp/confirm", json!({"code": code}), ben).await;
+    walk.get("/account", ben).await;
+    walk.post("/account/recovery-codes", proof.clone(), ben).await;
+    walk.send(Method::DELETE, "/sessions", json!({}), ben).await;
+    walk.post("/session", json!({"user": "ben", "password": PASSWORD}), &Who::Nobody).await;
+    walk.send(Method::DELETE, "/account/totp", proof.clone(), ben).await;
+    let begun = walk.post("/account/totp", proof, ben).await;
+    let phone = common::Authenticator::of(begun["secret"].as_str().unwrap());
+    let code = phone.code(common::Authenticator::step());
+    walk.post("/account/totp/confirm", json!({"code": code}), ben).await;
 }

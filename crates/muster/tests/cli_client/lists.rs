@@ -328,6 +328,8 @@ fn node(running: &serde_json::Value, freshness: serde_json::Value) -> serde_json
     let mut node = json!({
         "id": "1/pve1", "remote_id": 1, "remote": "home", "guests": 3, "guests_running": running, "name": "pve1",
         "state": "online", "load": [], "observed_at": "2026-01-01T00:00:00Z", "through": null,
+        "word": if freshness["freshness"] == "live" { "online" } else { "unknown" },
+        "status": { "seen": null, "error": null },
     });
     for (name, value) in freshness.as_object().unwrap() {
         node[name] = value.clone();

@@ -336,6 +336,33 @@ impl Answer {
     }
 }
 
+/// An authenticator.
+pub struct Authenticator {
+    pub secret: Vec<u8>,
+}
+
+impl Authenticator {
+    pub fn of(secret: &str) -> Self {
+        Self { secret: totp_rs::Secret::Encoded(secret.to_owned()).to_bytes().unwrap() }
+    }
+
+    pub fn step() -> u64 {
+        std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs() / 30
+    }
+
+    pub fn code(&self, step: u64) -> String {
+        totp_rs::TOTP::new(totp_rs::Algorithm::SHA1, 6, 1, 30, self.secret.clone())
+            .unwrap()
+            .generate(step * 30)
+    }
+
+    /// A code that is none of those that could be right now.
+    pub fn wrong(&self) -> String {
+        let right: Vec<_> = (0..6).map(|n| self.code(Self::step() + n - 3)).collect();
+        (0..).map(|n| format!("{n:06}")).find(|code| !right.contains(code)).unwrap()
+    }
+}
+
 /// The interpreter of the environment that `make venv` makes; without it a test is skipped, in CI it fails.
 pub fn python() -> Option<std::path::PathBuf> {
     let given = std::env::var_os("MUSTER_PYTHON").map(std::path::PathBuf::from);
