@@ -8,7 +8,7 @@ import { addressesOf } from './addresses'
 import classes from './guests.module.css'
 
 export const COLUMNS: readonly Column<Guest>[] = [
-  { id: 'name', title: 'Name', width: 180, grow: 3, always: true, sort: 'name', card: 'title', cell: (row) => <Name row={row} /> },
+  { id: 'name', title: 'Name', width: 150, grow: 3, always: true, sort: 'name', card: 'title', cell: (row) => <Name row={row} /> },
   {
     id: 'state',
     title: 'State',
