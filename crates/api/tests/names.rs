@@ -19,7 +19,8 @@ fn names(folder: &Path, found: &mut BTreeMap<String, Vec<String>>) {
                 renamed = rest.split(')').next().map(str::to_owned);
             }
             // What a macro makes stands further in, and is named where the macro is used.
-            let item = ["pub struct ", "pub enum "].iter().find_map(|head| line.trim_start().strip_prefix(head));
+            let item =
+                ["pub struct ", "pub enum "].iter().find_map(|head| line.trim_start().strip_prefix(head));
             if let Some(item) = item {
                 let own = item.split(|c: char| !c.is_alphanumeric()).next().unwrap_or_default();
                 if std::mem::take(&mut schema) && !own.is_empty() {
