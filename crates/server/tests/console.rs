@@ -262,7 +262,7 @@ async fn head_tells_what_get_would() {
     }
     let posted = open.ask("POST", "/", &[]).await;
     posted.is_problem(405, "wrong_method");
-    assert_eq!(posted.header("allow"), "GET, HEAD");
+    assert_eq!(posted.header("allow"), "GET,HEAD");
     open.ask("DELETE", SCRIPT, &[]).await.is_problem(405, "wrong_method");
     open.ask("POST", "/guests", &[]).await.is_problem(404, "not_found");
 }

@@ -35,7 +35,7 @@ pub(super) async fn otherwise(State(app): State<App>, request: Request) -> Respo
 
 fn wrong_method() -> Response {
     let mut response = Problem::wrong_method().into_response();
-    response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
+    response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET,HEAD"));
     response
 }
 
