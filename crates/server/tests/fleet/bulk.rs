@@ -67,6 +67,27 @@ async fn the_same_key_does_all_of_it_once() {
 }
 
 #[tokio::test]
+async fn that_all_of_it_was_refused_is_in_the_audit_log_once() {
+    let house = House::managing(Topology::single("9.2")).await;
+    let lines = async || {
+        let log = house.get("/audit").await.ok();
+        log["items"].as_array().unwrap().iter().filter(|row| row["name"] == "operations.create").count()
+    };
+    let before = lines().await;
+    let bearer = format!("Bearer {}", house.token);
+    let headers = [("authorization", bearer.as_str()), ("idempotency-key", "bulk-none")];
+    let body = json!({"targets": [{"remote": "nowhere", "vmid": 1}], "action": "stop"});
+    let first = house.send(Method::POST, "/operations", Some(&body), &headers).await;
+    assert_eq!((first.status.as_u16(), &first.body["accepted"]), (202, &json!(0)), "{first:?}");
+    assert_eq!(lines().await, before + 1);
+    let again = house.send(Method::POST, "/operations", Some(&body), &headers).await;
+    assert_eq!(again.body, first.body);
+    assert_eq!(lines().await, before + 1);
+    assert!(house.mutations().is_empty());
+    house.end().await;
+}
+
+#[tokio::test]
 async fn a_plan_says_how_each_stands_and_sends_nothing() {
     let house = House::managing(Topology::single("9.2")).await;
     let before = house.remote.journal().iter().filter(|one| one.api_path().contains("/lxc/")).count();

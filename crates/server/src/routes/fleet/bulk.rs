@@ -62,10 +62,12 @@ pub(super) async fn start(
         }
     }
     // It is many commits: should Muster be stopped between two, the request is known to have been begun, and is not
-    // done a second time.
-    let receipt = mutation::receipt(None);
-    if !of_remote.is_empty() && !receipt.is_empty() {
-        app.store().write(receipt).await?;
+    // done a second time. Where all is refused nothing is begun: then the refusal is what is recorded.
+    if !of_remote.is_empty() {
+        let receipt = mutation::receipt(None);
+        if !receipt.is_empty() {
+            app.store().write(receipt).await?;
+        }
     }
     let begun = stream::iter(of_remote).map(async |(id, places)| {
         let vmids = places.iter().map(|(_, vmid)| *vmid).collect();
