@@ -16,7 +16,7 @@ export default function EventsPage() {
   const { kind, remote } = route.useSearch()
   const navigate = route.useNavigate()
   const remotes = useQuery({
-    queryKey: ['remotes', 'names'],
+    queryKey: ['remotes', 'of-events'],
     queryFn: ({ signal }) => unwrap(api.GET('/api/v1/remotes', { params: { query: { sort: 'name', limit: MOST } }, signal })),
   })
   const choose = (change: { kind?: string | undefined; remote?: string | undefined }) =>

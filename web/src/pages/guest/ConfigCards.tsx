@@ -55,7 +55,7 @@ export function ConfigCards({ kind, part, ha, looked, said }: ConfigCardsProps) 
         ))}
         <section className={classes.card} aria-label="High availability">
           <Title order={3}>High availability</Title>
-          <Text size="sm">{ha ?? 'Not managed: it is not started elsewhere when its node fails.'}</Text>
+          <Text size="sm">{ha}</Text>
         </section>
       </div>
       <Button size="compact-sm" variant="subtle" color="gray" onClick={shown.toggle} aria-expanded={raw}>

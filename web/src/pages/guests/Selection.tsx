@@ -1,7 +1,7 @@
 /** What may be done with the selected guests. */
 import { ActionIcon, Button, Menu, Text, Tooltip } from '@mantine/core'
 import { IconChevronDown, IconX } from '@tabler/icons-react'
-import { operate } from '~/actions/operate'
+import { openDialog } from '~/actions/operate'
 import { POWER } from '~/actions/table'
 import type { Action, Guest } from '~/api/types'
 import { count, many } from '~/format/format'
@@ -23,7 +23,8 @@ export function Selection({ selected, total, onClear }: { selected: Selected<Gue
       name: row.name,
       node: row.node,
     }))
-    if (may) void operate({ action, targets })
+    // One or many: what was picked is shown before anything is sent.
+    if (may) openDialog({ action, targets })
   }
   const full = selected.size >= MOST_SELECTED && total !== undefined && total > selected.size
   return (
