@@ -5,7 +5,7 @@
 import { Alert, Button, Checkbox, Group, Modal, NumberInput, Skeleton, Stack, Text } from '@mantine/core'
 import { keepPreviousData, useQuery } from '@tanstack/react-query'
 import { useRef, useState } from 'react'
-import { newKey, problemFrom } from '~/api/client'
+import { newKey, unanswered } from '~/api/client'
 import { many } from '~/format/format'
 import { ProblemView } from '~/ui/Problem'
 import { useFocusBack } from '~/ui/useFocusBack'
@@ -112,7 +112,7 @@ function Question({ wish, change, close, done }: QuestionProps) {
         done(await startAll(asked, key.current.key), asked)
       }
     } catch (error) {
-      if (problemFrom(error).status !== 0) key.current = { wish: '', key: '' }
+      if (!unanswered(error)) key.current = { wish: '', key: '' }
       setFailed(error)
       void plan.refetch()
     } finally {
@@ -137,7 +137,7 @@ function Question({ wish, change, close, done }: QuestionProps) {
           {one ? `It cannot be asked to ${verb} now.` : `None of them can be asked to ${verb} now.`}
         </Alert>
       )}
-      {failed !== undefined && <ProblemView error={failed} title="Not done" />}
+      {failed !== undefined && <ProblemView error={failed} title={unanswered(failed) ? 'Unknown whether it was asked for: no answer came' : 'Not done'} />}
       <Group justify="flex-end" gap="xs">
         <Button variant="default" onClick={close} data-autofocus={harsh}>
           Cancel

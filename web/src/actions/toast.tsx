@@ -1,7 +1,7 @@
 /** One operation followed in a toast: asked for, then how it ended, and where more stands. Never success before its end. */
 import { Anchor, Button, Group, Stack, Text } from '@mantine/core'
 import { notifications } from '@mantine/notifications'
-import { prefix, problemFrom } from '~/api/client'
+import { prefix, problemFrom, unanswered } from '~/api/client'
 import type { Operation } from '~/api/types'
 import type { Tone } from '~/ui/State'
 import { outcome } from './decide'
@@ -99,7 +99,7 @@ export function toastRefusal(wish: Wish, target: Target, error: unknown, again: 
   const problem = problemFrom(error)
   const { verb } = power(wish.action)
   const id = notifications.show({
-    title: <span className="name">{`Not done: ${verb} ${target.name ?? target.vmid}`}</span>,
+    title: <span className="name">{`${unanswered(error) ? 'Unknown whether it was asked for' : 'Not done'}: ${verb} ${target.name ?? target.vmid}`}</span>,
     color: 'red',
     autoClose: false,
     withBorder: true,
@@ -113,7 +113,7 @@ export function toastRefusal(wish: Wish, target: Target, error: unknown, again: 
             {problem.remedy}
           </Text>
         )}
-        {problem.status === 0 && (
+        {unanswered(error) && (
           <Group>
             <Button
               size="compact-sm"

@@ -122,6 +122,12 @@ export async function unwrap<T>(answer: Promise<{ data?: T; error?: unknown }>):
   return data as NonNullable<T>
 }
 
+/** Whether nobody knows if a wish arrived: no answer came, one of a proxy in between, or it is still being done. */
+export function unanswered(error: unknown): boolean {
+  if (!(error instanceof Refusal)) return true
+  return error.status === 0 || (error.code === 'console:odd_answer' && error.status >= 500) || error.code === 'in_progress'
+}
+
 /** A failure of any kind as a problem that can be shown. */
 export function problemFrom(error: unknown): Problem {
   if (error instanceof Refusal) return error.problem

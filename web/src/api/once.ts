@@ -1,7 +1,7 @@
 /** Changes that a person asks for: one key for one wish, so that nothing is done twice when an answer was lost. */
 import { useMutation, type UseMutationResult } from '@tanstack/react-query'
 import { useState } from 'react'
-import { newKey, Refusal } from './client'
+import { newKey, unanswered } from './client'
 
 /** Holds the key of the present wish. */
 export class Once {
@@ -16,7 +16,7 @@ export class Once {
 
   /** There was an answer, or none: after an answer the same wish is a new one. */
   ended(error: unknown): void {
-    if (error instanceof Refusal && error.status === 0) return
+    if (error !== undefined && unanswered(error)) return
     this.#held = undefined
   }
 }

@@ -2,10 +2,10 @@
 import { Alert, Button, Group, Modal, Paper, Skeleton, Stack, Text } from '@mantine/core'
 import { useDisclosure } from '@mantine/hooks'
 import { IconPlayerStop } from '@tabler/icons-react'
-import { useMutation, useQuery } from '@tanstack/react-query'
+import { useQuery } from '@tanstack/react-query'
 import { getRouteApi } from '@tanstack/react-router'
-import { useState } from 'react'
-import { api, newKey, Refusal, unwrap } from '~/api/client'
+import { api, Refusal, unwrap } from '~/api/client'
+import { useOnce } from '~/api/once'
 import type { Task } from '~/api/types'
 import { span } from '~/format/format'
 import { useTasks } from '~/live/hooks'
@@ -111,16 +111,11 @@ function TaskFacts({ task }: { task: Task }) {
 function StopTask({ task }: { task: Task }) {
   const may = useMay('operator', task.remote_id)
   const [open, dialog] = useDisclosure(false)
-  const [key] = useState(newKey)
-  const stop = useMutation({
-    mutationFn: () =>
-      unwrap(
-        api.DELETE('/api/v1/tasks/{remote}/{upid}', {
-          params: { path: { remote: String(task.remote_id), upid: task.upid }, header: { 'Idempotency-Key': key } },
-        }),
-      ),
-    onSuccess: dialog.close,
-  })
+  const stop = useOnce(
+    (path: { remote: string; upid: string }, key) =>
+      unwrap(api.DELETE('/api/v1/tasks/{remote}/{upid}', { params: { path, header: { 'Idempotency-Key': key } } })),
+    dialog.close,
+  )
   const why = !may
     ? 'This needs the role operator on this remote.'
     : task.outcome !== 'running'
@@ -146,7 +141,7 @@ function StopTask({ task }: { task: Task }) {
             <Button variant="default" onClick={dialog.close}>
               Let it run
             </Button>
-            <Button color="red" loading={stop.isPending} onClick={() => stop.mutate()}>
+            <Button color="red" loading={stop.isPending} onClick={() => stop.mutate({ remote: String(task.remote_id), upid: task.upid })}>
               End task
             </Button>
           </Group>
