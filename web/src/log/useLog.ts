@@ -1,5 +1,5 @@
 /** A task's log, read as far as it goes and on while the task runs. */
-import { useEffect, useReducer } from 'react'
+import { useEffect, useReducer, useRef } from 'react'
 import { api, unwrap } from '~/api/client'
 
 /** So many lines are asked for at once. */
@@ -44,23 +44,27 @@ export function mayGrow(log: Log): boolean {
 /** Follows a log. `paused`: reads no further until it is false again. */
 export function useLog(remote: string, upid: string, paused: boolean): Log {
   const [log, step] = useReducer(stepped, EMPTY)
-  useEffect(() => step({ type: 'new' }), [remote, upid])
+  // So far it was read: a pause takes nothing back.
+  const read = useRef(0)
+  useEffect(() => {
+    read.current = 0
+    step({ type: 'new' })
+  }, [remote, upid])
   useEffect(() => {
     if (paused) return
     const stop = new AbortController()
     let timer: ReturnType<typeof setTimeout> | undefined
-    let read = 0
     const go = async () => {
       try {
         const page = await unwrap(
           api.GET('/api/v1/tasks/{remote}/{upid}/log', {
-            params: { path: { remote, upid }, query: { start: read, limit: PAGE } },
+            params: { path: { remote, upid }, query: { start: read.current, limit: PAGE } },
             signal: stop.signal,
           }),
         )
         if (stop.signal.aborted) return
         step({ type: 'read', start: page.start, lines: page.lines, outcome: page.outcome?.outcome })
-        read = page.start + page.lines.length
+        read.current = page.start + page.lines.length
         if (page.lines.length >= PAGE) return void go()
         if (page.outcome?.outcome !== undefined && page.outcome.outcome !== 'running') return
       } catch (error) {
