@@ -22,10 +22,26 @@ export function useLiveStatus(): Status {
   return useSyncExternalStore(live.subscribe, () => live.status)
 }
 
-/** Links to all remotes by the remote's id; `undefined` until they were told. */
+/**
+ * Whether what the stream tells is newer than any answer: only while it proves itself live. Else what it told is from
+ * before the break, and what was asked since is newer.
+ */
+export function useStreamLive(): boolean {
+  return useSyncExternalStore(live.subscribe, () => live.status.state === 'live')
+}
+
+/** Links to all remotes by the remote's id, as they were told last; `undefined` until they were told. */
 export function useLinks(): ReadonlyMap<number, LinkRow> | undefined {
   useTopic('links')
   return useSyncExternalStore(live.subscribe, () => live.state.links)
+}
+
+/** The link to one remote as the stream tells it; `undefined` unless the stream is live and has told it. */
+export function useLink(remote: number | undefined): LinkRow | undefined {
+  useTopic('links')
+  return useSyncExternalStore(live.subscribe, () =>
+    live.status.state === 'live' && remote !== undefined ? live.state.links?.get(remote) : undefined,
+  )
 }
 
 /** Operations, open and recent, by id. */
