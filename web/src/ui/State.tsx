@@ -1,6 +1,7 @@
 /** States as a coloured mark with a word. */
 import { words } from '~/format/format'
 import classes from './State.module.css'
+import { Ago } from './Time'
 
 export type Tone = 'good' | 'warn' | 'bad' | 'off' | 'busy' | 'unknown'
 
@@ -71,6 +72,13 @@ export function OperationState({ state }: { state: string }) {
   return <State tone={OPERATION[state] ?? 'unknown'}>{words(state)}</State>
 }
 
-export function TaskState({ outcome }: { outcome: string }) {
-  return <State tone={TASK[outcome] ?? 'unknown'}>{words(outcome)}</State>
+/** `seen`: it is known only how it stood then, since its remote is not reached now. */
+export function TaskState({ outcome, seen }: { outcome: string; seen?: { at: number | undefined } | undefined }) {
+  if (seen === undefined) return <State tone={TASK[outcome] ?? 'unknown'}>{words(outcome)}</State>
+  return (
+    <State tone="unknown">
+      {words(outcome)} when last seen{seen.at !== undefined && ' '}
+      {seen.at !== undefined && <Ago at={seen.at} />}
+    </State>
+  )
 }

@@ -1,12 +1,12 @@
 /** One operation: what was asked for, by whom, what became of it, and what a person has to decide. */
 import { Alert, Button, Code, Group, Modal, Paper, Skeleton, Stack, Text, Title } from '@mantine/core'
 import { useDisclosure } from '@mantine/hooks'
-import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
+import { useQueryClient } from '@tanstack/react-query'
 import { getRouteApi } from '@tanstack/react-router'
-import { useState } from 'react'
 import { ShownAs } from '~/actions/ShowAs'
 import { power } from '~/actions/table'
-import { api, newKey, Refusal, unwrap } from '~/api/client'
+import { api, Refusal, unanswered, unwrap } from '~/api/client'
+import { useOnce } from '~/api/once'
 import type { Operation } from '~/api/types'
 import { clock, span } from '~/format/format'
 import { useOperations } from '~/live/hooks'
@@ -17,22 +17,29 @@ import { Blocked } from '~/ui/Blocked'
 import { Empty } from '~/ui/Empty'
 import { Facts } from '~/ui/Facts'
 import { Id } from '~/ui/Id'
+import { LinkNotice } from '~/ui/LinkNotice'
 import { Page } from '~/ui/Page'
 import { ProblemView } from '~/ui/Problem'
 import { OperationState } from '~/ui/State'
 import { Ago, instant } from '~/ui/Time'
+import { useLinkOf } from '../remotes/useLinkOf'
+import { olderOperation, useTold } from '../useTold'
 import { asks } from './decide'
 
 const route = getRouteApi('/inside/operations/$id')
 
 export default function OperationPage() {
   const { id } = route.useParams()
-  const asked = useQuery({
-    queryKey: ['operation', id],
-    queryFn: ({ signal }) => unwrap(api.GET('/api/v1/operations/{id}', { params: { path: { id } }, signal })),
-  })
   const told = useOperations()
-  const operation = told?.get(id) ?? asked.data
+  const asked = useTold<Operation>({
+    key: ['operation', id],
+    ask: (signal) => unwrap(api.GET('/api/v1/operations/{id}', { params: { path: { id } }, signal })),
+    told: () => told?.get(id),
+    older: olderOperation,
+    open: (known) => !known.final,
+  })
+  const operation = asked.data
+  const link = useLinkOf(operation && !operation.final ? operation.remote_id : undefined)
   if (!operation) {
     const gone = asked.error instanceof Refusal && asked.error.status === 404
     return (
@@ -53,6 +60,8 @@ export default function OperationPage() {
   return (
     <Page title={`${label} ${operation.name ?? operation.vmid}`} beside={<OperationState state={operation.state} />}>
       <Stack gap="md">
+        {asked.error && <ProblemView error={asked.error} title="What is shown could not be read anew" again={() => void asked.refetch()} />}
+        {link && <LinkNotice link={link} remote={operation.remote} id={operation.remote_id} />}
         <Outcome operation={operation} />
         <Paper withBorder p="md">
           <OperationFacts operation={operation} />
@@ -112,24 +121,25 @@ function Decide({ operation }: { operation: Operation }) {
   const what = asks(operation)
   const may = useMay('operator', operation.remote_id)
   const [open, dialog] = useDisclosure(false)
-  const [key, renew] = useState(newKey)
   const queries = useQueryClient()
-  const decide = useMutation({
-    mutationFn: (body: { as: 'task'; task: string } | { as: 'not_sent' }) =>
+  const decide = useOnce(
+    (body: { as: 'task'; task: string } | { as: 'not_sent' }, key) =>
       unwrap(
         api.POST('/api/v1/operations/{id}/resolve', {
           params: { path: { id: operation.id }, header: { 'Idempotency-Key': key } },
           body,
         }),
       ),
-    onSuccess: () => {
+    () => {
       dialog.close()
       return queries.invalidateQueries({ queryKey: ['operation', operation.id] })
     },
-    onSettled: () => renew(newKey()),
-  })
+  )
   if (what === undefined) return null
   const why = may ? undefined : 'This needs the role operator on this remote.'
+  const failed = decide.error && (
+    <ProblemView error={decide.error} title={unanswered(decide.error) ? 'Unknown whether it was taken down: no answer came' : 'Not done'} />
+  )
   return (
     <Stack gap="xs">
       <Text size="sm">{what.question}</Text>
@@ -152,10 +162,11 @@ function Decide({ operation }: { operation: Operation }) {
           </Button>
         </Blocked>
       </Group>
-      {decide.error && <ProblemView error={decide.error} />}
+      {!open && failed}
       <Modal opened={open} onClose={dialog.close} title={`${what.none}?`}>
         <Stack>
           <Text size="sm">{what.warning}</Text>
+          {failed}
           <Group justify="flex-end">
             <Button variant="default" onClick={dialog.close}>
               Keep waiting

@@ -2,36 +2,43 @@
 import { Alert, Button, Group, Modal, Paper, Skeleton, Stack, Text } from '@mantine/core'
 import { useDisclosure } from '@mantine/hooks'
 import { IconPlayerStop } from '@tabler/icons-react'
-import { useQuery } from '@tanstack/react-query'
 import { getRouteApi } from '@tanstack/react-router'
-import { api, Refusal, unwrap } from '~/api/client'
+import { api, Refusal, unanswered, unwrap } from '~/api/client'
 import { useOnce } from '~/api/once'
 import type { Task } from '~/api/types'
 import { span } from '~/format/format'
 import { useTasks } from '~/live/hooks'
 import { LogView } from '~/log/LogView'
 import { useMay } from '~/shell/session'
+import { lastSeen, took } from '~/tasks/time'
 import { AnchorLink } from '~/ui/AnchorLink'
 import { Blocked } from '~/ui/Blocked'
 import { Empty } from '~/ui/Empty'
 import { Facts } from '~/ui/Facts'
 import { Id } from '~/ui/Id'
+import { LinkNotice } from '~/ui/LinkNotice'
 import { useNow } from '~/ui/now'
 import { Page } from '~/ui/Page'
 import { ProblemView } from '~/ui/Problem'
 import { TaskState } from '~/ui/State'
-import { Ago, instant } from '~/ui/Time'
+import { Ago } from '~/ui/Time'
+import { useLinkOf } from '../remotes/useLinkOf'
+import { olderTask, useTold } from '../useTold'
 
 const route = getRouteApi('/inside/tasks/$remote/$upid')
 
 export default function TaskPage() {
   const { remote, upid } = route.useParams()
-  const asked = useQuery({
-    queryKey: ['task', remote, upid],
-    queryFn: ({ signal }) => unwrap(api.GET('/api/v1/tasks/{remote}/{upid}', { params: { path: { remote, upid } }, signal })),
-  })
   const told = useTasks()
-  const task = (asked.data && told?.get(asked.data.id)) ?? asked.data
+  const asked = useTold<Task>({
+    key: ['task', remote, upid],
+    ask: (signal) => unwrap(api.GET('/api/v1/tasks/{remote}/{upid}', { params: { path: { remote, upid } }, signal })),
+    told: (known) => known && told?.get(known.id),
+    older: olderTask,
+    open: (known) => known.outcome === 'running' || known.outcome === 'unknown',
+  })
+  const task = asked.data
+  const link = useLinkOf(task?.remote_id)
   if (asked.isPending) {
     return (
       <Page title="Task">
@@ -53,9 +60,11 @@ export default function TaskPage() {
       </Page>
     )
   }
+  const seen = lastSeen(task, link)
   return (
-    <Page title={task.name} beside={<TaskState outcome={task.outcome} />} actions={<StopTask task={task} />}>
+    <Page title={task.name} beside={<TaskState outcome={task.outcome} seen={seen} />} actions={<StopTask task={task} />}>
       <Stack gap="md">
+        {link && (seen !== undefined || task.outcome === 'unknown') && <LinkNotice link={link} remote={task.remote} id={task.remote_id} />}
         {asked.error && <ProblemView error={asked.error} title="What is shown could not be read anew" again={() => void asked.refetch()} />}
         {task.outcome === 'failed' && (
           <Alert color="red" variant="light" title="It failed">
@@ -67,8 +76,8 @@ export default function TaskPage() {
             Its node does not tell. What it was to change shows whether it did.
           </Alert>
         )}
-        <Paper withBorder p="md">
-          <TaskFacts task={task} />
+        <Paper withBorder p="md" className={seen && 'stale'}>
+          <TaskFacts task={task} seen={seen} />
         </Paper>
         <LogView remote={remote} upid={upid} file={`${task.remote}-${task.name.replaceAll(/[^\w.-]+/g, '-')}.log`} />
       </Stack>
@@ -76,11 +85,11 @@ export default function TaskPage() {
   )
 }
 
-function TaskFacts({ task }: { task: Task }) {
+function TaskFacts({ task, seen }: { task: Task; seen: ReturnType<typeof lastSeen> }) {
   const now = useNow()
   const remote = String(task.remote_id)
-  const [began, ended] = [instant(task.started), instant(task.ended)]
-  const took = began === undefined ? undefined : ((ended ?? (task.outcome === 'running' ? now : undefined)) ?? Number.NaN) - began
+  const runs = task.outcome === 'running'
+  const for_ = span(took(task, seen ? seen.at : now))
   return (
     <Facts
       facts={[
@@ -96,7 +105,7 @@ function TaskFacts({ task }: { task: Task }) {
         },
         { name: 'Begun by', value: <span className="name">{task.user}</span> },
         { name: 'Began', value: <Ago at={task.started} /> },
-        { name: task.outcome === 'running' ? 'Runs for' : 'Took', value: span(took === undefined ? undefined : took / 1000) },
+        { name: seen ? 'Had run for' : runs ? 'Runs for' : 'Took', value: for_ },
         task.operation != null && {
           name: 'Asked for by',
           value: <AnchorLink to="/operations/$id" params={{ id: task.operation }}>an operation of Muster</AnchorLink>,
@@ -136,7 +145,9 @@ function StopTask({ task }: { task: Task }) {
             Proxmox VE ends it on node <b className="name">{task.node}</b> of <b className="name">{task.remote}</b>. What it has begun stays as it is by then: half a
             backup or a locked guest may be left.
           </Text>
-          {stop.error && <ProblemView error={stop.error} />}
+          {stop.error && (
+            <ProblemView error={stop.error} title={unanswered(stop.error) ? 'Unknown whether it was asked to end: no answer came' : 'Not done'} />
+          )}
           <Group justify="flex-end">
             <Button variant="default" onClick={dialog.close}>
               Let it run

@@ -3,14 +3,8 @@ import type { Task } from '~/api/types'
 import { span } from '~/format/format'
 import { Age, Text, Unknown } from '~/table/cells'
 import type { Column } from '~/table/types'
+import { took } from '~/tasks/time'
 import { TaskState } from '~/ui/State'
-import { instant } from '~/ui/Time'
-
-/** How long a task took, in seconds; `undefined` while it runs or where nobody knows. */
-export function took(task: Task): number | undefined {
-  const [began, ended] = [instant(task.started), instant(task.ended)]
-  return began === undefined || ended === undefined ? undefined : (ended - began) / 1000
-}
 
 export const TASK_COLUMNS: readonly Column<Task>[] = [
   {
