@@ -1,5 +1,6 @@
 /** Speaking with the server: [api], which is typed by its OpenAPI document, and [unwrap], which turns a refusal into a [Refusal]. */
 import createClient, { type Middleware } from 'openapi-fetch'
+import { hearDate } from './clock'
 import type { paths } from './schema'
 import type { Problem } from './types'
 
@@ -84,6 +85,8 @@ const rules: Middleware = {
     return request
   },
   async onResponse({ response, schemaPath }) {
+    const own = response.ok || response.headers.get('content-type')?.startsWith('application/problem+json')
+    if (own) hearDate(response.headers.get('date'))
     if (response.ok) return
     const problem = await problemOf(response)
     const after = Number(response.headers.get('retry-after') ?? 'none')

@@ -1,7 +1,8 @@
 /** One remote in full: asked for, asked again when its link changes, and with the link as the live stream tells it. */
-import { queryOptions, useMutation, useQuery, useQueryClient, type UseQueryResult } from '@tanstack/react-query'
-import { useEffect, useState } from 'react'
-import { api, newKey, Refusal, unwrap } from '~/api/client'
+import { queryOptions, useQuery, useQueryClient, type UseQueryResult } from '@tanstack/react-query'
+import { useEffect } from 'react'
+import { api, unwrap } from '~/api/client'
+import { type About, useOnce } from '~/api/once'
 import type { Remote } from '~/api/types'
 import { useLinks } from '~/live/hooks'
 
@@ -33,45 +34,21 @@ export function useRemote(remote: string, every: number | false = AGAIN_MS): Rem
   return { remote: asked && told ? { ...asked, name: told.name, link: told.link } : asked, query }
 }
 
-/** One key for one wish, for as long as nobody knows whether it was done. */
-export class Wish {
-  #open: { what: string; key: string } | undefined
-
-  key(wish: unknown): string {
-    const what = JSON.stringify(wish) ?? ''
-    if (this.#open?.what !== what) this.#open = { what, key: newKey() }
-    return this.#open.key
-  }
-
-  /** How it ended; an answer settles it, whatever it says. */
-  ended(error?: unknown): void {
-    const unknown = error instanceof Refusal && (error.status === 0 || error.code === 'in_progress')
-    if (!unknown) this.#open = undefined
-  }
-}
-
-/** A change, under one key per wish. */
-export function useWish<T, R>(change: (wish: T, key: string) => Promise<R>, done?: (result: R) => void) {
-  const [wish] = useState(() => new Wish())
-  return useMutation({
-    mutationFn: (what: T) => change(what, wish.key(what)),
-    onSuccess: (result) => {
-      wish.ended()
-      done?.(result)
-    },
-    onError: (error) => wish.ended(error),
-  })
+/** A wish about a remote that outlives what it was made from. `said`: what is unknown when no answer comes. */
+export function aboutRemote(id: number, deed: string, said: string): About {
+  return { deed, things: [`remote ${id}`], said }
 }
 
 /** A change of a remote whose answer is the remote as it is then. */
 export function useChange<T = void>(
-  remote: Remote,
+  remote: Pick<Remote, 'id' | 'name'>,
   change: (wish: T, at: { path: { remote: string }; header: { 'Idempotency-Key': string } }) => Promise<Remote>,
   done?: (remote: Remote) => void,
+  about?: About,
 ) {
   const queries = useQueryClient()
   const path = { remote: String(remote.id) }
-  return useWish<T, Remote>(
+  return useOnce<T, Remote>(
     (wish, key) => change(wish, { path, header: { 'Idempotency-Key': key } }),
     (fresh) => {
       for (const name of [String(fresh.id), fresh.name, remote.name]) {
@@ -79,5 +56,6 @@ export function useChange<T = void>(
       }
       done?.(fresh)
     },
+    about,
   )
 }

@@ -3,12 +3,13 @@ import { Alert, Button, Group, Modal, Radio, Stack, Text, TextInput } from '@man
 import { useQueryClient } from '@tanstack/react-query'
 import { useEffect, useRef, useState } from 'react'
 import { api, unwrap } from '~/api/client'
+import { useOnce } from '~/api/once'
 import type { Remote, Schemas } from '~/api/types'
 import { LinkButton } from '~/ui/LinkButton'
 import { Page } from '~/ui/Page'
 import { ProblemView } from '~/ui/Problem'
 import { Command } from '../Command'
-import { useWish } from '../useRemote'
+import { aboutRemote } from '../useRemote'
 import { isOpen, OpenOperations } from './OpenOperations'
 import { SignInFor } from './SignInFor'
 
@@ -37,19 +38,17 @@ function Body({ remote, close, onGone }: Omit<RemoveProps, 'opened'>) {
   const [typed, setTyped] = useState('')
   const [fate, setFate] = useState<Fate>('remove')
   const [signing, setSigning] = useState(false)
+  const [signedIn, setSignedIn] = useState<string>()
+  // Whether somebody was asked about the operations that are open, and goes on.
+  const [even, setEven] = useState(false)
   const queries = useQueryClient()
-  const remove = useWish(
-    ({ even, signedIn, keep }: { even: boolean; signedIn?: string; keep?: boolean }, key) =>
+  const remove = useOnce(
+    (query: { minted: Fate; even_with_open: boolean; signed_in?: string }, key) =>
       unwrap(
         api.DELETE('/api/v1/remotes/{remote}', {
           params: {
             path: { remote: String(remote.id) },
-            query: {
-              confirm: typed.trim(),
-              minted: minted && !keep && fate === 'remove' ? 'remove' : 'keep',
-              even_with_open: even,
-              ...(signedIn === undefined ? {} : { signed_in: signedIn }),
-            },
+            query: { confirm: remote.name, ...query },
             header: { 'Idempotency-Key': key },
           },
         }),
@@ -58,22 +57,49 @@ function Body({ remote, close, onGone }: Omit<RemoveProps, 'opened'>) {
       onGone(removed)
       void queries.invalidateQueries({ queryKey: ['remotes'] })
     },
+    aboutRemote(remote.id, 'remove', `${remote.name} was removed`),
   )
   const open = isOpen(remove.error)
   const right = typed.trim() === remote.name
+  const send = (how: { even: boolean; as?: string | undefined; keep?: boolean }) =>
+    remove.mutate({
+      minted: minted && !how.keep ? fate : 'keep',
+      even_with_open: how.even,
+      ...(how.as === undefined ? {} : { signed_in: how.as }),
+    })
+  const goOn = (how: { as?: string | undefined; keep?: boolean }) => {
+    setEven(even || open)
+    send({ ...how, even: even || open })
+  }
   if (signing) {
     return (
       <SignInFor
         remote={remote}
         what={`To take ${minted?.id ?? 'the token'} off the host, somebody has to sign in there: it may not remove itself.`}
-        back={() => setSigning(false)}
-        onSignedIn={(signedIn) => remove.mutate({ even: true, signedIn })}
+        back={() => {
+          remove.reset()
+          setSigning(false)
+        }}
+        onSignedIn={(as) => {
+          setSignedIn(as)
+          send({ even, as })
+        }}
         pending={remove.isPending}
-        error={remove.error}
+        error={open ? undefined : remove.error}
         otherwise={
-          <Button variant="default" loading={remove.isPending} onClick={() => remove.mutate({ even: true, keep: true })}>
-            Remove it without; leave the token there
-          </Button>
+          <Stack gap="sm">
+            {open && <OpenOperations error={remove.error} />}
+            <Group justify="flex-end">
+              {open && signedIn !== undefined && (
+                <Button color="red" loading={remove.isPending} onClick={() => goOn({ as: signedIn })}>
+                  Remove it even so
+                </Button>
+              )}
+              <Button variant="default" loading={remove.isPending} onClick={() => goOn({ keep: true })}>
+                Remove it without; leave the token there
+              </Button>
+            </Group>
+          </Stack>
         }
       />
     )
@@ -83,8 +109,11 @@ function Body({ remote, close, onGone }: Omit<RemoveProps, 'opened'>) {
       onSubmit={(event) => {
         event.preventDefault()
         if (!right) return
-        if (minted && separated && fate === 'remove' && !hasOpen(remote, open)) setSigning(true)
-        else remove.mutate({ even: open })
+        if (minted && separated && fate === 'remove' && !hasOpen(remote, open)) {
+          setEven(open)
+          setSigning(true)
+          remove.reset()
+        } else goOn({})
       }}
     >
       <Stack gap="sm">
