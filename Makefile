@@ -58,10 +58,14 @@ screenshots: console ## a picture of every screen of the console, and the one in
 	@$(CARGO) build --package muster --package pve-sim
 	@MUSTER_CHROMIUM="$$(scripts/chromium --path)" $(WEB) screenshots
 
-soak: tools ## the tests that need true timings, an hour of 100,000 guests among them (MUSTER_SOAK_MINUTES=n)
+soak: console ## the tests that need true timings, an hour of 100,000 guests among them (MUSTER_SOAK_MINUTES=n)
+	@scripts/check-tools browser
 	@$(CARGO) test --release --package fleet --package muster --test links --test idle --test faults --test kill --test soak -- \
 		--ignored --nocapture --test-threads 1
 	@MUSTER_KILLS=200 $(CARGO) test --release --package store --package fleet --test kill --test durable -- --nocapture killed
+	@$(CARGO) build --release --package muster --package pve-sim
+	@MUSTER_GUESTS=100000 MUSTER_BIN="$${CARGO_TARGET_DIR:-$(CURDIR)/target}/release" MUSTER_CHROMIUM="$$(scripts/chromium --path)" \
+		$(WEB) e2e -- e2e/crowd.e2e.ts
 
 fuzz: tools ## the property tests with a hundred times as many cases (CASES=n)
 	@scripts/fuzz
