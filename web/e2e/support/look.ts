@@ -50,9 +50,10 @@ export function misplaced(page: Page): Promise<string[]> {
   })
 }
 
-/** Faults that keep people from using the page, as axe finds them: serious and critical ones. */
-export async function inaccessible(page: Page): Promise<string[]> {
-  const { violations } = await new AxeBuilder({ page }).analyze()
+/** Faults that keep people from using the page, as axe finds them: serious and critical ones, of all its rules or of some. */
+export async function inaccessible(page: Page, rules?: string[]): Promise<string[]> {
+  const axe = new AxeBuilder({ page })
+  const { violations } = await (rules ? axe.withRules(rules) : axe).analyze()
   return violations
     .filter((violation) => violation.impact === 'serious' || violation.impact === 'critical')
     .map((violation) => `${violation.id}: ${violation.help} (${violation.nodes.map((node) => node.target.join(' ')).slice(0, 4).join(', ')})`)
