@@ -1,13 +1,14 @@
 /** A task's log as it is written: follow, pause, search, copy, download. */
-import { ActionIcon, Button, Group, Paper, Stack, Text, TextInput, Tooltip } from '@mantine/core'
+import { ActionIcon, Button, Group, Paper, Skeleton, Stack, Text, TextInput, Tooltip } from '@mantine/core'
 import { IconChevronDown, IconChevronUp, IconDownload, IconPlayerPause, IconPlayerPlay, IconSearch } from '@tabler/icons-react'
 import { useVirtualizer } from '@tanstack/react-virtual'
 import { useEffect, useMemo, useRef, useState } from 'react'
 import { many } from '~/format/format'
 import { Copy } from '~/ui/Id'
 import { ProblemView } from '~/ui/Problem'
+import { save } from '~/ui/save'
 import classes from './log.module.css'
-import { mayGrow, useLog } from './useLog'
+import { type Log, mayGrow, useLog } from './useLog'
 
 /** Pixels of one line. */
 const LINE = 19
@@ -17,9 +18,11 @@ export interface LogViewProps {
   upid: string
   /** What a file of it is called. */
   file: string
+  /** Its remote is not reached, which the page has said: no more of it can be read for now. */
+  unreached?: boolean
 }
 
-export function LogView({ remote, upid, file }: LogViewProps) {
+export function LogView({ remote, upid, file, unreached = false }: LogViewProps) {
   const [paused, setPaused] = useState(false)
   const [follow, setFollow] = useState(true)
   const [search, setSearch] = useState('')
@@ -81,7 +84,7 @@ export function LogView({ remote, upid, file }: LogViewProps) {
         <Group gap="xs">
           <Text size="xs" className="quiet figures" role="status">
             {many(count, 'line')}
-            {ended ? '' : paused ? ', paused' : log.begun ? ', being written' : ''}
+            {standing(log, paused, unreached)}
           </Text>
           {!ended && (
             <Button
@@ -98,13 +101,13 @@ export function LogView({ remote, upid, file }: LogViewProps) {
           </Button>
           <Copy text={text} what="the log" />
           <Tooltip label="Download as a file">
-            <ActionIcon size="sm" variant="subtle" color="gray" aria-label="Download the log" onClick={() => download(file, text)}>
+            <ActionIcon size="sm" variant="subtle" color="gray" aria-label="Download the log" onClick={() => save(file, text)}>
               <IconDownload size={14} />
             </ActionIcon>
           </Tooltip>
         </Group>
       </Group>
-      {log.error !== undefined && <ProblemView error={log.error} title="The log could not be read further" />}
+      {log.error !== undefined && !unreached && <ProblemView error={log.error} title="The log could not be read further" />}
       <Paper withBorder>
         <div
           ref={box}
@@ -121,6 +124,8 @@ export function LogView({ remote, upid, file }: LogViewProps) {
             top.current = scrollTop
           }}
         >
+          {!log.begun && !unreached && log.error === undefined && <Skeleton height={LINE} m="sm" role="status" aria-label="The log is being read" />}
+          {!log.begun && unreached && <Text p="sm" size="sm" className="quiet">It was not read before its remote was out of reach.</Text>}
           {log.begun && count === 0 && <Text p="sm" size="sm" className="quiet">The task has written nothing{ended ? '' : ' yet'}.</Text>}
           <div style={{ height: rows.getTotalSize(), position: 'relative' }}>
             {rows.getVirtualItems().map((row) => (
@@ -143,11 +148,10 @@ export function LogView({ remote, upid, file }: LogViewProps) {
   )
 }
 
-function download(file: string, text: string): void {
-  const url = URL.createObjectURL(new Blob([text, '\n'], { type: 'text/plain' }))
-  const anchor = document.createElement('a')
-  anchor.href = url
-  anchor.download = file
-  anchor.click()
-  setTimeout(() => URL.revokeObjectURL(url), 1000)
+/** How the log stands, to be said behind the number of its lines. */
+function standing(log: Log, paused: boolean, unreached: boolean): string {
+  if (!mayGrow(log)) return ''
+  if (paused) return ', paused'
+  if (unreached || log.error !== undefined) return ', not read further'
+  return log.begun ? ', being written' : ''
 }

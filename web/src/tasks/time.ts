@@ -1,5 +1,6 @@
 /** How long a task took, and until when it was seen to run. Pure. */
 import type { Link, Task } from '~/api/types'
+import type { Seen } from '~/ui/State'
 import { instant } from '~/ui/Time'
 
 /** Seconds from its beginning to its end; while it runs, to `until`. `undefined` where nobody knows. */
@@ -9,8 +10,8 @@ export function took(task: Pick<Task, 'started' | 'ended'> & { outcome: string }
   return began === undefined || ended === undefined || ended < began ? undefined : (ended - began) / 1000
 }
 
-/** Of a task that ran when its remote was last reached: when that was, if ever. `undefined`: it is as it says. */
-export function lastSeen(task: { outcome: string }, link: Pick<Link, 'up' | 'last_success'> | undefined): { at: number | undefined } | undefined {
-  if (task.outcome !== 'running' || link === undefined || link.up) return undefined
+/** Of what had not ended when its remote was last reached: when that was, if ever. `undefined`: it is as it says. */
+export function lastSeen(open: boolean, link: Pick<Link, 'up' | 'last_success'> | undefined): Seen | undefined {
+  if (!open || link === undefined || link.up) return undefined
   return { at: instant(link.last_success) }
 }

@@ -2,6 +2,7 @@
 import { Button, Code, Group, Stack } from '@mantine/core'
 import { useClipboard } from '@mantine/hooks'
 import { IconCheck, IconCopy, IconDownload } from '@tabler/icons-react'
+import { save } from './save'
 
 export function Secret({ text, label, file }: { text: string; label: string; file?: string }) {
   const clipboard = useClipboard({ timeout: 2000 })
@@ -27,13 +28,4 @@ export function Secret({ text, label, file }: { text: string; label: string; fil
       </Group>
     </Stack>
   )
-}
-
-function save(name: string, text: string): void {
-  const address = URL.createObjectURL(new Blob([`${text}\n`], { type: 'text/plain' }))
-  const link = document.createElement('a')
-  link.href = address
-  link.download = name
-  link.click()
-  URL.revokeObjectURL(address)
 }

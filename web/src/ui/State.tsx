@@ -68,17 +68,32 @@ export function LinkState({ state }: { state: string }) {
   return <State tone={LINK[state] ?? 'unknown'}>{words(state)}</State>
 }
 
-export function OperationState({ state }: { state: string }) {
-  return <State tone={OPERATION[state] ?? 'unknown'}>{words(state)}</State>
+/** When something was last seen; `undefined` in it: nobody knows. */
+export interface Seen {
+  at: number | undefined
 }
 
-/** `seen`: it is known only how it stood then, since its remote is not reached now. */
-export function TaskState({ outcome, seen }: { outcome: string; seen?: { at: number | undefined } | undefined }) {
-  if (seen === undefined) return <State tone={TASK[outcome] ?? 'unknown'}>{words(outcome)}</State>
+interface Ongoing {
+  tone: Tone | undefined
+  state: string
+  /** It is known only how it stood then, since its remote is not reached now. */
+  seen: Seen | undefined
+}
+
+function Ongoing({ tone = 'unknown', state, seen }: Ongoing) {
+  if (seen === undefined) return <State tone={tone}>{words(state)}</State>
   return (
     <State tone="unknown">
-      {words(outcome)} when last seen{seen.at !== undefined && ' '}
+      {words(state)} when last seen{seen.at !== undefined && ' '}
       {seen.at !== undefined && <Ago at={seen.at} />}
     </State>
   )
+}
+
+export function OperationState({ state, seen }: { state: string; seen?: Seen | undefined }) {
+  return <Ongoing tone={OPERATION[state]} state={state} seen={seen} />
+}
+
+export function TaskState({ outcome, seen }: { outcome: string; seen?: Seen | undefined }) {
+  return <Ongoing tone={TASK[outcome]} state={outcome} seen={seen} />
 }

@@ -12,6 +12,7 @@ import { clock, span } from '~/format/format'
 import { useOperations } from '~/live/hooks'
 import { LogView } from '~/log/LogView'
 import { useMay } from '~/shell/session'
+import { lastSeen } from '~/tasks/time'
 import { AnchorLink } from '~/ui/AnchorLink'
 import { Blocked } from '~/ui/Blocked'
 import { Empty } from '~/ui/Empty'
@@ -20,7 +21,7 @@ import { Id } from '~/ui/Id'
 import { LinkNotice } from '~/ui/LinkNotice'
 import { Page } from '~/ui/Page'
 import { ProblemView } from '~/ui/Problem'
-import { OperationState } from '~/ui/State'
+import { OperationState, type Seen } from '~/ui/State'
 import { Ago, instant } from '~/ui/Time'
 import { useLinkOf } from '../remotes/useLinkOf'
 import { olderOperation, useTold } from '../useTold'
@@ -57,12 +58,13 @@ export default function OperationPage() {
     )
   }
   const label = power(operation.action).label
+  const seen = lastSeen(!operation.final, link)
   return (
-    <Page title={`${label} ${operation.name ?? operation.vmid}`} beside={<OperationState state={operation.state} />}>
+    <Page title={`${label} ${operation.name ?? operation.vmid}`} beside={<OperationState state={operation.state} seen={seen} />}>
       <Stack gap="md">
         {asked.error && <ProblemView error={asked.error} title="What is shown could not be read anew" again={() => void asked.refetch()} />}
         {link && <LinkNotice link={link} remote={operation.remote} id={operation.remote_id} />}
-        <Outcome operation={operation} />
+        <Outcome operation={operation} seen={seen} />
         <Paper withBorder p="md">
           <OperationFacts operation={operation} />
         </Paper>
@@ -85,7 +87,7 @@ export default function OperationPage() {
             <Title order={2} id="log" mb="xs">
               Log of its task
             </Title>
-            <LogView remote={String(operation.remote_id)} upid={operation.task} file={`${operation.remote}-${operation.action}-${operation.vmid}.log`} />
+            <LogView remote={String(operation.remote_id)} upid={operation.task} unreached={seen !== undefined} file={`${operation.remote}-${operation.action}-${operation.vmid}.log`} />
           </section>
         )}
       </Stack>
@@ -94,14 +96,15 @@ export default function OperationPage() {
 }
 
 /** How it stands, in words, with what would mend it and what a person can decide. */
-function Outcome({ operation }: { operation: Operation }) {
+function Outcome({ operation, seen }: { operation: Operation; seen: Seen | undefined }) {
   const bad = operation.final && !operation.success
-  const color = bad ? 'red' : operation.state === 'outcome_unknown' || operation.state === 'succeeded_with_warnings' ? 'yellow' : operation.success ? 'green' : 'blue'
+  const color = bad ? 'red' : operation.state === 'outcome_unknown' || operation.state === 'succeeded_with_warnings' ? 'yellow' : operation.success ? 'green' : seen ? 'gray' : 'blue'
   return (
     <Alert color={color} variant="light" role="status">
       <Stack gap="xs">
         <Text fw={600} className="name">
           {operation.sentence}
+          {seen && <span className="quiet"> (when it was last seen)</span>}
         </Text>
         {operation.cause && <Text size="sm">{operation.cause.remedy}</Text>}
         {!operation.followed && !operation.final && <Text size="sm">It is not followed while its remote is disconnected.</Text>}

@@ -20,7 +20,7 @@ import { LinkNotice } from '~/ui/LinkNotice'
 import { useNow } from '~/ui/now'
 import { Page } from '~/ui/Page'
 import { ProblemView } from '~/ui/Problem'
-import { TaskState } from '~/ui/State'
+import { type Seen, TaskState } from '~/ui/State'
 import { Ago } from '~/ui/Time'
 import { useLinkOf } from '../remotes/useLinkOf'
 import { olderTask, useTold } from '../useTold'
@@ -60,7 +60,7 @@ export default function TaskPage() {
       </Page>
     )
   }
-  const seen = lastSeen(task, link)
+  const seen = lastSeen(task.outcome === 'running', link)
   return (
     <Page title={task.name} beside={<TaskState outcome={task.outcome} seen={seen} />} actions={<StopTask task={task} />}>
       <Stack gap="md">
@@ -79,13 +79,13 @@ export default function TaskPage() {
         <Paper withBorder p="md" className={seen && 'stale'}>
           <TaskFacts task={task} seen={seen} />
         </Paper>
-        <LogView remote={remote} upid={upid} file={`${task.remote}-${task.name.replaceAll(/[^\w.-]+/g, '-')}.log`} />
+        <LogView remote={remote} upid={upid} unreached={seen !== undefined} file={`${task.remote}-${task.name.replaceAll(/[^\w.-]+/g, '-')}.log`} />
       </Stack>
     </Page>
   )
 }
 
-function TaskFacts({ task, seen }: { task: Task; seen: ReturnType<typeof lastSeen> }) {
+function TaskFacts({ task, seen }: { task: Task; seen: Seen | undefined }) {
   const now = useNow()
   const remote = String(task.remote_id)
   const runs = task.outcome === 'running'
