@@ -4,18 +4,20 @@
  */
 import { Alert, Button, Checkbox, Group, Modal, NumberInput, Skeleton, Stack, Text } from '@mantine/core'
 import { keepPreviousData, useQuery } from '@tanstack/react-query'
-import { useRef, useState } from 'react'
-import { newKey, unanswered } from '~/api/client'
+import { useEffect, useRef, useState } from 'react'
+import { unanswered } from '~/api/client'
 import { many } from '~/format/format'
+import { AnchorLink } from '~/ui/AnchorLink'
 import { ProblemView } from '~/ui/Problem'
 import { useFocusBack } from '~/ui/useFocusBack'
 import classes from './actions.module.css'
+import { ask, unknownOf, whom } from './ask'
 import { PlanList } from './PlanList'
 import { Results } from './Results'
-import { planOf, startAll, startOne, type StartedItem, type Wish } from './server'
+import { planOf, type StartedItem, type Wish } from './server'
 import { ShowAsOf } from './ShowAs'
 import { FORCED, power, type PowerOptions } from './table'
-import { toastOperation } from './toast'
+import { toastStarted } from './toast'
 
 /** What Proxmox VE takes for a container; a virtual machine gets three minutes. */
 const LONGEST_S = 24 * 3600
@@ -25,8 +27,6 @@ export default function OperateDialog({ wish: first, close }: { wish: Wish; clos
   const [wish, setWish] = useState(first)
   const [started, setStarted] = useState<readonly StartedItem[]>()
   const { label } = power(wish.action)
-  const only = wish.targets.length === 1 ? wish.targets[0] : undefined
-  const whom = only ? (only.name ?? String(only.vmid)) : many(wish.targets.length, 'guest')
   return (
     <Modal
       opened
@@ -34,7 +34,7 @@ export default function OperateDialog({ wish: first, close }: { wish: Wish; clos
       size="lg"
       title={
         <Text component="span" fw={600} className="name">
-          {label} {whom}
+          {label} {whom(wish)}
         </Text>
       }
       closeButtonProps={{ 'aria-label': 'Close' }}
@@ -57,9 +57,8 @@ export default function OperateDialog({ wish: first, close }: { wish: Wish; clos
           change={(options) => setWish({ ...wish, options })}
           close={close}
           done={(items, asked) => {
-            const one = items.length === 1 ? items[0] : undefined
-            if (one?.operation && first.targets.length === 1) {
-              toastOperation(one.operation)
+            if (items.length === 1 && first.targets.length === 1) {
+              toastStarted(asked, items)
               close()
             } else {
               setWish(asked)
@@ -92,27 +91,32 @@ function Question({ wish, change, close, done }: QuestionProps) {
   })
   const [busy, setBusy] = useState(false)
   const [failed, setFailed] = useState<unknown>()
-  // One key for one wish: sent again after a break, it is not done twice.
-  const key = useRef({ wish: '', key: '' })
+  // What nobody knows the end of: asked for again, it is the same wish, whatever the plan says by then.
+  const [open, setOpen] = useState<Wish>()
   const items = plan.data
   const possible = items?.filter((item) => item.availability.availability !== 'disabled')
   const one = wish.targets.length === 1
+  const unknown = unknownOf(open ?? wish)
+  const here = useRef(false)
+  useEffect(() => {
+    here.current = true
+    return () => {
+      here.current = false
+    }
+  }, [])
   const go = async () => {
     if (!possible) return
-    const asked: Wish = { ...wish, targets: one ? wish.targets : possible.map((item) => item.target) }
-    const text = JSON.stringify(asked)
-    if (key.current.wish !== text) key.current = { wish: text, key: newKey() }
+    const asked: Wish = open ?? { ...wish, targets: one ? wish.targets : possible.map((item) => item.target) }
     setBusy(true)
     setFailed(undefined)
     try {
-      const [target] = asked.targets
-      if (one && target) {
-        done([{ target, operation: await startOne(asked, target, key.current.key), problem: null }], asked)
-      } else {
-        done(await startAll(asked, key.current.key), asked)
-      }
+      const started = await ask(asked, (later) => {
+        if (here.current) done(later, asked)
+        else toastStarted(asked, later)
+      })
+      done(started, asked)
     } catch (error) {
-      if (!unanswered(error)) key.current = { wish: '', key: '' }
+      setOpen(unanswered(error) ? asked : undefined)
       setFailed(error)
       void plan.refetch()
     } finally {
@@ -130,14 +134,31 @@ function Question({ wish, change, close, done }: QuestionProps) {
         <Skeleton height={58} />
       )}
       <Lost wish={wish} />
-      <Options wish={wish} change={change} />
+      <Options
+        wish={wish}
+        change={(options) => {
+          setOpen(undefined)
+          change(options)
+        }}
+      />
       <ShowAsOf items={items} />
       {nothing && (
         <Alert color="yellow" variant="light" role="status">
           {one ? `It cannot be asked to ${verb} now.` : `None of them can be asked to ${verb} now.`}
         </Alert>
       )}
-      {failed !== undefined && <ProblemView error={failed} title={unanswered(failed) ? 'Unknown whether it was asked for: no answer came' : 'Not done'} />}
+      {unknown.length > 0 && (
+        <Alert color="yellow" variant="light" role="status" title="No answer came to something asked for before">
+          <Text size="sm" className="name">
+            {unknown.map((said) => `Unknown whether ${said}.`).join(' ')} The{' '}
+            <AnchorLink to="/operations" size="sm" c="inherit" underline="always" onClick={close}>
+              operations
+            </AnchorLink>{' '}
+            show it, if it arrived.
+          </Text>
+        </Alert>
+      )}
+      {failed !== undefined && <ProblemView error={failed} title="Not done" />}
       <Group justify="flex-end" gap="xs">
         <Button variant="default" onClick={close} data-autofocus={harsh}>
           Cancel
@@ -146,10 +167,10 @@ function Question({ wish, change, close, done }: QuestionProps) {
           color={(harsh ?? wish.options?.force_stop) ? 'red' : undefined}
           onClick={() => void go()}
           loading={busy}
-          disabled={!possible || nothing}
+          disabled={!open && (!possible || nothing)}
           data-autofocus={!harsh}
         >
-          {one || !possible ? label : `${label} ${many(possible.length, 'guest')}`}
+          {open ? 'Ask again' : one || !possible ? label : `${label} ${many(possible.length, 'guest')}`}
         </Button>
       </Group>
     </Stack>

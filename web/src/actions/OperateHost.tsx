@@ -1,6 +1,8 @@
 /** Holds the dialog in which actions are confirmed, for all screens; stands once in the shell. */
 import { useRouter } from '@tanstack/react-router'
 import { lazy, Suspense, useEffect, useSyncExternalStore } from 'react'
+import { useSession } from '~/shell/session'
+import { askAs } from './ask'
 import { closeDialog, current, subscribe } from './operate'
 import { goBy } from './toast'
 
@@ -8,6 +10,8 @@ const OperateDialog = lazy(() => import('./OperateDialog'))
 
 export function OperateHost() {
   const router = useRouter()
+  const { user } = useSession()
+  useEffect(() => askAs(user), [user])
   const asked = useSyncExternalStore(subscribe, current)
   useEffect(() => goBy((path) => void router.navigate({ href: path })), [router])
   if (!asked) return null

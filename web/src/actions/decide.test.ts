@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { Operation } from '~/api/types'
-import { availabilityOf, doubt, outcome, press, repeatable, tally } from './decide'
+import { availabilityOf, doubt, outcome, press, repeatable, tally, untold } from './decide'
 import { POWER, power } from './table'
 
 /** An operation as the API tells it; `over` changes what a test is about. */
@@ -143,4 +143,27 @@ describe('several operations', () => {
     expect(repeatable(operation({ state: 'outcome_unknown', final: true }))).toBe(false)
     expect(repeatable(operation({ state: 'succeeded', final: true, success: true }))).toBe(false)
   })
+})
+
+describe('what a newer server says', () => {
+  const action = 'migrate' as Operation['action']
+
+  it('is told by its name where it is an action', () => {
+    expect(power(action)).toMatchObject({ label: 'Migrate', verb: 'migrate', confirm: true })
+    expect(outcome(operation({ action, state: 'running' }))).toMatchObject({ tone: 'busy', title: 'Migrate web: running', settled: false })
+    expect(outcome(operation({ action, state: 'succeeded', final: true, success: true }))).toMatchObject({ tone: 'good', settled: true })
+  })
+
+  it('is told in the server’s words where it is a state', () => {
+    const made = outcome(operation({ state: 'taken_back', sentence: 'it was taken back', final: true }))
+    expect(made).toMatchObject({ tone: 'unknown', title: 'Shut down web: taken back', text: 'It was taken back', settled: false })
+  })
+
+  it('keeps a button from being pressed where it is an availability', () => {
+    expect(press({ availability: 'later' } as unknown as Parameters<typeof press>[0], true)).toMatchObject({ can: false })
+  })
+})
+
+it('never says done of an operation that is told no more', () => {
+  expect(untold(operation({}), 'No such operation.')).toMatchObject({ tone: 'unknown', title: 'Unknown how it ended: shut down web', settled: false })
 })

@@ -1,8 +1,8 @@
 /** Decisions about actions: whether a button may be pressed and what it says, and what an operation's state means in words. */
 import type { Action, Availability, GuestDetail, Operation } from '~/api/types'
-import { many } from '~/format/format'
+import { capital, many, words } from '~/format/format'
 import type { Tone } from '~/ui/State'
-import { power } from './table'
+import { knows, power } from './table'
 
 /** How a button stands. */
 export interface Press {
@@ -14,6 +14,13 @@ export interface Press {
 }
 
 const NOT_YET: Press = { can: false, doubtful: false, hint: 'What may be done is being asked for.' }
+
+/** A newer server says what this console has no words for. */
+const ODD: Press = {
+  can: false,
+  doubtful: false,
+  hint: 'The server is newer than this page, and says of it what the page does not know. Reload the page.',
+}
 
 /** How the button of an action stands. `availability` is the API's answer, `may` whether the person's role allows it. */
 export function press(availability: Availability | undefined, may: boolean): Press {
@@ -32,6 +39,8 @@ export function press(availability: Availability | undefined, may: boolean): Pre
       return { can: true, doubtful: true, hint: `May fail: ${doubt(availability.why)}` }
     case 'disabled':
       return { can: false, doubtful: false, hint: `Not now: ${availability.reason}. ${availability.remedy}` }
+    default:
+      return ODD
   }
 }
 
@@ -61,10 +70,20 @@ export interface Outcome {
 
 /** What to say of an operation. Success is said after its end only. */
 export function outcome(operation: Operation): Outcome {
-  const { verb, done } = power(operation.action)
+  const { verb, done, label } = power(operation.action)
   const who = operation.name ?? String(operation.vmid)
   const said = { remedy: operation.cause?.remedy, settled: false }
   const log = operation.task ? ('task' as const) : ('operation' as const)
+  const plain: Outcome = {
+    ...said,
+    tone: !operation.final ? 'busy' : operation.success ? 'good' : 'unknown',
+    title: `${label} ${who}: ${words(operation.state)}`,
+    text: capital(operation.sentence),
+    more: log,
+    settled: operation.final && operation.success,
+  }
+  // A newer server may have actions and states that there are no better words for here.
+  if (!knows(operation.action)) return plain
   switch (operation.state) {
     case 'pending':
     case 'sent':
@@ -117,11 +136,21 @@ export function outcome(operation: Operation): Outcome {
         remedy: operation.final ? 'Look at the operation: it needs a person to decide.' : 'Muster goes on looking. Do not ask again before it is known.',
         more: 'operation',
       }
+    default:
+      return plain
   }
 }
 
-function capital(text: string): string {
-  return text.charAt(0).toUpperCase() + text.slice(1)
+/** What to say of an operation that had not ended when it was told last, and is told no more. */
+export function untold(last: Operation, why: string): Outcome {
+  return {
+    tone: 'unknown',
+    title: `Unknown how it ended: ${power(last.action).verb} ${last.name ?? last.vmid}`,
+    text: why,
+    remedy: 'The state of the guest shows what became of it.',
+    more: undefined,
+    settled: false,
+  }
 }
 
 /** Several operations in one sentence: `3 of 12 ended: 2 done, 1 failed`. */

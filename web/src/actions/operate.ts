@@ -2,11 +2,10 @@
  * Where every screen says that something shall be done: [operate]. What needs a word of confirmation, or concerns several
  * guests, opens the dialog of `OperateHost`; the rest is asked for at once and followed in a toast.
  */
-import { newKey } from '~/api/client'
-import type { Operation } from '~/api/types'
-import { startOne, type Target, type Wish } from './server'
+import { ask } from './ask'
+import type { Wish } from './server'
 import { power } from './table'
-import { toastOperation, toastRefusal } from './toast'
+import { toastRefusal, toastStarted } from './toast'
 
 /** What the dialog is asked to show: the wish, and a number that makes it another dialog. */
 export interface Asked {
@@ -44,23 +43,23 @@ export function closeDialog(): void {
 
 /** Says that something shall be done. Resolves when it was asked for, or a person is asked; never fails. */
 export async function operate(wish: Wish): Promise<void> {
-  const only = wish.targets.length === 1 ? wish.targets[0] : undefined
-  if (only === undefined || power(wish.action).confirm) {
-    if (wish.targets.length > 0) openDialog(wish)
-    return
-  }
-  await askOne(wish, only, newKey())
+  if (wish.targets.length === 0) return
+  if (wish.targets.length > 1 || power(wish.action).confirm) openDialog(wish)
+  else await askInToast(wish)
 }
 
-/** Asks for one without a dialog; whatever comes of it is told in a toast. */
-async function askOne(wish: Wish, target: Target, key: string): Promise<Operation | undefined> {
+/** Asks without a dialog; whatever comes of it is told in a toast. */
+export async function askInToast(wish: Wish): Promise<void> {
+  let hide: () => void = () => undefined
   try {
-    const operation = await startOne(wish, target, key)
-    toastOperation(operation)
-    return operation
+    toastStarted(
+      wish,
+      await ask(wish, (started) => {
+        hide()
+        toastStarted(wish, started)
+      }),
+    )
   } catch (error) {
-    // The same wish, sent again: if it had arrived after all, the first answer comes back.
-    toastRefusal(wish, target, error, () => void askOne(wish, target, key))
-    return undefined
+    hide = toastRefusal(wish, error, () => void askInToast(wish))
   }
 }

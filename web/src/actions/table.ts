@@ -1,6 +1,7 @@
 /** What can be done to a guest's power, as data: words, icons, what is asked before, what may be lost, what may be said beside it. */
 import {
   IconBolt,
+  IconHelp,
   IconMoonStars,
   IconPlayerPause,
   IconPlayerPlay,
@@ -10,6 +11,7 @@ import {
   IconRefresh,
 } from '@tabler/icons-react'
 import type { Action, Schemas } from '~/api/types'
+import { capital, words } from '~/format/format'
 
 export type PowerOptions = Schemas['PowerOptions']
 
@@ -126,13 +128,19 @@ export const POWER: readonly Power[] = [
   },
 ]
 
-const BY_ACTION = new Map(POWER.map((power) => [power.action, power]))
+const BY_ACTION = new Map<string, Power>(POWER.map((power) => [power.action, power]))
 
-/** What is known of an action. */
+/** Whether the console knows what an action is. A newer server may have more. */
+export function knows(action: string): boolean {
+  return BY_ACTION.has(action)
+}
+
+/** What is known of an action; of one that a newer server has, its name. */
 export function power(action: Action): Power {
-  const found = BY_ACTION.get(action)
-  if (!found) throw new Error(`The console knows no action ${action}`)
-  return found
+  const verb = words(action)
+  return (
+    BY_ACTION.get(action) ?? { action, label: capital(verb), verb, done: `asked to ${verb}`, icon: IconHelp, confirm: true, options: [] }
+  )
 }
 
 /** When a shutdown ends as a stop, this is lost. */

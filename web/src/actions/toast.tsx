@@ -1,12 +1,14 @@
 /** One operation followed in a toast: asked for, then how it ended, and where more stands. Never success before its end. */
-import { Anchor, Button, Group, Stack, Text } from '@mantine/core'
+import { Anchor, Stack, Text } from '@mantine/core'
 import { notifications } from '@mantine/notifications'
-import { prefix, problemFrom, unanswered } from '~/api/client'
+import { prefix } from '~/api/client'
 import type { Operation } from '~/api/types'
+import { sayNotDone } from '~/ui/notDone'
 import type { Tone } from '~/ui/State'
-import { outcome } from './decide'
+import { whom } from './ask'
+import { type Outcome, outcome, untold } from './decide'
 import { follow } from './follow'
-import type { Target, Wish } from './server'
+import type { StartedItem, Wish } from './server'
 import { power } from './table'
 
 const SETTLED_MS = 6000
@@ -21,7 +23,7 @@ export function goBy(navigate: (path: string) => void): void {
 }
 
 /** A link for where the router is not. */
-function Go({ path, close, children }: { path: string; close: string; children: React.ReactNode }) {
+function Go({ path, close, children }: { path: string; close: () => void; children: React.ReactNode }) {
   return (
     <Anchor
       size="sm"
@@ -30,7 +32,7 @@ function Go({ path, close, children }: { path: string; close: string; children: 
         if (event.ctrlKey || event.metaKey || event.shiftKey) return
         event.preventDefault()
         go(path)
-        notifications.hide(close)
+        close()
       }}
     >
       {children}
@@ -42,9 +44,9 @@ function toastId(operation: Operation): string {
   return `operation-${operation.id}`
 }
 
-function shown(operation: Operation) {
+function shown({ tone, title, text, remedy, more, settled }: Outcome, operation: Operation) {
   const id = toastId(operation)
-  const { tone, title, text, remedy, more, settled } = outcome(operation)
+  const close = () => notifications.hide(id)
   return {
     id,
     title: <span className="name">{title}</span>,
@@ -66,12 +68,12 @@ function shown(operation: Operation) {
           </Text>
         )}
         {more === 'task' && operation.task && (
-          <Go path={`/tasks/${operation.remote_id}/${encodeURIComponent(operation.task)}`} close={id}>
+          <Go path={`/tasks/${operation.remote_id}/${encodeURIComponent(operation.task)}`} close={close}>
             See the task’s log
           </Go>
         )}
         {more === 'operation' && (
-          <Go path={`/operations/${operation.id}`} close={id}>
+          <Go path={`/operations/${operation.id}`} close={close}>
             See the operation
           </Go>
         )}
@@ -88,46 +90,43 @@ export function toastOperation(operation: Operation): void {
     closed = true
     stop()
   }
-  notifications.show({ ...shown(operation), onClose })
-  stop = follow(operation, (now) => {
-    if (!closed) notifications.update({ ...shown(now), onClose })
+  const tell = (how: Outcome, now: Operation) => {
+    if (!closed) notifications.update({ ...shown(how, now), onClose })
+  }
+  notifications.show({ ...shown(outcome(operation), operation), onClose })
+  stop = follow(operation, {
+    told: (now) => tell(outcome(now), now),
+    lost: (last, { problem }) => tell(untold(last, problem.detail ?? problem.title), last),
   })
 }
 
-/** Says that something was not even recorded, and why. */
-export function toastRefusal(wish: Wish, target: Target, error: unknown, again: () => void): void {
-  const problem = problemFrom(error)
-  const { verb } = power(wish.action)
+/** What became of a wish that was asked for without a dialog, or whose dialog is closed. */
+export function toastStarted(wish: Wish, started: readonly StartedItem[]): void {
+  const [only] = started
+  if (started.length === 1 && only?.operation) {
+    toastOperation(only.operation)
+    return
+  }
   const id = notifications.show({
-    title: <span className="name">{`${unanswered(error) ? 'Unknown whether it was asked for' : 'Not done'}: ${verb} ${target.name ?? target.vmid}`}</span>,
-    color: 'red',
+    title: <span className="name">{`Asked: ${power(wish.action).verb} ${whom(wish)}`}</span>,
+    color: 'blue',
     autoClose: false,
     withBorder: true,
     message: (
-      <Stack gap={4}>
+      <Stack gap={2}>
         <Text size="sm" c="var(--mantine-color-text)">
-          {problem.detail ?? problem.title}
+          No answer had come; the operations show that it did arrive.
         </Text>
-        {problem.remedy && (
-          <Text size="sm" className="quiet">
-            {problem.remedy}
-          </Text>
-        )}
-        {unanswered(error) && (
-          <Group>
-            <Button
-              size="compact-sm"
-              variant="default"
-              onClick={() => {
-                notifications.hide(id)
-                again()
-              }}
-            >
-              Try again
-            </Button>
-          </Group>
-        )}
+        <Go path="/operations" close={() => notifications.hide(id)}>
+          See the operations
+        </Go>
       </Stack>
     ),
   })
+}
+
+/** Says that something was not even recorded, and why, or that nobody knows. What comes back takes it away. */
+export function toastRefusal(wish: Wish, error: unknown, again: () => void): () => void {
+  const id = sayNotDone(error, `Not done: ${power(wish.action).verb} ${whom(wish)}`, again)
+  return () => notifications.hide(id)
 }

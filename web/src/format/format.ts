@@ -85,6 +85,11 @@ export function words(code: string): string {
   return code.replaceAll('_', ' ')
 }
 
+/** A text as a sentence begins. */
+export function capital(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1)
+}
+
 /** One thing, or several: `1 guest`, `2 guests`. */
 export function many(number: number, one: string, several = `${one}s`): string {
   return `${count(number)} ${number === 1 ? one : several}`
