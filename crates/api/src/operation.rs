@@ -1,4 +1,4 @@
-//! Operations: `POST /operations`, `GET /operations`, `GET /operations/{id}`, `…/resolve`.
+//! Operations: `POST /operations`, `GET /operations`, `GET /operations/{id}`, `…/cancel`, `…/resolve`.
 
 use jiff::Timestamp;
 use model::operation::{Dispatch, LogEntry, UnknownWhy};
@@ -313,7 +313,7 @@ impl Operation {
             author: operation.author.clone(),
             requested: operation.requested,
             state: operation.state.clone(),
-            sentence: operation.state.sentence(),
+            sentence: operation.sentence(),
             is_final: operation.state.is_final(),
             success: operation.state.is_success(),
             cause: cause(&operation.state).map(Cause::from),

@@ -5,13 +5,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
-use futures_util::{StreamExt as _, stream};
-use model::capability::Availability;
 use model::outage::{Pace, paces};
-use model::{
-    Action, Author, Cause, Failure, LinkState, Operation, OperationId, PowerOptions, RemoteId, TaskId, Vmid,
-};
-use pve::upid::Upid;
+use model::{Cause, Failure, LinkState, OperationId, RemoteId, Vmid};
 use pve::{Factor, SystemStore};
 use store::Store;
 use tokio::sync::{oneshot, watch};
@@ -22,7 +17,7 @@ use crate::detail::{Asker, DetailError, GuestDetail, LogPage};
 use crate::durable::StoreJournal;
 use crate::journal::{Forgetful, Journal, Receipt};
 use crate::lease::Party;
-use crate::remote::{Board, Common, Message, OperateError, StopTaskError, Wish};
+use crate::remote::{Board, Common, Message};
 use crate::snapshot::{FleetSnapshot, RemoteSnapshot};
 use crate::timings::Timings;
 
@@ -31,9 +26,6 @@ const PACE_GAP: Duration = Duration::from_millis(50);
 
 /// How often a message is offered to a remote that changes hands.
 const HANDING_OVER: usize = 40;
-
-/// Guests of one remote that are asked for their state at the same time before an action.
-const GLANCES: usize = 6;
 
 /// There is no such remote.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -101,10 +93,6 @@ impl std::fmt::Debug for Fleet {
 
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn fault() -> OperateError {
-    OperateError::NotRecorded("a fault inside Muster".to_owned())
 }
 
 // === impl Fleet ===
@@ -308,123 +296,6 @@ impl Fleet {
         limit: u64,
     ) -> Result<LogPage, DetailError> {
         self.asker(id).ok_or(DetailError::NoSuchRemote)?.log(upid, start, limit).await
-    }
-
-    /// Asks for a change of a guest's power. It is recorded before anything is sent, sent once, and followed to
-    /// its end: see [`Fleet::operation`].
-    ///
-    /// # Errors
-    /// When it was not taken on; then nothing was sent.
-    pub async fn operate(
-        &self,
-        id: RemoteId,
-        vmid: Vmid,
-        action: Action,
-        options: PowerOptions,
-        author: Author,
-    ) -> Result<OperationId, OperateError> {
-        let wish = Wish { vmids: vec![vmid], action, options, author, by_turns: false };
-        let answers = self.carry_out(id, wish).await?;
-        answers.into_iter().next().unwrap_or_else(|| Err(fault()))
-    }
-
-    /// The same for many guests of one remote, recorded in one commit. They leave by turns
-    /// ([`Turns`](crate::TurnTimings)), in the order of `vmids`; what does not get its turn in time ends as not sent.
-    /// One answer for each guest, in their order.
-    pub async fn operate_many(
-        &self,
-        id: RemoteId,
-        vmids: Vec<Vmid>,
-        action: Action,
-        options: PowerOptions,
-        author: Author,
-    ) -> Vec<Result<OperationId, OperateError>> {
-        let count = vmids.len();
-        let wish = Wish { vmids, action, options, author, by_turns: true };
-        self.carry_out(id, wish).await.unwrap_or_else(|error| vec![Err(error); count])
-    }
-
-    /// Has one remote take a wish on.
-    async fn carry_out(
-        &self,
-        id: RemoteId,
-        wish: Wish,
-    ) -> Result<Vec<Result<OperationId, OperateError>>, OperateError> {
-        let asker = self.asker(id).ok_or(OperateError::NoSuchRemote)?;
-        let now = self.inner.common.clock.now();
-        let snapshot = asker.shared.snapshot.load_full();
-        // What an operation has just done, no listing may tell yet.
-        let lag = self.inner.common.timings.listing_lag;
-        let just_ended = |vmid: Vmid| {
-            snapshot.operations.iter().any(|one| {
-                one.guest.vmid == vmid
-                    && one.state.is_final()
-                    && now.wall.duration_since(one.since).unsigned_abs() <= lag
-            })
-        };
-        let doubtful = wish.vmids.iter().copied().filter(|vmid| {
-            let availability = snapshot.availability(*vmid, wish.action, now);
-            just_ended(*vmid) || matches!(availability, Some(Availability::Disabled { .. }))
-        });
-        // Listings lag: before anything is refused, the guest itself is asked, for as long as an action may wait.
-        let doubtful: Vec<Vmid> = doubtful.collect();
-        let patience = self.inner.common.timings.operation_wait;
-        let asking = stream::iter(doubtful).for_each_concurrent(GLANCES, |vmid| asker.glance(vmid));
-        let _ = tokio::time::timeout(patience, asking).await;
-        let (reply, answer) = oneshot::channel();
-        let receipt = self.receipt.clone();
-        self.tell(id, Message::Operate { wish: Box::new(wish), receipt, reply })
-            .await
-            .map_err(|NoSuchRemote| OperateError::NoSuchRemote)?;
-        answer.await.map_err(|_| match self.asker(id) {
-            Some(_) => fault(),
-            None => OperateError::NoSuchRemote,
-        })
-    }
-
-    /// An operation, to be watched.
-    #[must_use]
-    pub fn operation(&self, id: OperationId) -> Option<watch::Receiver<Arc<Operation>>> {
-        self.inner.board.operation(id)
-    }
-
-    /// Asks a task to end. That it has is seen in its status; if it belongs to an operation, that operation
-    /// ends as cancelled.
-    ///
-    /// # Errors
-    /// When the wish did not arrive.
-    pub async fn stop_task(&self, id: RemoteId, upid: &str, author: &Author) -> Result<(), StopTaskError> {
-        let task: Upid =
-            upid.parse().map_err(|error: pve::upid::UpidError| StopTaskError::NotATask(error.to_string()))?;
-        let asker = self.asker(id).ok_or(StopTaskError::NoSuchRemote)?;
-        if let Some(cause) = asker.shared.not_ours() {
-            let at = self.inner.common.clock.now().wall;
-            return Err(StopTaskError::Failed(Failure { cause, endpoint: None, at }));
-        }
-        let (reply, recorded) = oneshot::channel();
-        let cancel = Message::CancelAsked { task: TaskId::from(upid), author: author.clone(), reply };
-        asker.mailbox.send(cancel).await.map_err(|_| StopTaskError::NoSuchRemote)?;
-        let cancel_refused = async |cause: Cause| {
-            let told = Message::CancelRefused { task: TaskId::from(upid), cause };
-            let _ = asker.mailbox.send(told).await;
-        };
-        if !recorded.await.unwrap_or(false) {
-            let cause =
-                Cause::Internal { text: "it was not seen to be recorded, so it was not sent".to_owned() };
-            cancel_refused(cause.clone()).await;
-            let at = self.inner.common.clock.now().wall;
-            return Err(StopTaskError::Failed(Failure { cause, endpoint: None, at }));
-        }
-        let failure = match asker.stop(&task).await {
-            Ok(()) => return Ok(()),
-            Err((failure, arrived)) => {
-                if !arrived {
-                    cancel_refused(failure.cause.clone()).await;
-                }
-                failure
-            }
-        };
-        Err(StopTaskError::Failed(failure))
     }
 }
 

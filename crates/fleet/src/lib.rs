@@ -27,6 +27,7 @@ pub mod lists;
 mod look;
 mod manage;
 pub mod onboard;
+mod operations;
 pub mod overview;
 mod remote;
 mod rows;
@@ -45,11 +46,14 @@ pub use fleet::{Fleet, NoSuchRemote};
 pub use journal::{Fact, Forgetful, Journal, JournalError, Receipt, Recorded, UnreadError};
 pub use lease::{LeaseHealth, ProcessSeen, Who};
 pub use look::{Contents, Figures as ContentFigures, NodeDetail, Share, StorageDetail, StorageLook};
-pub use manage::{AddError, OperationError, RemoveError, RestoreError, check_name};
+pub use manage::{AddError, RemoveError, RestoreError, check_name};
 pub use model::rows::{
     Cluster, GuestRow, HaRow, Interface, NodeRow, Standing, StorageRow, Traffic, UnreadableRow,
 };
-pub use remote::{DisconnectError, EditError, OperateError, Resolution, ResolveError, StopTaskError};
+pub use operations::OperationError;
+pub use remote::{
+    DisconnectError, EditError, OperateError, Resolution, ResolveError, StopTaskError, TakeBackError,
+};
 pub use snapshot::{FleetSnapshot, RemoteSnapshot};
 pub use spec::{RemoteEdit, RemoteSpec};
 pub use timings::{Lease as LeaseTimings, Timings, Turns as TurnTimings};

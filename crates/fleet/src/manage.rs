@@ -5,9 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use jiff::Timestamp;
-use model::{
-    Author, Cause, EndpointId, Event, Failure, Happening, NodeName, Operation, OperationId, RemoteId, Rights,
-};
+use model::{Author, Cause, EndpointId, Event, Failure, Happening, NodeName, OperationId, RemoteId, Rights};
 use pve::address::Address;
 use pve::{Credential, TrustPolicy};
 use store::{OperationFilter, OperationRecord, Store, Write};
@@ -20,7 +18,7 @@ use crate::fleet::{Fleet, Handle, Keeping, NoSuchRemote};
 use crate::journal::{Fact, Recorded};
 use crate::lease::{Party, Who};
 use crate::onboard::{self, Claim, MintedToken};
-use crate::remote::{DisconnectError, Edit, EditError, Message, Remote, Resolution, ResolveError};
+use crate::remote::{DisconnectError, Edit, EditError, Message, Remote};
 use crate::spec::{RemoteEdit, RemoteSpec, secret_id};
 use crate::timings::Timings;
 
@@ -79,25 +77,6 @@ pub enum RestoreError {
     Remote {
         /// What it is called.
         name: String,
-        /// Why not.
-        text: String,
-    },
-}
-
-/// It cannot be told how an operation stands.
-#[derive(Debug, thiserror::Error)]
-pub enum OperationError {
-    /// The store does not tell.
-    #[error(transparent)]
-    Store(#[from] store::StoreError),
-    /// What the store has of it cannot be read. If it is open, it is not followed, and keeps its guest busy until a
-    /// person closes it ([`Fleet::resolve`]).
-    #[error("what was kept of operation {id} cannot be read: {text}")]
-    Unreadable {
-        /// Which.
-        id: OperationId,
-        /// On which remote.
-        remote: RemoteId,
         /// Why not.
         text: String,
     },
@@ -224,22 +203,6 @@ impl Fleet {
     #[must_use]
     pub fn events(&self) -> Option<watch::Receiver<i64>> {
         self.inner.keeping.as_ref().map(|keeping| keeping.journal.events())
-    }
-
-    /// An operation as it stands now, be it ended long ago. `None`: there is none.
-    ///
-    /// # Errors
-    /// When the store does not tell, or what it has of the operation cannot be read.
-    pub async fn operation_now(&self, id: OperationId) -> Result<Option<Arc<Operation>>, OperationError> {
-        if let Some(watch) = self.operation(id) {
-            return Ok(Some(watch.borrow().clone()));
-        }
-        let Some(store) = self.store() else { return Ok(None) };
-        let Some(record) = store.operation(id).await? else { return Ok(None) };
-        let recorded: Recorded = serde_json::from_str(&record.body).map_err(|error| {
-            OperationError::Unreadable { id, remote: record.remote, text: error.to_string() }
-        })?;
-        Ok(Some(Arc::new(recorded.operation)))
     }
 
     fn receipt(&self) -> Vec<Write> {
@@ -637,35 +600,5 @@ impl Fleet {
     fn failure(&self, endpoint: &str, error: &pve::Error) -> Failure {
         let at = self.inner.common.clock.now().wall;
         Failure { cause: crate::errors::cause(error), endpoint: Some(endpoint.into()), at }
-    }
-
-    /// Takes in what a person decided about an operation whose outcome nobody else can tell. One whose record cannot be
-    /// read is closed, whatever was decided.
-    ///
-    /// # Errors
-    /// When there is no such operation, or nothing to decide, or the task is none that it could be.
-    pub async fn resolve(
-        &self,
-        operation: OperationId,
-        resolution: Resolution,
-        author: &Author,
-    ) -> Result<(), ResolveError> {
-        let remote = match self.operation_now(operation).await {
-            Ok(Some(operation)) => operation.guest.remote,
-            Err(OperationError::Unreadable { remote, .. }) => remote,
-            Ok(None) => return Err(ResolveError::NoSuchOperation),
-            Err(OperationError::Store(_)) => return Err(ResolveError::NotRecorded),
-        };
-        let (reply, answer) = oneshot::channel();
-        let author = author.clone();
-        self.tell(remote, Message::Resolve { operation, resolution, author, reply })
-            .await
-            .map_err(|NoSuchRemote| ResolveError::RemoteRemoved)?;
-        // It was removed meanwhile, or its task fell over: then nobody has seen the decision recorded.
-        let unheard = || match self.asker(remote) {
-            Some(_) => ResolveError::NotRecorded,
-            None => ResolveError::RemoteRemoved,
-        };
-        answer.await.unwrap_or_else(|_| Err(unheard()))
     }
 }

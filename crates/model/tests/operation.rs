@@ -87,6 +87,9 @@ fn every_way_through() {
             vec![Event::CannotSend { cause: Cause::Refused }],
             S::NotSent { cause: Cause::Refused },
         ),
+        ("taken back", vec![Event::TakenBack { by: "ada".into() }], S::Cancelled),
+        ("taken back too late", vec![sending(0), Event::TakenBack { by: "ada".into() }], S::Sent),
+        ("taken back, never sent", vec![Event::TakenBack { by: "ada".into() }, sending(0)], S::Cancelled),
         ("sent", vec![sending(0)], S::Sent),
         (
             "no byte left after all",
@@ -429,6 +432,16 @@ fn a_wish_to_end_it_that_was_refused_does_not_make_its_failure_a_cancelling() {
 }
 
 #[test]
+fn what_was_taken_back_says_by_whom_and_that_nothing_was_sent() {
+    let ended = run(Action::Start, vec![Event::TakenBack { by: "ada".into() }]);
+    assert_eq!(ended.sentence(), "not sent: cancelled by ada");
+    assert_eq!(ended.log.last().unwrap().text, ended.sentence());
+    assert!(ended.dispatch.is_none() && ended.task.is_none());
+    let kept: Operation = serde_json::from_value(serde_json::to_value(&ended).unwrap()).unwrap();
+    assert_eq!(kept, ended);
+}
+
+#[test]
 fn every_action_of_every_kind_has_its_task_types() {
     for action in Action::ALL {
         for kind in [GuestKind::Ct, GuestKind::Vm] {
@@ -464,6 +477,7 @@ fn events() -> impl Strategy<Value = Event> {
         Just(Event::NodeSilent { node: "pve1".into(), cause: Cause::Refused }),
         Just(Event::GuestSeen { state: GuestState::Running, ha: None }),
         Just(Event::CancelAsked { by: "x".into() }),
+        Just(Event::TakenBack { by: "x".into() }),
         Just(Event::Unfollowed),
         Just(Event::Followed),
         Just(Event::Tick),
@@ -495,8 +509,11 @@ proptest! {
                 prop_assert!(operation.task.is_some(), "success without a task's exit status");
             }
             if sent == 0 {
-                let unsent =
-                    matches!(operation.state, OperationState::Pending | OperationState::NotSent { .. });
+                let unsent = match &operation.state {
+                    OperationState::Pending | OperationState::NotSent { .. } => true,
+                    OperationState::Cancelled => operation.taken_back.is_some(),
+                    _ => false,
+                };
                 prop_assert!(unsent);
             }
         }

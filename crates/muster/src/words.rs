@@ -208,7 +208,7 @@ pub(crate) fn already(
 pub(crate) fn operation(operation: &Operation, up: bool, patience: Duration) -> String {
     match operation.state {
         OperationState::Pending if !up => format!("not sent yet: trying the link for {}", spell(patience)),
-        ref state => state.sentence(),
+        _ => operation.sentence(),
     }
 }
 

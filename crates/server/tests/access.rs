@@ -119,6 +119,7 @@ const ROUTES: &[(&str, &str, Takes)] = &[
     ("POST", "/api/v1/operations", There(Act::Power)),
     ("POST", "/api/v1/operations/plan", Anywhere(Act::Power)),
     ("GET", "/api/v1/operations/{id}", There(Act::Read)),
+    ("POST", "/api/v1/operations/{id}/cancel", There(Act::Power)),
     ("POST", "/api/v1/operations/{id}/resolve", There(Act::Power)),
     ("GET", "/api/v1/events", Seen),
     ("GET", "/api/v1/overview", Seen),

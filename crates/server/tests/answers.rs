@@ -242,6 +242,8 @@ async fn every_answer_is_as_described() {
     walk.post("/operations", wish(101, "explode"), anna).await;
     walk.post("/operations", wish(101, "stop"), ben).await;
     walk.post("/operations", json!({"remote": THERE, "vmid": 1, "action": "stop"}), ben).await;
+    walk.post(&format!("/operations/{operation}/cancel"), json!({}), anna).await;
+    walk.post("/operations/1/cancel", json!({}), anna).await;
     walk.post(&format!("/operations/{operation}/resolve"), json!({"as": "not_sent"}), anna).await;
     walk.post("/operations/1/resolve", json!({"as": "not_sent"}), anna).await;
     walk.send(Method::DELETE, &format!("/tasks/home/{upid}"), json!({}), anna).await;
@@ -330,6 +332,7 @@ async fn every_answer_is_as_described() {
     let rare = [
         "POST /api/v1/remotes/{remote}/second-factor",
         "POST /api/v1/onboardings/{id}/second-factor",
+        "POST /api/v1/operations/{id}/cancel",
         "POST /api/v1/operations/{id}/resolve",
         "DELETE /api/v1/remotes/{remote}/endpoints/{endpoint}",
         "DELETE /api/v1/tasks/{remote}/{upid}",

@@ -10,7 +10,7 @@ use model::{Cause, FacetKind, Failure, LinkState, LinkView, Now, RemoteId, Stale
 use store::Store;
 use tokio::sync::mpsc;
 
-use super::{DisconnectError, EditError, Message, OperateError, Remote, ResolveError};
+use super::{DisconnectError, EditError, Message, OperateError, Remote, ResolveError, TakeBackError};
 use crate::durable::{Restored, restore};
 use crate::lease::{Party, Reading};
 
@@ -221,6 +221,7 @@ impl Remote {
             }
             Message::Leave { reply, .. } => drop(reply.send(Err(cause))),
             Message::Resolve { reply, .. } => drop(reply.send(Err(ResolveError::Elsewhere(cause)))),
+            Message::TakeBack { reply, .. } => drop(reply.send(Err(TakeBackError::Elsewhere(cause)))),
             Message::Operate { wish, reply, .. } => {
                 let refused = || Err(OperateError::Elsewhere(cause.clone()));
                 drop(reply.send(wish.vmids.iter().map(|_| refused()).collect()));

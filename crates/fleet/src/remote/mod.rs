@@ -11,6 +11,7 @@ mod schedule;
 mod told;
 mod turns;
 mod view;
+mod wish;
 
 use std::collections::{BTreeMap, HashMap};
 use std::panic::AssertUnwindSafe;
@@ -51,10 +52,12 @@ use keep::Kept;
 use model::rows::{Cluster, HaRow};
 use ride::Ride;
 use schedule::{Part, Schedule};
-pub use told::{DisconnectError, EditError, OperateError, Resolution, ResolveError, StopTaskError};
-pub(crate) use told::{Edit, Message, Wish};
+pub use told::{DisconnectError, EditError};
+pub(crate) use told::{Edit, Message};
 pub(crate) use view::{Board, Shared, Way};
 use view::{JOURNAL_PAUSE, blank};
+pub(crate) use wish::Wish;
+pub use wish::{OperateError, Resolution, ResolveError, StopTaskError, TakeBackError};
 
 /// Snapshots are made at most this often; readers cannot follow faster anyway.
 const PUBLISH_GAP: Duration = Duration::from_millis(25);

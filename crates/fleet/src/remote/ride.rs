@@ -18,7 +18,7 @@ use tokio::sync::watch;
 
 use super::schedule::Part;
 use super::turns::Turns;
-use super::{OperateError, Remote, Resolution, ResolveError, Wish};
+use super::{OperateError, Remote, Resolution, ResolveError, TakeBackError, Wish};
 use crate::durable::is_open;
 use crate::journal::{Fact, Receipt, Recorded};
 use crate::rows::task_of;
@@ -278,7 +278,7 @@ impl Remote {
         let what = Happening::Operation {
             action: operation.action,
             state: operation.state.word().into(),
-            text: operation.state.sentence(),
+            text: operation.sentence(),
         };
         let line = Line {
             vmid: Some(operation.guest.vmid),
@@ -371,6 +371,42 @@ impl Remote {
             return Err(ResolveError::NotOpen);
         }
         if self.publish().await { Ok(()) } else { Err(ResolveError::NotRecorded) }
+    }
+
+    /// Takes an operation back that has not left. As everything about it is decided here, one after the other, it is
+    /// either taken back or sent, never both; and it is recorded before anybody is told.
+    pub(super) async fn take_back(
+        &mut self,
+        id: OperationId,
+        author: &Author,
+        now: Now,
+    ) -> Result<(), TakeBackError> {
+        let rules = self.common.timings.operation.clone();
+        let ride = self.rides.get(&id).ok_or(TakeBackError::NoSuchOperation)?;
+        let mut recorded = ride.recorded();
+        if !recorded.operation.step(Event::TakenBack { by: author.name.clone() }, &rules, now) {
+            return Err(match ride.operation.state.is_final() {
+                true => TakeBackError::Ended(ride.operation.sentence()),
+                false => TakeBackError::Sent,
+            });
+        }
+        // What still waits to be recorded of it is older than this, and must not come after it.
+        if !self.publish().await {
+            return Err(TakeBackError::NotRecorded("what was before could not be recorded yet".to_owned()));
+        }
+        let line = self.line_of(&recorded.operation, recorded.incarnation, now);
+        let facts = vec![Fact::Operation(Box::new(recorded.clone())), line];
+        self.common
+            .journal
+            .commit(self.id, facts)
+            .await
+            .map_err(|error| TakeBackError::NotRecorded(error.to_string()))?;
+        if let Some(ride) = self.rides.get_mut(&id) {
+            ride.operation = recorded.operation;
+        }
+        self.dirty = true;
+        self.publish().await;
+        Ok(())
     }
 
     /// A person says that an operation whose record cannot be read is over. Its record stays as it is.

@@ -6,8 +6,8 @@ use std::time::Duration;
 use model::link::Event;
 use model::outage::Pace;
 use model::{
-    Action, Author, Cause, ConfigChange, EndpointId, Event as Line, Failure, Happening, LinkState, Now,
-    Observed, OperationId, PowerOptions, Rights, TaskId, Vmid, operation,
+    Author, Cause, ConfigChange, EndpointId, Event as Line, Failure, Happening, LinkState, Now, Observed,
+    OperationId, Rights, TaskId, Vmid, operation,
 };
 use pve::address::Address;
 use pve::drift::Drift;
@@ -16,6 +16,7 @@ use pve::{Credential, Error, Factor, TrustPolicy};
 use tokio::sync::oneshot;
 
 use super::schedule::Part;
+use super::wish::{OperateError, Resolution, ResolveError, TakeBackError, Wish};
 use super::{Done, Errand, Remote};
 use crate::inventory::{Glimpse, Reading};
 use crate::journal::{Fact, Receipt, Recorded};
@@ -23,31 +24,6 @@ use crate::lines::retrust;
 use crate::onboard::MintedToken;
 use crate::spec::{LOST_CREDENTIAL, RemoteEdit, RemoteSpec};
 use model::rows::Interface;
-
-/// An operation was not taken on; nothing was sent.
-#[derive(Debug, Clone, PartialEq, thiserror::Error)]
-pub enum OperateError {
-    /// There is no such remote, or it is being removed.
-    #[error("there is no such remote")]
-    NoSuchRemote,
-    /// There is no such guest.
-    #[error("there is no guest {0} on this remote")]
-    NoSuchGuest(Vmid),
-    /// It cannot be done now.
-    #[error("{reason}")]
-    Disabled {
-        /// Why not.
-        reason: String,
-        /// What would make it possible.
-        remedy: String,
-    },
-    /// It was not seen to be recorded, so it was not sent either.
-    #[error("not sent: {0}")]
-    NotRecorded(String),
-    /// Another process looks after the remote, or none does.
-    #[error("not sent: {0}")]
-    Elsewhere(Cause),
-}
 
 /// A remote was not disconnected.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -84,52 +60,6 @@ pub enum EditError {
     /// Another process looks after the remote, or none does.
     #[error("{0}")]
     Elsewhere(Cause),
-}
-
-/// What a person decided about an operation whose outcome nobody else can tell.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Resolution {
-    /// This is its task.
-    Task(TaskId),
-    /// It never arrived.
-    NotSent,
-}
-
-/// A decision about an operation was not taken in.
-#[derive(Debug, Clone, PartialEq, thiserror::Error)]
-pub enum ResolveError {
-    /// There is no such operation.
-    #[error("there is no such operation")]
-    NoSuchOperation,
-    /// Its remote was removed.
-    #[error("its remote was removed: nothing will be done about it any more, whatever became of it")]
-    RemoteRemoved,
-    /// Its outcome is not in doubt.
-    #[error("there is nothing to decide: its outcome is known, or being found out")]
-    NotOpen,
-    /// The task is not one that it could be.
-    #[error("{0} is none of the tasks that it could be")]
-    NotACandidate(TaskId),
-    /// It could not be recorded yet.
-    #[error("the decision could not be recorded yet")]
-    NotRecorded,
-    /// Another process looks after the remote, or none does.
-    #[error("{0}")]
-    Elsewhere(Cause),
-}
-
-/// A task was not asked to stop.
-#[derive(Debug, Clone, PartialEq, thiserror::Error)]
-pub enum StopTaskError {
-    /// There is no such remote.
-    #[error("there is no such remote")]
-    NoSuchRemote,
-    /// What was given is no task id.
-    #[error("{0}")]
-    NotATask(String),
-    /// The call failed.
-    #[error("{0}")]
-    Failed(Failure),
 }
 
 /// A change of the specification could not be recorded.
@@ -196,16 +126,6 @@ pub(crate) enum Edit {
     Remove { endpoint: EndpointId },
 }
 
-/// What shall be done to guests of one remote.
-pub(crate) struct Wish {
-    pub(crate) vmids: Vec<Vmid>,
-    pub(crate) action: Action,
-    pub(crate) options: PowerOptions,
-    pub(crate) author: Author,
-    /// Whether they leave by turns.
-    pub(crate) by_turns: bool,
-}
-
 /// What a remote is told.
 pub(crate) enum Message {
     Disconnect {
@@ -243,6 +163,12 @@ pub(crate) enum Message {
         resolution: Resolution,
         author: Author,
         reply: oneshot::Sender<Result<(), ResolveError>>,
+    },
+    /// An operation is taken back, unless it was sent.
+    TakeBack {
+        operation: OperationId,
+        author: Author,
+        reply: oneshot::Sender<Result<(), TakeBackError>>,
     },
     TryNow,
     Pace(Pace),
@@ -317,6 +243,9 @@ impl Remote {
             }
             Message::Resolve { operation, resolution, author, reply } => {
                 let _ = reply.send(self.resolve(operation, resolution, &author, now).await);
+            }
+            Message::TakeBack { operation, author, reply } => {
+                let _ = reply.send(self.take_back(operation, &author, now).await);
             }
             Message::TryNow => self.step(Event::TryNow, now),
             Message::Pace(pace) => self.step(Event::Pace(pace), now),

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use fleet::{OperateError, Timings, TurnTimings};
-use model::{Action, Cause, OperationId, OperationState, PowerOptions, Vmid};
+use fleet::{OperateError, TakeBackError, Timings, TurnTimings};
+use model::{Action, Author, Cause, OperationId, OperationState, PowerOptions, Vmid};
 use pve_sim::world::Kind;
 use pve_sim::world::spec::GuestInput;
 use pve_sim::{Fault, Topology};
@@ -130,5 +130,58 @@ async fn what_never_gets_its_turn_ends_as_not_sent() {
     assert!(what.contains("its turn did not come within 400 ms"), "{what}");
     assert_eq!(words(&bench, &ids[..2]), ["running", "running"]);
     assert_eq!(started(&bench).len(), 2);
+    bench.end().await;
+}
+
+#[tokio::test]
+async fn what_waits_can_be_taken_back_and_what_was_sent_cannot() {
+    let bench = crowd(4, Duration::from_secs(60)).await;
+    bench.remote.with_world(|world, _| (0..2).for_each(|_| world.hang_next_task("vzstart")));
+    let ids: Vec<_> = start(&bench, &[300, 301, 302, 303]).await.into_iter().map(Result::unwrap).collect();
+    bench.reaches(ids[0], "running").await;
+    bench.reaches(ids[1], "running").await;
+    let ben = Author { name: "ben".into(), from: "test".into() };
+    bench.fleet.take_back(ids[2], &ben).await.unwrap();
+    let back = bench.ended(ids[2]).await;
+    assert_eq!(back.state, OperationState::Cancelled);
+    assert_eq!((back.sentence(), &back.dispatch), ("not sent: cancelled by ben".to_owned(), &None));
+    // Twice is once; what runs goes on; what there is not cannot be taken back.
+    let again = bench.fleet.take_back(ids[2], &ben).await;
+    assert_eq!(again, Err(TakeBackError::Ended("not sent: cancelled by ben".to_owned())));
+    assert_eq!(bench.fleet.take_back(ids[0], &ben).await, Err(TakeBackError::Sent));
+    assert_eq!(bench.fleet.take_back(OperationId(1), &ben).await, Err(TakeBackError::NoSuchOperation));
+    // Its guest is free again, and whoever waits behind it is next.
+    let task = bench.reaches(ids[0], "running").await.task.clone().unwrap();
+    bench.fleet.stop_task(bench.id, task.as_str(), &ada()).await.unwrap();
+    assert_eq!(bench.ended(ids[3]).await.state, OperationState::Succeeded);
+    let alone = bench.operate(302, Action::Start).await;
+    assert_eq!(bench.ended(alone).await.state, OperationState::Succeeded);
+    let mut sent = started(&bench);
+    sent.sort_unstable();
+    assert_eq!(sent, [300, 301, 302, 303]);
+    bench.end().await;
+}
+
+#[tokio::test]
+async fn taking_back_and_sending_at_the_same_time_never_both() {
+    let bench = crowd(24, Duration::from_secs(60)).await;
+    let all: Vec<u32> = (FIRST..FIRST + 24).collect();
+    let ids: Vec<_> = start(&bench, &all).await.into_iter().map(Result::unwrap).collect();
+    // From the end to the beginning, while they leave from the beginning to the end.
+    let mut taken = Vec::new();
+    for (id, vmid) in ids.iter().zip(&all).rev() {
+        match bench.fleet.take_back(*id, &ada()).await {
+            Ok(()) => taken.push(*vmid),
+            Err(TakeBackError::Sent | TakeBackError::Ended(_)) => {}
+            Err(other) => panic!("{other:?}"),
+        }
+    }
+    for id in &ids {
+        bench.ended(*id).await;
+    }
+    let sent = started(&bench);
+    assert!(!taken.is_empty() && !sent.is_empty(), "{taken:?} {sent:?}");
+    assert!(taken.iter().all(|vmid| !sent.contains(vmid)), "{taken:?} {sent:?}");
+    assert_eq!(taken.len() + sent.len(), all.len());
     bench.end().await;
 }

@@ -90,6 +90,9 @@ pub struct Operation {
     pub task: Option<TaskId>,
     /// Somebody wants the task ended.
     pub cancel_asked: bool,
+    /// Who took it back before anything was sent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub taken_back: Option<String>,
     /// What happened to it, oldest first.
     pub log: Vec<LogEntry>,
     /// The last lines of its task's log, when it failed or warned.
@@ -173,6 +176,11 @@ pub enum Event {
         /// What the HA manager says of it.
         ha: Option<Text>,
     },
+    /// Somebody takes it back. That can be done until it is sent.
+    TakenBack {
+        /// Who.
+        by: String,
+    },
     /// Somebody wants the task ended.
     CancelAsked {
         /// Who.
@@ -232,6 +240,7 @@ impl Operation {
             dispatch: None,
             task: None,
             cancel_asked: false,
+            taken_back: None,
             log: vec![LogEntry { at: now.wall, text }],
             last_lines: Vec::new(),
             ha_since: None,
@@ -313,14 +322,27 @@ impl Operation {
         if state.word() != self.state.word() {
             self.since = now.wall;
         }
-        self.note(state.sentence(), now);
         self.state = state;
+        self.note(self.sentence(), now);
+    }
+
+    /// How it stands, in one clause.
+    #[must_use]
+    pub fn sentence(&self) -> String {
+        match (&self.state, &self.taken_back) {
+            (OperationState::Cancelled, Some(by)) => format!("not sent: cancelled by {by}"),
+            (state, _) => state.sentence(),
+        }
     }
 
     fn next(&mut self, event: Event, rules: &Rules, now: Now) -> Option<OperationState> {
         use OperationState as S;
         match (&self.state, event) {
             (S::Pending, Event::CannotSend { cause }) => Some(S::NotSent { cause }),
+            (S::Pending, Event::TakenBack { by }) => {
+                self.taken_back = Some(by);
+                Some(S::Cancelled)
+            }
             (S::Pending, Event::Sending(dispatch)) => {
                 self.dispatch = Some(dispatch);
                 Some(S::Sent)

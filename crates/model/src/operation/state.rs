@@ -182,7 +182,7 @@ pub enum OperationState {
     },
     /// Not done, and known to be so.
     Failed(FailedWhy),
-    /// Its task was ended on somebody's wish.
+    /// Its task was ended on somebody's wish; or it was taken back before it was sent.
     Cancelled,
     /// Nothing was begun: it never left, or the task list shows that it never arrived.
     NotSent {

@@ -9,10 +9,20 @@ Examples:
   muster operation ls                          open ones first
   muster operation show 783041                 who asked, what was sent, how it ended
   muster operation follow 783041               wait for its end
+  muster operation cancel 783041 783045        take back what was not sent yet
   muster operation resolve 783041 --task UPID:…    say which task it became
   muster operation resolve 783041 --not-sent       say that it never became one
 
 An OPERATION is its id, or the end of it when no other ends so.";
+
+const CANCEL_EXAMPLES: &str = "\
+Examples:
+  muster operation cancel 783041
+  muster operation ls state:pending
+  muster operation cancel $(muster operation ls state:pending -o json | jq -r '.items[].id')
+
+What was sent already goes on: \"muster task stop\" asks its task to end.
+Several end with 3 when some were sent, or had ended, before.";
 
 /// `muster operation`.
 #[derive(Debug, Args)]
@@ -38,6 +48,9 @@ pub enum OperationCommand {
     /// Wait for the end of one operation, and end with its exit code
     #[command(after_help = EXAMPLES)]
     Follow(One),
+    /// Take back operations that were not sent yet: they wait for their turn, or for the link
+    #[command(after_help = CANCEL_EXAMPLES)]
+    Cancel(Several),
     /// Settle one whose outcome is unknown
     #[command(after_help = EXAMPLES)]
     Resolve(Resolve),
@@ -49,6 +62,14 @@ pub struct One {
     /// Its id, as "operation ls" shows it, or the end of it
     #[arg(value_name = "OPERATION")]
     pub operation: String,
+}
+
+/// `muster operation cancel`.
+#[derive(Debug, Args)]
+pub struct Several {
+    /// Their ids, as "operation ls" shows them, or the ends of them
+    #[arg(value_name = "OPERATION", required = true)]
+    pub operations: Vec<String>,
 }
 
 /// `muster operation resolve`.

@@ -2,10 +2,11 @@
 
 use api::operation::{Operation, Resolve};
 use api::stream::Topic;
+use futures_util::{StreamExt as _, stream};
 use jiff::Timestamp;
 use model::query::Vocabulary;
 use model::{GuestKind, OperationState};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::list::{List, plain};
@@ -56,6 +57,7 @@ pub(super) async fn run(
             let id = find(&client, &one.operation).await?;
             follow(&client, &id, &common, context).await
         }
+        OperationCommand::Cancel(several) => cancel(&client, &several.operations, &common, context).await,
         OperationCommand::Resolve(resolve) => {
             let body = match resolve.task {
                 Some(task) => Resolve::Task { task: bare(&task).into() },
@@ -70,6 +72,65 @@ pub(super) async fn run(
             print(&value, &common, context)?;
             Ok(Exit::Done)
         }
+    }
+}
+
+/// Operations that are taken back at the same time.
+const AT_ONCE: usize = 8;
+
+/// Takes back each of them; what was sent before goes on, and is told.
+async fn cancel(
+    client: &Client,
+    texts: &[String],
+    common: &Common,
+    context: &mut Context<'_>,
+) -> Result<Exit, Failure> {
+    let mut ids: Vec<String> = Vec::with_capacity(texts.len());
+    for text in texts {
+        let id = find(client, text).await?;
+        if !ids.contains(&id) {
+            ids.push(id);
+        }
+    }
+    let asked = ids.iter().map(async |id| {
+        let at = path(&["operations", id, "cancel"]);
+        client.post(&at, &json!({})).await.map_err(|f| super::no_such(f, "operation", id))
+    });
+    let answers: Vec<Result<Value, Failure>> = stream::iter(asked).buffered(AT_ONCE).collect().await;
+    if let ([_], Ok([answer])) = (ids.as_slice(), <[_; 1]>::try_from(answers.clone())) {
+        print(&answer?, common, context)?;
+        return Ok(Exit::Done);
+    }
+    let (mut exits, mut done) = (Vec::new(), Vec::new());
+    for (id, answer) in ids.iter().zip(answers) {
+        match answer {
+            Ok(value) => {
+                exits.push(Exit::Done);
+                if !common.json() {
+                    context.print(&format!("{}\n", safe(&line(id, &value))))?;
+                }
+                done.push(value);
+            }
+            Err(failure) => {
+                exits.push(failure.exit);
+                let sentence = format!("Operation {id}: {}", failure.sentence);
+                context.complain(&Failure { sentence, ..failure });
+            }
+        }
+    }
+    if common.json() {
+        context.print_json(&json!({ "total": done.len(), "items": done }))?;
+    }
+    Ok(Exit::combined(exits))
+}
+
+/// An operation in one line.
+fn line(id: &str, value: &Value) -> String {
+    match serde_json::from_value::<Operation>(value.clone()) {
+        Ok(operation) => {
+            format!("{} {}: {}", operation.action, full_name(&operation), operation.sentence)
+        }
+        Err(_) => format!("operation {id}: cancelled"),
     }
 }
 

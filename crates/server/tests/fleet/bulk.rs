@@ -3,6 +3,8 @@
 use http::Method;
 use model::access::Role;
 use pve_sim::Topology;
+use pve_sim::world::Kind;
+use pve_sim::world::spec::GuestInput;
 use serde_json::{Value, json};
 
 use crate::support::House;
@@ -13,6 +15,20 @@ fn targets(vmids: &[u32]) -> Vec<Value> {
 
 fn wish(vmids: &[u32], action: &str) -> Value {
     json!({"targets": targets(vmids), "action": action})
+}
+
+/// So many containers on one node that are off.
+async fn crowd(house: &House, count: u32) -> Vec<u32> {
+    let vmids: Vec<u32> = (1000..1000 + count).collect();
+    house.remote.with_world(|world, _| {
+        for vmid in &vmids {
+            let (kind, name, node) = (Kind::Ct, format!("crowd-{vmid}"), "pve1".to_owned());
+            world.add_guest(&GuestInput { vmid: *vmid, kind, name, node, ..GuestInput::default() }).unwrap();
+        }
+    });
+    let last = format!("/guests?limit=1&q=vmid:{}", vmids[vmids.len() - 1]);
+    house.until(&last, "all of them", |page| page["total"] == 1).await;
+    vmids
 }
 
 #[tokio::test]
@@ -159,5 +175,34 @@ async fn only_on_what_one_may_act() {
         assert!(problem["detail"].as_str().unwrap().contains(&format!("“{field}”")), "{problem}");
     }
     assert!(house.mutations().is_empty());
+    house.end().await;
+}
+
+#[tokio::test]
+async fn what_waits_for_its_turn_is_taken_back_once_by_whoever_may() {
+    let house = House::managing(Topology::single("9.2")).await;
+    let vmids = crowd(&house, 12).await;
+    house.remote.with_world(|world, _| (0..12).for_each(|_| world.hang_next_task("vzstart")));
+    let started = house.post("/operations", wish(&vmids, "start")).await.ok();
+    let id = |at: usize| started["items"][at]["operation"]["id"].as_str().unwrap().to_owned();
+    house.until(&format!("/operations/{}", id(0)), "running", |one| one["state"] == "running").await;
+    let at = format!("/operations/{}/cancel", id(11));
+    let viewer = house.viewer("vera", Role::Viewer, None).await;
+    house.ask(&viewer, Method::POST, &at, Some(&json!({}))).await.refused(403, "not_allowed");
+    let back = house.post(&at, json!({})).await.ok();
+    assert_eq!((&back["state"], &back["final"]), (&json!("cancelled"), &json!(true)), "{back}");
+    assert_eq!(back["sentence"], "not sent: cancelled by ada (token test)");
+    assert_eq!((&back["dispatch"], &back["task"]), (&Value::Null, &Value::Null));
+    let again = house.post(&at, json!({})).await.refused(409, "already_ended");
+    assert!(again["detail"].as_str().unwrap().contains("cancelled by ada"), "{again}");
+    let late = house.post(&format!("/operations/{}/cancel", id(0)), json!({})).await;
+    let late = late.refused(409, "already_sent");
+    assert!(late["remedy"].as_str().unwrap().contains("muster task stop home/UPID:"), "{late}");
+    house.post("/operations/1/cancel", json!({})).await.refused(404, "not_found");
+    let log = house.get("/audit").await.ok();
+    let lines: Vec<&Value> =
+        log["items"].as_array().unwrap().iter().filter(|row| row["name"] == "operations.cancel").collect();
+    let done = lines.iter().find(|row| row["outcome"] == "ok").unwrap();
+    assert!(done["target"].as_str().unwrap().contains(&id(11)), "{done}");
     house.end().await;
 }

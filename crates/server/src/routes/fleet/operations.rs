@@ -40,6 +40,7 @@ pub(super) fn routes() -> OpenApiRouter<App> {
         .routes(guard(Gate::on(Act::Power).unrepeated().unaudited(), routes!(plan)))
         .routes(guard(Act::Read, routes!(list)))
         .routes(guard(Act::Read, routes!(show)))
+        .routes(guard(Act::Power, routes!(cancel)))
         .routes(guard(Act::Power, routes!(resolve)))
 }
 
@@ -265,6 +266,37 @@ async fn show(
     caller: Caller,
     Path(id): Path<String>,
 ) -> Result<Json<Operation>, Problem> {
+    let operation = seen(&app, &caller, &id).await?;
+    Ok(Json(told(&app, &operation)))
+}
+
+/// Takes back an operation that has not been sent.
+///
+/// One of many waits for its turn, and one by itself for a link that is down: until then nothing has left, and it ends
+/// as `cancelled` with nothing sent. What was sent is not called back here: ask its task to end
+/// (`DELETE /tasks/{remote}/{upid}`).
+#[utoipa::path(
+    post,
+    path = "/operations/{id}/cancel",
+    tag = "operations",
+    params(("id" = String, Path, description = "Its id.", example = "7300000000000000")),
+    responses(
+        (status = 200, description = "The operation as it stands now.", body = Operation),
+        (status = 409, description = "It was sent already, or has ended.", body = api::Problem,
+            content_type = "application/problem+json"),
+    ),
+)]
+async fn cancel(
+    State(app): State<App>,
+    caller: Caller,
+    Path(id): Path<String>,
+) -> Result<Json<Operation>, Problem> {
+    let operation = seen(&app, &caller, &id).await?;
+    caller.needs(Act::Power, Some(operation.guest.remote))?;
+    if let Err(error) = app.fleet().take_back(operation.id, &caller.author()).await {
+        let now = seen(&app, &caller, &id).await?;
+        return Err(refuse::take_back(&error, &told(&app, &now)));
+    }
     let operation = seen(&app, &caller, &id).await?;
     Ok(Json(told(&app, &operation)))
 }

@@ -4,7 +4,7 @@ use api::problem::Candidate;
 use fleet::onboard::{OnboardError, Undone};
 use fleet::{
     AddError, DetailError, DisconnectError, EditError, NoSuchRemote, OperateError, OperationError,
-    RemoteSnapshot, RemoveError, ResolveError, StopTaskError,
+    RemoteSnapshot, RemoveError, ResolveError, StopTaskError, TakeBackError,
 };
 use http::StatusCode;
 use model::cause::ServerClass;
@@ -294,6 +294,25 @@ pub(super) fn operate(error: &OperateError, remote: &RemoteSnapshot) -> Problem 
             };
             problem.detail(sentence(reason)).remedy(remedy.clone())
         }
+    }
+}
+
+/// An operation that was not taken back, and how it stands.
+pub(super) fn take_back(error: &TakeBackError, operation: &api::operation::Operation) -> Problem {
+    let refused = |code, title: &str| Problem::conflict(code, title).detail(sentence(&error.to_string()));
+    match error {
+        TakeBackError::NoSuchOperation => Problem::not_found("operation"),
+        TakeBackError::Sent => {
+            let stands = format!("It was sent already: {}.", operation.sentence);
+            let problem = refused("already_sent", "It cannot be taken back.").detail(stands);
+            problem.remedy(match &operation.task {
+                Some(task) => format!("Ask its task to end: muster task stop {}/{task}", operation.remote),
+                None => "Once its task is known, that can be asked to end.".to_owned(),
+            })
+        }
+        TakeBackError::Ended(_) => refused("already_ended", "There is nothing to take back."),
+        TakeBackError::Elsewhere(why) => cause(why, None),
+        TakeBackError::NotRecorded(_) => not_recorded(error),
     }
 }
 
