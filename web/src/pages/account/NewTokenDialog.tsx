@@ -5,6 +5,7 @@ import { useState } from 'react'
 import { api, unwrap } from '~/api/client'
 import { useOnce } from '~/api/once'
 import { useSession } from '~/shell/session'
+import { now } from '~/ui/now'
 import { ProblemView } from '~/ui/Problem'
 import { Secret } from '~/ui/Secret'
 import { useFocusBack } from '~/ui/useFocusBack'
@@ -53,7 +54,7 @@ export function NewTokenDialog({ close }: { close: () => void }) {
       <form
         onSubmit={(event) => {
           event.preventDefault()
-          const expires = expiryAt(expiry, day, Date.now())
+          const expires = expiryAt(expiry, day, now())
           setNoDay(expires === undefined)
           if (expires !== undefined && !fault) make.mutate({ name: name.trim(), expires, ...(less ? { grants } : {}) })
         }}

@@ -1,6 +1,6 @@
 /** What a refused sign-in asks of the person, and how long it lasts. */
 import { Refusal } from '~/api/client'
-import { useNow } from '~/ui/now'
+import { toServer, useNow } from '~/ui/now'
 
 /** Where a sign-in stands after what the server said of it. */
 export type Verdict =
@@ -36,5 +36,5 @@ export function verdictOf(error: unknown): Verdict {
 export function useWait(tried: { error: unknown; submittedAt: number }): number {
   const now = useNow()
   const verdict = verdictOf(tried.error)
-  return verdict.kind === 'wait' ? Math.max(0, Math.ceil(verdict.seconds - (now - tried.submittedAt) / 1000)) : 0
+  return verdict.kind === 'wait' ? Math.max(0, Math.ceil(verdict.seconds - (now - toServer(tried.submittedAt)) / 1000)) : 0
 }
