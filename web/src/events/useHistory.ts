@@ -1,11 +1,17 @@
-/** A history, newest first: pages of what was kept, and before them what the live stream tells. */
-import { useInfiniteQuery, useQueryClient } from '@tanstack/react-query'
+/** A history, newest first: pages of what was kept, into which is put what the live stream tells. */
+import { type InfiniteData, useInfiniteQuery, useQueryClient } from '@tanstack/react-query'
 import { useEffect, useMemo } from 'react'
 import { api, unwrap } from '~/api/client'
-import type { FleetEvent } from '~/api/types'
-import { useLiveStatus, useNewEvents } from '~/live/hooks'
+import type { FleetEvent, Schemas } from '~/api/types'
+import { useNewEvents, useStreamLive } from '~/live/hooks'
+import { live } from '~/live/live'
+import type { LiveEvents } from '~/live/state'
 
 const PAGE = 100
+/** A first page that has grown longer than this is cut to half. No answer has more lines. */
+const MOST = 1000
+/** Asked for this often while the stream does not tell what happens. */
+const AGAIN_MS = 10_000
 
 /** What the history is of. */
 export interface HistoryOf {
@@ -16,6 +22,10 @@ export interface HistoryOf {
   /** Only of this kind. */
   kind?: string | undefined
 }
+
+/** A page, and of the first one also up to which event nothing is missing in it; absent where nobody knows. */
+export type HistoryPage = Schemas['EventPage'] & { upTo?: number | undefined }
+export type History = InfiniteData<HistoryPage, number | undefined>
 
 /** Whether an event belongs to a history. */
 export function belongs(event: FleetEvent, of: HistoryOf): boolean {
@@ -34,38 +44,68 @@ export function joined(fresh: readonly FleetEvent[], kept: readonly FleetEvent[]
     .sort((a, b) => b.id - a.id)
 }
 
+/** The newest event up to which all was told. */
+function upTo(told: LiveEvents): number {
+  return told.items[0]?.id ?? told.after
+}
+
+/** The history with what was told since. `gap`: between the two something is missing, and it has to be read again. */
+export function taken(history: History, told: LiveEvents, of: HistoryOf): History | 'gap' {
+  const [first, ...older] = history.pages
+  if (first?.upTo === undefined || first.upTo < told.after) return 'gap'
+  const had = first.upTo
+  if (upTo(told) <= had) return history
+  const fresh = told.items.filter((event) => event.id > had && belongs(event, of))
+  const pages = [{ ...first, items: joined(fresh, first.items), upTo: upTo(told) }, ...older]
+  return bounded({ ...history, pages })
+}
+
+/** What was told is not kept without end: older lines are left to be asked for. */
+function bounded(history: History): History {
+  const [first] = history.pages
+  if (!first || first.items.length <= MOST) return history
+  const items = first.items.slice(0, MOST / 2)
+  return { pages: [{ ...first, items, next: items.at(-1)?.id ?? null }], pageParams: [undefined] }
+}
+
 export function useHistory(of: HistoryOf) {
   const queries = useQueryClient()
-  const status = useLiveStatus()
-  const fresh = useNewEvents()
+  const told = useNewEvents()
+  const proven = useStreamLive()
   const { remote, vmid, kind } = of
   const key = useMemo(() => ['events', remote, vmid, kind], [remote, vmid, kind])
-  const pages = useInfiniteQuery({
+  const missing = (history: History | undefined) =>
+    history !== undefined && told !== undefined && taken(history, told, { remote, vmid, kind }) === 'gap'
+  const pages = useInfiniteQuery<HistoryPage, Error, History, typeof key, number | undefined>({
     queryKey: key,
-    queryFn: ({ pageParam, signal }) =>
-      unwrap(
+    queryFn: async ({ pageParam, signal }): Promise<HistoryPage> => {
+      // Whatever was told before the question is in the answer.
+      const before = live.state.events
+      // Lines that are shown stay when they are asked for again.
+      const held = pageParam === undefined ? (queries.getQueryData<History>(key)?.pages[0]?.items.length ?? 0) : 0
+      const page = await unwrap(
         api.GET('/api/v1/events', {
-          params: { query: { remote: remote?.toString(), vmid, kind, before: pageParam, limit: PAGE } },
+          params: { query: { remote: remote?.toString(), vmid, kind, before: pageParam, limit: Math.max(PAGE, held) } },
           signal,
         }),
-      ),
-    initialPageParam: undefined as number | undefined,
+      )
+      return { ...page, upTo: before && upTo(before) }
+    },
+    initialPageParam: undefined,
     getNextPageParam: (page) => page.next ?? undefined,
     staleTime: Infinity,
+    refetchInterval: (query) => (!proven || missing(query.state.data) ? AGAIN_MS : false),
     refetchOnWindowFocus: false,
   })
-  // A stream that was cut may have missed something: the history tells it.
-  const { state, since } = status
+  const { data } = pages
+  const gap = proven && missing(data)
   useEffect(() => {
-    if (state === 'live') void queries.invalidateQueries({ queryKey: key })
-  }, [queries, key, state, since])
-  const events = useMemo(
-    () =>
-      joined(
-        fresh.filter((event) => belongs(event, { remote, vmid, kind })),
-        (pages.data?.pages ?? []).flatMap((page) => page.items),
-      ),
-    [fresh, pages.data, remote, vmid, kind],
-  )
+    if (gap) void queries.invalidateQueries({ queryKey: key })
+  }, [queries, key, gap])
+  useEffect(() => {
+    const now = data && told ? taken(data, told, { remote, vmid, kind }) : 'gap'
+    if (now !== 'gap' && now !== data) queries.setQueryData(key, now)
+  }, [queries, key, data, told, remote, vmid, kind])
+  const events = useMemo(() => (data?.pages ?? []).flatMap((page) => page.items), [data])
   return { events, pages }
 }

@@ -2,16 +2,15 @@
 import { useEffect, useId, useSyncExternalStore } from 'react'
 import type {
   FleetCounts,
-  FleetEvent,
   LinkRow,
   ListSubscription,
   Operation,
   Task,
   Topic,
 } from '~/api/types'
-import type { Status } from './hub'
 import { live } from './live'
-import type { LiveList, LiveOverview } from './state'
+import type { Status } from './protocol'
+import type { LiveEvents, LiveList, LiveOverview } from './state'
 
 function useTopic(topic: Topic): void {
   useEffect(() => live.topic(topic), [topic])
@@ -68,8 +67,8 @@ export function useOverview(): LiveOverview | undefined {
   return useSyncExternalStore(live.subscribe, () => live.state.overview)
 }
 
-/** What has happened since the stream began, newest first. Older lines are asked for by page. */
-export function useNewEvents(): readonly FleetEvent[] {
+/** What has happened since the stream began; `undefined` until it is told. What was before is asked for by page. */
+export function useNewEvents(): LiveEvents | undefined {
   useTopic('events')
   return useSyncExternalStore(live.subscribe, () => live.state.events)
 }

@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, test } from 'vitest'
-import type { StreamMessage, Subscriptions } from '~/api/types'
-import { type FromHub, Hub, type Server, type ToHub, type World } from './hub'
+import type { StreamMessage, Subscriptions, Topic } from '~/api/types'
+import { Hub } from './hub'
+import type { FromHub, Outcome, Server, ToHub, Wish, World } from './protocol'
 
 /** Time that stands until it is moved. */
 class Clock implements World {
@@ -36,22 +37,24 @@ const settled = () => new Promise((resolve) => setTimeout(resolve, 0))
 class Fake implements Server {
   opened: (string | undefined)[] = []
   told: { stream: string; wanted: Subscriptions }[] = []
-  answer: 'done' | 'unknown' | 'failed' = 'done'
-  standing: 'stands' | 'ended' | { silent: string } = 'stands'
-  closed = 0
+  answer: Outcome | ((wanted: Subscriptions) => Outcome) = { is: 'done' }
+  standing: { who: string } | 'ended' | { silent: string } = { who: 'ada' }
+  /** Connections that are open now. */
+  connections = 0
   got: (message: StreamMessage, id?: string) => void = () => undefined
   lost: () => void = () => undefined
   open: Server['open'] = (last, got, lost) => {
     this.opened.push(last)
+    this.connections += 1
     this.got = (message, id = '') => got(message, id)
     this.lost = lost
-    return { close: () => void (this.closed += 1) }
+    return { close: () => void (this.connections -= 1) }
   }
   subscribe: Server['subscribe'] = (stream, wanted) => {
     this.told.push({ stream, wanted })
-    return Promise.resolve(this.answer)
+    return Promise.resolve(typeof this.answer === 'function' ? this.answer(wanted) : this.answer)
   }
-  session = () => Promise.resolve(this.standing)
+  session: Server['session'] = () => Promise.resolve(this.standing)
   hello(stream: string, resumed = false) {
     this.got({ type: 'hello', stream, resumed, heartbeat_seconds: 15, resume_seconds: 600, at: '' })
   }
@@ -61,13 +64,17 @@ let clock: Clock
 let server: Fake
 let hub: Hub
 
-function tab(): { say: (message: ToHub) => void; heard: FromHub[] } {
+/** A tab of somebody. */
+function tab(who = 'ada'): { say: (message: ToHub) => void; heard: FromHub[] } {
   const heard: FromHub[] = []
-  return { say: hub.join((message) => heard.push(message)), heard }
+  const say = hub.join((message) => heard.push(message))
+  say({ type: 'come', who })
+  return { say, heard }
 }
 
 const guests = (offset = 0, limit = 100) => ({ of: 'guests' as const, q: '', sort: '', offset, limit })
 const links: StreamMessage = { type: 'links', upserted: [{ id: 7, name: 'home' } as never], removed: [] }
+const wish = (topics: Topic[], lists: Wish['lists'] = {}): ToHub => ({ type: 'wish', wish: { topics, lists } })
 const messages = (heard: FromHub[]) => heard.flatMap((one) => (one.type === 'message' ? [one.message] : []))
 
 beforeEach(() => {
@@ -78,8 +85,8 @@ beforeEach(() => {
 
 test('all tabs share one connection and one set of subscriptions', async () => {
   const [one, two] = [tab(), tab()]
-  one.say({ type: 'wish', wish: { topics: ['links'], lists: { a: guests() } } })
-  two.say({ type: 'wish', wish: { topics: ['counts'], lists: { b: guests() } } })
+  one.say(wish(['links'], { a: guests() }))
+  two.say(wish(['counts'], { b: guests() }))
   server.hello('s')
   await clock.pass(100)
   expect(server.opened).toEqual([undefined])
@@ -90,8 +97,8 @@ test('all tabs share one connection and one set of subscriptions', async () => {
 
 test('a tab hears what it wished for, under the names it chose, and nothing else', async () => {
   const [one, two] = [tab(), tab()]
-  one.say({ type: 'wish', wish: { topics: ['links'], lists: {} } })
-  two.say({ type: 'wish', wish: { topics: [], lists: { mine: guests() } } })
+  one.say(wish(['links']))
+  two.say(wish([], { mine: guests() }))
   server.hello('s')
   await clock.pass(100)
   const name = Object.keys(server.told[0]?.wanted.lists ?? {})[0] ?? ''
@@ -103,12 +110,12 @@ test('a tab hears what it wished for, under the names it chose, and nothing else
 
 test('a tab that comes later is told what is known, without asking again', async () => {
   const one = tab()
-  one.say({ type: 'wish', wish: { topics: ['links'], lists: {} } })
+  one.say(wish(['links']))
   server.hello('s')
   await clock.pass(100)
   server.got(links)
   const two = tab()
-  two.say({ type: 'wish', wish: { topics: ['links'], lists: {} } })
+  two.say(wish(['links']))
   await clock.pass(100)
   expect(messages(two.heard)).toEqual([links])
   expect(server.told).toHaveLength(1)
@@ -116,14 +123,14 @@ test('a tab that comes later is told what is known, without asking again', async
 
 test('what nobody follows any more is not known any more', async () => {
   const one = tab()
-  one.say({ type: 'wish', wish: { topics: ['links'], lists: {} } })
+  one.say(wish(['links']))
   server.hello('s')
   await clock.pass(100)
   server.got(links)
-  one.say({ type: 'wish', wish: { topics: [], lists: {} } })
+  one.say(wish([]))
   await clock.pass(100)
   const two = tab()
-  two.say({ type: 'wish', wish: { topics: ['links'], lists: {} } })
+  two.say(wish(['links']))
   expect(messages(two.heard)).toEqual([])
 })
 
@@ -139,12 +146,14 @@ describe('a break', () => {
     await clock.pass(20_000)
     expect(server.opened.slice(0, 2)).toEqual([undefined, 's.4'])
     server.hello('s', true)
+    await clock.pass(100)
     expect(one.heard.at(-1)).toMatchObject({ type: 'status', status: { state: 'live' } })
   })
 
   test('keeps its beginning while tries fail, and waits longer each time', async () => {
     const one = tab()
     server.hello('s')
+    await clock.pass(100)
     server.lost()
     const began = clock.now()
     const gaps: number[] = []
@@ -187,7 +196,7 @@ describe('a break', () => {
 
 test('after a reset the new stream is told anew what to tell', async () => {
   const one = tab()
-  one.say({ type: 'wish', wish: { topics: ['links'], lists: {} } })
+  one.say(wish(['links']))
   server.hello('s')
   await clock.pass(100)
   server.lost()
@@ -212,11 +221,11 @@ test('the end of the session is told to every tab, and nothing is tried any more
 
 test('what does not fit into one stream is told to the tab that lacks it; the latest heard comes first', async () => {
   const old = tab()
-  old.say({ type: 'wish', wish: { topics: [], lists: { much: guests(0, 600) } } })
+  old.say(wish([], { much: guests(0, 600) }))
   server.hello('s')
   await clock.pass(100)
   const fresh = tab()
-  fresh.say({ type: 'wish', wish: { topics: [], lists: { more: guests(600, 600) } } })
+  fresh.say(wish([], { more: guests(600, 600) }))
   await clock.pass(100)
   expect(old.heard.at(-1)).toEqual({ type: 'unfollowed', lists: ['much'] })
   expect(Object.values(server.told.at(-1)?.wanted.lists ?? {})).toEqual([guests(600, 600)])
@@ -224,8 +233,8 @@ test('what does not fit into one stream is told to the tab that lacks it; the la
 
 test('a tab that is silent for long has gone, and its lists with it', async () => {
   const [gone, here] = [tab(), tab()]
-  gone.say({ type: 'wish', wish: { topics: ['tasks'], lists: {} } })
-  here.say({ type: 'wish', wish: { topics: ['links'], lists: {} } })
+  gone.say(wish(['tasks']))
+  here.say(wish(['links']))
   server.hello('s')
   for (let round = 0; round < 10; round += 1) {
     await clock.pass(20_000)
@@ -236,13 +245,249 @@ test('a tab that is silent for long has gone, and its lists with it', async () =
   expect(server.told.at(-1)?.wanted.topics).toEqual(['links'])
 })
 
-test('a wish that could not be told is told again', async () => {
+describe('a tab', () => {
+  test('that was taken for gone is told anew what there is, and says anew what it wants', async () => {
+    const [frozen, other] = [tab(), tab()]
+    frozen.say(wish(['links']))
+    other.say(wish(['links']))
+    server.hello('s')
+    await clock.pass(100)
+    for (let round = 0; round < 10; round += 1) {
+      await clock.pass(20_000)
+      server.got({ type: 'heartbeat', at: '', revision: 1 })
+      other.say({ type: 'here' })
+    }
+    server.got(links)
+    expect(messages(frozen.heard)).toEqual([])
+    const before = frozen.heard.length
+    frozen.say({ type: 'here' })
+    expect(frozen.heard.slice(before)).toMatchObject([{ type: 'anew' }, { type: 'status', status: { state: 'live' } }])
+    frozen.say(wish(['links']))
+    expect(messages(frozen.heard)).toEqual([links])
+  })
+
+  test('that comes back to the page it left is told all again', async () => {
+    const [left, other] = [tab(), tab()]
+    for (const one of [left, other]) one.say(wish(['links']))
+    server.hello('s')
+    await clock.pass(100)
+    left.say({ type: 'leave' })
+    server.got(links)
+    left.say({ type: 'come', who: 'ada' })
+    left.say(wish(['links']))
+    expect(left.heard.at(-3)).toEqual({ type: 'anew' })
+    expect(messages(left.heard)).toEqual([links])
+  })
+
+  test('that is the last to go takes the connection with it, and all that was told', async () => {
+    const [one, two] = [tab(), tab()]
+    one.say(wish(['links']))
+    server.hello('s')
+    await clock.pass(100)
+    server.got(links, 's.4')
+    one.say({ type: 'leave' })
+    expect(server.connections).toBe(1)
+    two.say({ type: 'leave' })
+    expect(server.connections).toBe(0)
+    await clock.pass(120_000)
+    expect(server.opened).toHaveLength(1)
+
+    one.say({ type: 'come', who: 'ada' })
+    one.say(wish(['links']))
+    expect(server.opened).toEqual([undefined, undefined])
+    expect(messages(one.heard)).toEqual([links])
+    expect(one.heard.at(-1)).toMatchObject({ type: 'status', status: { state: 'connecting', since: clock.now() } })
+  })
+
+  test('that goes while the connection is cut leaves nobody trying', async () => {
+    const one = tab()
+    server.hello('s')
+    server.standing = { silent: 'Muster does not answer' }
+    server.lost()
+    one.say({ type: 'leave' })
+    await clock.pass(120_000)
+    expect(server.opened).toHaveLength(1)
+    expect(server.connections).toBe(0)
+  })
+
+  test('whose person signed out leaves no connection to the next session', async () => {
+    const one = tab()
+    server.hello('s')
+    await clock.pass(100)
+    one.say({ type: 'leave' })
+    server.got({ type: 'bye', why: 'signed_out' })
+    server.lost()
+    await clock.pass(60_000)
+    expect(server.opened).toHaveLength(1)
+  })
+})
+
+test('that an earlier session has ended says nothing of the next', async () => {
   const one = tab()
-  server.answer = 'failed'
-  one.say({ type: 'wish', wish: { topics: ['links'], lists: {} } })
+  server.hello('s')
+  let answer: (standing: 'ended') => void = () => undefined
+  server.session = () => new Promise((resolve) => (answer = resolve))
+  server.lost()
+  one.say({ type: 'leave' })
+  const next = tab()
+  answer('ended')
+  await clock.pass(100)
+  expect(next.heard).not.toContainEqual({ type: 'ended' })
+  expect(server.connections).toBe(1)
+})
+
+describe('tabs of two people', () => {
+  test('are not told of each other; the one whose session stands stays', async () => {
+    const old = tab('ada')
+    old.say(wish(['links']))
+    server.hello('s')
+    await clock.pass(100)
+    server.got(links)
+    server.standing = { who: 'bob' }
+    const fresh = tab('bob')
+    fresh.say(wish(['links']))
+    await clock.pass(10)
+    expect(old.heard.at(-1)).toEqual({ type: 'ended' })
+    expect(messages(fresh.heard)).toEqual([])
+    expect(fresh.heard[0]).toEqual({ type: 'anew' })
+    expect(server.opened).toEqual([undefined, undefined])
+    // Of whoever was there before nothing is heard, as long as it does not come again.
+    old.say({ type: 'here' })
+    expect(old.heard.at(-1)).toEqual({ type: 'ended' })
+    expect(server.opened).toHaveLength(2)
+  })
+
+  test('are not mixed up when the older comes back late', async () => {
+    const now = tab('bob')
+    server.standing = { who: 'bob' }
+    server.hello('s')
+    await clock.pass(100)
+    const late = tab('ada')
+    await clock.pass(10)
+    expect(late.heard).toEqual([{ type: 'ended' }])
+    expect(now.heard).not.toContainEqual({ type: 'ended' })
+    expect(server.opened).toHaveLength(1)
+  })
+
+  test('wait for each other while nobody can say whose session stands', async () => {
+    const old = tab('ada')
+    server.hello('s')
+    server.standing = { silent: 'Muster does not answer' }
+    const fresh = tab('bob')
+    await clock.pass(3000)
+    expect([old, fresh].flatMap((one) => one.heard)).not.toContainEqual({ type: 'ended' })
+    server.standing = { who: 'bob' }
+    await clock.pass(3000)
+    expect(old.heard.at(-1)).toEqual({ type: 'ended' })
+    expect(fresh.heard[0]).toEqual({ type: 'anew' })
+  })
+
+  test('who find the session of another at a break have ended', async () => {
+    const one = tab('ada')
+    server.hello('s')
+    server.standing = { who: 'bob' }
+    server.lost()
+    await clock.pass(60_000)
+    expect(one.heard.at(-1)).toEqual({ type: 'ended' })
+    expect(server.opened).toHaveLength(1)
+  })
+})
+
+describe('live means', () => {
+  test('that the server took what is wanted, not that something is connected', async () => {
+    const one = tab()
+    server.answer = { is: 'failed', why: 'Muster answers 503' }
+    one.say(wish(['links']))
+    server.hello('s')
+    for (let round = 0; round < 10; round += 1) {
+      await clock.pass(10_000)
+      server.got({ type: 'heartbeat', at: '', revision: 1 })
+    }
+    expect(one.heard).not.toContainEqual(expect.objectContaining({ status: expect.objectContaining({ state: 'live' }) as unknown }))
+    expect(one.heard.at(-1)).toMatchObject({ status: { state: 'cut', why: 'Muster answers 503' } })
+    expect(server.opened).toHaveLength(1)
+    server.answer = { is: 'done' }
+    await clock.pass(20_000)
+    expect(one.heard.at(-1)).toMatchObject({ status: { state: 'live' } })
+  })
+
+  test('no more when it takes nothing new for a while; a short fault says nothing', async () => {
+    const one = tab()
+    server.hello('s')
+    await clock.pass(100)
+    server.answer = { is: 'failed', why: 'Muster answers 503' }
+    one.say(wish(['links']))
+    await clock.pass(1500)
+    expect(one.heard.at(-1)).toMatchObject({ status: { state: 'live' } })
+    await clock.pass(5000)
+    expect(one.heard.at(-1)).toMatchObject({ status: { state: 'cut' } })
+  })
+
+  test('that a server which never knows the stream is not asked more and more', async () => {
+    tab()
+    server.answer = { is: 'unknown' }
+    for (let round = 0; round < 60; round += 1) {
+      server.hello('s')
+      await clock.pass(1000)
+    }
+    expect(server.opened.length).toBeLessThan(15)
+  })
+})
+
+test('a list that the server refuses takes nothing from the others', async () => {
+  const [one, two] = [tab(), tab()]
+  const bad = { ...guests(), q: 'colour:red' }
+  const hasBad = (wanted: Subscriptions) => Object.values(wanted.lists ?? {}).some((list) => list.q === bad.q)
+  server.answer = (wanted) => (hasBad(wanted) ? { is: 'refused' } : { is: 'done' })
+  one.say(wish(['links'], { fine: guests(), bad }))
+  two.say(wish(['counts'], { other: guests(100), same: bad }))
+  server.hello('s')
+  await clock.pass(1000)
+  expect(server.told.at(-1)?.wanted.topics).toEqual(['counts', 'links'])
+  expect(Object.values(server.told.at(-1)?.wanted.lists ?? {})).toEqual(expect.arrayContaining([guests(), guests(100)]))
+  expect(hasBad(server.told.at(-1)?.wanted ?? {})).toBe(false)
+  expect(one.heard).toContainEqual({ type: 'unfollowed', lists: ['bad'] })
+  expect(two.heard).toContainEqual({ type: 'unfollowed', lists: ['same'] })
+  expect(one.heard.findLast((message) => message.type === 'status')).toMatchObject({ status: { state: 'live' } })
+  // Asked once, and not again and again.
+  const before = server.told.length
+  await clock.pass(30_000)
+  expect(server.told).toHaveLength(before)
+})
+
+test('it is known after which event all are told, also by who comes later', async () => {
+  const one = tab()
+  server.answer = { is: 'done', after: 40 }
+  one.say(wish(['events']))
   server.hello('s')
   await clock.pass(100)
-  server.answer = 'done'
+  const two = tab()
+  two.say(wish(['events']))
+  for (const { heard } of [one, two]) expect(messages(heard)).toEqual([{ type: 'events', items: [], up_to: 40 }])
+})
+
+test('a new stream begins with nothing of the one before', async () => {
+  const one = tab()
+  one.say(wish(['links']))
+  server.hello('s')
+  await clock.pass(100)
+  server.got(links, 's.4')
+  server.got({ type: 'bye', why: 'taken_up' })
+  await clock.pass(1000)
+  expect(server.opened).toEqual([undefined, undefined])
+  // Until it is there, what was known stays.
+  expect(messages(one.heard).map((message) => message.type)).toEqual(['links'])
+  server.hello('t')
+  expect(messages(one.heard).map((message) => message.type)).toEqual(['links', 'reset'])
+})
+
+test('a wish that could not be told is told again', async () => {
+  const one = tab()
+  server.answer = { is: 'failed', why: '' }
+  one.say(wish(['links']))
+  server.hello('s')
+  await clock.pass(100)
+  server.answer = { is: 'done' }
   await clock.pass(2000)
   expect(server.told.length).toBeGreaterThan(1)
 })

@@ -2,10 +2,10 @@
  * The live stream as this tab sees it: [live]. Screens say what they need with the hooks of `hooks.ts`; what all of them
  * need together is wished for, and only while the tab is looked at.
  */
-import { root } from '~/api/client'
 import type { ListSubscription, Topic } from '~/api/types'
-import { type FromHub, Hub, type Status, type ToHub } from './hub'
-import { server, world } from './server'
+import { now, toServer } from '~/ui/now'
+import { alone, type Port, shared } from './port'
+import type { FromHub, Status, ToHub } from './protocol'
 import { apply, type LiveState, NOTHING, without } from './state'
 
 /** A hidden tab keeps its lists for this long: going back and forth costs nothing. */
@@ -17,17 +17,33 @@ interface Held {
   list: ListSubscription
 }
 
-class Live {
+function visible(): boolean {
+  return document.visibilityState === 'visible'
+}
+
+/** The hub goes by this machine's clock, screens by the server's. */
+function byServer(status: Status): Status {
+  const since = toServer(status.since)
+  return status.state === 'cut' ? { ...status, since, nextTry: status.nextTry && toServer(status.nextTry) } : { ...status, since }
+}
+
+export class Live {
   #state: LiveState = NOTHING
-  #status: Status = { state: 'connecting', since: Date.now() }
+  #status: Status = { state: 'connecting', since: now() }
   #unfollowed: readonly string[] = []
   #listeners = new Set<() => void>()
   #topics = new Map<Topic, number>()
   #lists = new Map<string, Held>()
-  #send: ((message: ToHub) => void) | undefined
-  #visible = true
-  #soon = false
+  #port: Port | undefined
+  #who = ''
   #ended: () => void = () => undefined
+  /** The hub knows of this tab. */
+  #there = false
+  /** Somebody looks at it, or did a moment ago. */
+  #looked = true
+  /** The page was left; browsers may bring it back. */
+  #left = false
+  #soon = false
 
   get state(): LiveState {
     return this.#state
@@ -47,63 +63,83 @@ class Live {
     return () => this.#listeners.delete(listener)
   }
 
-  /** Begins, for somebody who is signed in. `ended`: the session turned out to have ended. */
-  start(ended: () => void): () => void {
+  /** Begins, for somebody who is signed in ([whoOf]). `ended`: the session turned out to have ended. */
+  start(who: string, ended: () => void): () => void {
+    this.#who = who
     this.#ended = ended
-    const stop = typeof SharedWorker === 'undefined' ? this.#alone() : this.#shared()
-    const here = setInterval(() => this.#send?.({ type: 'here' }), HERE_MS)
+    this.#looked = visible()
+    this.#left = false
+    this.#port = shared(this.#hear, () => this.#move(alone(this.#hear))) ?? alone(this.#hear)
+    const gone = new AbortController()
+    const on = (target: EventTarget, name: string, act: () => void) => target.addEventListener(name, act, { signal: gone.signal })
     let hidden: ReturnType<typeof setTimeout> | undefined
-    const look = () => {
+    on(document, 'visibilitychange', () => {
       clearTimeout(hidden)
-      if (document.visibilityState === 'visible') this.#look(true)
+      if (visible()) this.#look(true)
       else hidden = setTimeout(() => this.#look(false), HIDDEN_MS)
-    }
-    document.addEventListener('visibilitychange', look)
+      this.#attend()
+    })
+    on(window, 'pagehide', () => {
+      this.#left = true
+      this.#attend()
+    })
+    on(window, 'pageshow', () => {
+      this.#left = false
+      this.#attend()
+    })
+    const here = setInterval(() => this.#tell({ type: 'here' }), HERE_MS)
+    this.#attend()
     return () => {
+      gone.abort()
       clearInterval(here)
       clearTimeout(hidden)
-      document.removeEventListener('visibilitychange', look)
-      stop()
-      this.#send = undefined
-      this.#change({ state: NOTHING, status: { state: 'connecting', since: Date.now() } })
+      this.#move(undefined)
+      this.#change({ state: NOTHING })
     }
   }
 
-  #shared(): () => void {
-    const worker = new SharedWorker(new URL('./worker.ts', import.meta.url), { type: 'module', name: root })
-    worker.port.onmessage = (message: MessageEvent<FromHub>) => this.#hear(message.data)
-    worker.port.start()
-    this.#send = (message) => worker.port.postMessage(message)
-    const leave = () => this.#send?.({ type: 'leave' })
-    const back = () => this.#wish()
-    addEventListener('pagehide', leave)
-    addEventListener('pageshow', back)
-    this.#wish()
-    return () => {
-      removeEventListener('pagehide', leave)
-      removeEventListener('pageshow', back)
-      leave()
-      worker.port.close()
+  /** Speaks with another hub, or with none. */
+  #move(port: Port | undefined): void {
+    this.#tell({ type: 'leave' })
+    this.#port?.close()
+    this.#port = port
+    this.#away()
+    this.#attend()
+  }
+
+  /** Comes to the hub, or leaves it. A hub of its own gives a tab a connection of its own: only while it is looked at. */
+  #attend(): void {
+    const there = this.#port !== undefined && !this.#left && (visible() || !this.#port.alone)
+    if (there && this.#there) this.#tell({ type: 'here' })
+    if (there === this.#there) return
+    if (there) {
+      this.#there = true
+      this.#tell({ type: 'come', who: this.#who })
+    } else {
+      this.#tell({ type: 'leave' })
+      this.#away()
     }
   }
 
-  /** Where there are no shared workers, a tab has a stream of its own while it is looked at. */
-  #alone(): () => void {
-    const hub = new Hub(server(root), world)
-    this.#send = hub.join((message) => this.#hear(message))
-    this.#wish()
-    return () => this.#send?.({ type: 'leave' })
+  /** Nothing is told: what is known is from before. */
+  #away(): void {
+    this.#there = false
+    this.#change({ status: { state: 'connecting', since: now() } })
   }
 
-  #look(visible: boolean): void {
-    if (visible === this.#visible) return
-    this.#visible = visible
+  #tell(message: ToHub): void {
+    if (this.#there) this.#port?.send(message)
+  }
+
+  #look(looked: boolean): void {
+    if (looked === this.#looked) return
+    this.#looked = looked
     this.#wish()
   }
 
   /** Try now. */
   try(): void {
-    this.#send?.({ type: 'try' })
+    this.#tell({ type: 'try' })
   }
 
   /** A topic is needed, until what comes back is called. */
@@ -139,9 +175,9 @@ class Live {
     this.#soon = true
     queueMicrotask(() => {
       this.#soon = false
-      const lists = this.#visible ? [...this.#lists].map(([name, held]) => [name, held.list] as const) : []
+      const lists = this.#looked ? [...this.#lists].map(([name, held]) => [name, held.list] as const) : []
       const topics = [...this.#topics.keys()]
-      this.#send?.({ type: 'wish', wish: { topics, lists: Object.fromEntries(lists) } })
+      this.#tell({ type: 'wish', wish: { topics, lists: Object.fromEntries(lists) } })
       this.#forget(topics)
     })
   }
@@ -150,22 +186,23 @@ class Live {
   #forget(topics: readonly Topic[]): void {
     const state = { ...this.#state }
     let changed = false
-    for (const topic of ['links', 'operations', 'tasks', 'counts', 'overview'] as const) {
+    for (const topic of ['links', 'operations', 'tasks', 'counts', 'overview', 'events'] as const) {
       if (topics.includes(topic) || state[topic] === undefined) continue
       state[topic] = undefined
-      changed = true
-    }
-    if (!topics.includes('events') && state.events.length > 0) {
-      state.events = []
       changed = true
     }
     if (changed) this.#change({ state })
   }
 
-  #hear(message: FromHub): void {
+  #hear = (message: FromHub): void => {
     switch (message.type) {
+      case 'anew':
+        this.#unfollowed = []
+        this.#change({ state: NOTHING })
+        this.#wish()
+        break
       case 'status':
-        this.#change({ status: message.status })
+        this.#change({ status: byServer(message.status) })
         break
       case 'message':
         this.#change({ state: apply(this.#state, message.message) })

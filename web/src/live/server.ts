@@ -1,6 +1,6 @@
 /** The server as the hub needs it, over EventSource and fetch. Runs in a worker too: no page is at hand here. */
-import type { Session, StreamMessage } from '~/api/types'
-import type { Server, World } from './hub'
+import type { Session, StreamMessage, Subscriptions } from '~/api/types'
+import { type Server, whoOf, type World } from './protocol'
 
 /** Names of all messages, none forgotten: a browser delivers only those somebody listens for. */
 const NAMES: Record<StreamMessage['type'], true> = {
@@ -20,6 +20,8 @@ const NAMES: Record<StreamMessage['type'], true> = {
 /** No answer to a small question within this time is none. */
 const PATIENCE_MS = 10_000
 
+const NO_ANSWER = 'Muster does not answer'
+
 /** The server whose API lies under `root`. */
 export function server(root: string): Server {
   let csrf = ''
@@ -31,10 +33,11 @@ export function server(root: string): Server {
       })
       if (answer.status === 401) return 'ended'
       if (!answer.ok) return { silent: `Muster answers ${answer.status}` }
-      csrf = ((await answer.json()) as Session).csrf ?? ''
-      return 'stands'
+      const session = (await answer.json()) as Session
+      csrf = session.csrf ?? ''
+      return { who: whoOf(session) }
     } catch {
-      return { silent: 'Muster does not answer' }
+      return { silent: NO_ANSWER }
     }
   }
   return {
@@ -54,7 +57,7 @@ export function server(root: string): Server {
       return source
     },
     async subscribe(stream, wanted) {
-      if (csrf === '' && (await session()) !== 'stands') return 'failed'
+      if (csrf === '') await session()
       try {
         const answer = await fetch(`${root}/api/v1/stream/${stream}/subscriptions`, {
           method: 'PUT',
@@ -63,11 +66,14 @@ export function server(root: string): Server {
           body: JSON.stringify(wanted),
           signal: AbortSignal.timeout(PATIENCE_MS),
         })
-        if (answer.ok) return 'done'
+        if (answer.ok) return { is: 'done', after: ((await answer.json()) as Subscriptions).events_after ?? undefined }
+        if (answer.status === 404) return { is: 'unknown' }
+        if (answer.status === 422) return { is: 'refused' }
+        // Another session has another proof.
         if (answer.status === 403 || answer.status === 401) await session()
-        return answer.status === 404 ? 'unknown' : 'failed'
+        return { is: 'failed', why: `Muster does not take what this browser wants to be told: it answers ${answer.status}` }
       } catch {
-        return 'failed'
+        return { is: 'failed', why: NO_ANSWER }
       }
     },
   }

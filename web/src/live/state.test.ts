@@ -1,6 +1,6 @@
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import type { StreamMessage } from '~/api/types'
-import { apply, EVENTS, NOTHING, retold, retoldList } from './state'
+import { apply, EVENTS, type LiveState, NOTHING, retold, retoldList } from './state'
 
 const counts = { remotes: { total: 1, up: 1, needs_person: 0, never_listed: 0, unreadable: 0 } }
 
@@ -32,14 +32,33 @@ test('after a reset nothing of before is left', () => {
   expect(apply(state, { type: 'reset', why: 'slow' })).toEqual(NOTHING)
 })
 
-test('events come newest first, once each, and not without end', () => {
+describe('events', () => {
   const event = (id: number) => ({ id, name: 'x', at: '', sentence: '' })
-  const told = (ids: number[]): StreamMessage => ({ type: 'events', items: ids.map(event), up_to: ids.at(-1) ?? 0 })
-  let state = apply(apply(NOTHING, told([1, 2])), told([2, 3]))
-  expect(state.events.map((one) => one.id)).toEqual([3, 2, 1])
-  state = apply(state, told(Array.from({ length: EVENTS + 50 }, (_, index) => index + 10)))
-  expect(state.events).toHaveLength(EVENTS)
-  expect(state.events[0]?.id).toBe(EVENTS + 59)
+  const told = (ids: number[], upTo = ids.at(-1) ?? 0): StreamMessage => ({ type: 'events', items: ids.map(event), up_to: upTo })
+  const held = (state: LiveState) => state.events && { after: state.events.after, ids: state.events.items.map((one) => one.id) }
+
+  test('come newest first, once each', () => {
+    expect(held(apply(apply(NOTHING, told([4, 5])), told([5, 7])))).toEqual({ after: 3, ids: [7, 5, 4] })
+  })
+
+  test('are known to be all after the one from which they are told', () => {
+    const state = apply(NOTHING, told([], 40))
+    expect(held(state)).toEqual({ after: 40, ids: [] })
+    expect(held(apply(state, told([44, 47])))).toEqual({ after: 40, ids: [47, 44] })
+    expect(apply(state, told([], 50))).toBe(state)
+  })
+
+  test('are not kept without end, and it is known which are', () => {
+    const state = apply(apply(NOTHING, told([1, 2])), told(Array.from({ length: EVENTS + 50 }, (_, index) => index + 10)))
+    expect(state.events?.items).toHaveLength(EVENTS)
+    expect(state.events?.items[0]?.id).toBe(EVENTS + 59)
+    expect(state.events?.after).toBe((state.events?.items.at(-1)?.id ?? 0) - 1)
+  })
+
+  test('go on after a reset where it says', () => {
+    const state = apply(apply(NOTHING, told([4, 5])), { type: 'reset', why: 'slow', events_after: 9 })
+    expect(state).toEqual({ ...NOTHING, events: { after: 9, items: [] } })
+  })
 })
 
 test('who comes later is brought to the same state', () => {

@@ -14,6 +14,8 @@ import type {
   Task,
 } from '~/api/types'
 
+type Events = Schemas['Events']
+
 /** The fleet at a glance, as far as it was told. */
 export type LiveOverview = Omit<Schemas['Overview'], 'revision'>
 
@@ -28,6 +30,14 @@ export interface LiveList {
   revision: number
 }
 
+/** What has happened, as far as it was told: all there is after one event. */
+export interface LiveEvents {
+  /** All events with a greater id are in `items`. */
+  after: number
+  /** Newest first, at most [EVENTS]. */
+  items: readonly FleetEvent[]
+}
+
 /** Everything told so far. Absent: not told yet. */
 export interface LiveState {
   links: ReadonlyMap<number, LinkRow> | undefined
@@ -35,8 +45,7 @@ export interface LiveState {
   tasks: ReadonlyMap<string, Task> | undefined
   counts: FleetCounts | undefined
   overview: LiveOverview | undefined
-  /** The newest events told, newest first, at most [EVENTS]. */
-  events: readonly FleetEvent[]
+  events: LiveEvents | undefined
   lists: ReadonlyMap<string, LiveList>
 }
 
@@ -49,8 +58,13 @@ export const NOTHING: LiveState = {
   tasks: undefined,
   counts: undefined,
   overview: undefined,
-  events: [],
+  events: undefined,
   lists: new Map(),
+}
+
+/** Whether nothing was told. */
+export function isNothing({ lists, ...topics }: LiveState): boolean {
+  return lists.size === 0 && Object.values(topics).every((topic) => topic === undefined)
 }
 
 function merged<K, V>(
@@ -85,9 +99,8 @@ export function apply(state: LiveState, message: StreamMessage): LiveState {
       return { ...state, overview: { ...state.overview, ...Object.fromEntries(told) } as LiveOverview }
     }
     case 'events': {
-      const known = new Set(state.events.map((event) => event.id))
-      const fresh = message.items.filter((event) => !known.has(event.id)).reverse()
-      return fresh.length === 0 ? state : { ...state, events: [...fresh, ...state.events].slice(0, EVENTS) }
+      const events = happened(state.events, message)
+      return events === state.events ? state : { ...state, events }
     }
     case 'list': {
       const lists = new Map(state.lists)
@@ -95,10 +108,20 @@ export function apply(state: LiveState, message: StreamMessage): LiveState {
       return { ...state, lists }
     }
     case 'reset':
-      return NOTHING
+      return message.events_after == null ? NOTHING : { ...NOTHING, events: { after: message.events_after, items: [] } }
     default:
       return state
   }
+}
+
+function happened(had: LiveEvents | undefined, { items, up_to }: Events): LiveEvents {
+  const known = new Set(had?.items.map((event) => event.id))
+  const fresh = items.filter((event) => !known.has(event.id)).reverse()
+  if (had && fresh.length === 0) return had
+  const all = [...fresh, ...(had?.items ?? [])]
+  // Of the first ones nobody says after which one they come: there is none between them and the one before.
+  const after = had?.after ?? (items[0] ? items[0].id - 1 : up_to)
+  return { after: all[EVENTS]?.id ?? after, items: all.slice(0, EVENTS) }
 }
 
 function applied(had: LiveList | undefined, changes: ListChanges): LiveList {
@@ -129,8 +152,10 @@ export function retold(state: LiveState, topics: Iterable<string>): StreamMessag
     if (topic === 'tasks' && state.tasks) told.push({ type: 'tasks', upserted: [...state.tasks.values()], removed: [] })
     if (topic === 'counts' && state.counts) told.push({ type: 'counts', ...state.counts })
     if (topic === 'overview' && state.overview) told.push({ type: 'overview', ...state.overview })
-    if (topic === 'events' && state.events.length > 0)
-      told.push({ type: 'events', items: [...state.events].reverse(), up_to: state.events[0]?.id ?? 0 })
+    if (topic === 'events' && state.events) {
+      const { items, after } = state.events
+      told.push({ type: 'events', items: [...items].reverse(), up_to: items[0]?.id ?? after })
+    }
   }
   return told
 }

@@ -1,5 +1,6 @@
 /** The SharedWorker in which the one live stream of a browser lives. Its name says where the server is. */
-import { type FromHub, Hub, type ToHub } from './hub'
+import { Hub } from './hub'
+import type { FromHub, ToHub } from './protocol'
 import { server, world } from './server'
 
 const scope = self as unknown as SharedWorkerGlobalScope

@@ -39,6 +39,7 @@ import { root } from '~/api/client'
 import { count } from '~/format/format'
 import { useCounts, useLiveStatus } from '~/live/hooks'
 import { live } from '~/live/live'
+import { whoOf } from '~/live/protocol'
 import { show } from '~/palette/open'
 import { PaletteHost } from '~/palette/PaletteHost'
 import { useTheme, useThemeFromServer } from '~/preferences/theme'
@@ -126,7 +127,8 @@ function skip(event: React.MouseEvent) {
 function useLive() {
   const queries = useQueryClient()
   const router = useRouter()
-  useEffect(() => live.start(() => endSession(queries, router)), [queries, router])
+  const who = whoOf(useSession())
+  useEffect(() => live.start(who, () => endSession(queries, router)), [who, queries, router])
 }
 
 /** Behind the sign-in a session never begins. */
