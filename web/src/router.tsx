@@ -126,7 +126,7 @@ const addRemote = createRoute({
 const remote = createRoute({
   getParentRoute: () => inside,
   path: '/remotes/$remote',
-  validateSearch: only('tab'),
+  validateSearch: only('tab', 'do'),
   component: lazyRouteComponent(() => import('./pages/remotes/RemotePage')),
 })
 const tasks = createRoute({

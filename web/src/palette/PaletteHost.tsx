@@ -1,7 +1,7 @@
 /** Holds the palette, the list of keys and the keys themselves; stands once in the shell. What it shows is loaded when it is first wanted. */
 import { useRouter } from '@tanstack/react-router'
 import { lazy, Suspense, useEffect, useSyncExternalStore } from 'react'
-import { isTyping, NONE_HELD, press } from './keys'
+import { isCovered, isTyping, NONE_HELD, press } from './keys'
 import { current, dismiss, show, subscribe } from './open'
 
 const Palette = lazy(() => import('./Palette'))
@@ -35,7 +35,7 @@ function useKeys(): void {
           ctrl: event.ctrlKey,
           meta: event.metaKey,
           alt: event.altKey,
-          typing: isTyping(event.target),
+          typing: isTyping(event.target) || isCovered(document),
           repeat: event.repeat,
         },
         performance.now(),

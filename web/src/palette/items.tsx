@@ -30,8 +30,8 @@ import { words as spoken } from '~/format/format'
 import { forbidden, forbiddenToTry } from '~/pages/remotes/decide'
 import type { Found } from './find'
 import { PLACES } from './keys'
-import { fitting, type Meant, rank, type RemoteVerb } from './match'
-import { actOnRemote } from './remotes'
+import { fitting, type Meant, rank, type RemoteVerb, textOf } from './match'
+import { actOnLink } from './remotes'
 
 export interface Item {
   id: string
@@ -152,9 +152,9 @@ export function itemsFor(meant: Meant, found: Found, world: World): Item[] {
   ]
 }
 
-/** Of what was found for fewer letters, what fits what is written now. */
+/** Of what was found for fewer letters, what fits what is written now: the server looks at more than the name. */
 function fits(row: Guest | Node | Storage | RemoteRow, words: readonly string[]): boolean {
-  return rank(JSON.stringify(row), words) !== undefined
+  return rank(textOf(row), words) !== undefined
 }
 
 function guestName(guest: Guest): string {
@@ -191,11 +191,16 @@ function remoteDeeds(remotes: readonly RemoteRow[], verb: RemoteVerb, words: rea
     .map((remote) => ({
       id: `${verb} ${remote.id}`,
       group: label,
-      label: `${label} ${remote.name}`,
+      label: `${label} ${remote.name}${verb === 'disconnect' ? '…' : ''}`,
       hint: spoken(remote.link.state),
       icon,
       why: verb === 'try' ? forbiddenToTry(world.session, remote) : forbidden(world.session, remote),
-      run: () => void actOnRemote(verb, remote, world.router),
+      run: () => {
+        // What ends is asked about where one sees what: in the dialog of its page.
+        if (verb === 'disconnect') {
+          void world.router.navigate({ to: '/remotes/$remote', params: { remote: String(remote.id) }, search: { do: 'disconnect' } })
+        } else void actOnLink(verb, remote)
+      },
     }))
 }
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { type Deed, isTyping, type Key, NONE_HELD, press } from './keys'
+import { type Deed, isCovered, isTyping, type Key, NONE_HELD, press } from './keys'
 
 const key = (text: string, more: Partial<Key> = {}): Key => ({
   key: text,
@@ -81,4 +81,14 @@ describe('typing', () => {
   ])('in %s: %s', (html, wanted) => {
     expect(place(html)).toBe(wanted)
   })
+})
+
+it.each([
+  ['<div role="dialog" aria-modal="true"></div>', true],
+  ['<div role="menu"></div>', true],
+  ['<div role="dialog"></div>', false],
+  ['<main></main>', false],
+])('whatever has the focus, %s lies over the page: %s', (html, wanted) => {
+  document.body.innerHTML = html
+  expect(isCovered(document)).toBe(wanted)
 })

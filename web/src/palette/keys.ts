@@ -77,6 +77,11 @@ export function isTyping(target: EventTarget | null): boolean {
   return target.closest('[role="dialog"], [role="menu"], [role="listbox"], [data-own-keys]') !== null
 }
 
+/** Whether something lies over the page that keys belong to, also where the focus is not in it. */
+export function isCovered(page: Document): boolean {
+  return page.querySelector('[role="dialog"][aria-modal="true"], [role="menu"]') !== null
+}
+
 /** All keys, for the list of them. */
 export const ALL: readonly { group: string; keys: readonly { keys: readonly string[]; what: string }[] }[] = [
   {

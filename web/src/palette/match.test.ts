@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { fitting, meant, queryOf } from './match'
+import { fitting, meant, queryOf, rank, textOf } from './match'
 
 describe('a text in the palette', () => {
   it.each([
@@ -27,5 +27,17 @@ describe('a text in the palette', () => {
     expect(fitting(all, (one) => one, ['sign'])).toEqual(['Sign out', 'Design'])
     expect(fitting(all, (one) => one, ['out', 'sign'])).toEqual(['Sign out'])
     expect(fitting(all, (one) => one, [])).toEqual(all)
+  })
+})
+
+describe('the text of a row', () => {
+  const row = { name: 'a "web" \\ b', vmid: 101, template: true, link: { state: 'backing_off', endpoints: [{ address: '192.0.2.7' }] }, node: null }
+
+  it('has all that stands in it, as it is written', () => {
+    for (const word of ['"web"', '\\', '101', 'backing_off', '192.0.2.7']) expect(rank(textOf(row), [word])).toBeDefined()
+  })
+
+  it('has neither the names of its fields nor what nobody would write', () => {
+    for (const word of ['vmid', 'endpoints', 'null', 'true', '{']) expect(rank(textOf(row), [word])).toBeUndefined()
   })
 })

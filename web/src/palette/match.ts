@@ -19,6 +19,13 @@ export function rank(text: string, words: readonly string[]): number | undefined
   return sum
 }
 
+/** All that stands in a row, without the names of its fields. */
+export function textOf(row: unknown): string {
+  if (typeof row === 'string' || typeof row === 'number') return String(row)
+  if (typeof row !== 'object' || row === null) return ''
+  return Object.values(row).map(textOf).join('\n')
+}
+
 /** What fits, the best first; what fits equally well stays in its order. */
 export function fitting<T>(all: readonly T[], text: (one: T) => string, words: readonly string[]): T[] {
   if (words.length === 0) return [...all]

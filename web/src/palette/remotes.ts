@@ -1,36 +1,19 @@
-/** Connecting and disconnecting a remote from the palette. What came of it is said in a corner of the window. */
+/** Connecting and trying a remote from the palette. What came of it is said in a corner of the window. */
 import { notifications } from '@mantine/notifications'
-import type { RegisteredRouter } from '@tanstack/react-router'
-import { api, problemFrom, Refusal, unwrap } from '~/api/client'
 import type { RemoteRow } from '~/api/types'
 import { words } from '~/format/format'
-import type { RemoteVerb } from './match'
+import { askForLink, DONE, type LinkDeed } from '~/pages/remotes/link'
+import { sayNotDone } from '~/ui/notDone'
 
-export async function actOnRemote(verb: RemoteVerb, { id, name }: RemoteRow, router: RegisteredRouter): Promise<void> {
-  const params = { path: { remote: String(id) } }
+export async function actOnLink(deed: LinkDeed, remote: RemoteRow): Promise<void> {
   try {
-    const now = await unwrap(
-      verb === 'connect'
-        ? api.POST('/api/v1/remotes/{remote}/connect', { params })
-        : verb === 'disconnect'
-          ? api.POST('/api/v1/remotes/{remote}/disconnect', { params, body: {} })
-          : api.POST('/api/v1/remotes/{remote}/try', { params }),
-    )
-    const cause = now.link.cause?.sentence
+    const now = await askForLink(deed, remote)
     notifications.show({
-      color: now.link.state === 'disconnected' || now.link.state === 'connected' ? 'muster' : 'blue',
+      color: now.link.up ? 'muster' : 'blue',
       title: `${now.name} is ${words(now.link.state)}`,
-      message: cause ?? 'Its page tells how the link fares from now on.',
+      message: now.link.cause?.sentence ?? 'Its page tells how the link fares from now on.',
     })
   } catch (error) {
-    const problem = problemFrom(error)
-    const open = error instanceof Refusal && error.code === 'open_operations'
-    notifications.show({
-      color: open ? 'yellow' : 'red',
-      title: `${name} was not ${verb === 'try' ? 'tried' : `${verb}ed`}`,
-      message: [problem.detail ?? problem.title, problem.remedy].filter(Boolean).join('. '),
-    })
-    // What has not ended is decided about where it is seen.
-    if (open) void router.navigate({ to: '/remotes/$remote', params: { remote: String(id) } })
+    sayNotDone(error, `${remote.name} was not ${DONE[deed]}`, () => void actOnLink(deed, remote))
   }
 }

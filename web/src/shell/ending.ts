@@ -1,7 +1,12 @@
 /** The end of a session, however it came: nothing that was seen stays, and whoever signs in is brought back to where it ended. */
+import { notifications } from '@mantine/notifications'
 import type { QueryClient } from '@tanstack/react-query'
 import type { RegisteredRouter } from '@tanstack/react-router'
+import { forgetLost } from '~/actions/ask'
+import { closeDialog } from '~/actions/operate'
+import { endWatching } from '~/actions/watch'
 import { carry } from '~/api/client'
+import { wishes } from '~/api/once'
 import { sessionQuery } from '~/api/session'
 
 /** Addresses outside of the sign-in: nobody is brought back to them. */
@@ -26,6 +31,11 @@ export function backFrom(href: string): { to?: string } {
 export function endSession(queries: QueryClient, router: RegisteredRouter, leave = false): void {
   if (queries.getQueryData(sessionQuery.queryKey) === null) return
   carry(undefined)
+  closeDialog()
+  forgetLost()
+  endWatching()
+  wishes.clear()
+  notifications.clean()
   queries.clear()
   queries.setQueryData(sessionQuery.queryKey, null)
   const search = leave ? {} : backFrom(router.state.location.href)

@@ -1,17 +1,20 @@
 /** Says, on the page of something that lies behind a link, that the link is not up: since when, why, what would mend it. */
 import { Alert, Button, Group, Text } from '@mantine/core'
 import { IconPlugConnectedX } from '@tabler/icons-react'
-import { useMutation } from '@tanstack/react-query'
-import { api, unwrap } from '~/api/client'
 import type { Link } from '~/api/types'
+import { capital } from '~/format/format'
+import { forbiddenToTry } from '~/pages/remotes/decide'
+import { useLinkDeed } from '~/pages/remotes/link'
+import { useSession } from '~/shell/session'
 import { AnchorLink } from './AnchorLink'
+import { Blocked } from './Blocked'
 import { ProblemView } from './Problem'
 import { Ago } from './Time'
+import { Until } from './Until'
 
 export function LinkNotice({ link, remote, id }: { link: Link; remote: string; id: number }) {
-  const attempt = useMutation({
-    mutationFn: () => unwrap(api.POST('/api/v1/remotes/{remote}/try', { params: { path: { remote: String(id) } } })),
-  })
+  const session = useSession()
+  const attempt = useLinkDeed('try', { id, name: remote })
   if (link.up) return null
   const person = link.needs_person || link.state === 'disconnected'
   return (
@@ -32,26 +35,24 @@ export function LinkNotice({ link, remote, id }: { link: Link; remote: string; i
         {link.next_try && !person && (
           <>
             {' '}
-            Next try <Ago at={link.next_try} />.
+            Next try: <Until at={link.next_try} />.
           </>
         )}
       </Text>
       {link.cause?.remedy && <Text size="sm">{link.cause.remedy}</Text>}
       <Group gap="sm" mt={6}>
         {link.state !== 'disconnected' && (
-          <Button size="compact-sm" variant="default" loading={attempt.isPending} onClick={() => attempt.mutate()}>
-            Try now
-          </Button>
+          <Blocked why={forbiddenToTry(session, { id, link })}>
+            <Button size="compact-sm" variant="default" loading={attempt.isPending} onClick={() => attempt.mutate()}>
+              Try now
+            </Button>
+          </Blocked>
         )}
         <AnchorLink to="/remotes/$remote" params={{ remote: String(id) }} size="sm" c="var(--mantine-color-text)" underline="always">
           To the remote
         </AnchorLink>
       </Group>
-      {attempt.error && <ProblemView error={attempt.error} title="It could not be tried" />}
+      {attempt.error && <ProblemView error={attempt.error} title="It was not tried" />}
     </Alert>
   )
-}
-
-function capital(text: string): string {
-  return text.charAt(0).toUpperCase() + text.slice(1)
 }

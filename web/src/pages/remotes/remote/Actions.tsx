@@ -1,29 +1,33 @@
 /** What may be done with a remote. What may not be done now stays in its place and says why. */
 import { Button, Menu, Tooltip } from '@mantine/core'
 import { IconChevronDown, IconExternalLink } from '@tabler/icons-react'
-import { useNavigate } from '@tanstack/react-router'
-import { useState } from 'react'
-import { api, unwrap } from '~/api/client'
+import { getRouteApi } from '@tanstack/react-router'
 import type { Remote, Schemas } from '~/api/types'
 import { useSession } from '~/shell/session'
+import { sayNotDone } from '~/ui/notDone'
 import { Act } from '../Act'
 import { forbidden } from '../decide'
-import { useChange } from '../useRemote'
+import { useLinkDeed } from '../link'
 import { Disconnect } from './Disconnect'
 import { Edit } from './Edit'
 import { Remove } from './Remove'
-import { failed } from './failed'
 
 type Dialog = 'disconnect' | 'edit' | 'remove'
 
+const route = getRouteApi('/inside/remotes/$remote')
+
 export function Actions({ remote, onGone }: { remote: Remote; onGone: (removed: Schemas['Removed']) => void }) {
   const session = useSession()
-  const navigate = useNavigate()
-  const [dialog, setDialog] = useState<Dialog>()
-  const connect = useChange(remote, (_: void, params) => unwrap(api.POST('/api/v1/remotes/{remote}/connect', { params })))
+  const navigate = route.useNavigate()
+  const connect = useLinkDeed('connect', remote)
   const barred = forbidden(session, remote)
   const off = remote.link.state === 'disconnected'
+  // Which dialog is open stands in the address: the palette opens them too.
+  const asked = route.useSearch().do
+  const dialog = barred === undefined && !(off && asked === 'disconnect') ? asked : undefined
+  const setDialog = (to: Dialog | undefined) => void navigate({ search: (had) => ({ ...had, do: to }), replace: true })
   const close = () => setDialog(undefined)
+  const tryConnect = (): void => connect.mutate(undefined, { onError: (error) => sayNotDone(error, `${remote.name} was not connected`, tryConnect) })
   const item = (label: string, act: () => void, color?: string) => (
     <Tooltip label={barred} disabled={barred === undefined} position="left">
       <Menu.Item
@@ -59,7 +63,7 @@ export function Actions({ remote, onGone }: { remote: Remote; onGone: (removed: 
           variant="filled"
           forbidden={barred}
           loading={connect.isPending}
-          onClick={() => connect.mutate(undefined, { onError: failed(`${remote.name} was not connected`) })}
+          onClick={tryConnect}
         >
           Connect
         </Act>

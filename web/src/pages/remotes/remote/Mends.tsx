@@ -11,6 +11,7 @@ import { FactorForm } from '../add/steps'
 import { Trouble } from '../add/Trouble'
 import { Act } from '../Act'
 import { forbidden, forbiddenToTry, mends, untrusted } from '../decide'
+import { useLinkDeed } from '../link'
 import { useChange } from '../useRemote'
 import { Compare } from './Compare'
 
@@ -19,8 +20,8 @@ export function Mends({ remote }: { remote: Remote }) {
   const navigate = useNavigate()
   const [comparing, setComparing] = useState<string>()
   const [asking, code] = useDisclosure(false)
-  const attempt = useChange(remote, (_: void, params) => unwrap(api.POST('/api/v1/remotes/{remote}/try', { params })))
-  const connect = useChange(remote, (_: void, params) => unwrap(api.POST('/api/v1/remotes/{remote}/connect', { params })))
+  const attempt = useLinkDeed('try', remote)
+  const connect = useLinkDeed('connect', remote)
   const steps = mends(remote.link)
   const barred = forbidden(session, remote)
   const first = untrusted(remote.link)[0]
