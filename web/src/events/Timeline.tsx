@@ -4,10 +4,14 @@ import { IconChevronDown, IconChevronRight } from '@tabler/icons-react'
 import { useState } from 'react'
 import type { FleetEvent, Schemas } from '~/api/types'
 import { clock, DASH } from '~/format/format'
+import { useSession } from '~/shell/session'
 import { AnchorLink } from '~/ui/AnchorLink'
 import { Empty } from '~/ui/Empty'
+import { NoGrants } from '~/ui/NoGrants'
 import { ProblemView } from '~/ui/Problem'
 import { instant } from '~/ui/Time'
+import { useStill } from '~/ui/useStill'
+import { Waiting } from '~/ui/Waiting'
 import { kindWords } from './kinds'
 import classes from './timeline.module.css'
 import { type HistoryOf, useHistory } from './useHistory'
@@ -22,8 +26,13 @@ export interface TimelineProps {
   unfilter?: () => void
 }
 
+const idOf = (event: FleetEvent) => event.id
+
 export function Timeline({ of, named, unfilter }: TimelineProps) {
   const { events, pages } = useHistory(of)
+  const session = useSession()
+  // Older ones are put behind what is shown: that moves nothing.
+  const { lines, waiting, show, around } = useStill(events, idOf, { grows: true, of: JSON.stringify(of) })
   if (pages.isPending) {
     return (
       <Stack gap={6} aria-label="Loading" role="status">
@@ -33,11 +42,16 @@ export function Timeline({ of, named, unfilter }: TimelineProps) {
       </Stack>
     )
   }
-  const days = byDay(events)
+  const days = byDay(lines.map((line) => line.item))
   return (
-    <Stack gap="md">
+    <Stack gap="md" {...around}>
       {pages.error && <ProblemView error={pages.error} title="The history could not be read" again={() => void pages.refetch()} />}
-      {events.length === 0 && !pages.error && (
+      {/* It lies over the list: coming and going moves nothing. */}
+      <div className={classes.waiting} role="status">
+        {waiting > 0 && <Waiting number={waiting} show={show} />}
+      </div>
+      {events.length === 0 && !pages.error && session.grants.length === 0 && <NoGrants />}
+      {events.length === 0 && !pages.error && session.grants.length > 0 && (
         <Empty
           title={unfilter ? 'Nothing like that has happened' : 'Nothing has happened yet'}
           action={

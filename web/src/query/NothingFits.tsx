@@ -3,6 +3,7 @@ import { Anchor, Button } from '@mantine/core'
 import { Link } from '@tanstack/react-router'
 import { useMay, useSession } from '~/shell/session'
 import { Empty } from '~/ui/Empty'
+import { NoGrants } from '~/ui/NoGrants'
 import type { RemoteCounts } from './Partial'
 import { isAboutQuery } from './QueryBox'
 
@@ -47,9 +48,7 @@ export function NothingFits({ what, q, remotes, error, onClear }: NothingFitsPro
       </Empty>
     )
   }
-  if (session.grants.length === 0) {
-    return <Empty title="Nothing may be seen">No role was granted to you. Ask an administrator for one.</Empty>
-  }
+  if (session.grants.length === 0) return <NoGrants />
   if (remotes?.total === 0) {
     return (
       <Empty

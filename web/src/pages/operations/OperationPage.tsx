@@ -5,7 +5,7 @@ import { useQueryClient } from '@tanstack/react-query'
 import { getRouteApi } from '@tanstack/react-router'
 import { ShownAs } from '~/actions/ShowAs'
 import { power } from '~/actions/table'
-import { api, Refusal, unanswered, unwrap } from '~/api/client'
+import { api, Refusal, unwrap } from '~/api/client'
 import { useOnce } from '~/api/once'
 import type { Operation } from '~/api/types'
 import { clock, span } from '~/format/format'
@@ -137,12 +137,11 @@ function Decide({ operation }: { operation: Operation }) {
       dialog.close()
       return queries.invalidateQueries({ queryKey: ['operation', operation.id] })
     },
+    { deed: 'resolve', things: [`operation ${operation.id}`], said: 'it was taken down' },
   )
   if (what === undefined) return null
   const why = may ? undefined : 'This needs the role operator on this remote.'
-  const failed = decide.error && (
-    <ProblemView error={decide.error} title={unanswered(decide.error) ? 'Unknown whether it was taken down: no answer came' : 'Not done'} />
-  )
+  const failed = decide.error && <ProblemView error={decide.error} title="Not done" />
   return (
     <Stack gap="xs">
       <Text size="sm">{what.question}</Text>

@@ -2,9 +2,9 @@
 import { Progress, Stack, Text } from '@mantine/core'
 import type { Schemas } from '~/api/types'
 import { bytes, DASH, percent } from '~/format/format'
+import { Panel } from '~/ui/Panel'
 import { shareOf, usageColor } from '~/ui/Usage'
 import { madeOf } from './decide'
-import { Panel } from './Panel'
 
 export function Capacity({ capacity }: { capacity: Schemas['Capacity'] }) {
   const { cpu, memory, storage } = capacity

@@ -5,10 +5,10 @@ import type { ReactNode } from 'react'
 import type { Schemas } from '~/api/types'
 import { count, many, words } from '~/format/format'
 import { AnchorLink } from '~/ui/AnchorLink'
+import { Panel } from '~/ui/Panel'
 import { GuestState, LinkState, NodeState } from '~/ui/State'
 import { states, term } from './decide'
 import classes from './overview.module.css'
-import { Panel } from './Panel'
 
 export function Remotes({ remotes, nodes }: { remotes: Schemas['RemotesAtAGlance']; nodes: Schemas['NodesAtAGlance'] }) {
   return (
@@ -20,7 +20,7 @@ export function Remotes({ remotes, nodes }: { remotes: Schemas['RemotesAtAGlance
           </Line>
         ))}
       </ul>
-      <Stack gap={4} mt="sm">
+      <Stack gap={4}>
         <Title order={3}>Nodes</Title>
         {nodes.total === 0 ? (
           <Text size="sm" className="quiet">
@@ -55,7 +55,7 @@ export function Guests({ guests }: { guests: Schemas['GuestsAtAGlance'] }) {
           </Line>
         ))}
       </ul>
-      <Stack gap={2} mt="sm">
+      <Stack gap={2}>
         {guests.stale > 0 && (
           <AnchorLink size="sm" to="/guests" search={{ q: 'fresh:stale' }}>
             {many(guests.stale, 'guest')} shown as last seen

@@ -11,7 +11,8 @@ import { RunningOperations, RunningTasks } from './Running'
 import { useGlance } from './useGlance'
 
 export default function OverviewPage() {
-  const { overview, error, again, stale } = useGlance()
+  const { overview, error, again, staleSince } = useGlance()
+  const stale = staleSince !== undefined
   if (!overview) {
     return <Page title="Overview">{error ? <ProblemView error={error} again={again} /> : <Waiting />}</Page>
   }
@@ -26,7 +27,10 @@ export default function OverviewPage() {
     <Page title="Overview">
       <div className={stale ? `${classes.page} stale` : classes.page}>
         <div className={classes.wide}>
-          <Problems overview={overview} />
+          <Stack gap={12}>
+            {stale && <ProblemView error={error} again={again} title="What is shown could not be read anew" />}
+            <Problems overview={overview} staleSince={staleSince} />
+          </Stack>
         </div>
         <Remotes remotes={overview.remotes} nodes={overview.nodes} />
         <Guests guests={overview.guests} />

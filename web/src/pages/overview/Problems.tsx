@@ -2,61 +2,63 @@
 import { Alert, Button, Group, List, Stack, Text, Title } from '@mantine/core'
 import { IconAlertCircle, IconAlertTriangle, IconCircleCheck, IconHelpCircle, IconInfoCircle } from '@tabler/icons-react'
 import { useState } from 'react'
-import { count, many } from '~/format/format'
+import { capital, clock, count, many } from '~/format/format'
 import type { LiveOverview } from '~/live/state'
 import { AnchorLink } from '~/ui/AnchorLink'
+import { Panel } from '~/ui/Panel'
 import { Ago } from '~/ui/Time'
-import { grouped, type Group as Kinds, held, type Held, KINDS, listOf, pageOf, type Trouble, unknowns, verdict } from './decide'
+import { useStill } from '~/ui/useStill'
+import { Waiting } from '~/ui/Waiting'
+import { grouped, type Group as Kinds, KINDS, listOf, pageOf, type Trouble, unknowns, verdict } from './decide'
 import classes from './overview.module.css'
-import { Panel } from './Panel'
 
 /** Up to so many are told one below the other; more, by kind. */
 const FLAT = 12
 /** Of each kind, so many at first. */
 const FEW = 4
 
-export function Problems({ overview }: { overview: LiveOverview }) {
+const idOf = (item: Trouble) => item.id
+
+interface ProblemsProps {
+  overview: LiveOverview
+  /** It is told no more since then (milliseconds since 1970). */
+  staleSince: number | undefined
+}
+
+export function Problems({ overview, staleSince }: ProblemsProps) {
   const { items, total, by_kind: byKind } = overview.problems
-  const [kept, keep] = useState<readonly Trouble[]>()
-  const shown: Held[] = kept ? held(kept, items) : items.map((item) => ({ item, over: false }))
-  const waiting = kept ? items.filter((item) => !kept.some((one) => one.id === item.id)).length : 0
-  if (shown.length === 0 && total === 0) return <Well overview={overview} />
-  const hold = () => keep((had) => had ?? items)
-  const release = () => keep(undefined)
-  const over = new Set(shown.filter((one) => one.over).map((one) => one.item.id))
-  const rows = shown.map((one) => one.item)
+  const { lines, waiting, show, around } = useStill(items, idOf)
+  const asOf = staleSince === undefined ? undefined : clock(staleSince)
+  if (lines.length === 0 && total === 0) return <Well overview={overview} asOf={asOf} />
+  const over = new Set(lines.filter((one) => one.over).map((one) => one.item.id))
+  const rows = lines.map((one) => one.item)
   return (
     <Panel
-      title="What is wrong now"
+      title={asOf === undefined ? 'What is wrong now' : `What was wrong at ${asOf}`}
+      around={around}
       beside={
-        <Text size="sm" className="quiet figures" role="status">
-          {waiting > 0 ? `${many(total, 'problem')}, ${waiting} of them new` : many(total, 'problem')}
-        </Text>
+        <Group gap="xs" role="status">
+          {waiting > 0 && <Waiting number={waiting} show={show} />}
+          <Text size="sm" className="quiet figures">
+            {many(total, 'problem')}
+          </Text>
+        </Group>
       }
     >
-      <div
-        onPointerEnter={hold}
-        onPointerLeave={release}
-        onFocus={hold}
-        onBlur={(event) => {
-          if (!event.currentTarget.contains(event.relatedTarget)) release()
-        }}
-      >
-        {rows.length <= FLAT ? (
-          <Rows items={rows} over={over} />
-        ) : (
-          <Stack gap="sm">
-            {grouped(rows, byKind).map((group) => (
-              <Several key={group.kind} group={group} over={over} />
-            ))}
-          </Stack>
-        )}
-        {total > items.length && (
-          <Text size="sm" className="quiet" mt="xs">
-            The worst {count(items.length)} of {count(total)} are listed here.
-          </Text>
-        )}
-      </div>
+      {rows.length <= FLAT ? (
+        <Rows items={rows} over={over} />
+      ) : (
+        <Stack gap="sm">
+          {grouped(rows, byKind).map((group) => (
+            <Several key={group.kind} group={group} over={over} />
+          ))}
+        </Stack>
+      )}
+      {total > items.length && (
+        <Text size="sm" className="quiet">
+          The worst {count(items.length)} of {count(total)} are listed here.
+        </Text>
+      )}
       <Unknowns overview={overview} />
     </Panel>
   )
@@ -143,8 +145,8 @@ function nameOf({ subject }: Trouble): string {
 }
 
 /** Nothing is wrong, as far as is known; how far that is, is said. */
-function Well({ overview }: { overview: LiveOverview }) {
-  const { title, well } = verdict(overview)
+function Well({ overview, asOf }: { overview: LiveOverview; asOf: string | undefined }) {
+  const { title, well } = verdict(overview, asOf)
   return (
     <Alert
       role="status"
@@ -161,7 +163,7 @@ function Well({ overview }: { overview: LiveOverview }) {
 function Unknowns({ overview }: { overview: LiveOverview }) {
   if (unknowns(overview).length === 0) return null
   return (
-    <Stack gap={2} mt="sm">
+    <Stack gap={2}>
       <Text size="sm" fw={600}>
         Not known
       </Text>
@@ -176,7 +178,7 @@ function Clauses({ overview }: { overview: LiveOverview }) {
   return (
     <List size="sm">
       {found.map((clause) => (
-        <List.Item key={clause}>{clause.charAt(0).toUpperCase() + clause.slice(1)}.</List.Item>
+        <List.Item key={clause}>{capital(clause)}.</List.Item>
       ))}
     </List>
   )

@@ -1,32 +1,34 @@
 /** What goes on: operations that have not ended, and tasks that run. */
-import { Text } from '@mantine/core'
+import { Group, Text } from '@mantine/core'
 import type { ReactNode } from 'react'
 import { power } from '~/actions/table'
 import type { Schemas } from '~/api/types'
 import { count } from '~/format/format'
 import { AnchorLink } from '~/ui/AnchorLink'
+import { Panel } from '~/ui/Panel'
 import { OperationState } from '~/ui/State'
 import { Ago } from '~/ui/Time'
+import { useStill } from '~/ui/useStill'
+import { Waiting } from '~/ui/Waiting'
 import classes from './overview.module.css'
-import { Panel } from './Panel'
 
 const FEW = 8
 
 export function RunningOperations({ running }: { running: Schemas['Running'] }) {
   const { operations, operations_total: total } = running
   return (
-    <Part title="Running operations" total={total} to="/operations" q="status:open" none="None is open.">
-      {operations.slice(0, FEW).map((operation) => (
-        <div key={operation.id} className={classes.row}>
+    <Part title="Running operations" total={total} to="/operations" q="status:open" none="None is open." items={operations.slice(0, FEW)}>
+      {(operation, over) => (
+        <div key={operation.id} className={classes.row} data-over={over || undefined}>
           <AnchorLink size="sm" className="name" to="/operations/$id" params={{ id: operation.id }}>
             {power(operation.action).label} {operation.name ?? operation.guest}
           </AnchorLink>
           <span className="quiet">
             <bdi>{operation.remote}</bdi> · by <bdi>{operation.author.name}</bdi> · <Ago at={operation.requested} />{' '}
-            <OperationState state={operation.state} />
+            {over ? 'not among these any more' : <OperationState state={operation.state} />}
           </span>
         </div>
-      ))}
+      )}
     </Part>
   )
 }
@@ -34,9 +36,9 @@ export function RunningOperations({ running }: { running: Schemas['Running'] }) 
 export function RunningTasks({ running }: { running: Schemas['Running'] }) {
   const { tasks, tasks_total: total } = running
   return (
-    <Part title="Running tasks" total={total} to="/tasks" q="status:running" none="None runs.">
-      {tasks.slice(0, FEW).map((task) => (
-        <div key={task.id} className={classes.row}>
+    <Part title="Running tasks" total={total} to="/tasks" q="status:running" none="None runs." items={tasks.slice(0, FEW)}>
+      {(task, over) => (
+        <div key={task.id} className={classes.row} data-over={over || undefined}>
           <AnchorLink
             size="sm"
             className="name"
@@ -48,39 +50,50 @@ export function RunningTasks({ running }: { running: Schemas['Running'] }) {
           </AnchorLink>
           <span className="quiet">
             <bdi>{task.remote}</bdi>/<bdi>{task.node}</bdi> · <bdi>{task.user}</bdi> · <Ago at={task.started} />
+            {over && ' · not among these any more'}
           </span>
         </div>
-      ))}
+      )}
     </Part>
   )
 }
 
-interface PartProps {
+interface PartProps<T> {
   title: string
   total: number
   to: '/operations' | '/tasks'
   q: string
   none: string
-  children: ReactNode
+  items: readonly T[]
+  children: (item: T, over: boolean) => ReactNode
 }
 
-function Part({ title, total, to, q, none, children }: PartProps) {
+function idOf(item: { id: string }): string {
+  return item.id
+}
+
+function Part<T extends { id: string }>({ title, total, to, q, none, items, children }: PartProps<T>) {
+  const { lines, waiting, show, around } = useStill(items, idOf)
   return (
     <Panel
       title={title}
       className={classes.half}
+      around={around}
       beside={
-        <AnchorLink size="sm" to={to} search={total > 0 ? { q } : {}} className="figures">
-          {total > 0 ? `all ${count(total)}` : 'recent ones'}
-        </AnchorLink>
+        <Group gap="xs">
+          {waiting > 0 && <Waiting number={waiting} show={show} />}
+          <AnchorLink size="sm" to={to} search={total > 0 ? { q } : {}} className="figures">
+            {total > 0 ? `all ${count(total)}` : 'recent ones'}
+          </AnchorLink>
+        </Group>
       }
     >
-      {total === 0 ? (
+      {total === 0 && lines.length === 0 ? (
         <Text size="sm" className="quiet">
           {none}
         </Text>
       ) : (
-        children
+        <div>{lines.map(({ item, over }) => children(item, over))}</div>
       )}
     </Panel>
   )

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import type { LiveOverview } from '~/live/state'
-import { grouped, held, listOf, madeOf, pageOf, states, term, type Trouble, unknowns, verdict } from './decide'
+import { grouped, listOf, madeOf, pageOf, states, term, type Trouble, unknowns, verdict } from './decide'
 
 const trouble = (kind: string, type: string, id: string, remote?: number): Trouble =>
   ({
@@ -39,17 +39,6 @@ test('problems are grouped by kind, the worst kind first, and say how many there
   ])
 })
 
-test('under the pointer nothing moves: what is over stays and says so, what is new waits', () => {
-  const [a, b, c] = [trouble('link', 'remote', '1', 1), trouble('link', 'remote', '2', 2), trouble('link', 'remote', '3', 3)]
-  const anew = { ...b, sentence: 'other' }
-  const shown = held([a, b], [c, anew])
-  expect(shown.map((one) => [one.item.id, one.over])).toEqual([
-    ['link/1', true],
-    ['link/2', false],
-  ])
-  expect(shown[1]?.item.sentence).toBe('other')
-})
-
 const overview = (more: { remotes?: object; guests?: object; nodes?: object } = {}): LiveOverview =>
   ({
     remotes: { total: 2, up: 2, needs_person: 0, never_listed: 0, links: {}, ...more.remotes },
@@ -64,6 +53,11 @@ test('all is well only when all is known', () => {
     expect(verdict(overview(less)).well).toBe(false)
     expect(unknowns(overview(less))).toHaveLength(1)
   }
+})
+
+test('of what is not told any more nothing is said as if it were so now', () => {
+  expect(verdict(overview(), '12:03')).toEqual({ title: 'When it was last told, at 12:03, all was well', well: false })
+  expect(verdict(overview({ remotes: { up: 1 } }), '12:03').title).toBe('When it was last told, at 12:03, nothing was known to be wrong, but not all was known')
 })
 
 test('states stand in their usual order, without those that nobody has', () => {

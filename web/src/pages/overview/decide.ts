@@ -1,6 +1,6 @@
 /** What the overview makes of what it is told: where a problem leads, what is not known, and in which order things stand. */
 import type { Schemas } from '~/api/types'
-import { many } from '~/format/format'
+import { capital, many } from '~/format/format'
 import type { LiveOverview } from '~/live/state'
 
 export type Trouble = Schemas['Trouble']
@@ -81,21 +81,6 @@ export function grouped(items: readonly Trouble[], byKind: Record<string, number
   return [...groups.values()].map((group) => ({ ...group, total: Math.max(group.total, group.items.length) }))
 }
 
-export interface Held {
-  item: Trouble
-  /** It is so no longer, and stays only while somebody points at the list. */
-  over: boolean
-}
-
-/**
- * What is shown while somebody points at the list: everything that was shown stays in its place, anew where it has
- * changed; what has come since waits.
- */
-export function held(shown: readonly Trouble[], latest: readonly Trouble[]): Held[] {
-  const now = new Map(latest.map((item) => [item.id, item]))
-  return shown.map((item) => ({ item: now.get(item.id) ?? item, over: !now.has(item.id) }))
-}
-
 /** What is not known, in clauses; empty when everything is. */
 export function unknowns({ remotes, guests, nodes }: LiveOverview): string[] {
   const found: string[] = []
@@ -110,10 +95,15 @@ export function unknowns({ remotes, guests, nodes }: LiveOverview): string[] {
   return found
 }
 
-/** What is said when no problem is known. */
-export function verdict(overview: LiveOverview): { title: string; well: boolean } {
+/** What is said when no problem is known. `asOf`: nobody knows how it is since that time of day. */
+export function verdict(overview: LiveOverview, asOf?: string): { title: string; well: boolean } {
   const unknown = unknowns(overview).length > 0
-  if (unknown) return { title: 'Nothing is known to be wrong, but not all is known', well: false }
+  const when = asOf === undefined ? undefined : `When it was last told, at ${asOf}, `
+  if (unknown) {
+    const [is, all] = when === undefined ? ['is', 'not all is known'] : ['was', 'not all was known']
+    return { title: capital(`${when ?? ''}nothing ${is} known to be wrong, but ${all}`), well: false }
+  }
+  if (when !== undefined) return { title: `${when}all was well`, well: false }
   const { remotes } = overview
   return {
     title: remotes.total === 1 ? 'All well: the remote answers, and every state is known' : `All well: all ${remotes.total} remotes answer, and every state is known`,

@@ -2,27 +2,33 @@
 import { useQuery, useQueryClient } from '@tanstack/react-query'
 import { useEffect } from 'react'
 import { api, unwrap } from '~/api/client'
-import { useLiveStatus, useOverview } from '~/live/hooks'
+import { useOverview, useStreamLive } from '~/live/hooks'
 import type { LiveOverview } from '~/live/state'
 
 const KEY = ['overview'] as const
-/** While the stream is cut, it is asked for this often. */
+/** While the stream does not tell it, it is asked for this often. */
 const AGAIN_MS = 10_000
 
 export function useGlance() {
   const told = useOverview()
-  const cut = useLiveStatus().state === 'cut'
+  const live = useStreamLive()
   const queries = useQueryClient()
   const query = useQuery({
     queryKey: KEY,
     queryFn: (): Promise<LiveOverview> => unwrap(api.GET('/api/v1/overview')),
-    enabled: told === undefined || cut,
-    refetchInterval: cut ? AGAIN_MS : false,
+    enabled: told === undefined || !live,
+    refetchInterval: live ? false : AGAIN_MS,
   })
   // What was told last stays on screen when the stream begins anew.
   useEffect(() => {
     if (told) queries.setQueryData(KEY, told)
   }, [told, queries])
-  const overview = cut ? (query.data ?? told) : (told ?? query.data)
-  return { overview, error: query.error, again: () => void query.refetch(), stale: cut && query.error !== null }
+  const overview = live ? (told ?? query.data) : (query.data ?? told)
+  return {
+    overview,
+    error: query.error,
+    again: () => void query.refetch(),
+    /** Neither told nor answered any more: what there is was so at this time, in milliseconds since 1970. */
+    staleSince: !live && query.error !== null && overview ? query.dataUpdatedAt : undefined,
+  }
 }

@@ -1,16 +1,14 @@
 /** No remote yet: what one is, what is needed for it, and the way to add it. */
 import { List, Stack, Text } from '@mantine/core'
-import { useMay } from '~/shell/session'
-import { useSession } from '~/shell/session'
+import { useMay, useSession } from '~/shell/session'
 import { Empty } from '~/ui/Empty'
 import { LinkButton } from '~/ui/LinkButton'
+import { NoGrants } from '~/ui/NoGrants'
 
 export function FirstRemote() {
   const governs = useMay('administrator', null)
   const session = useSession()
-  if (session.grants.length === 0) {
-    return <Empty title="Nothing may be seen">No role was granted to you. Ask an administrator for one.</Empty>
-  }
+  if (session.grants.length === 0) return <NoGrants />
   if (!governs) {
     return (
       <Empty title="No remotes">

@@ -3,7 +3,7 @@ import { Alert, Button, Group, Modal, Paper, Skeleton, Stack, Text } from '@mant
 import { useDisclosure } from '@mantine/hooks'
 import { IconPlayerStop } from '@tabler/icons-react'
 import { getRouteApi } from '@tanstack/react-router'
-import { api, Refusal, unanswered, unwrap } from '~/api/client'
+import { api, Refusal, unwrap } from '~/api/client'
 import { useOnce } from '~/api/once'
 import type { Task } from '~/api/types'
 import { span } from '~/format/format'
@@ -124,6 +124,7 @@ function StopTask({ task }: { task: Task }) {
     (path: { remote: string; upid: string }, key) =>
       unwrap(api.DELETE('/api/v1/tasks/{remote}/{upid}', { params: { path, header: { 'Idempotency-Key': key } } })),
     dialog.close,
+    { deed: 'end-task', things: [task.id], said: `the task ${task.name} was asked to end` },
   )
   const why = !may
     ? 'This needs the role operator on this remote.'
@@ -145,9 +146,7 @@ function StopTask({ task }: { task: Task }) {
             Proxmox VE ends it on node <b className="name">{task.node}</b> of <b className="name">{task.remote}</b>. What it has begun stays as it is by then: half a
             backup or a locked guest may be left.
           </Text>
-          {stop.error && (
-            <ProblemView error={stop.error} title={unanswered(stop.error) ? 'Unknown whether it was asked to end: no answer came' : 'Not done'} />
-          )}
+          {stop.error && <ProblemView error={stop.error} title="Not done" />}
           <Group justify="flex-end">
             <Button variant="default" onClick={dialog.close}>
               Let it run

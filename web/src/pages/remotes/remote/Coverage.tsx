@@ -3,11 +3,11 @@ import { Stack, Table, Text } from '@mantine/core'
 import type { Remote, Schemas } from '~/api/types'
 import { count, span } from '~/format/format'
 import { AnchorLink } from '~/ui/AnchorLink'
+import { Panel } from '~/ui/Panel'
 import { State, type Tone } from '~/ui/State'
 import { Ago } from '~/ui/Time'
 import { useNow } from '~/ui/now'
 import { capital, coverageWord, FACETS } from '../decide'
-import { Panel } from './Panel'
 import classes from '../remotes.module.css'
 
 const TONE: Record<ReturnType<typeof coverageWord>, Tone> = { good: 'good', failing: 'bad', late: 'warn', 'not read yet': 'unknown' }

@@ -4,8 +4,8 @@ import type { Remote } from '~/api/types'
 import { count } from '~/format/format'
 import { Empty } from '~/ui/Empty'
 import { Copy } from '~/ui/Id'
+import { Panel } from '~/ui/Panel'
 import { FACETS } from '../decide'
-import { Panel } from './Panel'
 import classes from '../remotes.module.css'
 
 export function Drift({ remote }: { remote: Remote }) {

@@ -3,10 +3,10 @@ import { Text } from '@mantine/core'
 import type { Remote } from '~/api/types'
 import { bytes, count, DASH } from '~/format/format'
 import { AnchorLink } from '~/ui/AnchorLink'
+import { Panel } from '~/ui/Panel'
 import { Ago } from '~/ui/Time'
 import { outOf, versions } from '../decide'
 import { Facts } from '../Facts'
-import { Panel } from './Panel'
 
 export function Figures({ remote }: { remote: Remote }) {
   const { counts, traffic, cluster } = remote

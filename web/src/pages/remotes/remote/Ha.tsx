@@ -3,9 +3,9 @@ import { Table } from '@mantine/core'
 import type { Remote } from '~/api/types'
 import { AnchorLink } from '~/ui/AnchorLink'
 import { Empty } from '~/ui/Empty'
+import { Panel } from '~/ui/Panel'
 import { State, type Tone } from '~/ui/State'
 import { guestOf } from '../decide'
-import { Panel } from './Panel'
 import classes from '../remotes.module.css'
 
 const TONE: Record<string, Tone> = { started: 'good', stopped: 'off', error: 'bad', fence: 'bad', freeze: 'warn', migrate: 'busy', relocate: 'busy' }

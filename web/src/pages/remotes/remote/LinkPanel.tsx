@@ -1,13 +1,13 @@
 /** How the link stands: state, cause, since when, what comes next, and what would mend it. */
 import { Alert, Group, Text } from '@mantine/core'
 import type { Remote } from '~/api/types'
+import { Panel } from '~/ui/Panel'
 import { Ago } from '~/ui/Time'
 import { LinkState } from '~/ui/State'
 import { capital } from '../decide'
 import { Facts } from '../Facts'
 import { Mends } from './Mends'
-import { Panel } from './Panel'
-import { Until } from './Until'
+import { Until } from '~/ui/Until'
 
 export function LinkPanel({ remote }: { remote: Remote }) {
   const { link } = remote

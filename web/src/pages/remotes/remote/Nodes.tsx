@@ -6,10 +6,10 @@ import { useLiveList } from '~/live/hooks'
 import { AnchorLink } from '~/ui/AnchorLink'
 import { Empty } from '~/ui/Empty'
 import { Fresh, isStale } from '~/ui/Fresh'
+import { Panel } from '~/ui/Panel'
 import { NodeState } from '~/ui/State'
 import { BytesUsed, Share } from '~/ui/Usage'
 import { outOf } from '../decide'
-import { Panel } from './Panel'
 
 const MOST = 200
 

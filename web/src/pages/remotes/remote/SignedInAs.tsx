@@ -4,12 +4,12 @@ import { useNavigate } from '@tanstack/react-router'
 import type { Remote } from '~/api/types'
 import { useSession } from '~/shell/session'
 import { Id } from '~/ui/Id'
+import { Panel } from '~/ui/Panel'
 import { Ago } from '~/ui/Time'
 import { Act } from '../Act'
 import { Fingerprint } from '../Certificate'
 import { forbidden } from '../decide'
 import { Facts } from '../Facts'
-import { Panel } from './Panel'
 
 const RIGHTS: Record<string, string> = {
   look: 'look: sees everything, changes nothing',
