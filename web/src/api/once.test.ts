@@ -7,7 +7,7 @@ const NO_ANSWER = refusal('console:no_answer', 0)
 const WEB: About = { deed: 'power', things: ['web'], said: 'web was asked to reboot' }
 
 /** Sends a wish that ends so; which key it went with, and what was thrown. */
-async function sent(wishes: Wishes, wish: unknown, end?: unknown, about = WEB): Promise<{ key: string; error: unknown }> {
+async function sent(wishes: Wishes, wish: unknown, end?: Refusal, about = WEB): Promise<{ key: string; error: unknown }> {
   let key = ''
   const error = await wishes
     .send(wish, about, (given) => {
