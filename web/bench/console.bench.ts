@@ -135,7 +135,7 @@ describe(`${GUESTS} guests`, () => {
     await page.locator(ROW).first().waitFor()
     const box = page.getByRole('combobox').first()
     const waits: number[] = []
-    for (const text of ['web', 'db0', 'mail', 'cache', 'git']) {
+    for (const text of ['web1', 'db2', 'mail3', 'cache4', 'git5']) {
       await box.fill('')
       await page.waitForFunction((all) => Number(document.querySelector('[role=grid]')?.getAttribute('aria-rowcount') ?? 0) > all * 0.9, GUESTS)
       await page.waitForTimeout(500)

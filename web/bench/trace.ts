@@ -40,9 +40,9 @@ export function frames(events: TraceEvent[]): Frames {
     .filter((event) => event.pid === main.pid && event.tid === main.tid && event.ph === 'X' && event.dur !== undefined)
     .sort((a, b) => a.ts - b.ts)
   const tasks = own.filter((event) => event.name === 'RunTask' || event.name === 'ThreadControllerImpl::RunTask')
-  // A frame ends when the page is handed to the compositor.
-  const ends = own.filter((event) => event.name === 'Commit' || event.name === 'PrePaint').map((event) => event.ts)
-  const boundaries = ends.length > 0 ? ends : own.filter((event) => event.name === 'FireAnimationFrame').map((event) => event.ts)
+  // A frame ends when the page is handed to the compositor; browsers that do not tell that begin one with its callbacks.
+  const when = (name: string) => own.filter((event) => event.name === name).map((event) => event.ts)
+  const boundaries = [when('Commit'), when('PrePaint'), when('FireAnimationFrame')].find((found) => found.length > 0) ?? []
   const work: number[] = []
   let at = 0
   let inside = 0
