@@ -4,6 +4,7 @@ import type { Operation, Problem } from '~/api/types'
 import { AnchorLink } from '~/ui/AnchorLink'
 import { OperationState, State } from '~/ui/State'
 import classes from './actions.module.css'
+import { CancelWaiting } from './CancelWaiting'
 import { outcome, repeatable, tally } from './decide'
 import { useFollowed } from './follow'
 import type { StartedItem, Target, Wish } from './server'
@@ -49,6 +50,7 @@ export function Results({ wish, started, close, again }: ResultsProps) {
         </Text>
       )}
       <Group justify="flex-end" gap="xs">
+        <CancelWaiting operations={operations} />
         {failed.length > 0 && (
           <Button
             variant="default"

@@ -2,6 +2,7 @@
 import type { Action, Availability, GuestDetail, Operation } from '~/api/types'
 import { capital, many, words } from '~/format/format'
 import type { Tone } from '~/ui/State'
+import { takenBack, waits } from './cancel'
 import { knows, power } from './table'
 
 /** How a button stands. */
@@ -118,6 +119,9 @@ export function outcome(operation: Operation): Outcome {
         more: log,
       }
     case 'cancelled':
+      if (takenBack(operation)) {
+        return { ...said, tone: 'off', title: `Cancelled: ${verb} ${who}`, text: capital(operation.sentence), more: 'operation' }
+      }
       return { ...said, tone: 'off', title: `Ended before ${who} was ${done}`, text: 'The task was ended on somebody’s wish.', more: log }
     case 'not_sent':
       return {
@@ -141,6 +145,13 @@ export function outcome(operation: Operation): Outcome {
   }
 }
 
+/** Why an operation may not be taken back; `undefined`: it may. */
+export function whyNotCancel(operation: Operation, may: boolean): string | undefined {
+  if (operation.final) return 'It has ended.'
+  if (!waits(operation)) return operation.task ? 'It was sent already: what can be ended is its task.' : 'It was sent already.'
+  return may ? undefined : 'This needs the role operator on this remote.'
+}
+
 /** What to say of an operation that had not ended when it was told last, and is told no more. */
 export function untold(last: Operation, why: string): Outcome {
   return {
@@ -158,12 +169,14 @@ export function tally(operations: readonly (Operation | undefined)[], refused: n
   const all = operations.length + refused
   const ended = operations.filter((one) => one?.final)
   const done = ended.filter((one) => one?.success).length
-  const failed = ended.filter((one) => one?.state === 'failed' || one?.state === 'cancelled').length
+  const failed = ended.filter((one) => one?.state === 'failed').length
+  const cancelled = ended.filter((one) => one?.state === 'cancelled').length
   const notSent = ended.filter((one) => one?.state === 'not_sent').length
   const unknown = operations.filter((one) => one?.state === 'outcome_unknown').length
   const parts = [
     [done, 'done'],
     [failed, 'failed'],
+    [cancelled, 'cancelled'],
     [notSent, 'not sent'],
     [refused, 'refused'],
     [unknown, 'with unknown outcome'],
@@ -172,7 +185,8 @@ export function tally(operations: readonly (Operation | undefined)[], refused: n
   return `${ended.length + refused} of ${all} ended${told.length > 0 ? `: ${told.join(', ')}` : ''}`
 }
 
-/** Whether it makes sense to ask for the same again: nothing was done, and that is known. */
+/** Whether it makes sense to ask for the same again: nothing was done, that is known, and nobody wanted it so. */
 export function repeatable(operation: Operation): boolean {
+  if (takenBack(operation)) return false
   return operation.state === 'failed' || operation.state === 'not_sent' || operation.state === 'cancelled'
 }
