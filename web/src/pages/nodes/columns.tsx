@@ -69,7 +69,7 @@ export const COLUMNS: readonly Column<Node>[] = [
     id: 'load',
     title: 'Load',
     what: 'Load averages over 1, 5 and 15 min',
-    width: 114,
+    width: 140,
     end: true,
     cell: (row) => (row.load.length === 0 ? <Unknown /> : row.load.join('  ')),
   },
