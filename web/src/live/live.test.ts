@@ -1,6 +1,8 @@
+import { act, renderHook } from '@testing-library/react'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import type { Session } from '~/api/types'
-import { Live } from './live'
+import { useLink, useStreamLive } from './hooks'
+import { live as ours, Live } from './live'
 
 /** Streams as the browser holds them. */
 class Source extends EventTarget {
@@ -196,6 +198,27 @@ describe('where there are', () => {
     tab()
     expect(Source.open).toHaveLength(1)
   })
+})
+
+test('a link is what the stream tells only while it proves itself live', async () => {
+  stops.push(ours.start('ada 0f', () => undefined))
+  const link = renderHook(() => useLink(7)?.link.state)
+  const proven = renderHook(() => useStreamLive())
+  const shown = () => [link.result.current, proven.result.current]
+  const up = { upserted: [{ id: 7, link: { state: 'connected' } }], removed: [] }
+  await act(answer)
+  act(() => Source.open[0]?.say('links', up))
+  expect(shown()).toEqual(['connected', true])
+  act(() => Source.open[0]?.onerror?.())
+  expect(shown()).toEqual([undefined, false])
+  // Connected again, and not told yet what it shall tell.
+  await act(() => vi.advanceTimersByTimeAsync(1000))
+  act(() => Source.open[0]?.say('hello', { stream: 's', resumed: true, heartbeat_seconds: 15, at: '' }))
+  expect(shown()).toEqual([undefined, false])
+  await act(() => vi.advanceTimersByTimeAsync(100))
+  expect(proven.result.current).toBe(true)
+  act(() => Source.open[0]?.say('links', up))
+  expect(shown()).toEqual(['connected', true])
 })
 
 test('the end of the session is heard', async () => {

@@ -1,24 +1,32 @@
 /** What has happened, on all remotes. */
 import { Group, Select } from '@mantine/core'
-import { useQuery } from '@tanstack/react-query'
 import { getRouteApi } from '@tanstack/react-router'
-import { api, unwrap } from '~/api/client'
 import { kinds } from '~/events/kinds'
 import { Timeline } from '~/events/Timeline'
+import { NothingFits } from '~/query/NothingFits'
+import { useSession } from '~/shell/session'
 import { Page } from '~/ui/Page'
+import { useRemoteNames } from '../remotes/useRemotes'
 
 const route = getRouteApi('/inside/events')
 
-/** More remotes than these are found by typing into the field of a longer list than anyone reads. */
-const MOST = 1000
-
 export default function EventsPage() {
+  // Who may see nothing is told so, and not that nothing has happened.
+  return useSession().grants.length === 0 ? <Nothing /> : <History />
+}
+
+function Nothing() {
+  return (
+    <Page title="Events">
+      <NothingFits what="events" q="" remotes={undefined} error={undefined} onClear={() => undefined} />
+    </Page>
+  )
+}
+
+function History() {
   const { kind, remote } = route.useSearch()
   const navigate = route.useNavigate()
-  const remotes = useQuery({
-    queryKey: ['remotes', 'of-events'],
-    queryFn: ({ signal }) => unwrap(api.GET('/api/v1/remotes', { params: { query: { sort: 'name', limit: MOST } }, signal })),
-  })
+  const remotes = useRemoteNames()
   const choose = (change: { kind?: string | undefined; remote?: string | undefined }) =>
     void navigate({ search: (had) => ({ ...had, ...change }), replace: true })
   const number = remote === undefined ? undefined : Number(remote)
@@ -31,7 +39,7 @@ export default function EventsPage() {
             size="xs"
             aria-label="Remote"
             placeholder="All remotes"
-            data={(remotes.data?.items ?? []).map((one) => ({ value: String(one.id), label: one.name }))}
+            data={(remotes.data ?? []).map((one) => ({ value: String(one.id), label: one.name }))}
             value={remote ?? null}
             onChange={(value) => choose({ remote: value ?? undefined })}
             searchable

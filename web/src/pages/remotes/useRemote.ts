@@ -4,7 +4,7 @@ import { useEffect } from 'react'
 import { api, unwrap } from '~/api/client'
 import { type About, useOnce } from '~/api/once'
 import type { Remote } from '~/api/types'
-import { useLinks } from '~/live/hooks'
+import { useLink } from '~/live/hooks'
 
 const AGAIN_MS = 10_000
 
@@ -23,10 +23,9 @@ export interface RemoteNow {
 /** `remote`: its id or name. `every`: while it is looked at, it is asked for anew after so many milliseconds. */
 export function useRemote(remote: string, every: number | false = AGAIN_MS): RemoteNow {
   const query = useQuery({ ...remoteQuery(remote), refetchInterval: every })
-  const links = useLinks()
   const queries = useQueryClient()
   const asked = query.data
-  const told = asked === undefined ? undefined : links?.get(asked.id)
+  const told = useLink(asked?.id)
   const mark = told && `${told.link.state} ${told.link.since} ${told.link.endpoints.length} ${told.name}`
   useEffect(() => {
     if (mark !== undefined && every !== false) void queries.invalidateQueries({ queryKey: ['remote', remote] })
