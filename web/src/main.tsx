@@ -10,6 +10,8 @@ import { RouterProvider } from '@tanstack/react-router'
 import { StrictMode } from 'react'
 import { createRoot } from 'react-dom/client'
 import { Refusal, whenEnded } from './api/client'
+import { askAgain } from './live/again'
+import { live } from './live/live'
 import { makeRouter } from './router'
 import { endSession } from './shell/ending'
 import './shell/setup-link'
@@ -32,6 +34,7 @@ const queries = new QueryClient({
 const router = makeRouter(queries)
 
 whenEnded(() => endSession(queries, router))
+askAgain(live, queries)
 
 const nonce = document.querySelector<HTMLMetaElement>('meta[property="csp-nonce"]')?.nonce ?? ''
 // What keeps the page behind a dialog from scrolling makes a style of its own, and takes its nonce from here.
