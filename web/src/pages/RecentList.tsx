@@ -30,6 +30,8 @@ export interface RecentListProps<R extends { id: string }> {
   chips: readonly ChipsOf[]
   nameOf: (row: R) => string
   to: (row: R) => string
+  /** The items of a row's menu. */
+  menu?: (row: R) => React.ReactNode
   /** What the list says when there is nothing and nothing narrows it. */
   none: string
 }
@@ -38,7 +40,7 @@ export interface RecentListProps<R extends { id: string }> {
 const AS_TOLD = ''
 
 export function RecentList<R extends { id: string }>(props: RecentListProps<R>) {
-  const { list, title, one, search, ask, told, columns, chips, nameOf, to, none } = props
+  const { list, title, one, search, ask, told, columns, chips, nameOf, to, menu, none } = props
   const { q, sort, change } = useQuestion(list, search)
   const recent = useRecent<R>(
     [list, q, sort],
@@ -75,6 +77,7 @@ export function RecentList<R extends { id: string }>(props: RecentListProps<R>) 
           onSort={(by) => change({ sort: by })}
           nameOf={nameOf}
           to={to}
+          {...(menu && { menu })}
           empty={
             q === '' && recent.counts?.remotes?.total !== 0 ? (
               <Empty title={`No ${list} yet`}>{none}</Empty>

@@ -3,6 +3,8 @@ import { Alert, Button, Code, Group, Modal, Paper, Skeleton, Stack, Text, Title 
 import { useDisclosure } from '@mantine/hooks'
 import { useQueryClient } from '@tanstack/react-query'
 import { getRouteApi } from '@tanstack/react-router'
+import { takenBack } from '~/actions/cancel'
+import { CancelButton } from '~/actions/CancelOperation'
 import { ShownAs } from '~/actions/ShowAs'
 import { power } from '~/actions/table'
 import { api, Refusal, unwrap } from '~/api/client'
@@ -31,6 +33,7 @@ const route = getRouteApi('/inside/operations/$id')
 
 export default function OperationPage() {
   const { id } = route.useParams()
+  const queries = useQueryClient()
   const told = useOperations()
   const asked = useTold<Operation>({
     key: ['operation', id],
@@ -60,7 +63,11 @@ export default function OperationPage() {
   const label = power(operation.action).label
   const seen = lastSeen(!operation.final, link)
   return (
-    <Page title={`${label} ${operation.name ?? operation.vmid}`} beside={<OperationState state={operation.state} seen={seen} />}>
+    <Page
+      title={`${label} ${operation.name ?? operation.vmid}`}
+      beside={<OperationState state={operation.state} seen={seen} />}
+      actions={<CancelButton operation={operation} told={(now) => queries.setQueryData(['operation', id], now)} />}
+    >
       <Stack gap="md">
         {asked.error && <ProblemView error={asked.error} title="What is shown could not be read anew" again={() => void asked.refetch()} />}
         {link && <LinkNotice link={link} remote={operation.remote} id={operation.remote_id} />}
@@ -97,8 +104,8 @@ export default function OperationPage() {
 
 /** How it stands, in words, with what would mend it and what a person can decide. */
 function Outcome({ operation, seen }: { operation: Operation; seen: Seen | undefined }) {
-  const bad = operation.final && !operation.success
-  const color = bad ? 'red' : operation.state === 'outcome_unknown' || operation.state === 'succeeded_with_warnings' ? 'yellow' : operation.success ? 'green' : seen ? 'gray' : 'blue'
+  const bad = operation.final && !operation.success && !takenBack(operation)
+  const color = bad ? 'red' : operation.state === 'outcome_unknown' || operation.state === 'succeeded_with_warnings' ? 'yellow' : operation.success ? 'green' : seen || operation.final ? 'gray' : 'blue'
   return (
     <Alert color={color} variant="light" role="status">
       <Stack gap="xs">

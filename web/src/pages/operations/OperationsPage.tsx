@@ -1,7 +1,11 @@
 /** What was asked of Muster, and what became of it. */
-import { useSearch } from '@tanstack/react-router'
+import { Menu } from '@mantine/core'
+import { IconBox, IconPlayerPlay } from '@tabler/icons-react'
+import { Link, useSearch } from '@tanstack/react-router'
+import { CancelItem } from '~/actions/CancelOperation'
 import { power } from '~/actions/table'
 import { api, unwrap } from '~/api/client'
+import type { Operation } from '~/api/types'
 import { useOperations } from '~/live/hooks'
 import type { ChipsOf } from '~/query/Chips'
 import { RecentList } from '../RecentList'
@@ -22,9 +26,36 @@ export default function OperationsPage() {
       told={told}
       columns={OPERATION_COLUMNS}
       chips={CHIPS}
-      nameOf={(operation) => `${power(operation.action).label} ${operation.name ?? operation.vmid}`}
-      to={(operation) => `/operations/${operation.id}`}
+      nameOf={nameOf}
+      to={pathOf}
+      menu={menuOf}
       none="Nothing was asked of Muster yet. Start, stop and whatever else is done to guests stands here with its author and how it ended."
     />
+  )
+}
+
+function nameOf(operation: Operation): string {
+  return `${power(operation.action).label} ${operation.name ?? operation.vmid}`
+}
+
+function pathOf(operation: Operation): string {
+  return `/operations/${operation.id}`
+}
+
+function menuOf(operation: Operation) {
+  return (
+    <>
+      <Menu.Label>
+        <bdi className="name">{nameOf(operation)}</bdi>
+      </Menu.Label>
+      <Menu.Item component={Link} to={pathOf(operation)} leftSection={<IconPlayerPlay size={16} />}>
+        Open
+      </Menu.Item>
+      <Menu.Item component={Link} to={`/guests/${operation.remote_id}/${operation.vmid}`} leftSection={<IconBox size={16} />}>
+        Guest <bdi className="name">{operation.name ?? operation.vmid}</bdi>
+      </Menu.Item>
+      <Menu.Divider />
+      <CancelItem operation={operation} />
+    </>
   )
 }
