@@ -1,27 +1,11 @@
 /** Roles and where they hold: shown in words, and edited row by row. */
 import { ActionIcon, Button, Group, Select, Stack, Text, Tooltip } from '@mantine/core'
 import { IconPlus, IconTrash } from '@tabler/icons-react'
-import { useQuery } from '@tanstack/react-query'
-import { api, unwrap } from '~/api/client'
+import { useRemoteNames } from '~/pages/remotes/useRemotes'
 import { faultOf, type Grant, inWords, type NameOf, ROLES } from './roles'
 
-/** As many remotes as a list answers with. */
-const MOST = 1000
-
-/** All remotes that the person may see. */
-export function useRemotes() {
-  return useQuery({
-    queryKey: ['remotes', 'names'],
-    queryFn: async ({ signal }) => {
-      const page = await unwrap(api.GET('/api/v1/remotes', { params: { query: { limit: MOST, sort: 'name' } }, signal }))
-      return page.items.map(({ id, name }) => ({ id, name }))
-    },
-    staleTime: 30_000,
-  })
-}
-
 export function useNameOf(): NameOf {
-  const { data } = useRemotes()
+  const { data } = useRemoteNames()
   // One that was removed, or may not be seen, still has its number.
   return (remote) => data?.find(({ id }) => id === remote)?.name ?? `remote ${remote}`
 }
@@ -39,7 +23,7 @@ export interface GrantsEditorProps {
 }
 
 export function GrantsEditor({ value, change }: GrantsEditorProps) {
-  const remotes = useRemotes()
+  const remotes = useRemoteNames()
   const nameOf = useNameOf()
   const known = remotes.data ?? []
   const scopes = value.flatMap(({ scope }) => (scope.kind === 'remote' ? [scope.value] : []))
