@@ -56,6 +56,22 @@ test('keys lead to every page, and the focus goes to its heading', async () => {
   expect(faults).toEqual([])
 })
 
+test('what cannot be loaded to be opened is said over the page, which stays', async () => {
+  const { context, page } = await open(browser, { in: muster })
+  await context.route(/\/Palette[^/]*\.js$/, (route) => route.abort())
+  await page.goto(`${muster.url}/events`)
+  await heading(page, 'Events')
+  await page.keyboard.press('Control+k')
+  const said = page.getByRole('dialog', { name: 'It could not be opened' })
+  await said.getByText('Muster does not answer, or was renewed since this window was opened.').waitFor()
+  await page.keyboard.press('Escape')
+  await said.waitFor({ state: 'detached' })
+  await heading(page, 'Events')
+  await page.keyboard.press('g')
+  await page.keyboard.press('n')
+  await heading(page, 'Nodes')
+})
+
 test('keys write text where text is written', async () => {
   const { page } = await open(browser, { in: muster })
   await page.goto(`${muster.url}/guests`)

@@ -1,6 +1,7 @@
 /** Holds the dialog in which actions are confirmed, for all screens; stands once in the shell. */
 import { useRouter } from '@tanstack/react-router'
-import { lazy, Suspense, useEffect, useSyncExternalStore } from 'react'
+import { lazy, useEffect, useSyncExternalStore } from 'react'
+import { Over } from '~/shell/Over'
 import { useSession } from '~/shell/session'
 import { askAs } from './ask'
 import { closeDialog, current, subscribe } from './operate'
@@ -16,8 +17,8 @@ export function OperateHost() {
   useEffect(() => goBy((path) => void router.navigate({ href: path })), [router])
   if (!asked) return null
   return (
-    <Suspense fallback={null}>
+    <Over of={asked.number} close={closeDialog}>
       <OperateDialog key={asked.number} wish={asked.wish} close={closeDialog} />
-    </Suspense>
+    </Over>
   )
 }

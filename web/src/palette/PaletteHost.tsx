@@ -1,6 +1,7 @@
 /** Holds the palette, the list of keys and the keys themselves; stands once in the shell. What it shows is loaded when it is first wanted. */
 import { useRouter } from '@tanstack/react-router'
-import { lazy, Suspense, useEffect, useSyncExternalStore } from 'react'
+import { lazy, useEffect, useSyncExternalStore } from 'react'
+import { Over } from '~/shell/Over'
 import { isCovered, isTyping, NONE_HELD, press } from './keys'
 import { current, dismiss, show, subscribe } from './open'
 
@@ -15,10 +16,10 @@ export function PaletteHost() {
   // Whoever leaves leaves nothing open.
   useEffect(() => leave, [])
   return (
-    <Suspense fallback={null}>
+    <Over of={shown} close={leave}>
       {shown === 'palette' && <Palette />}
       {shown === 'keys' && <KeysHelp close={dismiss} />}
-    </Suspense>
+    </Over>
   )
 }
 
