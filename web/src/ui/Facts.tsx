@@ -7,13 +7,19 @@ export interface Fact {
   value: ReactNode
 }
 
-export function Facts({ facts }: { facts: readonly (Fact | false | null | undefined)[] }) {
+interface FactsProps {
+  facts: readonly (Fact | false | null | undefined)[]
+  /** Each on a line of its own, beside its name: for long values, in a narrow place. */
+  inRows?: boolean
+}
+
+export function Facts({ facts, inRows = false }: FactsProps) {
   return (
-    <dl className={classes.facts}>
+    <dl className={inRows ? classes.rows : classes.facts}>
       {facts.map(
         (fact) =>
           fact && (
-            <div key={fact.name} className={classes.fact}>
+            <div key={fact.name}>
               <dt>{fact.name}</dt>
               <dd>{fact.value}</dd>
             </div>

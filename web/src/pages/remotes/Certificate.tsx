@@ -2,11 +2,11 @@
 import { Group, Text } from '@mantine/core'
 import type { Schemas } from '~/api/types'
 import { exact } from '~/format/format'
+import { Facts } from '~/ui/Facts'
 import { Copy } from '~/ui/Id'
 import { instant } from '~/ui/Time'
 import { useNow } from '~/ui/now'
 import { pairs } from './decide'
-import { Facts } from './Facts'
 import classes from './remotes.module.css'
 
 export type CertificateFacts = Schemas['Certificate']
@@ -39,12 +39,13 @@ export interface CertificateProps {
 export function Certificate({ certificate, beside, strange = false }: CertificateProps) {
   return (
     <Facts
+      inRows
       facts={[
-        ['SHA-256', <Fingerprint key="f" text={certificate.fingerprint} beside={beside} />],
-        ['Subject', <span key="s" className="name">{certificate.subject}</span>],
-        ['Issuer', <Issuer key="i" certificate={certificate} strange={strange} />],
-        ['Good for', <Names key="n" names={certificate.names ?? []} />],
-        ['Valid', <Validity key="v" certificate={certificate} />],
+        { name: 'SHA-256', value: <Fingerprint text={certificate.fingerprint} beside={beside} /> },
+        { name: 'Subject', value: <span className="name">{certificate.subject}</span> },
+        { name: 'Issuer', value: <Issuer certificate={certificate} strange={strange} /> },
+        { name: 'Good for', value: <Names names={certificate.names ?? []} /> },
+        { name: 'Valid', value: <Validity certificate={certificate} /> },
       ]}
     />
   )

@@ -6,7 +6,7 @@ import { Refusal } from '~/api/client'
 import type { Schemas } from '~/api/types'
 import { many } from '~/format/format'
 import { useLinks } from '~/live/hooks'
-import { Facts } from '../Facts'
+import { Facts } from '~/ui/Facts'
 import { type Choice, choices, firstChoice, type Kept, nameFault, type Onboarding, type SignedIn } from './onboarding'
 import { Trouble } from './Trouble'
 import { Finishing } from './useOnboarding'
@@ -125,10 +125,11 @@ function Found({ signedIn }: { signedIn: SignedIn }) {
   const nodes = signedIn.nodes ?? []
   return (
     <Facts
+      inRows
       facts={[
-        ['Signed in as', <span key="u" className="name">{signedIn.user}</span>],
-        ['Found', `Proxmox VE${signedIn.version ? ` ${signedIn.version}` : ''}, ${signedIn.cluster ? `the cluster ${signedIn.cluster} of ${many(nodes.length, 'node')}` : 'a stand-alone host'}`],
-        ['Nodes', <span key="n" className="name">{nodes.join(', ') || 'not told'}</span>],
+        { name: 'Signed in as', value: <span className="name">{signedIn.user}</span> },
+        { name: 'Found', value: `Proxmox VE${signedIn.version ? ` ${signedIn.version}` : ''}, ${signedIn.cluster ? `the cluster ${signedIn.cluster} of ${many(nodes.length, 'node')}` : 'a stand-alone host'}` },
+        { name: 'Nodes', value: <span className="name">{nodes.join(', ') || 'not told'}</span> },
       ]}
     />
   )

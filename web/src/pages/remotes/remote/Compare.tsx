@@ -3,9 +3,9 @@ import { Alert, Button, Group, Modal, Skeleton, Stack, Text, Title } from '@mant
 import { useQuery } from '@tanstack/react-query'
 import { api, unwrap } from '~/api/client'
 import type { Remote, Schemas } from '~/api/types'
+import { Facts } from '~/ui/Facts'
 import { ProblemView } from '~/ui/Problem'
 import { Certificate, Fingerprint } from '../Certificate'
-import { Facts } from '../Facts'
 import { capital } from '../decide'
 import { useChange } from '../useRemote'
 import classes from '../remotes.module.css'
@@ -95,7 +95,7 @@ function Trusted({ pair }: { pair: Schemas['CertificatePair'] }) {
       <Stack gap={6}>
         <Text size="sm">Whatever the cluster’s own authority has issued for this name, through every renewal. The authority:</Text>
         {authorities.map((one) => (
-          <Facts key={one} facts={[['SHA-256', <Fingerprint key="f" text={one} />]]} />
+          <Facts inRows key={one} facts={[{ name: 'SHA-256', value: <Fingerprint text={one} /> }]} />
         ))}
       </Stack>
     )
@@ -103,7 +103,7 @@ function Trusted({ pair }: { pair: Schemas['CertificatePair'] }) {
   if (pair.policy === 'leaf' && pair.trusted) {
     return (
       <Stack gap={6}>
-        <Facts facts={[['SHA-256', <Fingerprint key="f" text={pair.trusted} beside={pair.presented.fingerprint} />]]} />
+        <Facts inRows facts={[{ name: 'SHA-256', value: <Fingerprint text={pair.trusted} beside={pair.presented.fingerprint} /> }]} />
         <Text size="sm" className="quiet">
           This very certificate was confirmed by a person. Nothing else is known of it any more.
         </Text>

@@ -3,10 +3,10 @@ import { Text } from '@mantine/core'
 import type { Remote } from '~/api/types'
 import { bytes, count, DASH } from '~/format/format'
 import { AnchorLink } from '~/ui/AnchorLink'
+import { Facts } from '~/ui/Facts'
 import { Panel } from '~/ui/Panel'
 import { Ago } from '~/ui/Time'
 import { outOf, versions } from '../decide'
-import { Facts } from '../Facts'
 
 export function Figures({ remote }: { remote: Remote }) {
   const { counts, traffic, cluster } = remote
@@ -16,14 +16,15 @@ export function Figures({ remote }: { remote: Remote }) {
     <Panel title="What there is">
       <div className={remote.link.up ? undefined : 'stale'}>
         <Facts
+          inRows
           facts={[
-            ['Kind', cluster ? (cluster.value.name ? `cluster ${cluster.value.name}` : 'stand-alone host') : <Unknown key="k" />],
-            ['Quorum', <Quorum key="q" remote={remote} />],
-            ['Proxmox VE', versions(remote.versions ?? {}).join(', ') || <Unknown key="v" />],
-            ['Nodes online', <AnchorLink key="n" size="sm" to="/nodes" search={{ q }}>{outOf(counts.nodes_online, counts.nodes)}</AnchorLink>],
-            [
-              'Guests running',
-              <span key="g">
+            { name: 'Kind', value: cluster ? (cluster.value.name ? `cluster ${cluster.value.name}` : 'stand-alone host') : <Unknown /> },
+            { name: 'Quorum', value: <Quorum remote={remote} /> },
+            { name: 'Proxmox VE', value: versions(remote.versions ?? {}).join(', ') || <Unknown /> },
+            { name: 'Nodes online', value: <AnchorLink size="sm" to="/nodes" search={{ q }}>{outOf(counts.nodes_online, counts.nodes)}</AnchorLink> },
+            {
+              name: 'Guests running',
+              value: <span>
                 <AnchorLink size="sm" to="/guests" search={{ q }}>
                   {outOf(counts.guests_running, counts.guests)}
                 </AnchorLink>
@@ -34,12 +35,12 @@ export function Figures({ remote }: { remote: Remote }) {
                   </Text>
                 )}
               </span>,
-            ],
-            ['Storages', <AnchorLink key="s" size="sm" to="/storages" search={{ q }}>{count(counts.storages)}</AnchorLink>],
-            ['Tasks running', <AnchorLink key="t" size="sm" to="/tasks" search={{ q: `${q} status:running` }}>{count(counts.tasks_running)}</AnchorLink>],
-            ['Operations open', <AnchorLink key="o" size="sm" to="/operations" search={{ q: `${q} status:open` }}>{count(counts.operations_open)}</AnchorLink>],
-            ['Asked of it', `${count(traffic.requests_per_minute)} requests and ${bytes(traffic.bytes_per_minute)} in the last minute`],
-            ['Added', <Ago key="a" at={remote.created} />],
+            },
+            { name: 'Storages', value: <AnchorLink size="sm" to="/storages" search={{ q }}>{count(counts.storages)}</AnchorLink> },
+            { name: 'Tasks running', value: <AnchorLink size="sm" to="/tasks" search={{ q: `${q} status:running` }}>{count(counts.tasks_running)}</AnchorLink> },
+            { name: 'Operations open', value: <AnchorLink size="sm" to="/operations" search={{ q: `${q} status:open` }}>{count(counts.operations_open)}</AnchorLink> },
+            { name: 'Asked of it', value: `${count(traffic.requests_per_minute)} requests and ${bytes(traffic.bytes_per_minute)} in the last minute` },
+            { name: 'Added', value: <Ago at={remote.created} /> },
           ]}
         />
       </div>

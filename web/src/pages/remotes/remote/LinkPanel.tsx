@@ -1,28 +1,28 @@
 /** How the link stands: state, cause, since when, what comes next, and what would mend it. */
 import { Alert, Group, Text } from '@mantine/core'
 import type { Remote } from '~/api/types'
+import { type Fact, Facts } from '~/ui/Facts'
 import { Panel } from '~/ui/Panel'
 import { Ago } from '~/ui/Time'
 import { LinkState } from '~/ui/State'
 import { capital } from '../decide'
-import { Facts } from '../Facts'
 import { Mends } from './Mends'
 import { Until } from '~/ui/Until'
 
 export function LinkPanel({ remote }: { remote: Remote }) {
   const { link } = remote
-  const facts: [string, React.ReactNode][] = [
-    ['State', <StateOf key="s" remote={remote} />],
-    ['Since', <Ago key="i" at={link.since} />],
+  const facts: Fact[] = [
+    { name: 'State', value: <StateOf remote={remote} /> },
+    { name: 'Since', value: <Ago at={link.since} /> },
   ]
-  if (link.by) facts.push(['Disconnected by', <span key="b" className="name">{link.by}</span>])
-  if (!link.up && link.down_since) facts.push(['Down since', <Ago key="d" at={link.down_since} />])
-  facts.push(['Last success', <Ago key="l" at={link.last_success} />])
-  if (link.next_try) facts.push(['Next try', <Until key="n" at={link.next_try} />])
-  if (link.in_use) facts.push(['Through', <span key="u" className="mono name">{link.in_use}</span>])
+  if (link.by) facts.push({ name: 'Disconnected by', value: <span className="name">{link.by}</span> })
+  if (!link.up && link.down_since) facts.push({ name: 'Down since', value: <Ago at={link.down_since} /> })
+  facts.push({ name: 'Last success', value: <Ago at={link.last_success} /> })
+  if (link.next_try) facts.push({ name: 'Next try', value: <Until at={link.next_try} /> })
+  if (link.in_use) facts.push({ name: 'Through', value: <span className="mono name">{link.in_use}</span> })
   return (
     <Panel title="Link">
-      <Facts facts={facts} />
+      <Facts inRows facts={facts} />
       <Why remote={remote} />
       <Mends remote={remote} />
     </Panel>

@@ -3,13 +3,13 @@ import { Anchor, Text } from '@mantine/core'
 import { useNavigate } from '@tanstack/react-router'
 import type { Remote } from '~/api/types'
 import { useSession } from '~/shell/session'
+import { type Fact, Facts } from '~/ui/Facts'
 import { Id } from '~/ui/Id'
 import { Panel } from '~/ui/Panel'
 import { Ago } from '~/ui/Time'
 import { Act } from '../Act'
 import { Fingerprint } from '../Certificate'
 import { forbidden } from '../decide'
-import { Facts } from '../Facts'
 
 const RIGHTS: Record<string, string> = {
   look: 'look: sees everything, changes nothing',
@@ -22,27 +22,27 @@ export function SignedInAs({ remote }: { remote: Remote }) {
   const navigate = useNavigate()
   const { credential, interval_seconds: interval } = remote
   const minted = credential?.minted
-  const facts: [string, React.ReactNode][] = []
+  const facts: Fact[] = []
   if (credential) {
-    facts.push(['Signs in as', <Id key="u" text={credential.user} what="user" />])
-    facts.push(['With', credential.kind === 'token' ? 'an API token' : 'a password, sealed in Muster’s store'])
-    if (credential.rights) facts.push(['Rights', RIGHTS[credential.rights] ?? credential.rights])
+    facts.push({ name: 'Signs in as', value: <Id text={credential.user} what="user" /> })
+    facts.push({ name: 'With', value: credential.kind === 'token' ? 'an API token' : 'a password, sealed in Muster’s store' })
+    if (credential.rights) facts.push({ name: 'Rights', value: RIGHTS[credential.rights] ?? credential.rights })
   } else {
-    facts.push(['Signs in as', <span key="u" className="quiet">not told</span>])
+    facts.push({ name: 'Signs in as', value: <span className="quiet">not told</span> })
   }
   if (minted) {
-    facts.push([
-      'Made on the host',
-      <span key="m">
+    facts.push({
+      name: 'Made on the host',
+      value: <span>
         the token <span className="mono">{minted.id}</span>
         {minted.role && <> with the role {minted.role}</>}, <Ago at={minted.created} />
       </span>,
-    ])
-    if ((minted.privileges ?? []).length > 0) facts.push(['Privileges', (minted.privileges ?? []).join(', ')])
+    })
+    if ((minted.privileges ?? []).length > 0) facts.push({ name: 'Privileges', value: (minted.privileges ?? []).join(', ') })
   }
-  if (remote.identity) facts.push(['Identity', <span key="i">root certificate <Fingerprint text={remote.identity} /></span>])
-  facts.push(['Poll interval', interval == null ? 'the usual one' : `${interval} s`])
-  facts.push(['Web interface', remote.web_url ? <Anchor key="w" size="sm" href={remote.web_url} target="_blank" rel="noreferrer">{remote.web_url}</Anchor> : '–'])
+  if (remote.identity) facts.push({ name: 'Identity', value: <span>root certificate <Fingerprint text={remote.identity} /></span> })
+  facts.push({ name: 'Poll interval', value: interval == null ? 'the usual one' : `${interval} s` })
+  facts.push({ name: 'Web interface', value: remote.web_url ? <Anchor size="sm" href={remote.web_url} target="_blank" rel="noreferrer">{remote.web_url}</Anchor> : '–' })
   return (
     <Panel
       title="Sign-in and settings"
@@ -55,7 +55,7 @@ export function SignedInAs({ remote }: { remote: Remote }) {
         </Act>
       }
     >
-      <Facts facts={facts} />
+      <Facts inRows facts={facts} />
       {credential?.kind === 'password' && (
         <Text size="sm" className="quiet">
           Where this account has a second factor, the link waits for a code at every new sign-in. A token made for Muster needs none.
