@@ -55,7 +55,7 @@ function Heading({ children }: { children: string }) {
 function Outdated() {
   return (
     <>
-      <Heading>This page could not be loaded</Heading>
+      <Heading>This could not be loaded</Heading>
       <Text>Muster does not answer, or was renewed since this window was opened.</Text>
       <Box>
         <Button onClick={() => location.reload()}>Reload the window</Button>
