@@ -1,6 +1,6 @@
 /** What kinds of things happen, as the filter of a history offers them. */
 import type { Schemas } from '~/api/types'
-import { words } from '~/format/format'
+import { capital, words } from '~/format/format'
 
 export type Kind = NonNullable<Schemas['Happening']>['type']
 
@@ -47,6 +47,5 @@ export function kinds(of: 'fleet' | 'guest'): { group: string; items: { value: K
 
 /** A kind in words. */
 export function kindWords(kind: string): string {
-  const said = words(kind)
-  return said.charAt(0).toUpperCase() + said.slice(1)
+  return capital(words(kind))
 }

@@ -90,6 +90,11 @@ export function capital(text: string): string {
   return text.charAt(0).toUpperCase() + text.slice(1)
 }
 
+/** A clause as a sentence of its own. */
+export function sentence(clause: string): string {
+  return /[.?!]$/.test(clause) ? capital(clause) : `${capital(clause)}.`
+}
+
 /** One thing, or several: `1 guest`, `2 guests`. */
 export function many(number: number, one: string, several = `${one}s`): string {
   return `${count(number)} ${number === 1 ? one : several}`

@@ -116,9 +116,3 @@ export function pairs(fingerprint: string, beside: string | undefined): { text: 
   const other = beside?.split(':')
   return fingerprint.split(':').map((text, index) => ({ text, changed: other !== undefined && other[index] !== text }))
 }
-
-/** A clause as a sentence begins, without its full stop. */
-export function capital(clause: string): string {
-  const text = clause.replace(/\.$/, '')
-  return text.charAt(0).toUpperCase() + text.slice(1)
-}

@@ -7,8 +7,8 @@ import { useRef, useState, useSyncExternalStore } from 'react'
 import { api, carry, newKey, Refusal, unwrap } from '~/api/client'
 import { sessionQuery } from '~/api/session'
 import { setupLink } from '~/shell/setup-link'
+import { Command } from '~/ui/Command'
 import { ProblemView } from '~/ui/Problem'
-import { Command } from './Command'
 import { Gate } from './Gate'
 import { useWait, verdictOf } from './tries'
 import { Wait } from './Wait'
@@ -60,7 +60,7 @@ function NoSecret() {
         Open the whole link again. Muster printed it when it started, or wrote it to the file <code>setup-link</code> in its
         data directory. It works once and for an hour; on the server this makes a new one:
       </Text>
-      <Command text="muster config setup-link" />
+      <Command lines={['muster config setup-link']} />
     </Stack>
   )
 }
@@ -143,7 +143,7 @@ function Form({ secret }: { secret: string }) {
               <Text size="sm">
                 It works once and for an hour, and ends when a new one is made. On the server this makes a new one; open it here:
               </Text>
-              <Command text="muster config setup-link" />
+              <Command lines={['muster config setup-link']} />
             </Stack>
           </Alert>
         )}

@@ -9,8 +9,8 @@ import { sessionQuery } from '~/api/session'
 import type { Session } from '~/api/types'
 import { wayBack } from '~/shell/ending'
 import { useSessionWatch } from '~/shell/watch'
+import { Command } from '~/ui/Command'
 import { ProblemView } from '~/ui/Problem'
-import { Command } from './Command'
 import { Gate } from './Gate'
 import { useWait, verdictOf } from './tries'
 import { Wait } from './Wait'
@@ -55,7 +55,7 @@ function NobodyYet() {
           The set-up link makes the first administrator. Muster printed it when it started, or wrote it to the file{' '}
           <code>setup-link</code> in its data directory. It works once and for an hour; on the server this makes a new one:
         </Text>
-        <Command text="muster config setup-link" />
+        <Command lines={['muster config setup-link']} />
       </Stack>
     </Alert>
   )

@@ -2,8 +2,8 @@
 import { Alert, Stack, Text } from '@mantine/core'
 import { IconAlertTriangle } from '@tabler/icons-react'
 import { problemFrom } from '~/api/client'
-import { Command } from '../Command'
-import { capital } from '../decide'
+import { Command } from '~/ui/Command'
+import { sentence } from '~/format/format'
 import { commands, title } from './onboarding'
 
 export function Trouble({ error, children }: { error: unknown; children?: React.ReactNode }) {
@@ -14,7 +14,7 @@ export function Trouble({ error, children }: { error: unknown; children?: React.
       <Stack gap={6}>
         {problem.detail && (
           <Text size="sm" className="name">
-            {capital(problem.detail)}.
+            {sentence(problem.detail)}
           </Text>
         )}
         {words && (

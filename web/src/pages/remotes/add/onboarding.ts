@@ -1,5 +1,6 @@
 /** What the steps of adding a remote decide, apart from how they look. */
 import type { Problem, Schemas } from '~/api/types'
+import { sentence } from '~/format/format'
 
 export type Onboarding = Schemas['Onboarding']
 export type Rights = Schemas['Rights']
@@ -116,11 +117,6 @@ export function choices(signedIn: SignedIn, factored: boolean): Choice[] {
       forbidden: false,
     },
   ]
-}
-
-function sentence(clause: string): string {
-  const text = clause.charAt(0).toUpperCase() + clause.slice(1)
-  return /[.?!]$/.test(text) ? text : `${text}.`
 }
 
 /** What is proposed: enough to work with, and no key to everything. */

@@ -1,11 +1,12 @@
 /** What may be done with a remote. What may not be done now stays in its place and says why. */
 import { Button, Menu, Tooltip } from '@mantine/core'
-import { IconChevronDown, IconExternalLink } from '@tabler/icons-react'
+import { IconChevronDown } from '@tabler/icons-react'
 import { getRouteApi } from '@tanstack/react-router'
 import type { Remote, Schemas } from '~/api/types'
 import { useSession } from '~/shell/session'
+import { Act } from '~/ui/Blocked'
 import { sayNotDone } from '~/ui/notDone'
-import { Act } from '../Act'
+import { OpenInProxmox } from '~/ui/OpenInProxmox'
 import { forbidden } from '../decide'
 import { useLinkDeed } from '../link'
 import { Disconnect } from './Disconnect'
@@ -45,19 +46,7 @@ export function Actions({ remote, onGone }: { remote: Remote; onGone: (removed: 
   )
   return (
     <>
-      {remote.web_url && (
-        <Button
-          component="a"
-          href={remote.web_url}
-          target="_blank"
-          rel="noreferrer"
-          variant="default"
-          size="compact-sm"
-          rightSection={<IconExternalLink size={14} />}
-        >
-          Open in Proxmox
-        </Button>
-      )}
+      <OpenInProxmox url={remote.open_url} />
       {off ? (
         <Act
           variant="filled"

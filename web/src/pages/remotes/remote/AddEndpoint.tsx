@@ -7,7 +7,7 @@ import type { Remote, Schemas } from '~/api/types'
 import { ProblemView } from '~/ui/Problem'
 import { Trouble } from '../add/Trouble'
 import { Certificate, Fingerprint } from '../Certificate'
-import { capital } from '../decide'
+import { sentence } from '~/format/format'
 import { useChange } from '../useRemote'
 
 type Wanted = Schemas['NewEndpoint']
@@ -137,7 +137,7 @@ function Proposals({ remote, add, pending }: { remote: Remote; add: (wanted: Wan
           </Group>
           {one.cause && (
             <Text size="sm" className="quiet">
-              {capital(one.cause.sentence)}. {one.cause.remedy}
+              {sentence(one.cause.sentence)} {one.cause.remedy}
             </Text>
           )}
           {one.certificate && !one.vouched_for && <Certificate certificate={one.certificate} />}

@@ -6,7 +6,7 @@ import type { Remote, Schemas } from '~/api/types'
 import { Facts } from '~/ui/Facts'
 import { ProblemView } from '~/ui/Problem'
 import { Certificate, Fingerprint } from '../Certificate'
-import { capital } from '../decide'
+import { sentence } from '~/format/format'
 import { useChange } from '../useRemote'
 import classes from '../remotes.module.css'
 
@@ -50,7 +50,7 @@ function Pair({ remote, endpoint, close }: { remote: Remote; endpoint: string; c
       ) : (
         <Alert color="yellow" variant="light" title="It is not the one that is trusted">
           <Text size="sm" className="name">
-            {pair.cause ? `${capital(pair.cause.sentence)}.` : 'What the endpoint shows now is not what was confirmed.'}
+            {pair.cause ? `${sentence(pair.cause.sentence)}` : 'What the endpoint shows now is not what was confirmed.'}
           </Text>
           <Text size="sm">
             If it was renewed on purpose, compare the fingerprint with the one on the host and accept it. If not, somebody may sit in

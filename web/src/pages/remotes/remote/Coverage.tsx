@@ -7,7 +7,8 @@ import { Panel } from '~/ui/Panel'
 import { State, type Tone } from '~/ui/State'
 import { Ago } from '~/ui/Time'
 import { useNow } from '~/ui/now'
-import { capital, coverageWord, FACETS } from '../decide'
+import { sentence } from '~/format/format'
+import { coverageWord, FACETS } from '../decide'
 import classes from '../remotes.module.css'
 
 const TONE: Record<ReturnType<typeof coverageWord>, Tone> = { good: 'good', failing: 'bad', late: 'warn', 'not read yet': 'unknown' }
@@ -83,7 +84,7 @@ function Why({ row }: { row: Schemas['CoverageRow'] }) {
       )}
       {row.cause && (
         <Text size="xs" className="quiet name">
-          {capital(row.cause.sentence)}
+          {sentence(row.cause.sentence)}
           {row.cause.at && (
             <>
               , <Ago at={row.cause.at} />

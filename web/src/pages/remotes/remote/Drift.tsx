@@ -1,7 +1,8 @@
 /** Answers that departed from what is documented, and rows that could not be read: shown raw, dropped never. */
-import { Code, Group, Stack, Table, Text } from '@mantine/core'
+import { Code, Group, Stack, Text } from '@mantine/core'
 import type { Remote } from '~/api/types'
-import { count } from '~/format/format'
+import { words } from '~/format/format'
+import { DriftTable } from '~/ui/DriftTable'
 import { Empty } from '~/ui/Empty'
 import { Copy } from '~/ui/Id'
 import { Panel } from '~/ui/Panel'
@@ -29,7 +30,7 @@ export function Drift({ remote }: { remote: Remote }) {
           {unreadable.map((row, index) => (
             <Stack key={index} gap={2}>
               <Text size="sm" className="name">
-                {FACETS[row.facet] ?? row.facet.replaceAll('_', ' ')}: {row.why}
+                {FACETS[row.facet] ?? words(row.facet)}: {row.why}
               </Text>
               <Group gap={4} align="flex-start" wrap="nowrap">
                 <Code block className={classes.raw} style={{ flex: 1, minWidth: 0 }}>
@@ -46,37 +47,7 @@ export function Drift({ remote }: { remote: Remote }) {
           <Text size="sm" className="quiet">
             These values are taken as unknown; everything beside them was read.
           </Text>
-          <Table.ScrollContainer minWidth={760}>
-            <Table aria-label="Drift">
-              <Table.Thead>
-                <Table.Tr>
-                  <Table.Th>Call</Table.Th>
-                  <Table.Th>Field</Table.Th>
-                  <Table.Th>Documented</Table.Th>
-                  <Table.Th>Came</Table.Th>
-                  <Table.Th>As it came</Table.Th>
-                  <Table.Th>Times</Table.Th>
-                </Table.Tr>
-              </Table.Thead>
-              <Table.Tbody>
-                {drift.map((one) => (
-                  <Table.Tr key={`${one.call} ${one.field} ${one.found}`}>
-                    <Table.Td className="mono">{one.call}</Table.Td>
-                    <Table.Td className="mono">
-                      {one.field}
-                      {one.row != null && <span className="quiet"> (row {one.row})</span>}
-                    </Table.Td>
-                    <Table.Td>{one.expected}</Table.Td>
-                    <Table.Td>{one.found}</Table.Td>
-                    <Table.Td maw={320}>
-                      <Code className={classes.raw}>{one.sample}</Code>
-                    </Table.Td>
-                    <Table.Td className="figures">{count(one.count)}</Table.Td>
-                  </Table.Tr>
-                ))}
-              </Table.Tbody>
-            </Table>
-          </Table.ScrollContainer>
+          <DriftTable drift={drift} counted />
         </Panel>
       )}
     </Stack>

@@ -5,13 +5,14 @@ import { useState } from 'react'
 import { api, unwrap } from '~/api/client'
 import type { Remote, Schemas } from '~/api/types'
 import { useSession } from '~/shell/session'
+import { Act } from '~/ui/Blocked'
 import { Id } from '~/ui/Id'
 import { Panel } from '~/ui/Panel'
 import { ProblemView } from '~/ui/Problem'
 import { State, type Tone } from '~/ui/State'
 import { Ago } from '~/ui/Time'
-import { Act } from '../Act'
-import { capital, forbidden, forbiddenToDial } from '../decide'
+import { sentence } from '~/format/format'
+import { forbidden, forbiddenToDial } from '../decide'
 import { useChange } from '../useRemote'
 import { AddEndpoint } from './AddEndpoint'
 import { Compare } from './Compare'
@@ -106,7 +107,7 @@ function Health({ endpoint }: { endpoint: Schemas['Endpoint'] }) {
       <State tone={HEALTH[endpoint.health] ?? 'unknown'}>{endpoint.health === 'untried' ? 'not tried yet' : endpoint.health}</State>
       {endpoint.cause && (
         <Text size="xs" className="quiet name">
-          {capital(endpoint.cause.sentence)}
+          {sentence(endpoint.cause.sentence)}
         </Text>
       )}
       {endpoint.since && (

@@ -5,7 +5,7 @@ import { type Fact, Facts } from '~/ui/Facts'
 import { Panel } from '~/ui/Panel'
 import { Ago } from '~/ui/Time'
 import { LinkState } from '~/ui/State'
-import { capital } from '../decide'
+import { sentence } from '~/format/format'
 import { Mends } from './Mends'
 import { Until } from '~/ui/Until'
 
@@ -55,7 +55,7 @@ function Why({ remote: { link } }: { remote: Remote }) {
   return (
     <Alert color={link.up ? 'yellow' : 'red'} variant="light" p="xs">
       <Text size="sm" className="name">
-        {capital(link.cause.sentence)}.
+        {sentence(link.cause.sentence)}
       </Text>
       <Text size="sm" className="quiet">
         {link.cause.remedy}
