@@ -18,11 +18,9 @@ export interface ActionItemsProps {
   node?: string | undefined
 }
 
-/** To be put into a `Menu.Dropdown`. */
-export function ActionItems({ remote, vmid, name, node }: ActionItemsProps) {
-  const may = useMay('operator', remote)
-  const target: Target = { remote: String(remote), vmid, name, node }
-  const asked = useQuery({
+/** What may be done with a guest, and where else it is found; asked for when it is first needed, such as when a menu opens. */
+export function useCapabilities(remote: number, vmid: number) {
+  return useQuery({
     queryKey: ['capabilities', remote, vmid],
     queryFn: ({ signal }) =>
       unwrap(
@@ -31,10 +29,17 @@ export function ActionItems({ remote, vmid, name, node }: ActionItemsProps) {
           signal,
         }),
       ),
-    // What may be done changes with the guest: it is asked for whenever the menu opens.
+    // It changes with the guest: what another menu was told is old.
     staleTime: 0,
     gcTime: 0,
   })
+}
+
+/** To be put into a `Menu.Dropdown`. */
+export function ActionItems({ remote, vmid, name, node }: ActionItemsProps) {
+  const may = useMay('operator', remote)
+  const target: Target = { remote: String(remote), vmid, name, node }
+  const asked = useCapabilities(remote, vmid)
   return POWER.map(({ action, label, icon: Icon, confirm }) => {
     const how: Press = asked.isError
       ? { can: false, doubtful: false, hint: problemFrom(asked.error).detail ?? problemFrom(asked.error).title }

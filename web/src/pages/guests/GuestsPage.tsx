@@ -1,10 +1,10 @@
 /** All guests of all remotes in one list, with the tree of remotes and nodes beside it. */
-import { ActionIcon, Drawer, Menu, Tooltip } from '@mantine/core'
+import { ActionIcon, Drawer, Tooltip } from '@mantine/core'
 import { useDisclosure, useMediaQuery } from '@mantine/hooks'
-import { IconBox, IconLayoutSidebar, IconServer, IconServer2 } from '@tabler/icons-react'
-import { Link, useSearch } from '@tanstack/react-router'
+import { IconLayoutSidebar } from '@tabler/icons-react'
+import { useSearch } from '@tanstack/react-router'
 import { useState } from 'react'
-import { ActionItems } from '~/actions/ActionItems'
+import { guestMenu, nameOf, pathOf } from '~/actions/GuestMenu'
 import type { Guest } from '~/api/types'
 import { usePreference } from '~/preferences/preferences'
 import type { ChipsOf } from '~/query/Chips'
@@ -97,7 +97,7 @@ export default function GuestsPage() {
             stale={isStale}
             selected={selected}
             onSelect={select}
-            menu={menuOf}
+            menu={guestMenu}
             empty={<NothingFits what="guests" q={q} remotes={source.counts?.remotes} error={source.error} onClear={() => change({ q: '' })} />}
           />
         </div>
@@ -109,35 +109,6 @@ export default function GuestsPage() {
   )
 }
 
-function nameOf(row: Guest): string {
-  return row.name ?? `${row.remote}/${row.vmid}`
-}
-
-function pathOf(row: Guest): string {
-  return `/guests/${row.remote_id}/${row.vmid}`
-}
-
 function isStale(row: Guest): boolean {
   return row.freshness !== 'live'
-}
-
-function menuOf(row: Guest) {
-  return (
-    <>
-      <Menu.Label>
-        <bdi className="name">{nameOf(row)}</bdi>
-      </Menu.Label>
-      <Menu.Item component={Link} to={pathOf(row)} leftSection={<IconBox size={16} />}>
-        Open
-      </Menu.Item>
-      <Menu.Item component={Link} to={`/nodes/${row.remote_id}/${encodeURIComponent(row.node)}`} leftSection={<IconServer2 size={16} />}>
-        Node <bdi>{row.node}</bdi>
-      </Menu.Item>
-      <Menu.Item component={Link} to={`/remotes/${row.remote_id}`} leftSection={<IconServer size={16} />}>
-        Remote <bdi>{row.remote}</bdi>
-      </Menu.Item>
-      <Menu.Divider />
-      <ActionItems remote={row.remote_id} vmid={row.vmid} name={row.name} node={row.node} />
-    </>
-  )
 }

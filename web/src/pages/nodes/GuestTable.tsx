@@ -1,7 +1,7 @@
 /** Guests that fit a query, on the page of what they belong to. */
-import { Group, Menu, Stack, Text } from '@mantine/core'
+import { Group, Stack, Text } from '@mantine/core'
 import { useState } from 'react'
-import { ActionItems } from '~/actions/ActionItems'
+import { guestMenu, nameOf, pathOf } from '~/actions/GuestMenu'
 import type { Guest } from '~/api/types'
 import { many } from '~/format/format'
 import { COLUMNS } from '~/pages/guests/columns'
@@ -36,15 +36,10 @@ export function GuestTable({ q, without, sort, onSort }: { q: string; without: r
           source={source}
           sort={by}
           onSort={onSort ?? setOwn}
-          nameOf={(row) => row.name ?? `${row.remote}/${row.vmid}`}
-          to={(row) => `/guests/${row.remote_id}/${row.vmid}`}
+          nameOf={nameOf}
+          to={pathOf}
           stale={(row) => row.freshness !== 'live'}
-          menu={(row) => (
-            <>
-              <Menu.Label className="name">{row.name ?? row.vmid}</Menu.Label>
-              <ActionItems remote={row.remote_id} vmid={row.vmid} name={row.name} node={row.node} />
-            </>
-          )}
+          menu={guestMenu}
           empty={<Empty title="No guests here" />}
         />
       </div>
