@@ -20,7 +20,7 @@ export function Page({ title, beside, actions, full, children }: PageProps) {
     <Stack
       gap="sm"
       p={{ base: 'sm', sm: 'md' }}
-      style={full ? { height: 'calc(100dvh - var(--app-shell-header-height) - var(--banner-height, 0px))', minHeight: 360 } : undefined}
+      style={full ? { height: 'calc(100dvh - var(--app-shell-header-height) - var(--banner-height, 0px) - var(--cut-height, 0px))', minHeight: 360 } : undefined}
     >
       <Group justify="space-between" gap="sm" wrap="wrap">
         <Group gap="sm" style={{ minWidth: 0 }}>
