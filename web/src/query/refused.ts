@@ -8,7 +8,7 @@ interface Asked {
   pending: boolean
 }
 
-const NOTHING: Order = { key: 'not understood', total: 0, id: () => undefined }
+const NOTHING: Order = { key: 'not understood', total: 0, id: () => undefined, has: () => false }
 
 /** What is wrong with a query is said at the query. The list keeps what it has; what it never had does not come. */
 export function heard<S extends Asked>(source: S): S {

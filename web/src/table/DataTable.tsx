@@ -2,21 +2,24 @@
  * [DataTable]: the one table of the console. It takes its rows from a [Source] (a list of the server of any length, or
  * rows at hand), draws those on screen, and holds their order while somebody points at them.
  */
-import { Button, Menu } from '@mantine/core'
+import { Button } from '@mantine/core'
 import { useMediaQuery } from '@mantine/hooks'
 import { IconArrowsSort } from '@tabler/icons-react'
 import { useRouter } from '@tanstack/react-router'
-import { useVirtualizer } from '@tanstack/react-virtual'
-import { type ReactNode, useEffect, useId, useMemo, useRef, useState } from 'react'
+import { type ReactNode, useCallback, useEffect, useId, useMemo, useRef, useState } from 'react'
 import { usePreference } from '~/preferences/preferences'
 import { Empty } from '~/ui/Empty'
 import { ProblemView } from '~/ui/Problem'
+import { AsOf } from './asOf'
+import { Body, type BodyHandle, HEAD } from './Body'
 import { useColumns } from './columns'
 import classes from './DataTable.module.css'
 import { pathOf, plain } from './go'
+import { Failure } from './Failure'
 import { Head } from './Head'
 import { Holder } from './hold'
-import { RowView } from './Row'
+import { usePinned } from './pinned'
+import { type Anchor, RowMenu } from './RowMenu'
 import { only, ranged, type Selected, toggled } from './selection'
 import type { Column, Identified, Order, Source } from './types'
 import { step } from './window'
@@ -51,36 +54,34 @@ export interface DataTableProps<R extends Identified> {
   fit?: number
 }
 
-const HEAD = 34
 const CHECK = 38
 const MORE = 40
-const OVERSCAN = 6
 const HEIGHTS = { comfortable: 36, compact: 28, card: 58 } as const
-const NOTHING: Order = { key: '', total: 0, id: () => undefined }
+const NOTHING: Order = { key: '', total: 0, id: () => undefined, has: () => false }
 /** While nothing is known, so many rows are drawn as skeletons. */
 const SKELETONS = 12
-
-/** A menu is as high as there is room for, and scrolls. */
-function shorten({ availableHeight, elements }: { availableHeight: number; elements: { floating: HTMLElement } }) {
-  elements.floating.style.maxHeight = `${Math.max(160, availableHeight)}px`
-}
 
 export function DataTable<R extends Identified>(props: DataTableProps<R>) {
   const { name, label, columns, source, sort, onSort, nameOf, to, stale, selected, onSelect, menu, empty, fit } = props
   const router = useRouter()
   const gridId = useId()
   const grid = useRef<HTMLDivElement>(null)
+  const body = useRef<BodyHandle>(null)
   const card = useMediaQuery('(max-width: 48em)', false, { getInitialValueInEffect: false })
   const [density] = usePreference('density')
   const height = card ? HEIGHTS.card : HEIGHTS[density ?? 'comfortable']
   const { shown } = useColumns(name, columns)
 
-  const [holder] = useState(() => new Holder())
+  const [holder] = useState(() => new Holder<R>())
   const [, again] = useState(0)
   const [pointed, setPointed] = useState(false)
   const [focused, setFocused] = useState(false)
   const [active, setActive] = useState<number | undefined>(undefined)
-  const [anchor, setAnchor] = useState<{ row: R; x: number; y: number } | undefined>(undefined)
+  const [anchor, setAnchor] = useState<Anchor<R> | undefined>(undefined)
+  const [changed, setChanged] = useState(false)
+  // All that match are being selected, or could not be.
+  const [taking, setTaking] = useState(false)
+  const [untaken, setUntaken] = useState<unknown>(undefined)
   const last = useRef<number | undefined>(undefined)
 
   const holding = pointed || (focused && active !== undefined) || anchor !== undefined
@@ -89,20 +90,6 @@ export function DataTable<R extends Identified>(props: DataTableProps<R>) {
   const loading = source.order === undefined && source.error == null
   const count = loading ? SKELETONS : order.total
 
-  // eslint-disable-next-line react-hooks/incompatible-library -- what it gives is used in this component only, which no compiler touches
-  const virtual = useVirtualizer({
-    count,
-    getScrollElement: () => grid.current,
-    estimateSize: () => height,
-    overscan: OVERSCAN,
-    scrollMargin: HEAD,
-    scrollPaddingStart: HEAD,
-  })
-  useEffect(() => virtual.measure(), [virtual, height])
-  const first = virtual.range?.startIndex ?? 0
-  const end = virtual.range?.endIndex ?? 0
-  const { look } = source
-  useEffect(() => look(first, end), [look, first, end])
   // Another question begins at its top.
   const { key } = latest
   const before = useRef(key)
@@ -111,11 +98,21 @@ export function DataTable<R extends Identified>(props: DataTableProps<R>) {
     before.current = key
   }, [key])
 
-  const changed = holding && holder.changed(latest, first, end)
   const at = (index: number): R | undefined => {
     const id = order.id(index)
-    return id === undefined ? undefined : source.row(id)
+    return id === undefined ? undefined : (source.row(id) ?? holder.row(id, undefined))
   }
+  const { all } = source
+  const takeAll = useCallback(async () => {
+    setTaking(true)
+    setUntaken(undefined)
+    try {
+      onSelect?.(only(await all(MOST_SELECTED)))
+    } catch (error) {
+      setUntaken(error)
+    }
+    setTaking(false)
+  }, [all, onSelect])
 
   const select = (index: number, range: boolean) => {
     const row = at(index)
@@ -161,7 +158,8 @@ export function DataTable<R extends Identified>(props: DataTableProps<R>) {
 
   const keys = (event: React.KeyboardEvent) => {
     if (event.target !== grid.current || event.altKey) return
-    const page = Math.max(1, end - first - 1)
+    const first = body.current?.first() ?? 0
+    const page = Math.max(1, (body.current?.last() ?? 0) - first - 1)
     const moves: Record<string, number> = { ArrowDown: 1, ArrowUp: -1, PageDown: page, PageUp: -page }
     const by = moves[event.key]
     const now = active ?? (by === undefined || by > 0 ? first - 1 : first + 1)
@@ -169,7 +167,7 @@ export function DataTable<R extends Identified>(props: DataTableProps<R>) {
       if (order.total === 0) return
       event.preventDefault()
       setActive(next)
-      virtual.scrollToIndex(next)
+      body.current?.scrollTo(next)
       if (event.shiftKey && selected && onSelect) onSelect(ranged(selected, active ?? next, next, at))
       last.current = next
     }
@@ -178,7 +176,7 @@ export function DataTable<R extends Identified>(props: DataTableProps<R>) {
     if (event.key === 'End') return move(order.total - 1)
     if (event.key.toLowerCase() === 'a' && (event.ctrlKey || event.metaKey) && selected) {
       event.preventDefault()
-      void source.all(MOST_SELECTED).then((rows) => onSelect?.(only(rows)))
+      void takeAll()
       return
     }
     if (event.key === 'Escape') {
@@ -206,23 +204,25 @@ export function DataTable<R extends Identified>(props: DataTableProps<R>) {
     holder.release()
     if (id !== undefined) {
       let found: number | undefined
-      for (let index = first; index <= end; index += 1) if (latest.id(index) === id) found = index
+      const end = body.current?.last() ?? 0
+      for (let index = body.current?.first() ?? 0; index <= end; index += 1) if (latest.id(index) === id) found = index
       setActive(found)
     }
     again((number) => number + 1)
   }
 
   const pinned = shown[0]?.always === true
+  const selects = selected !== undefined
+  const hasMenu = menu !== undefined
   const template = useMemo(() => {
     const parts = shown.map(({ width, grow }) => (grow ? `minmax(${width}px, ${grow}fr)` : `minmax(${width}px, 0.001fr)`))
     const sum = shown.reduce((all, { width }) => all + width, 0)
-    const extra = (selected ? CHECK : 0) + (menu ? MORE : 0)
+    const extra = (selects ? CHECK : 0) + (hasMenu ? MORE : 0)
     return {
-      columns: [selected ? `${CHECK}px` : '', ...parts, menu ? `${MORE}px` : ''].filter(Boolean).join(' '),
+      columns: [selects ? `${CHECK}px` : '', ...parts, hasMenu ? `${MORE}px` : ''].filter(Boolean).join(' '),
       least: sum + extra,
     }
-    // eslint-disable-next-line react-hooks/exhaustive-deps -- whether there are any, not which
-  }, [shown, selected === undefined, menu === undefined])
+  }, [shown, selects, hasMenu])
   const style = {
     '--columns': template.columns,
     '--least': card ? '0' : `${template.least}px`,
@@ -233,74 +233,24 @@ export function DataTable<R extends Identified>(props: DataTableProps<R>) {
 
   const marked: 'all' | 'some' | 'none' | undefined =
     selected && (selected.size === 0 ? 'none' : selected.size >= Math.min(order.total, MOST_SELECTED) ? 'all' : 'some')
-  const { all } = source
-  // These two stay as they are while rows go by.
-  const head = useMemo(() => {
-    const selectAll = async () => {
-      if (marked === 'none') onSelect?.(only(await all(MOST_SELECTED)))
-      else onSelect?.(new Map())
-    }
-    return (
+  // Stays as it is while rows tick.
+  const head = useMemo(
+    () => (
       <Head
         columns={shown}
         sort={sort}
         onSort={onSort}
         selected={marked}
-        onSelectAll={() => void selectAll()}
+        onSelectAll={() => (marked === 'none' ? void takeAll() : onSelect?.(new Map()))}
+        busy={taking}
         pinned={pinned}
-        menu={menu !== undefined}
+        menu={hasMenu}
         card={card}
       />
-    )
-    // eslint-disable-next-line react-hooks/exhaustive-deps -- of the menu only whether there is one
-  }, [shown, sort, onSort, marked, onSelect, all, pinned, menu === undefined, card])
-  const rowMenu = useMemo(
-    () =>
-      menu &&
-      anchor && (
-        <Menu
-          opened
-          onChange={(opened) => !opened && setAnchor(undefined)}
-          position="bottom-end"
-          withinPortal
-          returnFocus={false}
-          // Not by keys: the one that opens it would close it.
-          clickOutsideEvents={['mousedown', 'touchstart']}
-          middlewares={{ flip: true, shift: { padding: 8 }, size: { padding: 8, apply: shorten } }}
-        >
-          <Menu.Target>
-            <span className={classes.anchor} style={{ left: anchor.x, top: anchor.y }} />
-          </Menu.Target>
-          <Menu.Dropdown aria-label={`Actions for ${nameOf(anchor.row)}`} className={classes.menu}>{menu(anchor.row)}</Menu.Dropdown>
-        </Menu>
-      ),
-    [menu, anchor, nameOf],
+    ),
+    [shown, sort, onSort, marked, takeAll, onSelect, taking, pinned, hasMenu, card],
   )
-  // What is pinned follows a table that is scrolled sideways.
-  useEffect(() => {
-    const element = grid.current
-    if (!element) return
-    const slide = () => {
-      const { scrollLeft, scrollWidth, clientWidth } = element
-      element.style.setProperty('--from-start', `${scrollLeft}px`)
-      element.style.setProperty('--from-end', `${scrollLeft - Math.max(0, scrollWidth - clientWidth)}px`)
-    }
-    let left = element.scrollLeft
-    const scrolled = () => {
-      if (element.scrollLeft === left) return
-      left = element.scrollLeft
-      slide()
-    }
-    slide()
-    const size = new ResizeObserver(slide)
-    size.observe(element)
-    // Before what draws rows anew: asking afterwards where it stands would lay it all out at once.
-    element.addEventListener('scroll', scrolled, { passive: true, capture: true })
-    return () => {
-      size.disconnect()
-      element.removeEventListener('scroll', scrolled, { capture: true })
-    }
-  }, [template, card])
+  usePinned(grid, useMemo(() => ({ template, card }), [template, card]))
 
   const wasOpen = useRef(false)
   useEffect(() => {
@@ -308,9 +258,8 @@ export function DataTable<R extends Identified>(props: DataTableProps<R>) {
     wasOpen.current = anchor !== undefined
   }, [anchor])
 
-  const items = virtual.getVirtualItems()
-  // Rows keep their places in the document and take over what comes into view: nothing is made or thrown away while scrolling.
-  const slots = Math.ceil((virtual.scrollRect?.height ?? 0) / height) + 2 + 2 * OVERSCAN
+  // Over nothing there is room for what went wrong; else it takes its room at the end, where it moves no row.
+  const none = source.order === undefined || source.order.total === 0
   return (
     <div
       className={classes.wrap}
@@ -330,6 +279,7 @@ export function DataTable<R extends Identified>(props: DataTableProps<R>) {
         aria-activedescendant={active === undefined ? undefined : `${gridId}-${active}`}
         aria-busy={loading || source.pending}
         data-pending={source.pending && source.order !== undefined}
+        data-cut={source.asOf === undefined ? undefined : true}
         data-scroll-restoration-id={`list-${name}`}
         tabIndex={0}
         onKeyDown={keys}
@@ -346,36 +296,35 @@ export function DataTable<R extends Identified>(props: DataTableProps<R>) {
         onBlur={(event) => event.target === event.currentTarget && setFocused(false)}
       >
         {head}
-        {source.error != null && (
+        {none && source.error != null && (
           <div className={classes.under}>
             <ProblemView error={source.error} again={source.again} />
           </div>
         )}
-        <div role="rowgroup" className={classes.body} style={{ height: count * height }}>
-          {items.map(({ index, start }) => {
-            const id = order.id(index)
-            const row = id === undefined ? undefined : source.row(id)
-            return (
-              <RowView
-                key={index % slots}
-                elementId={`${gridId}-${index}`}
-                index={index}
-                top={start - HEAD}
-                row={row}
-                gone={holding && source.order !== undefined && index >= latest.total}
-                columns={card ? columns : shown}
-                pinned={pinned}
-                card={card}
-                active={index === active}
-                selected={selected && (id !== undefined && selected.has(id))}
-                stale={row !== undefined && (stale?.(row) ?? false)}
-                name={row ? nameOf(row) : ''}
-                to={row && to?.(row)}
-                menu={menu !== undefined}
-              />
-            )
-          })}
-        </div>
+        <AsOf value={source.asOf}>
+          <Body
+            ref={body}
+            grid={grid}
+            gridId={gridId}
+            source={source}
+            latest={latest}
+            order={order}
+            holder={holder}
+            holding={holding && source.order !== undefined}
+            count={count}
+            height={height}
+            columns={card ? columns : shown}
+            pinned={pinned}
+            card={card}
+            active={active}
+            selected={selected}
+            stale={stale}
+            nameOf={nameOf}
+            to={to}
+            menu={hasMenu}
+            onChanged={setChanged}
+          />
+        </AsOf>
         {source.order?.total === 0 && source.error == null && !source.pending && (
           // Within a grid there are rows only.
           <div role="row" className={classes.under}>
@@ -395,7 +344,13 @@ export function DataTable<R extends Identified>(props: DataTableProps<R>) {
           Order changed – show
         </Button>
       )}
-      {rowMenu}
+      {!none && source.error != null && <Failure error={source.error} again={source.again} />}
+      {!none && source.error == null && untaken !== undefined && <Failure error={untaken} title="Nothing was selected" again={() => void takeAll()} />}
+      {menu && anchor && (
+        <RowMenu x={anchor.x} y={anchor.y} name={nameOf(anchor.row)} onClose={() => setAnchor(undefined)}>
+          {menu(anchor.row)}
+        </RowMenu>
+      )}
     </div>
   )
 }

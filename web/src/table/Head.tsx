@@ -10,22 +10,26 @@ export interface HeadProps<R> {
   /** Whether all, some or none are selected; absent: rows cannot be selected. */
   selected: 'all' | 'some' | 'none' | undefined
   onSelectAll: () => void
+  /** They are being selected. */
+  busy: boolean
   pinned: boolean
   menu: boolean
   card: boolean
 }
 
-export function Head<R>({ columns, sort, onSort, selected, onSelectAll, pinned, menu, card }: HeadProps<R>) {
+export function Head<R>({ columns, sort, onSort, selected, onSelectAll, busy, pinned, menu, card }: HeadProps<R>) {
   const check = selected !== undefined && (
     <div role="columnheader" aria-colindex={1} className={pinned && !card ? `${classes.check} ${classes.pinned}` : classes.check}>
       <input
         type="checkbox"
         aria-label="Select all that match"
         checked={selected === 'all'}
+        aria-busy={busy}
+        title={busy ? 'Asking for all that match' : undefined}
         ref={(box) => {
           if (box) box.indeterminate = selected === 'some'
         }}
-        onChange={onSelectAll}
+        onChange={() => !busy && onSelectAll()}
       />
     </div>
   )

@@ -1,9 +1,11 @@
 /** Light contents of cells: plain elements with a `title`, for there are hundreds of them on screen. */
 import type { Freshness } from '~/api/types'
-import { ago, bytes, DASH, exact, percent } from '~/format/format'
+import { use } from 'react'
+import { ago, bytes, clock, DASH, exact, percent } from '~/format/format'
 import { useNow } from '~/ui/now'
 import { instant } from '~/ui/Time'
 import { shareOf, usageColor } from '~/ui/Usage'
+import { AsOf } from './asOf'
 import classes from './cells.module.css'
 import { linkTo } from './go'
 
@@ -63,7 +65,7 @@ export function Age({ at, title }: { at: string | number | null | undefined; tit
 /** A link to another thing than the row is about. */
 export function Go({ to, children }: { to: string; children: React.ReactNode }) {
   return (
-    <a href={linkTo(to)} data-to={to} tabIndex={-1} className={classes.go}>
+    <a href={linkTo(to)} data-own tabIndex={-1} className={classes.go}>
       {children}
     </a>
   )
@@ -81,7 +83,15 @@ export function Seen({
   through?: string | null | undefined
   why?: string | null | undefined
 }) {
+  const asOf = use(AsOf)
   if (of.freshness === 'never_seen') return <span title="Nothing was ever seen of it">never</span>
+  if (of.freshness === 'live' && asOf !== undefined) {
+    return (
+      <span className={classes.old} title={`It was so at ${exact(asOf)}. What changed since is not known: the live stream to Muster is cut`}>
+        as of {clock(asOf)}
+      </span>
+    )
+  }
   if (of.freshness === 'live') {
     return (
       <span className={classes.live} title={through == null ? undefined : `Through ${through}`}>

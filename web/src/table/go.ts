@@ -13,5 +13,5 @@ export function plain(event: { button: number; metaKey: boolean; ctrlKey: boolea
 
 /** The path of the link that was pressed, if it was one of ours. */
 export function pathOf(target: Element): string | undefined {
-  return target.closest<HTMLElement>('a[data-to]')?.dataset.to
+  return target.closest('a[data-main], a[data-own]')?.getAttribute('href')?.slice(prefix.length)
 }

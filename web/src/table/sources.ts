@@ -3,7 +3,9 @@ import { useQueryClient } from '@tanstack/react-query'
 import { useEffect, useId, useMemo, useState, useSyncExternalStore } from 'react'
 import { api, unwrap } from '~/api/client'
 import type { Counts, Guest, ListSubscription, Node, Operation, Storage, Task } from '~/api/types'
+import { useStreamLive } from '~/live/hooks'
 import { live } from '~/live/live'
+import { now } from '~/ui/now'
 import { sorted } from './sorting'
 import { type Known, type ListPage, ListStore, type Ports, type Question } from './store'
 import type { Column, Identified, Source } from './types'
@@ -54,14 +56,29 @@ export function useLiveRows<K extends keyof Lists>(of: K, q: string, sort: strin
       // Signing out empties this too.
       recall: (key) => queries.getQueryData<Known<R>>(place(key)),
       keep: (key, known) => queries.setQueryData(place(key), known),
+      watched,
+      now,
     }
     const made = new ListStore(ports)
     made.open({ q, sort })
     return made
   })
+  const streamed = useStreamLive()
+  const cut = useCut()
   useEffect(() => store.start(), [store])
+  useEffect(() => store.streamed(streamed), [store, streamed])
   useEffect(() => store.ask({ q, sort }), [store, q, sort])
-  return useSyncExternalStore(store.subscribe, store.snapshot)
+  const shown = useSyncExternalStore(store.subscribe, store.snapshot)
+  return useMemo(() => (cut ? { ...shown, asOf: shown.at } : shown), [shown, cut])
+}
+
+/** Whether the live stream is known to be broken: nothing that is shown is known to be so any more. */
+export function useCut(): boolean {
+  return useSyncExternalStore(live.subscribe, () => live.status.state === 'cut')
+}
+
+function watched(): boolean {
+  return document.visibilityState === 'visible'
 }
 
 /** Follows a part of a list on the stream of this tab. */
@@ -73,7 +90,8 @@ function follow<R>(
   const end = live.list(name, part)
   let last: unknown
   const look = () => {
-    const list = live.state.lists.get(name)
+    // Lists that are too many for the stream are asked for.
+    const list = live.unfollowed.includes(name) ? undefined : live.state.lists.get(name)
     if (list === last) return
     last = list
     // What a list is of, its name says.
@@ -92,20 +110,21 @@ export function useRowsAtHand<R extends Identified>(
   rows: readonly R[] | undefined,
   columns: readonly Column<R>[],
   sort: string,
-  state: { error?: unknown; again?: () => void; pending?: boolean } = {},
+  state: { error?: unknown; again?: () => void; pending?: boolean; asOf?: number | undefined } = {},
 ): Source<R> {
-  const { error, again, pending = false } = state
+  const { error, again, pending = false, asOf } = state
   return useMemo(() => {
     const order = rows && sorted(rows, columns, sort)
     const byId = new Map(rows?.map((row) => [row.id, row]))
     return {
-      order: order && { key: sort, total: order.length, id: (index) => order[index]?.id },
+      order: order && { key: sort, total: order.length, id: (index) => order[index]?.id, has: (id) => byId.has(id) },
       row: (id) => byId.get(id),
       pending,
       error,
+      asOf,
       again: again ?? (() => undefined),
       look: () => undefined,
       all: (most) => Promise.resolve([...(order ?? [])].slice(0, most)),
     }
-  }, [rows, columns, sort, error, again, pending])
+  }, [rows, columns, sort, error, again, pending, asOf])
 }

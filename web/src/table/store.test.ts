@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { Refusal } from '~/api/client'
 import type { ListSubscription } from '~/api/types'
 import { type Known, ListStore, type Ports, type Question, type ToldPart } from './store'
 import type { Part } from './window'
@@ -14,7 +15,7 @@ function world(total: number) {
   const asked: { question: Question; part: Part; signal: AbortSignal }[] = []
   const followed: { part: ListSubscription; tell: (told: ToldPart<Row> | undefined) => void; ended: boolean }[] = []
   const kept = new Map<string, Known<Row>>()
-  const server = { total, fail: undefined as Error | undefined, name: 'r' }
+  const server = { total, fail: undefined as Error | undefined, name: 'r', watched: true }
   const ports: Ports<Row> = {
     of: 'guests',
     page: (question, part, signal) => {
@@ -33,6 +34,8 @@ function world(total: number) {
     },
     recall: (key) => kept.get(key),
     keep: (key, known) => void kept.set(key, known),
+    watched: () => server.watched,
+    now: () => Date.now(),
   }
   const store = new ListStore<Row>(ports)
   return { store, asked, followed, server, ids: (from: number, to: number) => Array.from({ length: to - from }, (_, at) => store.snapshot().order?.id(from + at)) }
@@ -120,13 +123,74 @@ describe('a long list', () => {
     await settle()
     expect(store.snapshot().error).toBe(server.fail)
     expect(ids(0, 1)).toEqual(['s0'])
-    const before = asked.length
-    await settle(20_000)
-    expect(asked).toHaveLength(before)
     server.fail = undefined
     store.again()
     await settle()
     expect(store.snapshot().error).toBeUndefined()
+    expect(ids(0, 1)).toEqual(['s0'])
+    expect(asked.at(-1)?.question.q).toBe('c')
+  })
+
+  it('goes on trying what failed, less and less often, while somebody looks', async () => {
+    const { store, asked, server, ids } = world(10)
+    server.fail = new Error('no')
+    store.start()
+    store.ask({ q: '', sort: '' })
+    const waits: number[] = []
+    for (let tries = 1, last = Date.now(); tries < 6; ) {
+      await settle(1000)
+      if (asked.length === tries) continue
+      tries = asked.length
+      waits.push(Date.now() - last)
+      last = Date.now()
+    }
+    expect(waits).toEqual([5000, 10_000, 20_000, 30_000, 30_000])
+    server.watched = false
+    const before = asked.length
+    await settle(120_000)
+    expect(asked).toHaveLength(before)
+    server.watched = true
+    server.fail = undefined
+    await settle(30_000)
+    expect(store.snapshot().error).toBeUndefined()
+    expect(ids(0, 1)).toEqual(['r0'])
+  })
+
+  it('does not ask again what the server refused', async () => {
+    const { store, asked, server } = world(10)
+    server.fail = new Refusal({ type: 'urn:muster:query', title: 'No such key', status: 422 })
+    store.start()
+    store.ask({ q: 'stauts:x', sort: '' })
+    await settle(120_000)
+    expect(asked).toHaveLength(1)
+    expect(store.snapshot().error).toBe(server.fail)
+  })
+
+  it('ends with its screen', async () => {
+    const { store, asked, server } = world(10)
+    server.fail = new Error('no')
+    const stop = store.start()
+    store.ask({ q: '', sort: '' })
+    await settle()
+    stop()
+    await settle(120_000)
+    expect(asked).toHaveLength(1)
+  })
+
+  it('asks for what lies where it moves to before that is on screen', async () => {
+    const { store, ids } = world(100_000)
+    store.start()
+    store.ask({ q: '', sort: '' })
+    await settle()
+    expect(ids(60, 61)).toEqual([undefined])
+    store.look(1, 23)
+    await settle()
+    expect(ids(60, 61)).toEqual(['r60'])
+    for (let first = 10; first < 400; first += 10) {
+      store.look(first, first + 22)
+      expect(ids(first + 22, first + 23)).toEqual([`r${first + 22}`])
+      await settle()
+    }
   })
 
   it('does not take the answer to an earlier question', async () => {
@@ -151,5 +215,43 @@ describe('a long list', () => {
     const told = asked.length
     await settle(20_000)
     expect(asked).toHaveLength(told)
+  })
+
+  it('asks for what the stream told while the stream is cut, says of when it is, and leaves it to the stream again', async () => {
+    const { store, asked, followed } = world(10)
+    store.start()
+    store.ask({ q: '', sort: '' })
+    await settle(400)
+    followed[0]?.tell({ rows: new Map([['r0', { id: 'r0', seen: 1 }]]), order: ['r0'], total: 1, counts: COUNTS })
+    await settle(60_000)
+    const told = asked.length
+    store.streamed(false)
+    expect(store.snapshot().at).toBe(Date.now())
+    const cut = Date.now()
+    await settle(11_000)
+    expect(asked.length).toBe(told + 2)
+    expect(store.snapshot().at).toBeGreaterThan(cut)
+    store.streamed(true)
+    await settle(60_000)
+    expect(asked.length).toBe(told + 2)
+  })
+
+  it('lets no answer take the place of what the stream told meanwhile', async () => {
+    const { store, followed, ids } = world(100)
+    store.start()
+    store.ask({ q: '', sort: '' })
+    await settle(400)
+    const names = Array.from({ length: 50 }, (_, at) => `r${at + 1}`)
+    followed[0]?.tell({ rows: new Map(names.map((id) => [id, { id, seen: 7 }])), order: names, total: 99, counts: COUNTS })
+    expect(followed[0]?.part).toMatchObject({ offset: 0, limit: 50 })
+    // Asked for all of it: what is below was told, what comes after was not.
+    store.look(20, 60)
+    await settle()
+    store.again()
+    await settle()
+    expect(ids(0, 1)).toEqual(['r1'])
+    expect(store.snapshot().row('r1')?.seen).toBe(7)
+    expect(ids(52, 53)).toEqual(['r52'])
+    expect(store.snapshot().order?.total).toBe(99)
   })
 })

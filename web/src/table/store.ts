@@ -4,7 +4,8 @@
  * handed in.
  */
 import type { Counts, ListSubscription } from '~/api/types'
-import { missing, type Part, partOf } from './window'
+import { passes, pauseAfter } from './again'
+import { ahead, missing, type Part, partOf } from './window'
 import type { Identified, Order, Source } from './types'
 
 /** An answer of the list. */
@@ -35,6 +36,16 @@ export interface Ports<R> {
   /** What was known of an earlier question, and a place to keep it. */
   recall(key: string): Known<R> | undefined
   keep(key: string, known: Known<R>): void
+  /** Whether anybody looks: what nobody sees is not asked for again. */
+  watched(): boolean
+  now(): number
+}
+
+/** What is shown of a list of the server. */
+export interface Shown<R> extends Source<R> {
+  counts: Counts | undefined
+  /** When the rows on screen were told last. */
+  at: number | undefined
 }
 
 /** What is known of the answer to one question. */
@@ -48,12 +59,14 @@ export interface Known<R> {
 
 /** The first answer has so many rows: more than most screens. */
 const FIRST = 50
+/** Until the screen says how many it shows. */
+const SHOWN = 25
 /** The window rests when it has not moved for so long. */
 const REST_MS = 180
 /** So often is asked for what the stream does not tell. */
 const POLL_MS = 5000
 /** Rows this far from the window are forgotten. */
-const FAR = 1500
+const FAR = 700
 
 export class ListStore<R extends Identified> {
   #ports: Ports<R>
@@ -63,14 +76,23 @@ export class ListStore<R extends Identified> {
   #known: Known<R> | undefined
   #error: unknown
   #first = 0
-  #last = FIRST - 1
+  #last = SHOWN - 1
   #asking: AbortController | undefined
+  /** Where it moves to: below 0 towards the beginning. */
+  #way = 0
   #followed = ''
+  #part: Part | undefined
   #unfollow: (() => void) | undefined
-  #told = false
+  /** The stream has told the part that is followed. */
+  #heard = false
+  /** The stream proves itself live: what it told is so now. */
+  #live = true
+  #failures = 0
+  #at: number | undefined
   #rest: ReturnType<typeof setTimeout> | undefined
-  #poll: ReturnType<typeof setInterval> | undefined
-  #snapshot: Source<R> & { counts: Counts | undefined }
+  #next: ReturnType<typeof setTimeout> | undefined
+  #begun = false
+  #snapshot: Shown<R>
 
   constructor(ports: Ports<R>) {
     this.#ports = ports
@@ -82,7 +104,7 @@ export class ListStore<R extends Identified> {
     return () => this.#listeners.delete(listener)
   }
 
-  snapshot = (): Source<R> & { counts: Counts | undefined } => this.#snapshot
+  snapshot = (): Shown<R> => this.#snapshot
 
   /** Shows what is remembered of a question, before anything is asked. */
   open(question: Question): void {
@@ -93,21 +115,46 @@ export class ListStore<R extends Identified> {
 
   /** Begins; what comes back ends it. */
   start(): () => void {
-    this.#poll = setInterval(() => {
-      if (!this.#told && this.#error === undefined) void this.#ask(partOf(this.#first, this.#last, this.#known?.total))
-    }, POLL_MS)
+    this.#begun = true
+    this.#plan()
     const question = this.#question
     if (question) {
       this.#question = undefined
       this.ask(question)
     }
     return () => {
-      clearInterval(this.#poll)
+      this.#begun = false
+      clearTimeout(this.#next)
       clearTimeout(this.#rest)
       this.#asking?.abort()
       this.#asking = undefined
+      this.#keep()
       this.#let()
     }
+  }
+
+  /** Says whether the stream is live. While it is not, what it told is asked for like the rest. */
+  streamed(live: boolean): void {
+    if (live === this.#live) return
+    if (!live && this.#told) this.#at = this.#ports.now()
+    this.#live = live
+    this.#say()
+  }
+
+  /** The stream tells what is on screen. */
+  get #told(): boolean {
+    return this.#heard && this.#live
+  }
+
+  /** Asks again after a while: what nobody tells, and what failed. */
+  #plan(): void {
+    clearTimeout(this.#next)
+    if (!this.#begun) return
+    this.#next = setTimeout(() => {
+      const wanted = this.#error === undefined ? !this.#told : passes(this.#error)
+      if (wanted && this.#ports.watched()) void this.#ask(partOf(this.#first, this.#last, this.#known?.total))
+      else this.#plan()
+    }, this.#error === undefined ? POLL_MS : pauseAfter(this.#failures))
   }
 
   /** Asks another question. Until its answer is there, what is known stays. */
@@ -116,6 +163,8 @@ export class ListStore<R extends Identified> {
     this.#question = question
     this.#key = keyOf(question)
     this.#error = undefined
+    this.#failures = 0
+    this.#keep()
     this.#let()
     clearTimeout(this.#rest)
     this.#asking?.abort()
@@ -123,7 +172,8 @@ export class ListStore<R extends Identified> {
     if (recalled) this.#known = recalled
     if (this.#known?.key !== this.#key) {
       this.#first = 0
-      this.#last = FIRST - 1
+      this.#last = SHOWN - 1
+      this.#way = 0
     }
     this.#say()
     void this.#ask(recalled ? partOf(this.#first, this.#last, recalled.total) : { offset: 0, limit: FIRST })
@@ -139,20 +189,25 @@ export class ListStore<R extends Identified> {
       const page = await this.#ports.page(question, part, asking.signal)
       if (asking.signal.aborted) return
       this.#error = undefined
+      this.#failures = 0
+      this.#at = this.#ports.now()
       // The stream is newer than any answer, where it tells.
-      this.#put(part.offset, part.limit, page.items, page.total, page.counts)
+      this.#put(part, page, this.#told ? this.#part : undefined)
     } catch (error) {
       if (asking.signal.aborted) return
       this.#error = error
+      this.#failures += 1
       this.#say()
     }
     if (this.#asking === asking) this.#asking = undefined
+    this.#plan()
     if (this.#error === undefined) this.#seek()
   }
 
   /** Says which rows are on screen. */
   look = (first: number, last: number): void => {
     if (first === this.#first && last === this.#last) return
+    this.#way = first - this.#first
     this.#first = first
     this.#last = last
     if (this.#known?.key === this.#key) this.#seek()
@@ -170,16 +225,25 @@ export class ListStore<R extends Identified> {
     return (await this.#ports.page(question, { offset: 0, limit: most }, new AbortController().signal)).items
   }
 
-  /** Asks for what is not known of the window; follows it once it rests. */
+  /** Asks for what is not known of the window, then of what it moves to; follows it once it rests. */
   #seek(): void {
     const known = this.#known
     const part = partOf(this.#first, this.#last, known?.total)
-    if (!this.#asking && known) {
-      const unknown = missing(part, known.total, (index) => known.ids.has(index))
-      if (unknown) void this.#ask(unknown)
+    if (!this.#asking && this.#error === undefined && known) {
+      const unknown = (of: Part) => missing(of, known.total, (index) => known.ids.has(index))
+      const wanted = unknown(part) ?? (this.#way === 0 ? undefined : unknown(ahead(this.#first, this.#last, this.#way, known.total)))
+      if (wanted) void this.#ask(wanted)
     }
     clearTimeout(this.#rest)
-    this.#rest = setTimeout(() => this.#follow(part), REST_MS)
+    this.#rest = setTimeout(() => {
+      this.#way = 0
+      this.#keep()
+      this.#follow(part)
+    }, REST_MS)
+  }
+
+  #keep(): void {
+    if (this.#known) this.#ports.keep(this.#known.key, this.#known)
   }
 
   #follow(part: Part): void {
@@ -190,7 +254,8 @@ export class ListStore<R extends Identified> {
     if (key === this.#followed) return
     const before = this.#unfollow
     this.#followed = key
-    this.#told = false
+    this.#part = part
+    this.#heard = false
     this.#unfollow = follow({ of, q: question.q, sort: question.sort, offset: part.offset, limit: part.limit }, (told) => {
       if (this.#followed !== key) return
       if (told === undefined) this.#forgotten()
@@ -203,21 +268,23 @@ export class ListStore<R extends Identified> {
     this.#unfollow?.()
     this.#unfollow = undefined
     this.#followed = ''
-    this.#told = false
+    this.#part = undefined
+    this.#heard = false
   }
 
   #hear(part: Part, told: ToldPart<R>): void {
-    this.#told = true
+    this.#heard = true
     const items = told.order.flatMap((id) => told.rows.get(id) ?? [])
     // Rows that are announced but not told yet leave no hole: what is there is shown once all of it is.
     if (items.length !== told.order.length) return
-    this.#put(part.offset, part.limit, items, told.total, told.counts)
+    this.#at = this.#ports.now()
+    this.#put(part, { items, total: told.total, counts: told.counts }, undefined)
   }
 
   /** What the stream told before is void: what is not told anew may not even be seen any more. */
   #forgotten(): void {
-    if (!this.#told) return
-    this.#told = false
+    if (!this.#heard) return
+    this.#heard = false
     const known = this.#known
     if (!known) return
     const ids = new Map([...known.ids].filter(([index]) => index >= this.#first && index <= this.#last))
@@ -225,32 +292,40 @@ export class ListStore<R extends Identified> {
     this.#say()
   }
 
-  #put(offset: number, limit: number, items: readonly R[], total: number, counts: Counts | undefined): void {
+  /** `told`: a part that stays as it is, since something newer has told it. */
+  #put({ offset, limit }: Part, { items, total, counts }: ListPage<R>, told: Part | undefined): void {
     const had = this.#known?.key === this.#key ? this.#known : undefined
     const ids = new Map(had?.ids)
     const rows = new Map(had?.rows)
-    for (let at = 0; at < limit; at += 1) ids.delete(offset + at)
+    const newer = (index: number) => told !== undefined && index >= told.offset && index < told.offset + told.limit
+    const kept = new Set(told && [...ids].flatMap(([index, id]) => (newer(index) ? id : [])))
+    for (let index = offset; index < offset + limit; index += 1) if (!newer(index)) ids.delete(index)
     items.forEach((row, at) => {
-      ids.set(offset + at, row.id)
-      rows.set(row.id, row)
+      if (!newer(offset + at)) ids.set(offset + at, row.id)
+      if (!kept.has(row.id)) rows.set(row.id, row)
     })
-    if (had && total < had.total) for (const index of ids.keys()) if (index >= total) ids.delete(index)
+    const all = told && had ? had.total : total
+    if (had && all < had.total) for (const index of ids.keys()) if (index >= all) ids.delete(index)
     if (ids.size > 2 * FAR) for (const index of ids.keys()) if (Math.abs(index - this.#first) > FAR) ids.delete(index)
-    const kept = rows.size > 4 * FAR ? rowsOf(ids, rows) : rows
-    this.#known = { key: this.#key, ids, rows: kept, total, counts: counts ?? had?.counts }
-    this.#ports.keep(this.#key, this.#known)
+    this.#known = {
+      key: this.#key,
+      ids,
+      rows: rows.size > 4 * FAR ? rowsOf(ids, rows) : rows,
+      total: all,
+      counts: (told ? had?.counts : undefined) ?? counts ?? had?.counts,
+    }
     this.#say()
   }
 
-  #shot(): Source<R> & { counts: Counts | undefined } {
+  #shot(): Shown<R> {
     const known = this.#known
-    const order: Order | undefined = known && { key: known.key, total: known.total, id: (index) => known.ids.get(index) }
     return {
-      order,
+      order: known && orderOf(known),
       row: (id) => known?.rows.get(id),
       pending: known?.key !== this.#key,
       error: this.#error,
       counts: known?.counts,
+      at: this.#at,
       again: this.again,
       look: this.look,
       all: this.all,
@@ -260,6 +335,16 @@ export class ListStore<R extends Identified> {
   #say(): void {
     this.#snapshot = this.#shot()
     this.#listeners.forEach((tell) => tell())
+  }
+}
+
+function orderOf<R>(known: Known<R>): Order {
+  let all: Set<string> | undefined
+  return {
+    key: known.key,
+    total: known.total,
+    id: (index) => known.ids.get(index),
+    has: (id) => (all ??= new Set(known.ids.values())).has(id),
   }
 }
 

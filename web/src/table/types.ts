@@ -45,6 +45,8 @@ export interface Order {
   key: string
   total: number
   id: (index: number) => string | undefined
+  /** Whether it stands somewhere in what is known of the list. */
+  has: (id: string) => boolean
 }
 
 /** Where the rows come from. Another object whenever something in it is another. */
@@ -56,6 +58,8 @@ export interface Source<R> {
   pending: boolean
   /** Why it could not be asked for. */
   error: unknown
+  /** When it was so, in milliseconds since 1970, while nobody tells what changes; absent: it is so now. */
+  asOf?: number | undefined
   /** Asks again after a failure. */
   again: () => void
   /** Says which rows are on screen. */

@@ -11,6 +11,9 @@ export const PAGE = 50
 /** So many rows before and after the screen are wanted too. */
 const LEAD = 15
 
+/** So many rows where it moves to are asked for before they are on screen: a row that is known is drawn once. */
+const AHEAD = 150
+
 /** A part has at most so many rows, however high the screen. */
 const MOST = 400
 
@@ -38,6 +41,11 @@ export function missing(part: Part, total: number | undefined, known: (index: nu
   if (first < 0) return undefined
   const offset = Math.floor(first / PAGE) * PAGE
   return { offset, limit: Math.ceil((last + 1 - offset) / PAGE) * PAGE }
+}
+
+/** What lies where the window moves to: `way` is above 0 towards the end, below 0 towards the beginning. */
+export function ahead(first: number, last: number, way: number, total: number | undefined): Part {
+  return way > 0 ? partOf(last, last + AHEAD, total) : partOf(Math.max(0, first - AHEAD), first, total)
 }
 
 /** Where a page further is, for the keys: at least one row. */

@@ -150,8 +150,9 @@ function Tags({ tags }: { tags: readonly string[] }) {
   if (tags.length === 0) return null
   return (
     <span title={tags.join(', ')}>
-      {tags.map((tag) => (
-        <bdi key={tag} className={classes.tag}>
+      {tags.map((tag, at) => (
+        // By its place: another row's tag takes over the element.
+        <bdi key={at} className={classes.tag}>
           {tag}
         </bdi>
       ))}
