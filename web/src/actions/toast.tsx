@@ -53,6 +53,8 @@ function shown({ tone, title, text, remedy, more, settled }: Outcome, operation:
     color: COLOR[tone],
     loading: tone === 'busy',
     autoClose: settled ? SETTLED_MS : (false as const),
+    // What went wrong is shown before what goes on.
+    priority: settled || tone === 'busy' ? 0 : 1,
     withBorder: true,
     'data-state': operation.state,
     message: (

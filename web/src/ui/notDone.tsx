@@ -13,6 +13,7 @@ export function sayNotDone(error: unknown, title: string, again?: () => void): s
     title: <span className="name">{unknown ? problem.title : title}</span>,
     color: unknown ? 'yellow' : 'red',
     autoClose: false,
+    priority: 1,
     withBorder: true,
     role: 'alert',
     message: (
