@@ -3,7 +3,7 @@ import { useQuery, useQueryClient } from '@tanstack/react-query'
 import { useEffect, useMemo, useRef } from 'react'
 import { api, unwrap } from '~/api/client'
 import type { Guest, GuestDetail } from '~/api/types'
-import { useLinks, useLiveList, useLiveStatus } from '~/live/hooks'
+import { useLink, useLiveList, useStreamLive } from '~/live/hooks'
 import { kept } from './parts'
 
 /** While it is looked at, its host is asked this often. */
@@ -26,7 +26,8 @@ export function useGuest(remote: string, vmid: number) {
       const now = await unwrap(api.GET('/api/v1/guests/{remote}/{vmid}', { params: { path }, signal }))
       return kept(queries.getQueryData<GuestDetail>(lookedKey) ?? queries.getQueryData<GuestDetail>(knownKey), now)
     },
-    enabled: known.isSuccess,
+    // Once it is known that it is there, it goes on being asked for, whatever a later answer says.
+    enabled: known.data !== undefined,
     refetchInterval: LOOK_MS,
     staleTime: 0,
   })
@@ -34,10 +35,9 @@ export function useGuest(remote: string, vmid: number) {
     looked.data && (!known.data || looked.dataUpdatedAt >= known.dataUpdatedAt) ? looked.data : known.data
   const id = newest?.remote_id
   const list = useLiveList(id === undefined ? null : { of: 'guests', q: `remote:${id} vmid:${vmid}`, sort: '', offset: 0, limit: 1 })
-  const status = useLiveStatus()
+  const live = useStreamLive()
   const told = list?.order[0] === undefined ? undefined : (list.rows.get(list.order[0]) as Guest | undefined)
-  const links = useLinks()
-  const link = id === undefined ? undefined : links?.get(id)?.link
+  const link = useLink(id)?.link
 
   // What the stream tells of it may allow other actions, and makes what was looked at old.
   const sign = told && JSON.stringify([told.word, told.freshness, told.busy, told.lock, told.node, told.presence, told.template, link?.state, link?.up])
@@ -55,9 +55,9 @@ export function useGuest(remote: string, vmid: number) {
     if (!newest) return undefined
     // Parts that were looked at stay when the newer answer did not look.
     const full = looked.data && newest !== looked.data ? kept(looked.data, newest) : newest
-    const row = status.state === 'live' && told?.incarnation === full.incarnation ? told : undefined
-    return { ...full, ...row, ...(link && status.state === 'live' ? { link } : {}) }
-  }, [newest, looked.data, told, link, status.state])
+    const row = live && told?.incarnation === full.incarnation ? told : undefined
+    return { ...full, ...row, ...(link ? { link } : {}) }
+  }, [newest, looked.data, told, link, live])
 
   return {
     guest,

@@ -16,7 +16,7 @@ import { Managed } from './add/Managed'
 import { type Kept, type Onboarding, reachable, type View, viewOf, VIEWS } from './add/onboarding'
 import { CertificateStep, type Draft, EMPTY, SecondFactorStep, SignInStep } from './add/steps'
 import { Trouble } from './add/Trouble'
-import { end, type Flow, useOnboarding } from './add/useOnboarding'
+import { type Flow, useEndWhenLeft, useOnboarding } from './add/useOnboarding'
 import { remoteQuery } from './useRemote'
 import classes from './remotes.module.css'
 
@@ -64,7 +64,7 @@ function Wizard({ remote }: { remote: Schemas['Remote'] | undefined }) {
   const { id } = route.useSearch()
   const navigate = useNavigate({ from: '/add-remote' })
   const [wanted, show] = useState<View>()
-  const [address, setAddress] = useState('')
+  const [address, setAddress] = useState<string>()
   const [draft, setDraft] = useState<Draft>(EMPTY)
   const [factored, setFactored] = useState(false)
   const [name, setName] = useState<string>()
@@ -81,6 +81,7 @@ function Wizard({ remote }: { remote: Schemas['Remote'] | undefined }) {
   }
   const flow = useOnboarding(id, hear)
   const { state } = flow
+  useEndWhenLeft(id, finished !== undefined)
 
   if (finished) {
     return (
@@ -93,7 +94,6 @@ function Wizard({ remote }: { remote: Schemas['Remote'] | undefined }) {
   const at = wanted ?? (state ? viewOf(state.step) : 'address')
   const view: View = reachable(at, state) ? at : state ? viewOf(state.step) : 'address'
   const leave = async () => {
-    if (id !== undefined) void end(id)
     if (remote) await navigate({ to: '/remotes/$remote', params: { remote: String(remote.id) } })
     else await navigate({ to: '/remotes' })
   }
@@ -114,15 +114,15 @@ function Wizard({ remote }: { remote: Schemas['Remote'] | undefined }) {
     <Frame view={view} state={state} show={show}>
       {ended && view === 'address' && (
         <Text size="sm" role="status" mb="sm">
-          What was begun has ended by itself, a quarter of an hour after its beginning. Nothing was saved, and nothing is left on the
-          host. Begin anew.
+          What was begun has ended: it was left, or a quarter of an hour has gone by since its beginning. Nothing was saved, and nothing
+          is left on the host. Begin anew.
         </Text>
       )}
       {view === 'address' && (
         <AddressStep
           flow={flow}
           remote={remote}
-          address={address === '' && state && !remote ? state.endpoint : address}
+          address={address ?? (state && !remote ? state.endpoint : '')}
           change={setAddress}
           cancel={cancel}
         />

@@ -24,6 +24,8 @@ import classes from './remotes.module.css'
 
 const route = getRouteApi('/inside/remotes/$remote')
 
+const TABS = ['link', 'coverage', 'drift', 'nodes', 'ha']
+
 export default function RemotePage() {
   const { remote } = route.useParams()
   return <Told key={remote} named={remote} />
@@ -84,7 +86,7 @@ function Shown({
         <Remarks remote={remote} />
         <Tabs
           className={error === null ? undefined : 'stale'}
-          value={tab ?? 'link'}
+          value={TABS.find((one) => one === tab) ?? 'link'}
           onChange={(to) => void navigate({ search: { tab: to === 'link' || to === null ? undefined : to }, replace: true })}
           keepMounted={false}
         >

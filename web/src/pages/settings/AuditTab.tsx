@@ -117,7 +117,6 @@ function Verify() {
 
 function AuditItem({ row }: { row: Schemas['AuditRow'] }) {
   const [open, details] = useDisclosure(false)
-  const outcome = row.outcome ?? ''
   return (
     <Row
       title={
@@ -150,7 +149,9 @@ function AuditItem({ row }: { row: Schemas['AuditRow'] }) {
       {row.unreadable ? (
         <State tone="unknown">cannot be read: {row.unreadable.why}</State>
       ) : (
-        <State tone={outcome === 'ok' ? 'good' : 'bad'}>{words(outcome)}</State>
+        <State tone={row.outcome == null ? 'unknown' : row.outcome === 'ok' ? 'good' : 'bad'}>
+          {row.outcome == null ? 'how it ended is not known' : words(row.outcome)}
+        </State>
       )}
       {row.operation && (
         <AnchorLink to="/operations/$id" params={{ id: row.operation }} inherit>

@@ -9,7 +9,7 @@ import { useLinks } from '~/live/hooks'
 import { Facts } from '~/ui/Facts'
 import { type Choice, choices, firstChoice, type Kept, nameFault, type Onboarding, type SignedIn } from './onboarding'
 import { Trouble } from './Trouble'
-import { Finishing } from './useOnboarding'
+import { Finishing, inUse } from './useOnboarding'
 
 export function FinishStep({
   state,
@@ -42,6 +42,7 @@ export function FinishStep({
   const fault = again ? undefined : nameFault(called, [...(links?.values() ?? [])].map((row) => row.name))
   const [finishing] = useState(() => new Finishing())
   const finish = useMutation({
+    mutationKey: inUse(state.id),
     mutationFn: () => finishing.finish(state.id, body(signedIn, chosen, again ? undefined : called.trim())),
     onSuccess: onFinished,
   })

@@ -1,6 +1,7 @@
 /** The remote is there: what was made on it, and its first inventory as it comes in. */
 import { Alert, Group, Loader, Paper, SimpleGrid, Stack, Text, Title } from '@mantine/core'
 import { IconCircleCheck } from '@tabler/icons-react'
+import { useState } from 'react'
 import type { Remote, Schemas } from '~/api/types'
 import { count } from '~/format/format'
 import { LinkButton } from '~/ui/LinkButton'
@@ -8,9 +9,15 @@ import { LinkState } from '~/ui/State'
 import { FACTS_READ, firstLook } from './first'
 import { useRemote } from '../useRemote'
 
+/** While it comes in it is asked for this often, and then no more often than on any other page. */
+const SOON_MS = 1000
+const AGAIN_MS = 10_000
+
 export function FirstLook({ finished, again }: { finished: Schemas['Finished']; again: boolean }) {
-  const { remote = finished.remote } = useRemote(String(finished.remote.id), 1000)
+  const [busy, setBusy] = useState(true)
+  const { remote = finished.remote } = useRemote(String(finished.remote.id), busy ? SOON_MS : AGAIN_MS)
   const stage = firstLook(remote)
+  if (stage.busy !== busy) setBusy(stage.busy)
   const done = finished.done ?? []
   return (
     <Stack gap="md">

@@ -1,6 +1,8 @@
 /** An onboarding under way: what the server holds of it, and the steps that bring it on. */
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
-import { api, newKey, Refusal, unwrap } from '~/api/client'
+import { useEffect, useRef } from 'react'
+import { api, Refusal, unwrap } from '~/api/client'
+import { Wishes } from '~/api/once'
 import type { Schemas } from '~/api/types'
 import type { Onboarding } from './onboarding'
 
@@ -69,31 +71,50 @@ export async function end(id: string): Promise<void> {
   }
 }
 
+/** What an onboarding is being used for, for as long as that has no answer: it may not be ended under it. */
+export const inUse = (id: string) => ['onboarding', 'in use', id]
+
+/** Ends an onboarding when its page or dialog is left, unless it was made something of: nobody stays signed in for nothing. */
+export function useEndWhenLeft(id: string | undefined, used: boolean): void {
+  const queries = useQueryClient()
+  const there = useRef(false)
+  const latest = useRef({ id, used })
+  useEffect(() => {
+    latest.current = { id, used }
+  })
+  useEffect(() => {
+    there.current = true
+    return () => {
+      there.current = false
+      // What is taken away and put back at once was not left.
+      setTimeout(() => {
+        const { id: left, used: spent } = latest.current
+        if (there.current || left === undefined || spent || queries.isMutating({ mutationKey: inUse(left) }) > 0) return
+        // It ends by itself as well, only later.
+        end(left).catch(() => undefined)
+      })
+    }
+  }, [queries])
+}
+
 const PAUSE_MS = 2000
 const PATIENCE_MS = 180_000
 
 /** The last step. What is made on a host may take longer than a browser waits: the same wish is asked after again. */
 export class Finishing {
-  #key = newKey()
+  #wishes = new Wishes()
 
   async finish(id: string, body: Schemas['Finish']): Promise<Schemas['Finished']> {
     const until = Date.now() + PATIENCE_MS
+    const about = { deed: 'finish', things: [id], said: 'it was added' }
     for (;;) {
       try {
-        const finished = await unwrap(
-          api.POST('/api/v1/onboardings/{id}/finish', {
-            params: { path: { id }, header: { 'Idempotency-Key': this.#key } },
-            body,
-          }),
+        return await this.#wishes.send(body, about, (key) =>
+          unwrap(api.POST('/api/v1/onboardings/{id}/finish', { params: { path: { id }, header: { 'Idempotency-Key': key } }, body })),
         )
-        this.#key = newKey()
-        return finished
       } catch (error) {
-        const code = error instanceof Refusal ? error.code : ''
-        const open = code === 'in_progress' || code === 'console:no_answer'
-        // A refusal is final for this wish: the next try is another one.
-        if (!open) this.#key = newKey()
-        if (code !== 'in_progress' || Date.now() > until) throw error
+        const doing = error instanceof Refusal && error.code === 'in_progress'
+        if (!doing || Date.now() > until) throw error
         await new Promise((resolve) => setTimeout(resolve, PAUSE_MS))
       }
     }

@@ -6,7 +6,7 @@ import { ProblemView } from '~/ui/Problem'
 import { type Onboarding } from '../add/onboarding'
 import { CertificateStep, type Draft, EMPTY, SecondFactorStep, SignInStep } from '../add/steps'
 import { Trouble } from '../add/Trouble'
-import { end, useOnboarding } from '../add/useOnboarding'
+import { useEndWhenLeft, useOnboarding } from '../add/useOnboarding'
 
 export function SignInFor({
   remote,
@@ -41,12 +41,10 @@ export function SignInFor({
     begun.current = true
     mutate({ address: '', remote: String(remote.id) })
   }, [mutate, remote.id])
-  const leave = () => {
-    if (id !== undefined) void end(id)
-    back()
-  }
+  // While it is used nobody ends it; what has used it has ended it.
+  useEndWhenLeft(id, pending)
   const out = (
-    <Button variant="default" onClick={leave}>
+    <Button variant="default" onClick={back}>
       Back
     </Button>
   )
