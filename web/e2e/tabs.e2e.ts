@@ -69,6 +69,51 @@ test('eight tabs share one stream, and all of them are live and can be used', as
   await expect.poll(streams, { timeout: 15_000 }).toBe(0)
 })
 
+test('without a shared worker each tab that is looked at has a stream, one that is hidden has none', async () => {
+  const { context, faults } = await open(browser)
+  // Tests never hide a page by themselves: it says so when it is told to.
+  await context.addInitScript(() => {
+    Object.assign(window, { SharedWorker: undefined })
+    let hidden = false
+    Object.defineProperty(document, 'visibilityState', { get: () => (hidden ? 'hidden' : 'visible') })
+    addEventListener('hide', (event) => {
+      hidden = (event as CustomEvent<boolean>).detail
+      document.dispatchEvent(new Event('visibilitychange'))
+    })
+  })
+  const hide = (page: Page, hidden: boolean) => page.evaluate((detail) => void dispatchEvent(new CustomEvent('hide', { detail })), hidden)
+  const first = await tab(context, '/guests', faults)
+  await signIn(first, muster, '/guests')
+  const second = await tab(context, '/guests', faults)
+  for (const one of [first, second]) await one.getByText('live', { exact: true }).first().waitFor()
+  expect(await streams()).toBe(2)
+  await hide(second, true)
+  await expect.poll(streams).toBe(1)
+
+  // Back again, it shows what is so now.
+  await sim.edit('rack', { do: 'set-guest', vmid: 101, name: 'renamed' })
+  await rowOf(first, 'renamed').waitFor()
+  await hide(second, false)
+  await rowOf(second, 'renamed').waitFor()
+  await expect.poll(streams).toBe(2)
+  await sim.edit('rack', { do: 'set-guest', vmid: 101, name: 'one' })
+  await rowOf(second, 'one').waitFor()
+
+  // Signing out leaves none, and signing in begins one, not more.
+  await first.getByRole('button', { name: /^Account of/ }).click()
+  await first.getByRole('menuitem', { name: 'Sign out' }).click()
+  await expect.poll(streams).toBe(0)
+  await first.getByLabel('Name').fill(ADMIN.user)
+  await first.getByRole('textbox', { name: 'Password' }).fill(ADMIN.password)
+  await first.getByRole('button', { name: 'Sign in' }).click()
+  await first.getByText('live', { exact: true }).first().waitFor()
+  // Longer than anything waits before it tries again.
+  await first.waitForTimeout(1000)
+  expect(await streams()).toBe(1)
+  expect(faults).toEqual([])
+  await context.close()
+})
+
 test('signing out in one brings all to the sign-in; signing in brings them back when they are looked at', async () => {
   const { context, page, faults } = await open(browser)
   await signIn(page, muster, '/guests')
