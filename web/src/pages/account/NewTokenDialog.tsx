@@ -1,5 +1,5 @@
 /** Makes an API token: what it is for, what it may do, until when; then shows its secret, this once. */
-import { Alert, Button, Group, Modal, Radio, Select, Stack, TextInput } from '@mantine/core'
+import { Button, Group, Modal, Radio, Select, Stack, TextInput } from '@mantine/core'
 import { useQueryClient } from '@tanstack/react-query'
 import { useState } from 'react'
 import { api, unwrap } from '~/api/client'
@@ -7,7 +7,7 @@ import { useOnce } from '~/api/once'
 import { useSession } from '~/shell/session'
 import { now } from '~/ui/now'
 import { ProblemView } from '~/ui/Problem'
-import { Secret } from '~/ui/Secret'
+import { ShownOnce } from '~/ui/ShownOnce'
 import { useFocusBack } from '~/ui/useFocusBack'
 import { type Expiry, EXPIRIES, expiryAt } from './expiry'
 import { Grants, GrantsEditor } from './Grants'
@@ -36,17 +36,9 @@ export function NewTokenDialog({ close }: { close: () => void }) {
   const fault = less ? faultOf(grants) : undefined
   if (make.data) {
     return (
-      <Modal opened onClose={close} title={`The token ${make.data.token.name}`} withCloseButton={false} closeOnClickOutside={false} closeOnEscape={false}>
-        <Stack>
-          <Alert color="yellow" role="status" title="Shown this once">
-            Muster keeps only a hash of it. Take it to where it is needed now; if it is lost, end this token and make another.
-          </Alert>
-          <Secret text={make.data.secret} label="The token" />
-          <Group justify="flex-end">
-            <Button onClick={close}>I have kept it</Button>
-          </Group>
-        </Stack>
-      </Modal>
+      <ShownOnce title={`The token ${make.data.token.name}`} text={make.data.secret} label="The token" kept="I have kept it" done={close}>
+        Muster keeps only a hash of it. Take it to where it is needed now; if it is lost, end this token and make another.
+      </ShownOnce>
     )
   }
   return (

@@ -3,7 +3,7 @@ import { ActionIcon, Drawer, Tooltip } from '@mantine/core'
 import { useDisclosure, useMediaQuery } from '@mantine/hooks'
 import { IconLayoutSidebar } from '@tabler/icons-react'
 import { useSearch } from '@tanstack/react-router'
-import { useState } from 'react'
+import { useCallback, useState } from 'react'
 import { guestMenu, nameOf, pathOf } from '~/actions/GuestMenu'
 import type { Guest } from '~/api/types'
 import { usePreference } from '~/preferences/preferences'
@@ -40,15 +40,14 @@ export default function GuestsPage() {
   const [drawer, { open, close }] = useDisclosure(false)
   const shown = !narrow && beside !== false
   const label = shown ? 'Hide remotes and nodes' : 'Remotes and nodes'
-  const tree = (
-    <Tree
-      q={q}
-      onPick={(to) => {
-        change({ q: to })
-        close()
-      }}
-    />
+  const pick = useCallback(
+    (to: string) => {
+      change({ q: to })
+      close()
+    },
+    [change, close],
   )
+  const tree = <Tree q={q} onPick={pick} />
 
   return (
     <Page title="Guests" full>

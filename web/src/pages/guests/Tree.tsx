@@ -1,12 +1,12 @@
 /** Remotes and their nodes beside the list: where to look, with how many guests there are. */
-import { Stack, TextInput } from '@mantine/core'
+import { Button, Skeleton, Stack, Text, TextInput } from '@mantine/core'
 import { keepPreviousData, useQueries, useQuery } from '@tanstack/react-query'
 import { useVirtualizer } from '@tanstack/react-virtual'
-import { useEffect, useId, useRef, useState } from 'react'
+import { memo, useEffect, useId, useRef, useState } from 'react'
 import { api, unwrap } from '~/api/client'
 import type { RemoteRow } from '~/api/types'
-import { count, words } from '~/format/format'
-import { useLinks } from '~/live/hooks'
+import { count, exact, words } from '~/format/format'
+import { useLinks, useStreamLive } from '~/live/hooks'
 import { usePreference } from '~/preferences/preferences'
 import { linkTone, nodeTone } from './tones'
 import classes from './guests.module.css'
@@ -35,7 +35,7 @@ function openOf(remembered: unknown): number[] | undefined {
   return Array.isArray(remembered) ? remembered.filter((id): id is number => typeof id === 'number') : undefined
 }
 
-export function Tree({ q, onPick }: { q: string; onPick: (q: string) => void }) {
+function Remotes({ q, onPick }: { q: string; onPick: (q: string) => void }) {
   const treeId = useId()
   const scroller = useRef<HTMLDivElement>(null)
   const [find, setFind] = useState('')
@@ -47,7 +47,9 @@ export function Tree({ q, onPick }: { q: string; onPick: (q: string) => void }) 
     refetchInterval: AGAIN_MS,
     placeholderData: keepPreviousData,
   })
-  const links = useLinks()
+  const told = useLinks()
+  // What was told before the stream was cut is older than what is asked for.
+  const links = useStreamLive() ? told : undefined
   const all = remotes.data ?? []
   const open = new Set(openOf(remembered) ?? (all.length <= FEW ? all.map((remote) => remote.id) : []))
   const opened = all.filter((remote) => open.has(remote.id))
@@ -70,6 +72,9 @@ export function Tree({ q, onPick }: { q: string; onPick: (q: string) => void }) 
   useEffect(() => {
     if (at >= 0) virtual.scrollToIndex(at)
   }, [virtual, at])
+
+  const items = virtual.getVirtualItems()
+  const activeIsThere = items.some(({ index }) => index === at)
 
   const twist = (remote: number) => {
     const next = new Set(open)
@@ -104,6 +109,28 @@ export function Tree({ q, onPick }: { q: string; onPick: (q: string) => void }) 
     }
   }
 
+  if (remotes.data === undefined) {
+    return (
+      <Stack gap={8} className={classes.side}>
+        {remotes.isError ? (
+          <div role="alert" className={classes.none}>
+            <Text size="sm" className="quiet">
+              The remotes could not be loaded. They are asked for again by themselves.
+            </Text>
+            <Button size="compact-xs" variant="default" onClick={() => void remotes.refetch()}>
+              Try again
+            </Button>
+          </div>
+        ) : (
+          <div role="status" aria-label="Loading the remotes" className={classes.none}>
+            {Array.from({ length: 6 }, (_, line) => (
+              <Skeleton key={line} height={12} width={`${80 - line * 7} %`} />
+            ))}
+          </div>
+        )}
+      </Stack>
+    )
+  }
   return (
     <Stack gap={8} className={classes.side}>
       {all.length > MANY && (
@@ -117,16 +144,17 @@ export function Tree({ q, onPick }: { q: string; onPick: (q: string) => void }) 
       )}
       <div
         ref={scroller}
-        className={classes.tree}
+        className={remotes.isError ? `${classes.tree} stale` : classes.tree}
+        title={remotes.isError ? `As of ${exact(remotes.dataUpdatedAt)}: since then the remotes could not be loaded` : undefined}
         role="tree"
         aria-label="Remotes and nodes"
         aria-busy={remotes.isPending}
-        aria-activedescendant={at < 0 ? undefined : `${treeId}-${active}`}
+        aria-activedescendant={activeIsThere ? `${treeId}-${active}` : undefined}
         tabIndex={0}
         onKeyDown={keys}
       >
         <div className={classes.items} style={{ height: virtual.getTotalSize() }} role="none">
-          {virtual.getVirtualItems().map(({ index, start }) => {
+          {items.map(({ index, start }) => {
             const line = shown[index]
             if (!line) return null
             return (
@@ -136,8 +164,8 @@ export function Tree({ q, onPick }: { q: string; onPick: (q: string) => void }) 
                 id={`${treeId}-${line.id}`}
                 role="treeitem"
                 aria-level={line.kind === 'node' || line.kind === 'note' ? 2 : 1}
-                aria-posinset={index + 1}
-                aria-setsize={shown.length}
+                aria-posinset={line.at}
+                aria-setsize={line.of}
                 aria-selected={isShown(line, q)}
                 aria-expanded={line.kind === 'remote' ? line.open : undefined}
                 data-active={line.id === active ? true : undefined}
@@ -159,6 +187,9 @@ export function Tree({ q, onPick }: { q: string; onPick: (q: string) => void }) 
   )
 }
 
+/** Drawn anew only when something in it is another: not with every row of the list beside it. */
+export const Tree = memo(Remotes)
+
 function LineOf({ line, link }: { line: Line; link: string }) {
   switch (line.kind) {
     case 'all':
@@ -166,7 +197,9 @@ function LineOf({ line, link }: { line: Line; link: string }) {
         <>
           <span className={classes.twist} />
           <span className={classes.label}>All remotes</span>
-          <span className={classes.number}>{count(line.guests)}</span>
+          <span className={classes.number} title={line.guests.startsWith('≥') ? 'Some remotes were never listed: how many guests they have is not known' : undefined}>
+            {line.guests}
+          </span>
         </>
       )
     case 'remote':
@@ -187,7 +220,7 @@ function LineOf({ line, link }: { line: Line; link: string }) {
     case 'node':
       return (
         <>
-          <span className={classes.dot} data-tone={nodeTone(line.node)} title={words(line.node.state)} role="img" aria-label={words(line.node.state)} />
+          <span className={classes.dot} data-tone={nodeTone(line.node)} title={words(line.node.word)} role="img" aria-label={words(line.node.word)} />
           <bdi className={classes.label} title={line.node.name}>
             {line.node.name}
           </bdi>

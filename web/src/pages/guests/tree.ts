@@ -1,12 +1,27 @@
 /** The tree of remotes and nodes as the lines that are open. Pure. */
 import type { Node, RemoteRow } from '~/api/types'
+import { count, DASH } from '~/format/format'
 import { quoted, valuesOf, withValues } from '~/query/terms'
 
 export type Line =
-  | { kind: 'all'; id: string; guests: number | undefined }
-  | { kind: 'remote'; id: string; remote: RemoteRow; open: boolean }
-  | { kind: 'node'; id: string; remote: RemoteRow; node: Node }
-  | { kind: 'note'; id: string; text: string }
+  | ({ kind: 'all'; id: string; guests: string } & Place)
+  | ({ kind: 'remote'; id: string; remote: RemoteRow; open: boolean } & Place)
+  | ({ kind: 'node'; id: string; remote: RemoteRow; node: Node } & Place)
+  | ({ kind: 'note'; id: string; text: string } & Place)
+
+/** Where a line stands among those beside it: counted from 1, of so many. */
+interface Place {
+  at: number
+  of: number
+}
+
+/** How many guests there are on all of them: at least so many where some remote was never listed. */
+export function sumOf(remotes: readonly RemoteRow[]): string {
+  const known = remotes.flatMap((remote) => remote.counts.guests ?? [])
+  if (remotes.length > 0 && known.length === 0) return DASH
+  const sum = count(known.reduce((all, one) => all + one, 0))
+  return known.length < remotes.length ? `≥ ${sum}` : sum
+}
 
 /** `nodes`: of a remote that is open; `undefined`: not told yet. `find`: only remotes with this in their names. */
 export function lines(
@@ -16,19 +31,21 @@ export function lines(
   find: string,
 ): Line[] {
   const wanted = find.trim().toLowerCase()
-  const sum = remotes.reduce((all, remote) => all + (remote.counts.guests ?? 0), 0)
-  const made: Line[] = wanted === '' ? [{ kind: 'all', id: 'all', guests: sum }] : []
-  for (const remote of remotes) {
-    if (wanted !== '' && !remote.name.toLowerCase().includes(wanted)) continue
+  const found = wanted === '' ? remotes : remotes.filter((remote) => remote.name.toLowerCase().includes(wanted))
+  const first = wanted === '' ? 1 : 0
+  const of = found.length + first
+  const made: Line[] = first === 1 ? [{ kind: 'all', id: 'all', guests: sumOf(remotes), at: 1, of }] : []
+  found.forEach((remote, index) => {
     const isOpen = open.has(remote.id)
-    made.push({ kind: 'remote', id: `r${remote.id}`, remote, open: isOpen })
-    if (!isOpen) continue
+    made.push({ kind: 'remote', id: `r${remote.id}`, remote, open: isOpen, at: index + 1 + first, of })
+    if (!isOpen) return
     const below = nodes(remote.id)
-    if (below === undefined) made.push({ kind: 'note', id: `n${remote.id}`, text: '…' })
-    else if (below === 'failed') made.push({ kind: 'note', id: `n${remote.id}`, text: 'could not be loaded' })
-    else if (below.length === 0) made.push({ kind: 'note', id: `n${remote.id}`, text: 'no nodes known' })
-    else for (const node of below) made.push({ kind: 'node', id: node.id, remote, node })
-  }
+    const note = below === undefined ? '…' : below === 'failed' ? 'could not be loaded' : below.length === 0 ? 'no nodes known' : undefined
+    if (note !== undefined) made.push({ kind: 'note', id: `n${remote.id}`, text: note, at: 1, of: 1 })
+    else if (Array.isArray(below)) {
+      below.forEach((node: Node, at) => made.push({ kind: 'node', id: node.id, remote, node, at: at + 1, of: below.length }))
+    }
+  })
   return made
 }
 
