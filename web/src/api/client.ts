@@ -80,7 +80,6 @@ const rules: Middleware = {
   onRequest({ request }) {
     if (request.method !== 'GET' && request.method !== 'HEAD') {
       request.headers.set('x-muster-csrf', csrf)
-      if (!request.headers.has('idempotency-key')) request.headers.set('idempotency-key', newKey())
     }
     return request
   },
@@ -102,11 +101,6 @@ const rules: Middleware = {
     if (error instanceof DOMException && error.name === 'AbortError') return error
     return noAnswer('The connection to Muster failed')
   },
-}
-
-/** A text that no other wish has. Not `crypto.randomUUID`, which is there over HTTPS only. */
-export function newKey(): string {
-  return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, '0')).join('')
 }
 
 /** The server. Every answer is data, or a [Refusal] thrown. */

@@ -4,7 +4,7 @@
  */
 import { useMutation, type UseMutationResult } from '@tanstack/react-query'
 import { useState } from 'react'
-import { newKey, problemFrom, Refusal, unanswered } from './client'
+import { problemFrom, Refusal, unanswered } from './client'
 
 /** Wishes of a tab that nobody knows the end of are few. Those beyond are the oldest, and long repeated or given up. */
 const MOST = 200
@@ -102,6 +102,11 @@ export class Wishes {
   #drop(which: (one: Held) => boolean): void {
     this.#held = this.#held.filter((one) => !which(one))
   }
+}
+
+/** A text that no other wish has. Not `crypto.randomUUID`, which is there over HTTPS only. */
+function newKey(): string {
+  return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, '0')).join('')
 }
 
 function textOf(wish: unknown, { deed, things }: About): string {

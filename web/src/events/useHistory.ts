@@ -107,5 +107,7 @@ export function useHistory(of: HistoryOf) {
     if (now !== 'gap' && now !== data) queries.setQueryData(key, now)
   }, [queries, key, data, told, remote, vmid, kind])
   const events = useMemo(() => (data?.pages ?? []).flatMap((page) => page.items), [data])
-  return { events, pages }
+  // While the stream is cut that is said for all of the page, and the next try is soon.
+  const error = data && !proven ? null : pages.error
+  return { events, pages, error }
 }

@@ -6,7 +6,7 @@
 import { notifications } from '@mantine/notifications'
 import { queryOptions, useMutation, useQuery, useQueryClient, type QueryClient } from '@tanstack/react-query'
 import { useCallback } from 'react'
-import { api, newKey, problemFrom, Refusal, unwrap } from '~/api/client'
+import { api, problemFrom, Refusal, unwrap } from '~/api/client'
 import type { Schemas } from '~/api/types'
 import { merged, type Patch, patchAt, within } from './merge'
 
@@ -43,12 +43,6 @@ export function usePreferences(): Preferences {
   return data ?? NOTHING
 }
 
-/** What is to change, under one key for all tries. */
-interface Change {
-  patch: Patch<Preferences>
-  key: string
-}
-
 const TRIES = 5
 
 function useChange() {
@@ -58,15 +52,11 @@ function useChange() {
     // One after the other: they were made in this order.
     scope: { id: 'preferences' },
     networkMode: 'always',
-    mutationFn: ({ patch, key }: Change): Promise<Preferences> =>
-      unwrap(
-        api.PATCH('/api/v1/preferences', {
-          body: patch as Schemas['PreferencesPatch'],
-          headers: { 'Idempotency-Key': key },
-        }),
-      ),
+    // The same patch twice is the same: it needs no key.
+    mutationFn: (patch: Patch<Preferences>): Promise<Preferences> =>
+      unwrap(api.PATCH('/api/v1/preferences', { body: patch as Schemas['PreferencesPatch'] })),
     retry: (failures, error) => failures < TRIES && error instanceof Refusal && error.status === 0,
-    onMutate: async ({ patch }) => {
+    onMutate: async (patch) => {
       await queries.cancelQueries({ queryKey: KEY })
       queries.setQueryData<Preferences>(KEY, (had) => merged<Preferences>(had ?? NOTHING, patch))
     },
@@ -83,7 +73,7 @@ function useChange() {
 /** Changes several things at once. It ends when the server has written it down, and throws its refusal. */
 export function useChangePreferences(): (patch: Patch<Preferences>) => Promise<Preferences> {
   const { mutateAsync } = useChange()
-  return useCallback((patch) => mutateAsync({ patch, key: newKey() }), [mutateAsync])
+  return useCallback((patch) => mutateAsync(patch), [mutateAsync])
 }
 
 type At<T, K> = K extends keyof T ? NonNullable<T[K]> : never
@@ -114,7 +104,7 @@ export function usePreference(...path: string[]): [unknown, (to: unknown) => voi
   const set = useCallback(
     (to: unknown) => {
       const patch = patchAt(JSON.parse(at) as string[], to) as Patch<Preferences>
-      mutate({ patch, key: newKey() }, { onError: sayUnkept })
+      mutate(patch, { onError: sayUnkept })
     },
     [mutate, at],
   )

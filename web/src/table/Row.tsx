@@ -103,7 +103,7 @@ function contentOf<R>(row: R | undefined, gone: boolean, column: Column<R>, to: 
   return (
     <>
       <Main to={to}>{column.cell(row)}</Main>
-      {gone && <span className={classes.left}>left the list</span>}
+      {gone && <span className={classes.left}>no longer here</span>}
     </>
   )
 }
@@ -145,7 +145,7 @@ function Card<R>({ row, gone, columns, to }: CardProps<R>) {
         ))}
       </span>
       <span className={classes.side}>
-        {gone ? <span className={classes.left}>left the list</span> : at('side').map((column) => <span key={column.id}>{column.cell(row)}</span>)}
+        {gone ? <span className={classes.left}>no longer here</span> : at('side').map((column) => <span key={column.id}>{column.cell(row)}</span>)}
       </span>
       <span className={classes.line}>
         {at('line').map((column) => (

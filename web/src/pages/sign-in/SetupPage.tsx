@@ -4,7 +4,7 @@ import { IconInfoCircle } from '@tabler/icons-react'
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
 import { Link, useRouter } from '@tanstack/react-router'
 import { useRef, useState, useSyncExternalStore } from 'react'
-import { api, carry, newKey, Refusal, unwrap } from '~/api/client'
+import { api, carry, Refusal, unwrap } from '~/api/client'
 import { sessionQuery } from '~/api/session'
 import { setupLink } from '~/shell/setup-link'
 import { Command } from '~/ui/Command'
@@ -75,7 +75,7 @@ function Form({ secret }: { secret: string }) {
   const repeated = useRef<HTMLInputElement>(null)
   const make = useMutation({
     mutationFn: () =>
-      unwrap(api.POST('/api/v1/setup', { body: { secret, user, password }, headers: { 'Idempotency-Key': newKey() } })),
+      unwrap(api.POST('/api/v1/setup', { body: { secret, user, password } })),
     onSuccess: async (session) => {
       carry(session.csrf)
       queries.clear()

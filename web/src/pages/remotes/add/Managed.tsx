@@ -1,8 +1,9 @@
 /** The cluster or host is there under a name already: its address may be one more way to it. */
 import { Alert, Button, Group, Stack, Text } from '@mantine/core'
-import { useMutation, useQueryClient } from '@tanstack/react-query'
+import { useQueryClient } from '@tanstack/react-query'
 import { useNavigate } from '@tanstack/react-router'
 import { api, problemFrom, unwrap } from '~/api/client'
+import { useOnce } from '~/api/once'
 import { LinkButton } from '~/ui/LinkButton'
 import type { Onboarding } from './onboarding'
 import { Trouble } from './Trouble'
@@ -14,21 +15,21 @@ export function Managed({ error, state }: { error: unknown; state?: Onboarding |
   const known = problem.candidates?.find((one) => one.type === 'remote')
   const navigate = useNavigate()
   const queries = useQueryClient()
-  const add = useMutation({
-    mutationFn: ({ remote, at }: { remote: string; at: Onboarding }) =>
+  const add = useOnce(
+    ({ remote, at }: { remote: string; at: Onboarding }, key) =>
       unwrap(
         api.POST('/api/v1/remotes/{remote}/endpoints', {
-          params: { path: { remote } },
+          params: { path: { remote }, header: { 'Idempotency-Key': key } },
           // The person has seen this certificate already, or the system vouches for it.
           body: { address: at.endpoint, fingerprint: at.certificate?.fingerprint ?? null },
         }),
       ),
-    onSuccess: async (remote, { at }) => {
+    async (remote, { at }) => {
       void end(at.id)
       await queries.invalidateQueries({ queryKey: ['remote'] })
       await navigate({ to: '/remotes/$remote', params: { remote: String(remote.id) } })
     },
-  })
+  )
   if (!known) return <Trouble error={error} />
   return (
     <Alert role="alert" color="blue" variant="light" title={`Managed already, as ${known.name}`}>
