@@ -32,8 +32,8 @@ pub struct Account {
 pub struct AccountTotp {
     /// Since when.
     pub since: Timestamp,
-    /// Recovery codes that were not used yet.
-    pub recovery_codes_left: usize,
+    /// Recovery codes that were not used yet; `null`: what is kept of them cannot be read, and none works.
+    pub recovery_codes_left: Option<usize>,
 }
 
 /// That it is really oneself: what decides about the account takes the password once more.

@@ -88,11 +88,11 @@ pub struct GuestDetail {
     #[serde(default)]
     pub operation: Option<Operation>,
     /// What the guest's own status says, with the field names of Proxmox VE.
-    pub status: Part<Object>,
+    pub status: Part<Fields>,
     /// Its configuration, with the field names of Proxmox VE; pending values merged in.
-    pub config: Part<Object>,
+    pub config: Part<Fields>,
     /// What is set and waits for a restart, key by key.
-    pub pending: Part<Vec<Object>>,
+    pub pending: Part<PendingRows>,
     /// Its network interfaces with their addresses, asked for anew.
     pub interfaces: Part<Vec<Interface>>,
     /// Where Proxmox VE's own web interface shows it.
@@ -105,10 +105,16 @@ pub struct GuestDetail {
 }
 
 /// An object with the field names of Proxmox VE.
+// Not called `Object`: that word means any object at all where schemas are made.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(transparent)]
-#[schema(value_type = Object)]
-pub struct Object(pub Map<String, Value>);
+#[schema(value_type = HashMap<String, Value>)]
+pub struct Fields(pub Map<String, Value>);
+
+/// What is set and waits for a restart, a row for each key.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(transparent)]
+pub struct PendingRows(pub Vec<Fields>);
 
 /// One part of what is known: as last seen, and why it could not be seen anew, if it could not.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]

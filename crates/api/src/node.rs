@@ -6,7 +6,7 @@ use model::{RemoteId, Text};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::guest::{Object, Part, stale_why};
+use crate::guest::{Fields, Part, stale_why};
 use crate::remote::{Drift, Link};
 
 /// One node in a list.
@@ -71,7 +71,7 @@ pub struct NodeDetail {
     /// The link to its remote.
     pub link: Link,
     /// What it says of itself (kernel, processors, load, memory, swap, root disk), with the field names of Proxmox VE.
-    pub status: Part<Object>,
+    pub status: Part<Fields>,
     /// Where Proxmox VE's own web interface shows it.
     #[serde(default)]
     #[schema(example = "https://192.0.2.7:8006/#v1:0:=node%2Fpve1:4:::::::")]

@@ -9,7 +9,7 @@ use model::{
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::guest::Object;
+use crate::guest::Fields;
 use crate::{Cause, Problem};
 
 /// What shall be done: `POST /operations`.
@@ -93,8 +93,11 @@ pub struct StartedItem {
     pub vmid: Vmid,
     /// The operation that it became.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub operation_id: Option<OperationId>,
+    /// The same as it stands; absent where that cannot be told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub operation: Option<Operation>,
-    /// Why it became none.
+    /// Why it became none; or, of one that it did become, why it cannot be told how that stands.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub problem: Option<Problem>,
 }
@@ -273,7 +276,7 @@ pub struct ShownCall {
     pub path: String,
     /// The parameters.
     #[schema(example = json!({"timeout": 60}))]
-    pub parameters: Object,
+    pub parameters: Fields,
 }
 
 /// A request to Muster.
@@ -287,7 +290,7 @@ pub struct ShownRequest {
     pub path: String,
     /// The body.
     #[schema(example = json!({"remote": "home", "vmid": 101, "action": "shutdown", "options": {"timeout_seconds": 60}}))]
-    pub body: Object,
+    pub body: Fields,
 }
 
 impl Operation {

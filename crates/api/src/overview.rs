@@ -149,6 +149,9 @@ pub struct Trouble {
     pub subject: TroubleSubject,
     /// Since when, where that is known.
     pub since: Option<Timestamp>,
+    /// Where it is not `live`: when it was last seen to be so.
+    #[serde(default)]
+    pub seen: Option<Timestamp>,
     /// Whether it is seen to be so at present; `false`: it was so when it was last seen.
     pub live: bool,
     /// What is wrong, in one clause that does not name the subject again.
@@ -273,6 +276,9 @@ pub struct Running {
     pub operations_total: usize,
     /// Tasks that run, the newest twenty.
     pub tasks: Vec<Task>,
-    /// How many there are.
+    /// How many there are, on the remotes of which that is known.
     pub tasks_total: usize,
+    /// Remotes of which it is not known which tasks run.
+    #[serde(default)]
+    pub tasks_unknown: usize,
 }

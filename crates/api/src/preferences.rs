@@ -9,6 +9,9 @@ use utoipa::ToSchema;
 /// The most bytes that somebody's preferences have, as JSON.
 pub const MOST_BYTES: usize = 64 * 1024;
 
+/// What there is of them.
+pub const KEYS: [&str; 6] = ["theme", "density", "lists", "views", "favourites", "ui"];
+
 /// How somebody likes things to be shown. What is absent is left to whoever shows it.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Preferences {
@@ -121,6 +124,20 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn every_one_of_them_is_named() {
+        let all = json!({"theme": "dark", "density": "compact", "lists": {"guests": {"sort": "name"}},
+            "views": [{"name": "busy", "list": "guests"}], "favourites": ["guest:7/101"], "ui": {"x": 1}});
+        let told = serde_json::to_value(serde_json::from_value::<Preferences>(all).unwrap()).unwrap();
+        assert_eq!(
+            told.as_object().unwrap().keys().collect::<std::collections::BTreeSet<_>>(),
+            KEYS.map(str::to_owned).iter().collect()
+        );
+        // One that is added is to be named, too.
+        let Preferences { theme: _, density: _, lists: _, views: _, favourites: _, ui: _ } =
+            Preferences::default();
+    }
 
     /// The examples of RFC 7396, appendix A.
     #[test]

@@ -236,7 +236,7 @@ pub struct RemoteFigures {
     pub guests_unknown: Option<usize>,
     /// Storages, shared ones once.
     pub storages: Option<usize>,
-    /// Tasks that run.
+    /// Tasks that run; `null` as well while its link is down.
     pub tasks_running: Option<usize>,
     /// Operations that have not ended.
     pub operations_open: usize,

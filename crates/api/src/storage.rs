@@ -6,6 +6,7 @@ use model::{NodeName, RemoteId, Text};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::Cause;
 use crate::guest::{Guest, Part, stale_why};
 use crate::remote::{Drift, Link};
 
@@ -81,9 +82,19 @@ pub struct StorageDetail {
     /// The guests that have something there, by what was listed and by their configurations; a thousand at most.
     #[serde(default)]
     pub guests: Vec<StorageGuest>,
-    /// How many there are of them.
+    /// How many there are of them, as far as is known.
     #[serde(default)]
     pub guests_total: usize,
+    /// How many more guests may have something there: of these nothing was listed, and no configuration is known.
+    #[serde(default)]
+    pub guests_unknown: usize,
+    /// Why configurations that are kept could not be told, if that is why.
+    #[serde(default)]
+    pub guests_error: Option<Cause>,
+    /// How many nodes were not asked now what lies there, because there are too many: `contents` has of them what was
+    /// listed last. Ask of one by `name@node`.
+    #[serde(default)]
+    pub nodes_not_asked: usize,
     /// Where Proxmox VE's own web interface shows it, as the first of the nodes has it.
     #[serde(default)]
     #[schema(example = "https://192.0.2.7:8006/#v1:0:=storage%2Fpve1%2Flocal:4:::::::")]

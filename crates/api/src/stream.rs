@@ -259,8 +259,11 @@ pub struct FleetCounts {
     pub remotes: usize,
     /// Remotes by the state of their link.
     pub links: BTreeMap<String, usize>,
-    /// Tasks that run.
+    /// Tasks that run, on the remotes of which that is known.
     pub tasks_running: usize,
+    /// Remotes of which it is not known which tasks run.
+    #[serde(default)]
+    pub tasks_unknown: usize,
     /// Tasks among the recent ones that failed.
     pub tasks_failed: usize,
     /// Operations that have not ended.

@@ -32,6 +32,9 @@ pub struct Task {
     /// That guest's name, where known.
     #[serde(default)]
     pub guest: Option<Text>,
+    /// The storage it works on, where it says so: those do that delete or prune what lies on one.
+    #[serde(default)]
+    pub storage: Option<Text>,
     /// Who started it, with `!token`.
     pub user: Text,
     /// When, by the node's clock.
@@ -71,6 +74,7 @@ impl Task {
             object: task.id.clone(),
             vmid: guest.map(|(vmid, _)| vmid),
             guest: guest.and_then(|(_, name)| name.cloned()),
+            storage: task.storage().map(Text::from),
             user: task.user.clone(),
             started: task.started,
             ended: task.ended,

@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use api::guest::{ActionAvailability, Guest, GuestDetail, Object, Part};
+use api::guest::{ActionAvailability, Fields, Guest, GuestDetail, Part};
 use api::operation::{Operation, OperationRequest, Resolve};
 use api::remote::{CoverageRow, Link, RemoteEdit, RemoteFigures, RemoteRow};
 use api::storage::Storage;
@@ -187,7 +187,7 @@ fn a_guest_in_full_carries_what_may_be_done() {
         operation: Some(Operation::of(&operation(), &"home".into())),
         status: Part {
             seen: Some(Observed {
-                value: Object(json!({"status": "running"}).as_object().unwrap().clone()),
+                value: Fields(json!({"status": "running"}).as_object().unwrap().clone()),
                 at: at(0),
                 through: endpoint(),
             }),
@@ -318,7 +318,7 @@ fn an_account_says_whether_it_has_a_second_factor() {
         totp: None,
     };
     assert_eq!(there_and_back(&account)["totp"], Value::Null, "none is said");
-    account.totp = Some(AccountTotp { since: at(2), recovery_codes_left: 9 });
+    account.totp = Some(AccountTotp { since: at(2), recovery_codes_left: Some(9) });
     assert_eq!(there_and_back(&account)["totp"]["recovery_codes_left"], 9);
     let begun = TotpBegun { secret: "GEZD".into(), uri: "otpauth://x".into(), expires: at(3) };
     let codes = RecoveryCodes { recovery_codes: vec!["abcd-efgh".into()] };

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use model::chart::{self, Chart, ChartSpan, Series};
-use model::{EndpointId, Incarnation, NodeName, Observed, RemoteId, Text, Vmid};
+use model::{Incarnation, NodeName, Observed, RemoteId, Text, Vmid};
 use pve::call::guest::{Consolidation, Timeframe};
 use pve::call::{self, Call};
 use pve::decode::Rows;
@@ -141,8 +141,8 @@ fn node_of(
     if having.len() > 1 && having.iter().any(|one| one.shared != Some(true)) {
         return Err(DetailError::WhichNode(having.iter().map(|one| one.node.clone()).collect()));
     }
-    let answers = having.iter().find(|one| remote.is_online(&one.node)).or(having.first());
-    answers.map(|one| one.node.clone()).ok_or(DetailError::NoSuchStorage)
+    let nodes: Vec<_> = having.iter().map(|one| &one.node).collect();
+    remote.to_ask(&nodes).cloned().ok_or(DetailError::NoSuchStorage)
 }
 
 /// The series of measurements.
@@ -226,30 +226,21 @@ impl Wanted {
 impl Asker {
     async fn chart(&self, wanted: Wanted, charts: &Charts, hour: Duration) -> ChartDetail {
         let Wanted { call, key, node, blind_to_disk } = wanted;
-        let now = self.shared.clock.now().mono;
-        let known = charts.get(&key, now, fresh(key.3, hour));
-        let way = match self.way() {
-            Ok(way) => way,
-            Err(error) => return ChartDetail::as_last_read(known, Some(error), node),
-        };
-        if let Some((_, _, true)) = known {
-            return ChartDetail::as_last_read(known, None, node);
-        }
-        let Some(client) = way.lines.get(&way.endpoint) else {
-            return ChartDetail::as_last_read(known, Some(self.link_failure()), node);
-        };
-        let answer = self.shared.flown.chart(client, call, key.3).await;
-        let drift = answer.as_ref().map(|answer| answer.drift.clone()).unwrap_or_default();
-        match self.heard(&way, answer, drift) {
+        let span = key.3;
+        let known = charts.get(&key, self.shared.clock.now().mono, fresh(span, hour));
+        let is_fresh = known.as_ref().is_some_and(|(_, _, fresh)| *fresh);
+        let flown = &self.shared.flown;
+        let answer =
+            self.anew(is_fresh, true, |client| async move { flown.chart(&client, call, span).await }).await;
+        match answer {
             Err(failure) => ChartDetail::as_last_read(known, Some(failure), node),
-            Ok(answer) => {
+            Ok(None) => ChartDetail::as_last_read(known, None, node),
+            Ok(Some(answer)) => {
                 let mut chart = series(&answer.value.rows);
                 if blind_to_disk {
                     chart.series.disk_used = None;
                 }
-                let through = EndpointId::from(answer.endpoint.as_str());
-                let seen = Observed { value: Arc::new(chart), at: self.shared.clock.wall(), through };
-                let drift = answer.drift.records.clone();
+                let (seen, drift) = (self.seen(&answer, chart), answer.drift.records.clone());
                 charts.put(key, seen.clone(), drift.clone(), self.shared.clock.now().mono);
                 ChartDetail { chart: Part { seen: Some(seen), error: None }, node, drift }
             }
@@ -291,6 +282,8 @@ impl Fleet {
 
 #[cfg(test)]
 mod tests {
+    use model::EndpointId;
+
     use super::*;
 
     fn point(time: i64, cpu: Option<f64>) -> RrdPoint {

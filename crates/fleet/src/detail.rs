@@ -18,6 +18,7 @@ use tokio::sync::mpsc;
 use crate::errors::cause;
 use crate::flight::Flights;
 use crate::inventory::Reading;
+use crate::journal::UnreadError;
 use crate::remote::{Message, Place, Shared, Way};
 use crate::rows;
 use crate::snapshot::glimpsed;
@@ -235,6 +236,33 @@ impl Asker {
         })
     }
 
+    /// Asks the endpoint in use, unless what is known is `fresh`: then there is nothing to tell. `on_demand`: nothing else
+    /// reads it, so what of the answer does not fit is told to the remote's task.
+    pub(crate) async fn anew<T, F>(
+        &self,
+        fresh: bool,
+        on_demand: bool,
+        fly: impl FnOnce(Client) -> F,
+    ) -> Result<Option<Arc<Answer<T>>>, Failure>
+    where
+        F: Future<Output = Flight<T>>,
+    {
+        let way = self.way()?;
+        if fresh {
+            return Ok(None);
+        }
+        let client = way.lines.get(&way.endpoint).cloned().ok_or_else(|| self.link_failure())?;
+        let answer = fly(client).await;
+        let odd = answer.as_ref().ok().filter(|_| on_demand).map(|answer| answer.drift.clone());
+        self.heard(&way, answer, odd.unwrap_or_default()).map(Some)
+    }
+
+    /// Something that was answered just now.
+    pub(crate) fn seen<T, U>(&self, answer: &Answer<T>, value: U) -> Observed<Arc<U>> {
+        let through = EndpointId::from(answer.endpoint.as_str());
+        Observed { value: Arc::new(value), at: self.shared.clock.wall(), through }
+    }
+
     /// Why nothing can be asked, by the link.
     pub(crate) fn link_failure(&self) -> Failure {
         let snapshot = self.shared.snapshot.load();
@@ -253,15 +281,15 @@ impl Asker {
     async fn known_config(&self, vmid: Vmid) -> Part<GuestConfig> {
         match self.shared.known_config(vmid).await {
             Ok(seen) => Part { seen, error: None },
-            Err(error) => {
-                tracing::warn!(remote = %self.shared.snapshot.load().name, %vmid, %error, "a configuration is not told");
-                let cause = Cause::Internal { text: error.to_string() };
-                Part {
-                    seen: None,
-                    error: Some(Failure { cause, endpoint: None, at: self.shared.clock.wall() }),
-                }
-            }
+            Err(error) => Part { seen: None, error: Some(self.untold(vmid, &error)) },
         }
+    }
+
+    /// Why a guest's configuration cannot be told as last read.
+    pub(crate) fn untold(&self, vmid: Vmid, error: &UnreadError) -> Failure {
+        tracing::warn!(remote = %self.shared.snapshot.load().name, %vmid, %error, "a configuration is not told");
+        let cause = Cause::Internal { text: error.to_string() };
+        Failure { cause, endpoint: None, at: self.shared.clock.wall() }
     }
 
     /// Everything that is known of one guest, without asking anew.

@@ -52,7 +52,7 @@ pub use model::rows::{
 };
 pub use operations::OperationError;
 pub use remote::{
-    DisconnectError, EditError, OperateError, Resolution, ResolveError, StopTaskError, TakeBackError,
+    DisconnectError, EditError, Leave, OperateError, Resolution, ResolveError, StopTaskError, TakeBackError,
 };
 pub use snapshot::{FleetSnapshot, RemoteSnapshot};
 pub use spec::{RemoteEdit, RemoteSpec};

@@ -6,13 +6,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures_util::StreamExt;
-use model::{EndpointId, NodeName, Observed, RemoteId, Text, Vmid};
+use model::{Failure, NodeName, Observed, RemoteId, Text, Vmid};
 use pve::decode::Rows;
-use pve::drift::{Drift, DriftRecord};
+use pve::drift::DriftRecord;
 use pve::reply::{GuestConfig, NodeStatus, Volume};
+use serde::{Deserialize, Serialize};
 
 use crate::detail::{Asker, DetailError, Part};
 use crate::fleet::Fleet;
+use crate::journal::UnreadError;
 use crate::snapshot::RemoteSnapshot;
 use model::rows::{GuestRow, NodeRow};
 
@@ -25,7 +27,8 @@ const NODES_AT_ONCE: usize = 4;
 /// Of so many guests at most a configuration is looked for where it is kept, when it is not held in memory.
 const CONFIGS_SOUGHT: usize = 200;
 
-/// What a node says of itself is written down this often, beside each time that its version is another.
+/// What a node says of itself, and what lies on a storage, is written down this often, beside each time that the row of
+/// it is.
 const WRITTEN_AGAIN: Duration = Duration::from_secs(3600);
 
 /// Everything known of one node.
@@ -57,13 +60,19 @@ pub struct StorageDetail {
     pub looks: Vec<StorageLook>,
     /// The guests that have something there: their numbers, with what.
     pub guests: BTreeMap<Vmid, Share>,
+    /// How many more guests may have something there: of these nothing was listed, and no configuration is known.
+    pub guests_unknown: usize,
+    /// Why configurations that are kept could not be told, if that was why.
+    pub unread: Option<Failure>,
+    /// How many of the nodes were not asked, though what lies there was wanted anew: there are too many of them.
+    pub nodes_left_out: usize,
     /// Fields and rows of the replies that did not fit.
     pub drift: Vec<DriftRecord>,
 }
 
 /// What lies on a storage. Endpoint: `GET /nodes/{node}/storage/{storage}/content`, which tells an account only of what
 /// it may see.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Contents {
     /// By what it is: `images`, `rootdir`, `backup`, `iso`, `vztmpl`…; the empty word: not told.
     pub kinds: BTreeMap<Text, Figures>,
@@ -74,7 +83,7 @@ pub struct Contents {
 }
 
 /// How much there is of something.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Figures {
     /// Volumes.
     pub volumes: usize,
@@ -96,27 +105,61 @@ pub struct Share {
 /// What was read last of nodes and storages.
 #[derive(Default)]
 pub(crate) struct Looks {
-    statuses: Mutex<BTreeMap<NodeName, Observed<Arc<NodeStatus>>>>,
-    /// When that was written down last, on the clock that nobody sets.
-    written: Mutex<BTreeMap<NodeName, Duration>>,
+    statuses: Mutex<BTreeMap<NodeName, Said>>,
     contents: Mutex<BTreeMap<(Text, NodeName), Listed>>,
 }
 
-/// Contents that were listed, with when, on the clock that nobody sets.
-type Listed = (Observed<Arc<Contents>>, Duration);
+/// What a node said of itself, and what of that reply did not fit.
+#[derive(Clone)]
+struct Said {
+    seen: Observed<Arc<NodeStatus>>,
+    drift: Vec<DriftRecord>,
+    /// When it was written down last, on the clock that nobody sets.
+    written: Option<Duration>,
+}
+
+/// Contents that were listed, and what of that reply did not fit.
+#[derive(Clone)]
+struct Listed {
+    seen: Observed<Arc<Contents>>,
+    drift: Vec<DriftRecord>,
+    /// When, on the clock that nobody sets; `None`: before it began.
+    read: Option<Duration>,
+    /// When it was written down last, likewise.
+    written: Option<Duration>,
+}
 
 // === impl Looks ===
 
 impl Looks {
     /// A node's status was read.
-    pub(crate) fn keep_status(&self, node: &NodeName, seen: Observed<Arc<NodeStatus>>) {
-        lock(&self.statuses).insert(node.clone(), seen);
+    pub(crate) fn keep_status(
+        &self,
+        node: &NodeName,
+        seen: Observed<Arc<NodeStatus>>,
+        drift: Vec<DriftRecord>,
+    ) {
+        let mut statuses = lock(&self.statuses);
+        let written = statuses.get(node).and_then(|said| said.written);
+        statuses.insert(node.clone(), Said { seen, drift, written });
+    }
+
+    /// What lies on a storage was listed at `read`; `None`: before Muster was started.
+    pub(crate) fn keep_contents(
+        &self,
+        place: (Text, NodeName),
+        seen: Observed<Arc<Contents>>,
+        drift: Vec<DriftRecord>,
+        read: Option<Duration>,
+    ) {
+        let mut contents = lock(&self.contents);
+        let written = contents.get(&place).and_then(|listed| listed.written);
+        contents.insert(place, Listed { seen, drift, read, written });
     }
 
     /// Nothing is kept of what a remote does not have any more.
-    pub(crate) fn retain(&self, remote: &RemoteSnapshot) {
+    fn retain(&self, remote: &RemoteSnapshot) {
         lock(&self.statuses).retain(|node, _| remote.node(node).is_some());
-        lock(&self.written).retain(|node, _| remote.node(node).is_some());
         lock(&self.contents).retain(|(storage, node), _| {
             remote.storages.iter().any(|row| row.storage.storage == *storage && row.storage.node == *node)
         });
@@ -124,21 +167,41 @@ impl Looks {
 
     /// Whether what a node says of itself is to be written down: it moves all the time, so that is not done each time.
     pub(crate) fn is_due(&self, node: &NodeName, now: Duration) -> bool {
-        let mut written = lock(&self.written);
-        let due = written.get(node).is_none_or(|last| now.saturating_sub(*last) >= WRITTEN_AGAIN);
-        if due {
-            written.insert(node.clone(), now);
+        let mut statuses = lock(&self.statuses);
+        let due = statuses.get_mut(node).filter(|said| is_due(said.written, now));
+        due.map(|said| said.written = Some(now)).is_some()
+    }
+
+    /// Storages of which what lies there is to be written down: it was listed since that was done, and that is a while
+    /// ago.
+    pub(crate) fn unwritten(&self, now: Duration) -> Vec<(Text, NodeName)> {
+        let contents = lock(&self.contents);
+        let due = |listed: &Listed| listed.read > listed.written && is_due(listed.written, now);
+        contents.iter().filter(|(_, listed)| due(listed)).map(|(place, _)| place.clone()).collect()
+    }
+
+    /// What lies on these storages was written down.
+    pub(crate) fn have_written(&self, places: &[(Text, NodeName)], now: Duration) {
+        let mut contents = lock(&self.contents);
+        for place in places {
+            if let Some(listed) = contents.get_mut(place) {
+                listed.written = Some(now);
+            }
         }
-        due
     }
 
     pub(crate) fn status(&self, node: &NodeName) -> Option<Observed<Arc<NodeStatus>>> {
-        lock(&self.statuses).get(node).cloned()
+        lock(&self.statuses).get(node).map(|said| said.seen.clone())
     }
 
-    fn listed(&self, storage: &Text, node: &NodeName) -> Option<Listed> {
-        lock(&self.contents).get(&(storage.clone(), node.clone())).cloned()
+    pub(crate) fn contents(&self, place: &(Text, NodeName)) -> Option<Observed<Arc<Contents>>> {
+        lock(&self.contents).get(place).map(|listed| listed.seen.clone())
     }
+}
+
+/// Whether it is time to write something down that was last written then.
+fn is_due(written: Option<Duration>, now: Duration) -> bool {
+    written.is_none_or(|last| now.saturating_sub(last) >= WRITTEN_AGAIN)
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
@@ -210,92 +273,95 @@ fn uses(config: &GuestConfig, storage: &str) -> bool {
 
 /// The storages of one name: the nodes to ask, each with whether others see the same.
 fn places(remote: &RemoteSnapshot, storage: &Text, named: Option<&NodeName>) -> Vec<(NodeName, bool)> {
-    let having: Vec<_> =
-        remote.storages.iter().map(|row| &row.storage).filter(|one| one.storage == *storage).collect();
+    let having = remote.storages.iter().map(|row| &row.storage).filter(|one| one.storage == *storage);
     let named = |node: &NodeName| named.is_none_or(|named| named == node);
     let mut places: Vec<(NodeName, bool)> = Vec::new();
     let mut of_all: Vec<&NodeName> = Vec::new();
-    for one in having.iter().filter(|one| named(&one.node)) {
+    for one in having.filter(|one| named(&one.node)) {
         match one.shared {
             Some(true) => of_all.push(&one.node),
             _ => places.push((one.node.clone(), false)),
         }
     }
-    let answers = of_all.iter().find(|node| remote.is_online(node)).or(of_all.first());
-    places.extend(answers.map(|node| ((*node).clone(), true)));
+    places.extend(remote.to_ask(&of_all).map(|node| (node.clone(), true)));
     places
 }
 
 impl RemoteSnapshot {
-    /// Whether a node is known to be online now.
-    pub(crate) fn is_online(&self, node: &NodeName) -> bool {
-        self.node(node)
-            .is_some_and(|row| row.node.state == model::NodeState::Online && row.freshness.is_live())
+    /// Of nodes that would tell the same the one to ask: one that is known to be online now, or the first.
+    pub(crate) fn to_ask<'a>(&self, nodes: &[&'a NodeName]) -> Option<&'a NodeName> {
+        let is_online = |node: &NodeName| {
+            self.node(node)
+                .is_some_and(|row| row.node.state == model::NodeState::Online && row.freshness.is_live())
+        };
+        nodes.iter().find(|node| is_online(node)).or(nodes.first()).copied()
     }
+}
+
+/// Whose something lies on a storage.
+#[derive(Default)]
+struct Shares {
+    known: BTreeMap<Vmid, Share>,
+    unknown: usize,
+    unread: Option<Failure>,
 }
 
 impl Asker {
     async fn node(&self, name: &NodeName, anew: bool) -> Result<NodeDetail, DetailError> {
         let remote = self.shared.snapshot.load_full();
         let row = remote.node(name).ok_or(DetailError::NoSuchNode)?.clone();
-        let known = self.shared.looks.status(name);
-        let told = |seen, error| NodeDetail { row, status: Part { seen, error }, drift: Vec::new() };
-        if !anew {
-            return Ok(told(known, None));
-        }
-        let way = match self.way() {
-            Ok(way) => way,
-            Err(error) => return Ok(told(known, Some(error))),
+        let looks = &self.shared.looks;
+        let error = if anew {
+            let flown = &self.shared.flown;
+            let answer =
+                self.anew(false, false, |client| async move { flown.node_status(&client, name).await }).await;
+            let kept = answer.map(|answer| {
+                let answer = answer.as_deref();
+                let seen = answer.map(|answer| (self.seen(answer, answer.value.clone()), answer));
+                seen.map(|(seen, answer)| looks.keep_status(name, seen, answer.drift.records.clone()))
+            });
+            kept.err()
+        } else {
+            None
         };
-        let Some(client) = way.lines.get(&way.endpoint) else {
-            return Ok(told(known, Some(self.link_failure())));
-        };
-        let answer = self.shared.flown.node_status(client, name).await;
-        Ok(match self.heard(&way, answer, Drift::default()) {
-            Err(failure) => told(known, Some(failure)),
-            Ok(answer) => {
-                let through = EndpointId::from(answer.endpoint.as_str());
-                let at = self.shared.clock.wall();
-                let seen = Observed { value: Arc::new(answer.value.clone()), at, through };
-                self.shared.looks.keep_status(name, seen.clone());
-                NodeDetail { drift: answer.drift.records.clone(), ..told(Some(seen), None) }
-            }
-        })
+        let said = lock(&looks.statuses).get(name).cloned();
+        let (seen, drift) = said.map(|said| (said.seen, said.drift)).unzip();
+        Ok(NodeDetail { row, status: Part { seen, error }, drift: drift.unwrap_or_default() })
     }
 
+    /// What lies on a storage. `fresh`: it is read now, unless it was within that time.
     async fn contents(
         &self,
-        storage: &Text,
-        node: &NodeName,
+        place: (Text, NodeName),
         fresh: Option<Duration>,
     ) -> (Part<Contents>, Vec<DriftRecord>) {
-        let known = self.shared.looks.listed(storage, node);
-        let seen = known.as_ref().map(|(seen, _)| seen.clone());
-        let Some(fresh) = fresh else { return (Part { seen, error: None }, Vec::new()) };
-        let way = match self.way() {
-            Ok(way) => way,
-            Err(error) => return (Part { seen, error: Some(error) }, Vec::new()),
-        };
-        let now = self.shared.clock.now().mono;
-        if known.is_some_and(|(_, read)| now.saturating_sub(read) < fresh) {
-            return (Part { seen, error: None }, Vec::new());
-        }
-        let Some(client) = way.lines.get(&way.endpoint) else {
-            return (Part { seen, error: Some(self.link_failure()) }, Vec::new());
-        };
-        let answer = self.shared.flown.content(client, node, storage).await;
-        let told = answer.as_ref().map(|answer| answer.drift.clone()).unwrap_or_default();
-        match self.heard(&way, answer, told) {
-            Err(failure) => (Part { seen, error: Some(failure) }, Vec::new()),
-            Ok(answer) => {
-                let value = Arc::new(Contents::of(&answer.value));
-                let through = EndpointId::from(answer.endpoint.as_str());
-                let seen = Observed { value, at: self.shared.clock.wall(), through };
-                let listed = (seen.clone(), self.shared.clock.now().mono);
-                lock(&self.shared.looks.contents).insert((storage.clone(), node.clone()), listed);
-                (Part { seen: Some(seen), error: None }, answer.drift.records.clone())
+        let looks = &self.shared.looks;
+        let error = match fresh {
+            None => None,
+            Some(fresh) => {
+                let now = self.shared.clock.now().mono;
+                let read = lock(&looks.contents).get(&place).and_then(|listed| listed.read);
+                let is_fresh = read.is_some_and(|read| now.saturating_sub(read) < fresh);
+                let (flown, (storage, node)) = (&self.shared.flown, &place);
+                let answer = self
+                    .anew(is_fresh, true, |client| async move { flown.content(&client, node, storage).await })
+                    .await;
+                match answer {
+                    Err(failure) => Some(failure),
+                    Ok(answer) => {
+                        if let Some(answer) = answer {
+                            let seen = self.seen(&answer, Contents::of(&answer.value));
+                            let read = Some(self.shared.clock.now().mono);
+                            looks.keep_contents(place.clone(), seen, answer.drift.records.clone(), read);
+                        }
+                        None
+                    }
+                }
             }
-        }
+        };
+        let listed = lock(&looks.contents).get(&place).cloned();
+        let (seen, drift) = listed.map(|listed| (listed.seen, listed.drift)).unzip();
+        (Part { seen, error }, drift.unwrap_or_default())
     }
 
     async fn storage(
@@ -310,28 +376,31 @@ impl Asker {
         if places.is_empty() {
             return Err(DetailError::NoSuchStorage);
         }
+        let nodes_left_out = fresh.map_or(0, |_| places.len().saturating_sub(NODES_ASKED));
         let looks = places.into_iter().enumerate().map(async |(place, (node, shared))| {
             let fresh = fresh.filter(|_| place < NODES_ASKED);
-            let (contents, drift) = self.contents(storage, &node, fresh).await;
+            let (contents, drift) = self.contents((storage.clone(), node.clone()), fresh).await;
             (StorageLook { node, shared, contents }, drift)
         });
         let found: Vec<_> = futures_util::stream::iter(looks).buffered(NODES_AT_ONCE).collect().await;
         let (looks, drift): (Vec<StorageLook>, Vec<_>) = found.into_iter().unzip();
-        let guests = self.shares(&remote, storage, &looks).await;
-        Ok(StorageDetail { looks, guests, drift: drift.into_iter().flatten().collect() })
+        let shares = self.shares(&remote, storage, &looks).await;
+        Ok(StorageDetail {
+            looks,
+            guests: shares.known,
+            guests_unknown: shares.unknown,
+            unread: shares.unread,
+            nodes_left_out,
+            drift: drift.into_iter().flatten().collect(),
+        })
     }
 
     /// Whose something there is: by what was listed, and by the configurations.
-    async fn shares(
-        &self,
-        remote: &RemoteSnapshot,
-        storage: &Text,
-        looks: &[StorageLook],
-    ) -> BTreeMap<Vmid, Share> {
-        let mut shares: BTreeMap<Vmid, Share> = BTreeMap::new();
+    async fn shares(&self, remote: &RemoteSnapshot, storage: &Text, looks: &[StorageLook]) -> Shares {
+        let mut shares = Shares::default();
         for contents in looks.iter().filter_map(|look| look.contents.seen.as_ref()) {
             for (vmid, kinds) in &contents.value.guests {
-                let share = shares.entry(*vmid).or_default();
+                let share = shares.known.entry(*vmid).or_default();
                 for (kind, figures) in kinds {
                     share.listed.entry(kind.clone()).or_default().join(*figures);
                 }
@@ -341,19 +410,29 @@ impl Asker {
         let nodes: BTreeSet<&NodeName> = looks.iter().map(|look| &look.node).collect();
         let there =
             |row: &&GuestRow| (shared || nodes.contains(&row.guest.node)) && row.presence.is_present();
-        let mut sought = 0;
+        let (mut sought, mut silent) = (0, false);
         for row in remote.guests.iter().map(|row| &**row).filter(there) {
             let vmid = row.guest.vmid;
             let config = match self.shared.config(vmid) {
                 Some(config) => Some(config),
-                None if sought < CONFIGS_SOUGHT => {
+                // A store that has failed once is not asked for each of the others.
+                None if sought < CONFIGS_SOUGHT && !silent => {
                     sought += 1;
-                    self.shared.known_config(vmid).await.ok().flatten()
+                    let found = self.shared.known_config(vmid).await;
+                    found.unwrap_or_else(|error| {
+                        silent = matches!(error, UnreadError::Store(_));
+                        shares.unread.get_or_insert_with(|| self.untold(vmid, &error));
+                        None
+                    })
                 }
                 None => None,
             };
-            if config.is_some_and(|config| uses(&config.value, storage.as_str())) {
-                shares.entry(vmid).or_default().configured = true;
+            match config {
+                Some(config) if uses(&config.value, storage.as_str()) => {
+                    shares.known.entry(vmid).or_default().configured = true;
+                }
+                Some(_) => {}
+                None => shares.unknown += usize::from(!shares.known.contains_key(&vmid)),
             }
         }
         shares
@@ -395,6 +474,8 @@ impl Fleet {
 
 #[cfg(test)]
 mod tests {
+    use pve::drift::Drift;
+
     use super::*;
 
     fn config(text: &str) -> GuestConfig {

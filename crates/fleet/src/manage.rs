@@ -94,13 +94,20 @@ pub(crate) struct Ready {
     pub(crate) remote: Box<Remote>,
 }
 
-/// Whether a remote may be called so.
+/// The most letters of a remote's name: it stands in every row, line and sentence about what is on it.
+const NAME_MOST: usize = 100;
+
+/// Whether a remote may be called so. One that has a longer name from before keeps it.
 ///
 /// # Errors
 /// What is wrong with the name.
 pub fn check_name(name: &str) -> Result<(), String> {
     if name.trim().is_empty() || name.chars().any(|c| c.is_control() || c == '/') {
         return Err("a remote needs a name without slashes or control characters".to_owned());
+    }
+    let letters = name.chars().count();
+    if letters > NAME_MOST {
+        return Err(format!("a remote's name has at most {NAME_MOST} letters, and this one has {letters}"));
     }
     if name.trim().parse::<u64>().is_ok() {
         return Err(format!(

@@ -11,7 +11,9 @@ use tokio::sync::{oneshot, watch};
 
 use crate::fleet::{Fleet, NoSuchRemote};
 use crate::journal::Recorded;
-use crate::remote::{Message, OperateError, Resolution, ResolveError, StopTaskError, TakeBackError, Wish};
+use crate::remote::{
+    Leave, Message, OperateError, Resolution, ResolveError, StopTaskError, TakeBackError, Wish,
+};
 
 /// Guests of one remote that are asked for their state at the same time before an action.
 const GLANCES: usize = 6;
@@ -55,14 +57,14 @@ impl Fleet {
         options: PowerOptions,
         author: Author,
     ) -> Result<OperationId, OperateError> {
-        let wish = Wish { vmids: vec![vmid], action, options, author, by_turns: false };
+        let wish = Wish { vmids: vec![vmid], action, options, author, by_turns: None };
         let answers = self.carry_out(id, wish).await?;
         answers.into_iter().next().unwrap_or_else(|| Err(fault()))
     }
 
     /// The same for many guests of one remote, recorded in one commit. They leave by turns
-    /// ([`Turns`](crate::TurnTimings)), in the order of `vmids`; what does not get its turn in time ends as not sent.
-    /// One answer for each guest, in their order.
+    /// ([`Turns`](crate::TurnTimings)), in the order of `vmids`; what does not get its turn in time ends as not sent,
+    /// and so does what can no longer be done then, or may not be any more (`leave`). One answer for each guest, in their order.
     pub async fn operate_many(
         &self,
         id: RemoteId,
@@ -70,9 +72,10 @@ impl Fleet {
         action: Action,
         options: PowerOptions,
         author: Author,
+        leave: Leave,
     ) -> Vec<Result<OperationId, OperateError>> {
         let count = vmids.len();
-        let wish = Wish { vmids, action, options, author, by_turns: true };
+        let wish = Wish { vmids, action, options, author, by_turns: Some(leave) };
         self.carry_out(id, wish).await.unwrap_or_else(|error| vec![Err(error); count])
     }
 

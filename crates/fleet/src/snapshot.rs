@@ -18,7 +18,7 @@ use serde::Serialize;
 
 use crate::figures::FacetFigures;
 use crate::inventory::Glimpse;
-use crate::lists::Glances;
+use crate::lists::{Glances, Values};
 use crate::onboard::MintedToken;
 use crate::overview::Digests;
 
@@ -85,6 +85,9 @@ pub struct RemoteSnapshot {
     /// Its part of the overview, once somebody has asked for that.
     #[serde(skip)]
     pub digests: Digests,
+    /// The values that a query may go on with, once somebody types one.
+    #[serde(skip)]
+    pub values: Values,
     /// Storages, by name and node.
     pub storages: Vec<StorageRow>,
     /// Tasks, newest first.

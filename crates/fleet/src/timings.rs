@@ -82,8 +82,10 @@ pub struct Turns {
     pub sending_per_node: usize,
     /// Operations of one node that are on their way or have a task that runs.
     pub per_node: usize,
-    /// How long one waits for its turn before it ends as not sent.
+    /// How long one waits for its turn while nothing of its node ends, before it ends as not sent.
     pub patience: Duration,
+    /// How long one waits for its turn in all.
+    pub longest: Duration,
 }
 
 /// How processes that share a database divide the remotes.
@@ -133,7 +135,13 @@ impl Default for Timings {
             chart: seconds(30),
             facet_retry: seconds(5),
             operation_wait: seconds(10),
-            turns: Turns { sending: 6, sending_per_node: 3, per_node: 8, patience: seconds(10 * 60) },
+            turns: Turns {
+                sending: 6,
+                sending_per_node: 3,
+                per_node: 8,
+                patience: seconds(10 * 60),
+                longest: seconds(60 * 60),
+            },
             task_watch: Backoff { first: millis(500), most: seconds(5) },
             ha_watch: Backoff { first: seconds(1), most: seconds(10) },
             lost_watch: Backoff { first: seconds(1), most: seconds(15) },
@@ -189,7 +197,13 @@ impl Timings {
             chart: millis(500),
             facet_retry: millis(50),
             operation_wait: millis(1500),
-            turns: Turns { sending: 6, sending_per_node: 3, per_node: 8, patience: seconds(10) },
+            turns: Turns {
+                sending: 6,
+                sending_per_node: 3,
+                per_node: 8,
+                patience: seconds(10),
+                longest: seconds(60),
+            },
             task_watch: Backoff { first: millis(30), most: millis(150) },
             ha_watch: Backoff { first: millis(50), most: millis(200) },
             lost_watch: Backoff { first: millis(50), most: millis(300) },

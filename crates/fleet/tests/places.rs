@@ -118,6 +118,91 @@ async fn whose_disks_are_not_listed_is_told_by_the_configurations() {
     bench.end().await;
 }
 
+/// Whose disks nobody was told of, and whose configuration was not read, may have some there.
+#[tokio::test]
+async fn guests_of_which_nothing_is_known_are_counted() {
+    let bench = Bench::with(Topology::single("9.2"), 1, alice(), Timings::shrunk()).await;
+    let text = "Permission check failed (/vms, VM.Audit)".to_owned();
+    bench.remote.fault(None, Fault::Forbidden { text }.on("/nodes/*/*/*/config")).await;
+    bench.until("storages", |now| now.storages.len() == 2).await;
+    let guests = bench.now().guests.len();
+    let detail = storage(&bench, "local-lvm", None, true).await;
+    assert!(detail.looks[0].contents.error.is_none(), "{:?}", detail.looks);
+    assert_eq!((detail.guests.len(), detail.guests_unknown), (0, guests), "{detail:?}");
+    assert_eq!((detail.unread, detail.nodes_left_out), (None, 0));
+    bench.remote.clear_all().await;
+    let begun = std::time::Instant::now();
+    while storage(&bench, "local-lvm", None, false).await.guests_unknown > 0 {
+        assert!(begun.elapsed() < support::PATIENCE, "their configurations never came");
+        tokio::time::sleep(Duration::from_millis(30)).await;
+    }
+    // Of what is listed, no configuration is needed to know.
+    let root = Bench::new(Topology::single("9.2")).await;
+    let text = "no".to_owned();
+    root.remote.fault(None, Fault::Forbidden { text }.on("/nodes/*/*/*/config")).await;
+    root.until("storages", |now| now.storages.len() == 2).await;
+    assert_eq!(storage(&root, "local-lvm", None, true).await.guests_unknown, 0);
+    root.end().await;
+    bench.end().await;
+}
+
+#[tokio::test]
+async fn of_too_many_nodes_some_are_not_asked_and_that_is_told() {
+    let bench = Bench::new(Topology::cluster(18, "9.2")).await;
+    bench.until("storages", |now| now.storages.len() == 36).await;
+    let detail = storage(&bench, "local", None, true).await;
+    assert_eq!((detail.looks.len(), detail.nodes_left_out), (18, 2));
+    let seen = detail.looks.iter().filter(|look| look.contents.seen.is_some()).count();
+    assert_eq!(seen, 16);
+    assert_eq!(storage(&bench, "local", None, false).await.nodes_left_out, 0, "nobody was to be asked");
+    let last = storage(&bench, "local", Some(detail.looks[17].node.as_str()), true).await;
+    assert!(last.looks[0].contents.seen.is_some() && last.nodes_left_out == 0);
+    bench.end().await;
+}
+
+/// What did not fit the reply that is shown is shown with it, as long as that is.
+#[tokio::test]
+async fn drift_stays_with_what_it_is_about() {
+    let timings = Timings { chart: Duration::from_secs(60), ..Timings::shrunk() };
+    let bench = Bench::with(Topology::single("9.2"), 1, root(), timings).await;
+    bench.until("storages", |now| now.storages.len() == 2).await;
+    let path = "/nodes/pve1/storage/local/content";
+    let odd = |pointer: &str| Fault::WrongType { pointer: pointer.to_owned(), value: "lots".into() };
+    bench.remote.fault(None, odd("/0/size").on(path)).await;
+    bench.remote.fault(None, odd("/uptime").on("/nodes/pve1/status")).await;
+    for again in 0..2 {
+        let detail = storage(&bench, "local", None, true).await;
+        assert_eq!(detail.drift.len(), 1, "{again}: {:?}", detail.drift);
+    }
+    assert_eq!(bench.asked("GET", path), 1);
+    assert_eq!(storage(&bench, "local", None, false).await.drift.len(), 1);
+    let node = NodeName::from("pve1");
+    for anew in [true, false] {
+        let detail = bench.fleet.node_detail(bench.id, &node, anew).await.unwrap();
+        assert_eq!(detail.drift.len(), 1, "{anew}: {:?}", detail.drift);
+    }
+    bench.end().await;
+}
+
+#[tokio::test]
+async fn what_lay_on_a_storage_outlives_a_restart() {
+    let (bench, lasting) = Bench::lasting(Topology::single("9.2"), 1, Timings::shrunk()).await;
+    bench.until("storages", |now| now.storages.len() == 2).await;
+    let before = storage(&bench, "local-lvm", None, true).await;
+    let seen = before.looks[0].contents.seen.clone().unwrap();
+    assert!(!before.guests.is_empty());
+    bench.remote.fault(None, Fault::Refuse).await;
+    refused(&bench).await;
+    let bench = bench.restart(&lasting, Timings::shrunk()).await;
+    let after = storage(&bench, "local-lvm", None, true).await;
+    let kept = after.looks[0].contents.seen.as_ref().unwrap();
+    assert_eq!((&kept.value, &kept.through), (&seen.value, &seen.through));
+    assert_eq!(kept.at.as_millisecond(), seen.at.as_millisecond());
+    assert!(after.looks[0].contents.error.is_some());
+    assert_eq!(after.guests.len(), before.guests.len());
+    bench.end().await;
+}
+
 #[tokio::test]
 async fn contents_are_asked_for_once_in_a_while_and_kept() {
     let timings = Timings { chart: Duration::from_secs(60), ..Timings::shrunk() };

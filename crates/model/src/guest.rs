@@ -353,3 +353,14 @@ pub struct Task {
     #[serde(flatten)]
     pub outcome: TaskOutcome,
 }
+
+impl Task {
+    /// The storage that it says it works on. Few say so: those that delete or prune what lies on one name it, as
+    /// `storage` or `vmid@storage`.
+    #[must_use]
+    pub fn storage(&self) -> Option<&str> {
+        let says_so = matches!(self.kind.as_str(), "imgdel" | "prunebackups");
+        let storage = self.id.rsplit_once('@').map_or(self.id.as_str(), |(_, storage)| storage);
+        (says_so && !storage.is_empty()).then_some(storage)
+    }
+}

@@ -16,7 +16,7 @@ use crate::app::App;
 use crate::caller::Caller;
 use crate::guard::Here;
 use crate::problem::Problem;
-use crate::routes::fleet::{self, operations};
+use crate::routes::fleet::{self, bulk, operations};
 
 /// What is answered about something that was done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -105,6 +105,21 @@ pub(crate) async fn as_it_stands(
         Shown::Nothing => Ok(StatusCode::NO_CONTENT.into_response()),
         Shown::Lost => Err(lost()),
     }
+}
+
+/// The answer to a request that was answered before, where what is kept of it is but what it is told anew from.
+pub(crate) async fn many(
+    app: &App,
+    action: &str,
+    kept: &[u8],
+    parts: &Parts,
+    body: &[u8],
+) -> Result<Option<Response>, Problem> {
+    if of(action).is_none_or(|(_, shown)| shown != Shown::Operation) {
+        return Ok(None);
+    }
+    let caller = parts.extensions.get::<Caller>().ok_or_else(Problem::internal)?;
+    Ok(bulk::told_again(app, caller, kept, body).await)
 }
 
 /// The user that a request is about: the path says, or the body.

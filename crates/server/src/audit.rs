@@ -1,12 +1,12 @@
 //! Lines of the audit log: who did what, from where, with which parameters, and how it ended. No secret is in
 //! them, whatever was sent.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use axum::extract::RawPathParams;
 use http::StatusCode;
 use jiff::Timestamp;
-use model::{Author, OperationId, RemoteId};
+use model::{Author, OperationId, RemoteId, Vmid};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use store::AuditRecord;
@@ -39,6 +39,56 @@ pub(crate) struct Body {
     pub(crate) status: u16,
     #[serde(default)]
     pub(crate) outcome: String,
+}
+
+/// What a line says of a request about many things, in place of what was sent.
+#[derive(Debug, Clone)]
+pub(crate) struct About {
+    /// Where all of it is on one.
+    pub(crate) remote: Option<RemoteId>,
+    pub(crate) target: String,
+    pub(crate) parameters: Value,
+}
+
+/// The most bytes of a list of guests or operations in a line: enough for five hundred of them.
+const LISTED: usize = 12 * 1024;
+
+/// Guests, those of a remote together: `home/101-105,117`.
+pub(crate) fn listed<'a>(guests: impl Iterator<Item = (&'a str, Vmid)>) -> Vec<String> {
+    let mut of_remote: BTreeMap<&str, Vec<u64>> = BTreeMap::new();
+    for (remote, vmid) in guests {
+        of_remote.entry(remote).or_default().push(u64::from(vmid.0));
+    }
+    let (mut parts, mut bytes) = (Vec::new(), 0);
+    let all = of_remote.len();
+    for (remote, numbers) in of_remote {
+        let part = format!("{}/{}", clipped(remote), ranges(numbers.into_iter()).join(","));
+        bytes += part.len();
+        if bytes > LISTED {
+            parts.push(format!("(those of {} more)", all - parts.len()));
+            break;
+        }
+        parts.push(part);
+    }
+    parts
+}
+
+/// Numbers in their order, those that follow one another together: `101-105`, `117`.
+pub(crate) fn ranges(numbers: impl Iterator<Item = u64>) -> Vec<String> {
+    let mut numbers: Vec<u64> = numbers.collect();
+    numbers.sort_unstable();
+    let mut spans: Vec<(u64, u64)> = Vec::new();
+    for number in numbers {
+        match spans.last_mut() {
+            Some((_, last)) if number.saturating_sub(*last) <= 1 => *last = number,
+            _ => spans.push((number, number)),
+        }
+    }
+    let told = spans.into_iter().map(|(first, last)| match first == last {
+        true => first.to_string(),
+        false => format!("{first}-{last}"),
+    });
+    told.collect()
 }
 
 /// A line that waits for its outcome.
@@ -82,6 +132,16 @@ impl Line {
             .flatten()
             .and_then(|answer| answer.get("id")?.as_str()?.parse::<OperationId>().ok());
         self.ended(status, code, operation)
+    }
+
+    /// The same of a request about many things.
+    pub(crate) fn about(self, about: About) -> Self {
+        Self { remote: about.remote, target: about.target, parameters: about.parameters, ..self }
+    }
+
+    /// The line that says in a word how it stands with what is many changes.
+    pub(crate) fn stands(self, outcome: &str) -> AuditRecord {
+        self.ended(StatusCode::ACCEPTED, Some(outcome), None)
     }
 
     /// The line of what is done by the very commit that this line goes into.
@@ -213,6 +273,22 @@ mod tests {
         assert_eq!(kept["minted"], "keep");
         assert_eq!(kept["deep"][0]["api_token"], REDACTED);
         assert_eq!(kept["code"], Value::Null);
+    }
+
+    #[test]
+    fn many_are_told_in_short_and_within_bounds() {
+        let guests = [("lab", 7), ("home", 103), ("home", 101), ("home", 102), ("home", 110)];
+        let told = listed(guests.into_iter().map(|(remote, vmid)| (remote, Vmid(vmid))));
+        assert_eq!(told, ["home/101-103,110", "lab/7"]);
+        // None of five hundred is left out, however they are spread.
+        let spread = listed((0..500).map(|n| ("home", Vmid(100_000_000 + 2 * n))));
+        assert_eq!(spread[0].split(',').count(), 500);
+        let ids = ranges((0..500).map(|n| 7_300_000_000_000_000 + 16 * n));
+        assert_eq!(ids.len(), 500);
+        let names: Vec<String> = (0..500).map(|n| format!("{n}{}", "\u{1F600}".repeat(300))).collect();
+        let told = listed(names.iter().map(|name| (name.as_str(), Vmid(1))));
+        assert!(told.join("").len() < LISTED + 100, "{}", told.join("").len());
+        assert!(told.last().unwrap().ends_with("more)"), "{:?}", told.last());
     }
 
     #[test]

@@ -74,6 +74,15 @@ impl Caller {
         Author { name, from: self.from.clone() }
     }
 
+    /// The public id of the session they came with.
+    #[must_use]
+    pub fn session(&self) -> Option<&str> {
+        match &self.via {
+            Via::Session { id } => Some(id),
+            Via::Token { .. } | Via::Socket { .. } => None,
+        }
+    }
+
     /// The user they act for; `None` on the Unix socket, where no user of Muster is behind them.
     #[must_use]
     pub fn user(&self) -> Option<&str> {

@@ -14,7 +14,7 @@ use http::{HeaderValue, StatusCode, header};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use model::OperationId;
 use sha2::{Digest, Sha256};
-use store::{IdempotencyRecord, Stage, StoreError, Write};
+use store::{AuditRecord, IdempotencyRecord, Stage, StoreError, Write};
 use zeroize::Zeroizing;
 
 use crate::again;
@@ -72,6 +72,18 @@ struct Ticket {
     used: AtomicBool,
     /// Whether a bound on how often it may come has let it through.
     paced: AtomicBool,
+    /// Of a request that is many changes: what came of it.
+    many: Mutex<Option<Many>>,
+}
+
+/// What came of a request that is many changes.
+#[derive(Debug)]
+struct Many {
+    /// In a word.
+    outcome: &'static str,
+    about: audit::About,
+    /// What is kept of its answer.
+    kept: Vec<u8>,
 }
 
 tokio::task_local! {
@@ -80,7 +92,20 @@ tokio::task_local! {
 }
 
 impl Ticket {
+    fn new(record: Option<IdempotencyRecord>, line: Option<audit::Line>) -> Self {
+        let (used, paced) = (AtomicBool::new(false), AtomicBool::new(false));
+        Self { record, line, used, paced, many: Mutex::default() }
+    }
+
     fn writes(&self, operation: Option<OperationId>) -> Vec<Write> {
+        self.writes_with(operation, |line| line.done(operation))
+    }
+
+    fn writes_with(
+        &self,
+        operation: Option<OperationId>,
+        line: impl FnOnce(audit::Line) -> AuditRecord,
+    ) -> Vec<Write> {
         if self.used.swap(true, Ordering::Relaxed) {
             return Vec::new();
         }
@@ -89,7 +114,7 @@ impl Ticket {
             key: record.key.clone(),
             operation,
         });
-        let line = self.line.clone().map(|line| Write::Audit(line.done(operation)));
+        let line = self.line.clone().map(|one| Write::Audit(line(one)));
         done.into_iter().chain(line).collect()
     }
 
@@ -105,6 +130,21 @@ impl Ticket {
 /// it has it already.
 pub(crate) fn receipt(operation: Option<OperationId>) -> Vec<Write> {
     TICKET.try_with(|ticket| ticket.writes(operation)).unwrap_or_default()
+}
+
+/// What is committed before the first of many changes, none of which can say for the others that all is done: that the
+/// request was begun, and what it is about. How it ended is said with [`end_many`].
+pub(crate) fn begin_many(about: audit::About) -> Vec<Write> {
+    let writes = |ticket: &Arc<Ticket>| ticket.writes_with(None, |line| line.about(about).stands("begun"));
+    TICKET.try_with(writes).unwrap_or_default()
+}
+
+/// Says what came of a request that is many changes: in a word, in the audit log, and what is kept of its answer in its
+/// place, from which that can be told anew.
+pub(crate) fn end_many(outcome: &'static str, about: audit::About, kept: Vec<u8>) {
+    let many = Many { outcome, about, kept };
+    let _ =
+        TICKET.try_with(|ticket| *ticket.many.lock().unwrap_or_else(PoisonError::into_inner) = Some(many));
 }
 
 /// The same for a commit that another task makes.
@@ -219,8 +259,7 @@ async fn carry_out(
             Some(line.named(app, params.as_ref()))
         }
     };
-    let ticket =
-        Arc::new(Ticket { record, line, used: AtomicBool::new(false), paced: AtomicBool::new(false) });
+    let ticket = Arc::new(Ticket::new(record, line));
     let mut kept = Request::from_parts(parts, ()).into_parts().0;
     let request = Request::from_parts(kept.clone(), Body::from(body.clone()));
     let response = TICKET.scope(ticket.clone(), next.run(request)).await;
@@ -320,7 +359,13 @@ async fn repeat(
         Stage::Answered { status, .. } if gate.replay == Replay::Withheld && (200..300).contains(&status) => {
             return Err(Problem::conflict("already_done", "This was done already; its answer is not kept."));
         }
-        Stage::Answered { status, body } => (status, body),
+        Stage::Answered { status, body: kept } => {
+            if let Some(mut response) = again::many(app, action, &kept, parts, body).await? {
+                response.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
+                return Ok(response);
+            }
+            (status, kept)
+        }
     };
     let status = StatusCode::from_u16(status).map_err(|_| Problem::internal())?;
     let failed = status.is_client_error() || status.is_server_error();
@@ -341,30 +386,43 @@ async fn repeat(
 async fn record_it(app: &App, gate: Gate, ticket: &Ticket, response: Response) -> (Response, bool) {
     let (parts, body) = response.into_parts();
     let code = parts.extensions.get::<Outcome>().map(|outcome| outcome.code);
-    let whole = gate.replay != Replay::Withheld || !parts.status.is_success();
-    let (kept, body) = if whole {
-        match to_bytes(body, KEPT_ANSWER).await {
+    let many = ticket.many.lock().unwrap_or_else(PoisonError::into_inner).take();
+    let whole = many.is_none() && (gate.replay != Replay::Withheld || !parts.status.is_success());
+    let (answer, body) = if whole {
+        // It is one of our own, and in memory anyway.
+        match to_bytes(body, usize::MAX).await {
             Ok(bytes) => (bytes.clone(), Body::from(bytes)),
             Err(_) => return (Problem::internal().into_response(), false),
         }
     } else {
-        (Bytes::new(), body)
+        (many.as_ref().map(|many| Bytes::from(many.kept.clone())).unwrap_or_default(), body)
     };
     // What has succeeded is in the log since the commit that made it so.
     let told = ticket.used.load(Ordering::Relaxed) && parts.status.is_success();
     let mut batch = Vec::new();
     if let Some(IdempotencyRecord { principal, key, .. }) = ticket.record.clone() {
-        // What was refused for its pace may come again.
-        if parts.status == StatusCode::TOO_MANY_REQUESTS {
+        let too_long = answer.len() > KEPT_ANSWER;
+        if parts.status == StatusCode::TOO_MANY_REQUESTS || (too_long && !parts.status.is_success()) {
+            // What was refused for its pace may come again.
             batch.push(Write::IdempotencyGone { principal, key });
-        } else {
-            let (status, body) = (parts.status.as_u16(), Zeroizing::new(kept.to_vec()));
+        } else if !too_long {
+            let (status, body) = (parts.status.as_u16(), Zeroizing::new(answer.to_vec()));
             batch.push(Write::IdempotencyAnswered { principal, key, done: told, status, body });
+        } else if !told {
+            // It is sent all the same; whoever asks again is told that it was done.
+            batch.push(Write::IdempotencyDone { principal, key, operation: None });
         }
     }
     let mut alone = Vec::new();
-    if let Some(line) = ticket.line.clone().filter(|line| !told && ticket.is_worth(line, parts.status)) {
-        alone.push(Write::Audit(line.record(parts.status, code, &kept)));
+    let line = ticket.line.clone();
+    match many {
+        Some(many) => {
+            alone.extend(line.map(|line| Write::Audit(line.about(many.about).stands(many.outcome))))
+        }
+        None => {
+            let line = line.filter(|line| !told && ticket.is_worth(line, parts.status));
+            alone.extend(line.map(|line| Write::Audit(line.record(parts.status, code, &answer))));
+        }
     }
     batch.extend(alone.iter().cloned());
     let mut written = app.store().write(batch).await;
@@ -428,12 +486,7 @@ mod tests {
             target: "ben".to_owned(),
             parameters: serde_json::json!({}),
         };
-        Arc::new(Ticket {
-            record: Some(record),
-            line: Some(line),
-            used: AtomicBool::new(false),
-            paced: AtomicBool::new(false),
-        })
+        Arc::new(Ticket::new(Some(record), Some(line)))
     }
 
     #[tokio::test]
@@ -462,6 +515,25 @@ mod tests {
         // Whoever comes second with the same key changes nothing.
         assert!(add("eve").await.is_err());
         assert_eq!(app.store().user("eve").await.unwrap(), None);
+        assert_eq!(app.store().audit(None, 9).await.unwrap().len(), 1);
+        app.store().close().await;
+    }
+
+    #[tokio::test]
+    async fn an_answer_too_long_to_be_kept_is_sent_all_the_same() {
+        let dir = tempfile::tempdir().unwrap();
+        let app = app(&dir).await;
+        let ticket = ticket(&app);
+        let gate = Gate::everywhere(model::access::Act::Users);
+        app.store().write(vec![Write::Idempotency(ticket.record.clone().unwrap())]).await.unwrap();
+        let long = "x".repeat(KEPT_ANSWER + 1);
+        let (response, _) =
+            record_it(&app, gate, &ticket, (StatusCode::ACCEPTED, long.clone()).into_response()).await;
+        assert_eq!(response.status(), StatusCode::ACCEPTED);
+        let sent = to_bytes(response.into_body(), usize::MAX).await.unwrap();
+        assert_eq!(sent.len(), long.len());
+        let known = app.store().idempotency("user:anna", "k").await.unwrap().unwrap();
+        assert_eq!(known.stage, Stage::Done { operation: None });
         assert_eq!(app.store().audit(None, 9).await.unwrap().len(), 1);
         app.store().close().await;
     }

@@ -80,6 +80,7 @@ pub(crate) fn told(
             operations_total: all.operations_total,
             tasks: all.tasks.iter().filter_map(|at| Some(rows::task(&at.remote, at.task()?))).collect(),
             tasks_total: all.tasks_total,
+            tasks_unknown: all.tasks_unknown,
         },
         revision: snapshot.revision_for(visible),
     }
@@ -140,6 +141,7 @@ fn of_muster(what: &str, since: Option<Timestamp>, sentence: String, remedy: &st
             guest: None,
         },
         since,
+        seen: None,
         live: true,
         sentence,
         remedy: Some(remedy.to_owned()),
@@ -168,7 +170,7 @@ fn trouble(remote: &RemoteSnapshot, of: &whole::Trouble) -> Trouble {
         }
     };
     Trouble {
-        id: format!("{}/{id}", kind_word(kind)),
+        id: format!("{}/{id}", word(kind)),
         kind,
         severity: severity(of.severity),
         subject: TroubleSubject {
@@ -180,6 +182,7 @@ fn trouble(remote: &RemoteSnapshot, of: &whole::Trouble) -> Trouble {
             guest,
         },
         since: of.since,
+        seen: of.seen,
         live: of.live,
         sentence: of.sentence.clone(),
         remedy: of.remedy.clone(),
@@ -207,19 +210,9 @@ fn kind(of: whole::TroubleKind) -> TroubleKind {
     }
 }
 
-/// The word for it, as in JSON.
-fn kind_word(kind: TroubleKind) -> &'static str {
-    match kind {
-        TroubleKind::Muster => "muster",
-        TroubleKind::Link => "link",
-        TroubleKind::Node => "node",
-        TroubleKind::Quorum => "quorum",
-        TroubleKind::Operation => "operation",
-        TroubleKind::Guest => "guest",
-        TroubleKind::Storage => "storage",
-        TroubleKind::Task => "task",
-        TroubleKind::Coverage => "coverage",
-    }
+/// The word for it in JSON.
+fn word(kind: TroubleKind) -> String {
+    serde_json::to_value(kind).ok().and_then(|word| word.as_str().map(str::to_owned)).unwrap_or_default()
 }
 
 fn cores(of: &Measure<f64>) -> Cores {

@@ -1,6 +1,6 @@
 //! An action in other words: on the command line, as a call of Proxmox VE's own API, as a request to Muster.
 
-use api::guest::Object;
+use api::guest::Fields;
 use api::operation::{Operation, OperationRequest, ShowAs, ShownCall, ShownRequest};
 use fleet::wire;
 use model::{Action, GuestKind, NodeName, PowerOptions, Text, Vmid};
@@ -29,7 +29,7 @@ impl Wish<'_> {
         let call = wire::shown(action, options, kind, node, vmid).map(|call| ShownCall {
             method: call.method.to_owned(),
             path: call.path,
-            parameters: Object(
+            parameters: Fields(
                 call.parameters.into_iter().map(|(name, value)| (name.to_owned(), value_of(value))).collect(),
             ),
         });
@@ -83,10 +83,10 @@ fn value_of(text: String) -> Value {
     text.parse::<u64>().map_or(Value::String(text), Value::from)
 }
 
-fn object(value: Value) -> Object {
+fn object(value: Value) -> Fields {
     match value {
-        Value::Object(fields) => Object(fields),
-        _ => Object::default(),
+        Value::Object(fields) => Fields(fields),
+        _ => Fields::default(),
     }
 }
 

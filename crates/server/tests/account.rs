@@ -105,6 +105,71 @@ mod preferences {
         change(&router, &anna, &json!({"views": [view("a"), other]})).await.is(200, "");
     }
 
+    /// Writes what somebody prefers behind the server's back, as another version would.
+    async fn written(app: &App, user: &str, body: &Value) {
+        let born = app.store().user(user).await.unwrap().unwrap().created;
+        let number = app.store().preferences(user, born).await.unwrap().map_or(0, |kept| kept.number);
+        let body = body.as_str().map_or_else(|| body.to_string(), str::to_owned);
+        let record = store::PreferencesRecord { user: user.to_owned(), born, number: number + 1, body };
+        app.store().write(vec![store::Write::Preferences(record)]).await.unwrap();
+    }
+
+    async fn kept(app: &App, user: &str) -> Value {
+        let born = app.store().user(user).await.unwrap().unwrap().created;
+        serde_json::from_str(&app.store().preferences(user, born).await.unwrap().unwrap().body).unwrap()
+    }
+
+    #[tokio::test]
+    async fn that_a_newer_version_has_written_stay_there() {
+        let (_dir, app, router) = with_anna(settings()).await;
+        let anna = sign_in(&router, "anna", PASSWORD).await;
+        let newer =
+            json!({"theme": "dark", "sound": "off", "lists": {"guests": {"sort": "name", "width": 7}}});
+        written(&app, "anna", &newer).await;
+        assert_eq!(
+            get(&router, &anna).await.json,
+            json!({"theme": "dark", "lists": {"guests": {"sort": "name"}}})
+        );
+        let answer =
+            change(&router, &anna, &json!({"theme": "light", "lists": {"guests": {"sort": "-cpu"}}})).await;
+        answer.is(200, "");
+        let wanted =
+            json!({"theme": "light", "sound": "off", "lists": {"guests": {"sort": "-cpu", "width": 7}}});
+        assert_eq!(kept(&app, "anna").await, wanted);
+        // Nobody can set what this version does not know.
+        change(&router, &anna, &json!({"sound": "on"})).await.is(422, "invalid");
+        assert_eq!(kept(&app, "anna").await, wanted);
+    }
+
+    #[tokio::test]
+    async fn that_cannot_be_read_are_not_written_over() {
+        let (_dir, app, router) = with_anna(settings()).await;
+        let anna = sign_in(&router, "anna", PASSWORD).await;
+        let odd = json!({"theme": "dark", "views": {"a": 1}, "lists": {"guests": {"sort": 7}}});
+        written(&app, "anna", &odd).await;
+        assert_eq!(get(&router, &anna).await.json, json!({"theme": "dark"}), "what can be read is told");
+        for patch in
+            [json!({"theme": "light"}), json!({"lists": {"guests": {"sort": "name"}}, "views": null})]
+        {
+            let answer = change(&router, &anna, &patch).await;
+            answer.is(409, "preferences_unreadable");
+            assert!(answer.json["detail"].as_str().unwrap().contains("lists"), "{answer:?}");
+        }
+        assert_eq!(kept(&app, "anna").await, odd);
+        // Taken away on purpose, and all goes on.
+        change(&router, &anna, &json!({"lists": null, "views": []})).await.is(200, "");
+        change(&router, &anna, &json!({"theme": "light"})).await.is(200, "");
+        assert_eq!(get(&router, &anna).await.json, json!({"theme": "light"}));
+
+        written(&app, "anna", &json!("not even this")).await;
+        assert_eq!(get(&router, &anna).await.json, json!({}));
+        change(&router, &anna, &json!({"theme": "light"})).await.is(409, "preferences_unreadable");
+        let nothing: serde_json::Map<_, _> =
+            api::preferences::KEYS.map(|key| (key.to_owned(), Value::Null)).into_iter().collect();
+        change(&router, &anna, &Value::Object(nothing)).await.is(200, "");
+        change(&router, &anna, &json!({"theme": "light"})).await.is(200, "");
+    }
+
     #[tokio::test]
     async fn changed_in_two_windows_at_once_lose_nothing() {
         let (_dir, _app, router) = with_anna(settings()).await;
@@ -314,6 +379,93 @@ mod second_factor {
         assert_eq!(app.store().factors().await.unwrap().len(), 1);
     }
 
+    /// The same database under a server that is started anew.
+    async fn started_again(app: &App) -> Router {
+        let again = App::new(app.fleet().clone(), app.store().clone(), settings(), fleet::Clock::new());
+        again.await.unwrap().router()
+    }
+
+    #[tokio::test]
+    async fn whose_secret_is_missing_is_said_and_costs_no_guess() {
+        let per_code = Bucket { burst: 3, every: Duration::from_secs(600) };
+        let per_address = Bucket { burst: 8, every: Duration::from_secs(600) };
+        let storms = Storms { per_code, per_address, ..Storms::default() };
+        let (_dir, app, router) = with_anna(Settings { storms, ..settings() }).await;
+        let anna = sign_in(&router, "anna", PASSWORD).await;
+        let (phone, used, codes) = turn_on(&router, &anna).await;
+        let id = store::SecretId::new("totp", "anna");
+        app.store().write(vec![store::Write::SecretGone { id }]).await.unwrap();
+        for _ in 0..10 {
+            let answer = entering("anna", Some(&phone.code(used + 1))).of(&router).await;
+            answer.is(500, "second_factor_unreadable");
+            assert!(answer.json["remedy"].as_str().unwrap().contains("recovery code"), "{answer:?}");
+        }
+        entering("anna", Some(&codes[0])).of(&router).await.is(200, "");
+    }
+
+    #[tokio::test]
+    async fn of_which_the_recovery_codes_cannot_be_read_keeps_what_there_is() {
+        let (_dir, app, router) = with_anna(settings()).await;
+        let anna = sign_in(&router, "anna", PASSWORD).await;
+        let (phone, used, codes) = turn_on(&router, &anna).await;
+        let record = app.store().factor("anna").await.unwrap().unwrap();
+        let bodies = ["{\"recovery\":{\"form\":2}}", "no json"];
+        for (body, step) in bodies.into_iter().zip(1..) {
+            let odd = store::FactorRecord {
+                body: body.to_owned(),
+                step: i64::try_from(used).unwrap(),
+                ..record.clone()
+            };
+            app.store().write(vec![store::Write::Factor(odd.clone())]).await.unwrap();
+            let router = started_again(&app).await;
+            entering("anna", Some(&codes[0])).of(&router).await.is(500, "second_factor_unreadable");
+            let anna = session_of(&entering("anna", Some(&phone.code(used + step))).of(&router).await);
+            let account = Ask::get("/api/v1/account").by(&anna).of(&router).await.json;
+            assert_eq!(
+                account["totp"].get("recovery_codes_left"),
+                Some(&Value::Null),
+                "unknown, not none: {account}"
+            );
+            assert_eq!(app.store().factor("anna").await.unwrap().unwrap().body, body, "as it was");
+        }
+        // New ones take their place on purpose; what else there is stays.
+        let newer = store::FactorRecord { body: "{\"recovery\":7,\"note\":1}".to_owned(), ..record };
+        app.store().write(vec![store::Write::Factor(newer)]).await.unwrap();
+        let router = started_again(&app).await;
+        let anna = session_of(&entering("anna", Some(&phone.code(used + 2))).of(&router).await);
+        let renewed = own(Method::POST, "/recovery-codes", &proof(), &anna).of(&router).await;
+        let code = renewed.json["recovery_codes"][0].as_str().unwrap().to_owned();
+        entering("anna", Some(&code)).of(&router).await.is(200, "");
+        let body = app.store().factor("anna").await.unwrap().unwrap().body;
+        let body: Value = serde_json::from_str(&body).unwrap();
+        assert_eq!((&body["note"], body["recovery"].as_array().unwrap().len()), (&json!(1), 9));
+    }
+
+    #[tokio::test]
+    async fn that_was_never_confirmed_leaves_nothing_sealed() {
+        let id = || store::SecretId::new("totp-pending", "anna");
+        let sealed = async |app: &App| app.store().secret(&id()).await.unwrap().is_some();
+        for by_sweep in [true, false] {
+            let life = Settings { factor_life: Duration::from_millis(400), ..settings() };
+            let (_dir, app, router) = with_anna(life).await;
+            let anna = sign_in(&router, "anna", PASSWORD).await;
+            own(Method::POST, "/totp", &proof(), &anna).of(&router).await.is(200, "");
+            app.people().sweep().await.unwrap();
+            assert!(sealed(&app).await, "it may still be confirmed");
+            tokio::time::sleep(Duration::from_millis(450)).await;
+            if by_sweep {
+                app.people().sweep().await.unwrap();
+            } else {
+                let code = json!({"code": "123456"});
+                own(Method::POST, "/totp/confirm", &code, &anna)
+                    .of(&router)
+                    .await
+                    .is(409, "no_second_factor");
+            }
+            assert!(!sealed(&app).await);
+        }
+    }
+
     #[tokio::test]
     async fn waits_to_be_confirmed_for_its_time() {
         let (_dir, _app, router) = with_anna(Settings { factor_life: Duration::ZERO, ..settings() }).await;
@@ -396,5 +548,39 @@ mod sessions {
         assert_eq!((alive(&here).await, alive(&program).await, alive(&ben).await), (401, 200, 200));
         assert_eq!(app.store().sessions("anna").await.unwrap(), []);
         assert_eq!(app.store().sessions("ben").await.unwrap().len(), 1);
+    }
+
+    /// A dashboard's token ends nobody's session, and changes nobody's columns.
+    #[tokio::test]
+    async fn are_left_alone_by_tokens_that_may_less_than_their_owner() {
+        let (_dir, app, router) = with_anna(settings()).await;
+        let anna = sign_in(&router, "anna", PASSWORD).await;
+        let made = |grants: Value| {
+            let body = json!({"name": "wall", "grants": grants});
+            Ask::post("/api/v1/tokens", body).by(&anna).of(&router)
+        };
+        let id = Ask::get("/api/v1/sessions").by(&anna).of(&router).await.json["items"][0]["id"].clone();
+        let id = id.as_str().unwrap().to_owned();
+        let asked = async |who: &Who| {
+            let change = Ask::new(Method::PATCH, "/api/v1/preferences").json(&json!({"theme": "dark"}));
+            let mut all = vec![change.by(who).of(&router).await];
+            for path in [format!("/api/v1/sessions/{id}"), "/api/v1/sessions".to_owned()] {
+                all.push(Ask::new(Method::DELETE, path).by(who).of(&router).await);
+            }
+            all
+        };
+        let narrow = made(json!([Grant::everywhere(Role::Viewer)])).await;
+        let narrow = Who::Token(narrow.json["secret"].as_str().unwrap().to_owned());
+        for answer in asked(&narrow).await {
+            answer.is(403, "narrowed_token");
+        }
+        Ask::get("/api/v1/preferences").by(&narrow).of(&router).await.is(200, "");
+        assert_eq!(app.store().sessions("anna").await.unwrap().len(), 1);
+        // One that may all that its owner may is as good as they.
+        let wide = made(json!([Grant::everywhere(Role::Administrator)])).await;
+        let wide = Who::Token(wide.json["secret"].as_str().unwrap().to_owned());
+        for answer in asked(&wide).await {
+            assert!(answer.status.is_success(), "{answer:?}");
+        }
     }
 }

@@ -263,6 +263,71 @@ proptest! {
         });
     }
 
+    /// Everything at a glance: each figure is that of the list of the same things.
+    #[test]
+    fn the_overview_is_as_if_the_unseen_were_not_there(grants in grants()) {
+        let scene = scene();
+        let somebody = Somebody { scene, name: "lister" };
+        scene.runtime.block_on(async {
+            somebody.may(&grants).await;
+            let seen = seen(&grants, scene.remotes());
+            let overview = somebody.get("/api/v1/overview").await;
+            let all = &overview.json;
+            for list in ["guests", "nodes", "remotes"] {
+                let page = somebody.get(&format!("/api/v1/{list}?limit=1")).await.json;
+                assert_eq!(all[list]["total"], page["total"], "{list} as {grants:?}");
+            }
+            let nodes = somebody.get("/api/v1/nodes?limit=1").await.json["total"].clone();
+            let storages = somebody.get("/api/v1/storages?limit=1").await.json["total"].clone();
+            let capacity = &all["capacity"];
+            let of = ["cpu", "memory", "storage"].map(|what| capacity[what]["of"].clone());
+            assert_eq!(of, [nodes.clone(), nodes, storages], "{capacity} as {grants:?}");
+            // Each of them is disconnected, and nothing else is wrong with it.
+            assert_eq!(all["problems"]["by_kind"].get("link").map_or(0, |n| n.as_u64().unwrap()), seen.len() as u64);
+            assert_eq!((&all["problems"]["total"], &all["running"]["tasks_unknown"]), (&json!(seen.len()), &json!(seen.len())));
+            let running = &all["running"];
+            assert_eq!((&running["tasks_total"], &running["operations_total"]), (&json!(0), &json!(0)), "{running}");
+            for (id, name) in scene.site.remotes() {
+                assert!(seen.contains(&id) || !overview.text.contains(name), "{name} as {grants:?}: {overview:?}");
+            }
+        });
+    }
+
+    /// How a query may go on: with nothing that is on what may not be seen.
+    #[test]
+    fn what_may_not_be_seen_is_not_proposed(
+        grants in grants(),
+        list in 0..LISTS.len(),
+        begins in prop::sample::select(vec!["", "z", "d", "zwilling", "p"]),
+    ) {
+        let scene = scene();
+        let somebody = Somebody { scene, name: "lister" };
+        scene.runtime.block_on(async {
+            somebody.may(&grants).await;
+            let (seen, list) = (seen(&grants, scene.remotes()), LISTS[list]);
+            let fields = somebody.get(&format!("/api/v1/query/{list}")).await;
+            for field in fields.json["fields"].as_array().unwrap() {
+                let field = field["name"].as_str().unwrap();
+                let path = format!("/api/v1/query/{list}/complete?q={}", encoded(&format!("{field}:{begins}")));
+                let (own, all) = (somebody.get(&path).await, scene.get(&path, &scene.root).await);
+                let texts = |answer: &Answer| -> BTreeSet<String> {
+                    let all = answer.json["suggestions"].as_array().unwrap();
+                    all.iter().map(|one| one["text"].as_str().unwrap().to_owned()).collect()
+                };
+                if all.json["suggestions"].as_array().unwrap().len() < 20 {
+                    assert!(texts(&own).is_subset(&texts(&all)), "{path} as {grants:?}");
+                }
+                for (id, name) in scene.site.remotes() {
+                    let own = own.text.contains(name);
+                    assert!(seen.contains(&id) || !own, "{path} as {grants:?}");
+                    // The test would see it: everything of these remotes is called like them.
+                    let its_name = field == "name" && begins == "zwilling" && name == begins && list != "tasks";
+                    assert!(!(its_name && seen.contains(&id)) || own, "{path} as {grants:?}");
+                }
+            }
+        });
+    }
+
     /// Every topic and every list of a stream, for any grants and then for any others: what is told is what may be
     /// read, and what may no longer be seen is void.
     #[test]
@@ -437,6 +502,11 @@ fn what_happens_to_the_unseen_changes_no_answer() {
         paths.extend([
             "events".to_owned(),
             "overview".to_owned(),
+            "query/guests/complete?q=name:".to_owned(),
+            "query/guests/complete?q=node:".to_owned(),
+            "query/tasks/complete?q=user:".to_owned(),
+            "query/operations/complete?q=name:".to_owned(),
+            "query/remotes/complete?q=name:".to_owned(),
             "remotes/home".to_owned(),
             format!("remotes/{THERE}"),
             format!("guests/{THERE}/901"),

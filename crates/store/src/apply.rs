@@ -355,6 +355,29 @@ async fn people(c: &mut AnyConnection, hand: &mut Hand<'_>, write: &Write) -> Re
             .execute(c)
             .await?;
         }
+        Write::FactorUsed { was, step, body } => {
+            let same = sqlx::query(
+                "UPDATE factors SET step = $5, body = $6 \
+                 WHERE subject = $1 AND since = $2 AND step = $3 AND body = $4",
+            )
+            .bind(&*text(&was.user))
+            .bind(ms(was.since))
+            .bind(was.step)
+            .bind(&*text(&was.body))
+            .bind(*step)
+            .bind(&*text(body))
+            .execute(c)
+            .await?;
+            if same.rows_affected() != 1 {
+                return Err(StoreError::Stale);
+            }
+        }
+        Write::FactorAbsent { user } => {
+            let one = sqlx::query("SELECT 1 FROM factors WHERE subject = $1").bind(&*text(user));
+            if one.fetch_optional(c).await?.is_some() {
+                return Err(StoreError::Stale);
+            }
+        }
         Write::FactorGone { user } => {
             sqlx::query("DELETE FROM factors WHERE subject = $1").bind(&*text(user)).execute(c).await?;
         }

@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Since;
 use crate::inventory::{Doubt, Inventory, Known, KnownNode, KnownStorage, storage_key};
+use crate::look::Contents;
 
 /// A guest's row.
 #[derive(Debug, Serialize, Deserialize)]
@@ -82,7 +83,14 @@ pub(crate) struct StorageDoc {
     vague: bool,
     at: Timestamp,
     through: EndpointId,
+    /// What lay there, as last written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    contents: Option<Observed<serde_json::Value>>,
 }
+
+/// A storage that belongs to more guests is listed anew after a restart rather than kept: the document would be written
+/// as a whole each time.
+const OWNERS_KEPT: usize = 1_000;
 
 /// What is known of the remote as a whole.
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -241,14 +249,23 @@ impl NodeDoc {
 }
 
 impl StorageDoc {
-    pub(crate) fn of(known: &KnownStorage) -> Self {
+    pub(crate) fn of(known: &KnownStorage, contents: Option<&Observed<Arc<Contents>>>) -> Self {
+        let contents = contents.filter(|seen| seen.value.guests.len() <= OWNERS_KEPT);
         Self {
             storage: Storage { used: None, ..known.seen.value.clone() },
             listed: known.listed,
             vague: known.vague,
             at: known.seen.at,
             through: known.seen.through.clone(),
+            contents: contents
+                .map(|seen| seen.clone().map(|all| serde_json::to_value(&*all).unwrap_or_default())),
         }
+    }
+
+    /// What lay there; what cannot be read is listed anew once somebody looks.
+    pub(crate) fn contents(&mut self) -> Option<Observed<Arc<Contents>>> {
+        let Observed { value, at, through } = self.contents.take()?;
+        Some(Observed { value: Arc::new(serde_json::from_value(value).ok()?), at, through })
     }
 
     pub(crate) fn restored(self, facets: &FacetsDoc) -> KnownStorage {

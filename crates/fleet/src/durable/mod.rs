@@ -25,6 +25,7 @@ use tokio::sync::watch;
 use crate::inventory::Inventory;
 use crate::journal::{Fact, Journal, JournalError, Recorded, UnreadError};
 use crate::lease::Party;
+use crate::look::Contents;
 use crate::manage::to_its_end;
 use crate::spec::{RemoteSpec, secret_id};
 pub(crate) use unread::Unread;
@@ -253,6 +254,8 @@ pub(crate) struct Memory {
     /// What the nodes said of themselves, once it was taken out of their documents.
     pub(crate) statuses: Vec<(NodeName, Observed<Arc<NodeStatus>>)>,
     storages: Vec<(Option<Timestamp>, StorageDoc)>,
+    /// What lay on the storages, likewise.
+    pub(crate) contents: Vec<((Text, NodeName), Observed<Arc<Contents>>)>,
     tasks: BTreeMap<TaskId, Task>,
     /// The figures, and when they were kept.
     gauges: Option<(Timestamp, GaugesDoc)>,
@@ -484,8 +487,10 @@ impl Memory {
         let guests = guests.collect();
         inventory.guests = guests;
         inventory.lived = std::mem::take(&mut self.lived);
-        for (written, doc) in self.storages.drain(..) {
+        for (written, mut doc) in self.storages.drain(..) {
+            let contents = doc.contents();
             let (key, known) = storage_of(doc, facets);
+            self.contents.extend(contents.map(|seen| (key.clone(), seen)));
             if newer(written) {
                 since.storages.insert(key.clone());
             }

@@ -36,6 +36,7 @@ impl RemoteSnapshot {
             guests: Vec::new(),
             glances: Glances::default(),
             digests: crate::overview::Digests::default(),
+            values: super::Values::default(),
             storages: Vec::new(),
             tasks: Vec::new(),
             created: at,

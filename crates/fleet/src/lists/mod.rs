@@ -10,13 +10,13 @@ mod guests;
 mod nodes;
 mod operations;
 mod order;
-mod overview;
 mod remotes;
 mod storages;
 mod subject;
 mod tasks;
 #[cfg(test)]
 mod tests;
+mod totals;
 mod values;
 
 use std::sync::Arc;
@@ -35,14 +35,13 @@ pub(crate) use nodes::count_state as count_node;
 pub use nodes::node_word;
 pub use nodes::{NodeAt, nodes};
 pub use operations::{OperationAt, operations};
-pub use overview::{Overview, Totals, overview, totals};
 pub use remotes::remotes;
 pub(crate) use storages::each_row as each_storage;
 pub use storages::{StorageAt, storages};
 pub(crate) use subject::bytes;
 pub use tasks::{TaskAt, guest_of, operation_of, task_word, tasks};
-
-pub use values::values;
+pub use totals::{FleetTotals, Totals, fleet_totals, tasks_running, totals};
+pub use values::{Values, values};
 
 use order::Top;
 

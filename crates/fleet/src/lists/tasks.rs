@@ -112,6 +112,7 @@ impl Subject for Row<'_> {
                 known => Some(test(task_word(known))),
             },
             Key::Node => Some(test(self.task.node.as_str())),
+            Key::Storage => self.task.storage().map(test),
             Key::User => Some(test(&self.task.user)),
             _ => None,
         }
@@ -152,6 +153,7 @@ impl Sortable for Row<'_> {
             Key::Type => Some(&self.task.kind),
             Key::Status => Some(task_word(&self.task.outcome)),
             Key::Node => Some(self.task.node.as_str()),
+            Key::Storage => self.task.storage(),
             Key::User => Some(&self.task.user),
             _ => None,
         }

@@ -237,7 +237,7 @@ fn what_may_not_be_seen_is_neither_found_nor_counted() {
     assert_eq!(tasks(&fleet, &only(2), &about(Vocabulary::Tasks), at(0)).total, 0);
     assert_eq!(operations(&fleet, &only(2), &about(Vocabulary::Operations), at(0)).total, 0);
     assert_eq!(remotes(&fleet, &only(2), &about(Vocabulary::Remotes), at(0)).total, 1);
-    let seen = overview(&fleet, &only(2), |remote| totals(remote));
+    let seen = fleet_totals(&fleet, &only(2), |remote| totals(remote));
     assert_eq!((seen.remotes, seen.totals.guests, seen.totals.nodes), (1, 1, 0));
 }
 
@@ -384,6 +384,67 @@ fn values_are_those_of_the_rows_that_may_be_seen() {
     let home = Visible::Remotes([RemoteId(1)].into());
     assert_eq!(of(&home, Vocabulary::Guests, Key::Tag, "t-", 20), []);
     assert_eq!(texts(of(&home, Vocabulary::Guests, Key::Remote, "", 20)), ["home"]);
+}
+
+/// However many there are: those that sort first, whichever remote has them, each with all that have it.
+#[test]
+fn the_values_that_sort_first_are_proposed() {
+    let one = |id: u64, vmids: std::ops::Range<u32>| {
+        let mut one = remote(id, &format!("site-{id}"), true);
+        one.guests =
+            vmids.map(|n| guest(n, |row| row.guest.name = Some(format!("web-{n}").into()))).collect();
+        Arc::new(one)
+    };
+    let fleet = FleetSnapshot { revision: 1, remotes: vec![one(1, 2000..5000), one(2, 2..2001)] };
+    let of = |visible: &Visible, begins: &str| {
+        values(&fleet, visible, Vocabulary::Guests, Key::Name, begins, 3)
+            .into_iter()
+            .map(|(text, count)| format!("{text} {count}"))
+            .collect::<Vec<_>>()
+            .join(", ")
+    };
+    assert_eq!(of(&Visible::All, ""), "web-2 1, web-3 1, web-4 1");
+    assert_eq!(of(&Visible::All, "WEB-200"), "web-200 1, web-2000 2, web-2001 1");
+    assert_eq!(of(&Visible::Remotes([RemoteId(1)].into()), "web-"), "web-2000 1, web-2001 1, web-2002 1");
+    // A copy of a remote, which may be changed, has its own.
+    let mut copy = (*fleet.remotes[1]).clone();
+    copy.guests.truncate(1);
+    let copied = FleetSnapshot { revision: 2, remotes: vec![Arc::new(copy)] };
+    let of_copy = values(&copied, &Visible::All, Vocabulary::Guests, Key::Name, "", 3);
+    assert_eq!(of_copy, [("web-2".to_owned(), 1)]);
+}
+
+#[test]
+fn tasks_that_say_their_storage_are_found_by_it() {
+    let task = |n: u32, kind: &str, id: &str| Task {
+        upid: format!("UPID:pve1:{n}:").into(),
+        node: "pve1".into(),
+        kind: kind.into(),
+        id: id.into(),
+        user: "root@pam".into(),
+        started: at(i64::from(n)),
+        ended: None,
+        outcome: TaskOutcome::Ok,
+    };
+    let mut home = remote(1, "home", true);
+    home.tasks = vec![
+        task(1, "imgdel", "101@nas"),
+        task(2, "prunebackups", "nas"),
+        task(3, "prunebackups", "local"),
+        // Which one a clean-up belongs to it does not say; and of what a download names, none is a storage.
+        task(4, "imgdel", ""),
+        task(5, "download", "nas"),
+    ];
+    let fleet = FleetSnapshot { revision: 1, remotes: vec![Arc::new(home)] };
+    let found = |q: &str| {
+        let request = Request::parse(Vocabulary::Tasks, q, "", 0, 10).unwrap();
+        let page = tasks(&fleet, &Visible::All, &request, at(0));
+        page.items.iter().map(|one| one.task().unwrap().upid.to_string()).collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(found("storage:nas"), "UPID:pve1:1: UPID:pve1:2:");
+    assert_eq!(found("-storage:nas"), "UPID:pve1:3:", "of the others nobody knows");
+    let proposed = values(&fleet, &Visible::All, Vocabulary::Tasks, Key::Storage, "", 10);
+    assert_eq!(proposed, [("local".to_owned(), 1), ("nas".to_owned(), 2)]);
 }
 
 /// How many guests on `pve1` the remotes beside home and site have.

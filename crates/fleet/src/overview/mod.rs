@@ -42,14 +42,42 @@ struct Digest {
     guests: Guests,
     node_states: Tally,
     capacity: Capacity,
-    /// All but failed tasks, which are troubles for a time only.
+    /// All but failed tasks, which are troubles for a time only; the worst first.
     troubles: Vec<Trouble>,
+    /// How many of them there are of each severity and kind.
+    tallied: Tallied,
     /// Tasks that failed, by when and their place, the newest first.
     failed: Vec<(Timestamp, usize)>,
     /// Places of the operations that have not ended, the newest first.
     operations: Vec<usize>,
     /// Places of the tasks that run, the newest first.
     tasks: Vec<usize>,
+    /// It is not known which run.
+    tasks_unknown: bool,
+}
+
+/// How many troubles there are, each in its place in [`Severity::ALL`] and [`TroubleKind::ALL`].
+#[derive(Debug, Clone, Copy, Default)]
+struct Tallied {
+    worse: [usize; Severity::ALL.len()],
+    kinds: [usize; TroubleKind::ALL.len()],
+}
+
+impl Tallied {
+    fn add(&mut self, severity: Severity, kind: TroubleKind, times: usize) {
+        if let Some(count) = self.worse.get_mut(severity as usize) {
+            *count += times;
+        }
+        if let Some(count) = self.kinds.get_mut(kind as usize) {
+            *count += times;
+        }
+    }
+
+    fn take(&mut self, other: &Self) {
+        let add = |(count, more): (&mut usize, &usize)| *count += more;
+        self.worse.iter_mut().zip(&other.worse).for_each(add);
+        self.kinds.iter_mut().zip(&other.kinds).for_each(add);
+    }
 }
 
 /// How guests stand; those that are known to be deleted are left out.
@@ -96,8 +124,10 @@ pub struct Overview {
     pub operations_total: usize,
     /// Tasks that run, the newest only.
     pub tasks: Vec<TaskAt>,
-    /// How many there are.
+    /// How many there are, of those remotes of which that is known.
     pub tasks_total: usize,
+    /// Remotes of which it is not known which tasks run.
+    pub tasks_unknown: usize,
 }
 
 /// How much an overview shows.
@@ -132,6 +162,7 @@ impl Digest {
         let open = remote.operations.iter().enumerate().filter(|(_, one)| !one.state.is_final());
         let mut operations: Vec<usize> = open.map(|(at, _)| at).collect();
         operations.sort_by_key(|at| Reverse(remote.operations.get(*at).map(|one| one.requested)));
+        let tasks_unknown = crate::lists::tasks_running(remote).is_none();
         let runs = remote.tasks.iter().enumerate().filter(|(_, one)| one.outcome == TaskOutcome::Running);
         let mut tasks: Vec<usize> = runs.map(|(at, _)| at).collect();
         tasks.sort_by_key(|at| Reverse(remote.tasks.get(*at).map(|one| one.started)));
@@ -147,7 +178,11 @@ impl Digest {
             guests.templates += usize::from(row.guest.template == Some(true));
             troubles.extend(troubles::of_guest(row));
         });
-        Self { guests, node_states, capacity: Capacity::of(remote), troubles, failed, operations, tasks }
+        troubles.sort_by_key(Trouble::rank);
+        let mut tallied = Tallied::default();
+        troubles.iter().for_each(|one| tallied.add(one.severity, one.kind, 1));
+        let capacity = Capacity::of(remote);
+        Self { guests, node_states, capacity, troubles, tallied, failed, operations, tasks, tasks_unknown }
     }
 
     /// How many tasks have failed since.
@@ -183,16 +218,7 @@ pub fn overview(snapshot: &FleetSnapshot, visible: &Visible, now: Timestamp, lim
     let since = now.checked_sub(FAILED_FOR).unwrap_or(Timestamp::MIN);
     let mut found = Vec::new();
     let (mut operations, mut tasks) = (Vec::new(), Vec::new());
-    let mut worse = [0_usize; Severity::ALL.len()];
-    let mut kinds = [0_usize; TroubleKind::ALL.len()];
-    let mut count = |kind: TroubleKind, severity: Severity, times: usize| {
-        if let Some(count) = worse.get_mut(severity as usize) {
-            *count += times;
-        }
-        if let Some(count) = kinds.get_mut(kind as usize) {
-            *count += times;
-        }
-    };
+    let mut tallied = Tallied::default();
     for remote in snapshot.remotes.iter().filter(|remote| visible.sees(remote.id)) {
         let digest = remote.digests.of(remote);
         all.remotes.take(remote);
@@ -201,29 +227,31 @@ pub fn overview(snapshot: &FleetSnapshot, visible: &Visible, now: Timestamp, lim
         all.nodes += remote.nodes.len();
         all.node_states.merge(&digest.node_states);
         all.capacity.take(&digest.capacity);
-        for (at, one) in digest.troubles.iter().enumerate() {
-            count(one.kind, one.severity, 1);
-            found.push((one.severity, one.kind, Reverse(one.since), remote, Found::Digested(at)));
+        tallied.take(&digest.tallied);
+        // The worst of all are among the worst of each.
+        for (at, one) in digest.troubles.iter().take(limits.troubles).enumerate() {
+            found.push((one.rank(), remote, Found::Digested(at)));
         }
         let failed = digest.failed_since(since);
-        count(TroubleKind::Task, troubles::FAILED_TASK, failed);
+        tallied.add(troubles::FAILED_TASK, TroubleKind::Task, failed);
         for (when, at) in digest.failed.iter().take(failed.min(limits.troubles)) {
-            let key = (troubles::FAILED_TASK, TroubleKind::Task, Reverse(Some(*when)));
-            found.push((key.0, key.1, key.2, remote, Found::Task(*at)));
+            let rank = (troubles::FAILED_TASK, TroubleKind::Task, Reverse(Some(*when)));
+            found.push((rank, remote, Found::Task(*at)));
         }
         all.operations_total += digest.operations.len();
         all.tasks_total += digest.tasks.len();
+        all.tasks_unknown += usize::from(digest.tasks_unknown);
         let newest = digest.operations.iter().take(limits.running);
         operations.extend(newest.filter_map(|at| Some((remote, remote.operations.get(*at)?))));
         let newest = digest.tasks.iter().take(limits.running);
         tasks.extend(newest.filter_map(|at| Some((remote, *at, remote.tasks.get(*at)?.started))));
     }
     // What is equal stays in the order of the remotes.
-    found.sort_by_key(|(severity, kind, since, ..)| (*severity, *kind, *since));
+    found.sort_by_key(|(rank, ..)| *rank);
     found.truncate(limits.troubles);
     all.troubles = found
         .into_iter()
-        .filter_map(|(_, _, _, remote, found)| {
+        .filter_map(|(_, remote, found)| {
             let trouble = match found {
                 Found::Digested(at) => remote.digests.of(remote).troubles.get(at)?.clone(),
                 Found::Task(at) => troubles::of_task(remote, remote.tasks.get(at)?),
@@ -231,8 +259,8 @@ pub fn overview(snapshot: &FleetSnapshot, visible: &Visible, now: Timestamp, lim
             Some((remote.clone(), trouble))
         })
         .collect();
-    all.by_severity = Severity::ALL.into_iter().zip(worse).filter(|(_, count)| *count > 0).collect();
-    all.by_kind = TroubleKind::ALL.into_iter().zip(kinds).filter(|(_, count)| *count > 0).collect();
+    all.by_severity = Severity::ALL.into_iter().zip(tallied.worse).filter(|(_, count)| *count > 0).collect();
+    all.by_kind = TroubleKind::ALL.into_iter().zip(tallied.kinds).filter(|(_, count)| *count > 0).collect();
     operations.sort_by_key(|(_, one)| Reverse(one.requested));
     all.operations = operations
         .into_iter()

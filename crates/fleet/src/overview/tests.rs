@@ -226,6 +226,80 @@ fn what_was_wrong_when_last_seen_stays_and_says_so() {
         [(1, K::Link, S::Error, true), (1, K::Node, S::Notice, false), (1, K::Storage, S::Notice, false)]
     );
     assert!(!all.troubles[0].1.sentence.contains("trying"), "it is the same trouble between two tries");
+    // Since when it was so nobody has told; when it was seen to be so is known.
+    let when: Vec<_> = all.troubles[1..].iter().map(|(_, one)| (one.since, one.seen)).collect();
+    assert_eq!(when, [(None, Some(at(30))), (None, Some(at(5)))]);
+}
+
+#[test]
+fn nothing_is_said_in_the_present_tense_that_was_last_seen_long_ago() {
+    let read = Coverage::new(FacetKind::Cluster, Duration::from_secs(10));
+    let one = |error: Option<Failure>, freshness: Freshness| {
+        remote(1, |one| {
+            one.guests = vec![guest(100, GuestState::Running, |row| {
+                row.guest.ha = Some("error".into());
+                row.freshness = freshness;
+            })];
+            let cluster = Cluster { name: None, quorate: Some(false), nodes: 2 };
+            one.cluster = Some(Observed { value: cluster, at: at(30), through: "a:8006".into() });
+            one.coverage = vec![Coverage { last_error: error, ..read.clone() }];
+        })
+    };
+    let told = |one| {
+        let all = look(&fleet(vec![one]));
+        let of = |kind| {
+            let mut found = all.troubles.iter().filter(|(_, one)| one.kind == kind);
+            found
+                .next()
+                .map(|(_, one)| (one.live, one.seen, one.sentence.contains("when last seen")))
+                .unwrap()
+        };
+        (of(TroubleKind::Quorum), of(TroubleKind::Guest))
+    };
+    let live = (true, None, false);
+    assert_eq!(told(one(None, Freshness::Live)), (live, live));
+    // The link stands, and yet this is not read any more.
+    let error = Failure { cause: Cause::NotSendable { what: "no".to_owned() }, endpoint: None, at: at(1) };
+    let was = |ago| (false, Some(at(ago)), true);
+    assert_eq!(told(one(Some(error), stale())), (was(30), was(5)));
+}
+
+#[test]
+fn what_a_version_cannot_tell_is_not_wrong() {
+    let failing = |cause: Cause| {
+        let error = Failure { cause, endpoint: None, at: at(1) };
+        Coverage { last_error: Some(error), ..Coverage::new(FacetKind::Addresses, Duration::from_secs(10)) }
+    };
+    let old = || failing(Cause::NotSupported { text: String::new() });
+    let one = |coverage: Vec<Coverage>| look(&fleet(vec![remote(1, |one| one.coverage = coverage)]));
+    assert_eq!(found(&one(vec![old()])), []);
+    let both = one(vec![old(), failing(Cause::Refused)]);
+    assert_eq!(both.by_kind, [(TroubleKind::Coverage, 1)]);
+    assert!(!both.troubles[0].1.sentence.contains("one more"), "{}", both.troubles[0].1.sentence);
+}
+
+#[test]
+fn of_how_many_remotes_it_is_not_known_what_runs() {
+    let listed = |one: &mut RemoteSnapshot| {
+        let read = Coverage::new(FacetKind::Tasks, Duration::from_secs(10));
+        one.coverage = vec![Coverage { last_success: Some(at(5)), ..read }];
+    };
+    let well = remote(1, |one| {
+        listed(one);
+        one.tasks = vec![task(1, 5, TaskOutcome::Running)];
+    });
+    let away = remote(2, |one| {
+        listed(one);
+        one.link.state = LinkState::BackingOff { cause: Cause::Refused, next_try: at(0) };
+    });
+    let new = remote(3, |_| {});
+    let snapshot = fleet(vec![well, away, new]);
+    let all = look(&snapshot);
+    assert_eq!((all.tasks_total, all.tasks_unknown), (1, 2));
+    let each: Vec<_> = snapshot.remotes.iter().map(|one| crate::lists::tasks_running(one)).collect();
+    assert_eq!(each, [Some(1), None, None]);
+    let totals = crate::lists::fleet_totals(&snapshot, &Visible::All, |one| crate::lists::totals(one)).totals;
+    assert_eq!((totals.tasks_running, totals.tasks_unknown), (1, 2));
 }
 
 #[test]

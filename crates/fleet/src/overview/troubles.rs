@@ -1,5 +1,7 @@
 //! What is wrong with one remote and with what is on it.
 
+use std::cmp::Reverse;
+
 use jiff::Timestamp;
 use model::operation::UnknownWhy;
 use model::rows::{GuestRow, NodeRow, StorageRow};
@@ -96,8 +98,10 @@ pub struct Trouble {
     pub severity: Severity,
     /// What it is about.
     pub subject: Subject,
-    /// Since when.
+    /// Since when, where that is known.
     pub since: Option<Timestamp>,
+    /// Where it is not seen to be so at present: when it last was.
+    pub seen: Option<Timestamp>,
     /// Whether it is seen to be so at present.
     pub live: bool,
     /// What is wrong, in one clause.
@@ -105,6 +109,16 @@ pub struct Trouble {
     /// What would mend it.
     pub remedy: Option<String>,
 }
+
+impl Trouble {
+    /// Its place among others, the worst first; of what is as bad, by kind, the newest first.
+    pub(super) fn rank(&self) -> Rank {
+        (self.severity, self.kind, Reverse(self.since.or(self.seen)))
+    }
+}
+
+/// How bad, of which kind, how new.
+pub(super) type Rank = (Severity, TroubleKind, Reverse<Option<Timestamp>>);
 
 /// All but guests and failed tasks.
 pub(super) fn of_remote(remote: &RemoteSnapshot) -> Vec<Trouble> {
@@ -124,6 +138,7 @@ fn link(remote: &RemoteSnapshot) -> Option<Trouble> {
         severity,
         subject: Subject::Remote,
         since: view.down_since.or(Some(view.since)),
+        seen: None,
         live: true,
         sentence,
         remedy,
@@ -155,6 +170,10 @@ fn link(remote: &RemoteSnapshot) -> Option<Trouble> {
 
 fn node(row: &NodeRow) -> Option<Trouble> {
     let down = crate::lists::node_word(row) == "offline";
+    let since = match &row.freshness {
+        Freshness::Stale { since, .. } if down => Some(*since),
+        _ => None,
+    };
     if !down && row.node.state != NodeState::Offline {
         return None;
     }
@@ -162,7 +181,8 @@ fn node(row: &NodeRow) -> Option<Trouble> {
         kind: TroubleKind::Node,
         severity: if down { Severity::Error } else { Severity::Notice },
         subject: Subject::Node(row.node.name.clone()),
-        since: row.observed_at,
+        since,
+        seen: row.observed_at.filter(|_| !down),
         live: down,
         sentence: if down { "the node is down" } else { "the node was down when last heard of" }.to_owned(),
         remedy: down.then(|| Cause::NodeDown { node: None, text: String::new() }.remedy()),
@@ -171,19 +191,22 @@ fn node(row: &NodeRow) -> Option<Trouble> {
 
 fn quorum(remote: &RemoteSnapshot) -> Option<Trouble> {
     let seen = remote.cluster.as_ref().filter(|seen| seen.value.quorate == Some(false))?;
-    let live = remote.link.state.is_up();
+    let read = remote.facet(FacetKind::Cluster).is_none_or(|facet| facet.last_error.is_none());
+    let live = read && remote.link.state.is_up();
     Some(Trouble {
         kind: TroubleKind::Quorum,
         severity: if live { Severity::Error } else { Severity::Notice },
         subject: Subject::Remote,
         // Of when it was lost nobody has told.
         since: None,
+        seen: (!live).then_some(seen.at),
         live,
         sentence: if live {
-            "the cluster has no quorum: changes are refused".to_owned()
+            "the cluster has no quorum: changes are refused"
         } else {
-            format!("the cluster had no quorum when last seen ({})", seen.at)
-        },
+            "the cluster had no quorum when last seen"
+        }
+        .to_owned(),
         remedy: Some("Bring enough nodes of the cluster back; until then nothing can be changed.".to_owned()),
     })
 }
@@ -207,6 +230,7 @@ fn operation(one: &Operation) -> Option<Trouble> {
         severity,
         subject: Subject::Operation(one.id, format!("{} {name}", one.action), one.guest.vmid),
         since: Some(one.since),
+        seen: None,
         live: one.followed,
         sentence: one.state.sentence(),
         remedy: Some(remedy.to_owned()),
@@ -215,24 +239,32 @@ fn operation(one: &Operation) -> Option<Trouble> {
 
 /// What is wrong with a guest.
 pub(super) fn of_guest(row: &GuestRow) -> Option<Trouble> {
-    let facts = &row.guest;
+    let (facts, live) = (&row.guest, row.freshness.is_live());
     let (sentence, remedy) = match (&facts.ha, &facts.state) {
         (Some(ha), _) if &**ha == "error" => (
-            "the HA manager reports it in error".to_owned(),
+            if live {
+                "the HA manager reports it in error".to_owned()
+            } else {
+                "the HA manager reported it in error when last seen".to_owned()
+            },
             "Mend what stopped it, then set its HA state to disabled and back to started.",
         ),
         (_, GuestState::Other(word)) if matches!(&**word, "io-error" | "internal-error") => (
-            format!("Proxmox VE reports {word}"),
+            if live {
+                format!("Proxmox VE reports {word}")
+            } else {
+                format!("Proxmox VE reported {word} when last seen")
+            },
             "Look at the space and health of its storages, then resume or reset it.",
         ),
         _ => return None,
     };
-    let live = row.freshness.is_live();
     Some(Trouble {
         kind: TroubleKind::Guest,
         severity: if live { Severity::Error } else { Severity::Notice },
         subject: Subject::Guest(facts.vmid, facts.name.clone()),
         since: None,
+        seen: row.observed_at.filter(|_| !live),
         live,
         sentence,
         remedy: Some(remedy.to_owned()),
@@ -246,10 +278,7 @@ fn storage(row: &StorageRow) -> Option<Trouble> {
     if share < NEARLY_FULL {
         return None;
     }
-    let (live, since) = match &row.freshness {
-        Freshness::Live => (true, None),
-        _ => (false, Some(row.observed_at)),
-    };
+    let live = row.freshness.is_live();
     let node = (facts.shared != Some(true)).then(|| facts.node.clone());
     // Rounded down: what is not quite full is not called full.
     let percent = (share * 100.0).floor();
@@ -261,7 +290,9 @@ fn storage(row: &StorageRow) -> Option<Trouble> {
             (_, false) => Severity::Notice,
         },
         subject: Subject::Storage(facts.storage.clone(), node),
-        since,
+        // Of since when nobody has told.
+        since: None,
+        seen: (!live).then_some(row.observed_at),
         live,
         sentence: match live {
             true => format!("{percent} % full"),
@@ -276,7 +307,11 @@ fn coverage(remote: &RemoteSnapshot) -> Option<Trouble> {
     if !remote.link.state.is_up() {
         return None;
     }
-    let failing = || remote.coverage.iter().filter_map(|one| Some((one.facet, one.last_error.as_ref()?)));
+    // What its version cannot tell is not wrong: that is told where it says how well each kind is known.
+    let failing = || {
+        let failed = remote.coverage.iter().filter_map(|one| Some((one.facet, one.last_error.as_ref()?)));
+        failed.filter(|(_, failure)| !matches!(failure.cause, Cause::NotSupported { .. }))
+    };
     let listing = failing().find(|(facet, _)| *facet == FacetKind::Resources);
     let (facet, failure) = listing.or_else(|| failing().next())?;
     let others = match failing().count() {
@@ -290,7 +325,9 @@ fn coverage(remote: &RemoteSnapshot) -> Option<Trouble> {
         // Without the listing nothing that is shown of it is live.
         severity: if listing.is_some() { Severity::Error } else { Severity::Notice },
         subject: Subject::Remote,
+        // Read for the last time then.
         since: remote.facet(facet).and_then(|one| one.last_success),
+        seen: None,
         live: true,
         sentence: format!("{what} cannot be read: {}{others}", failure.cause.sentence()),
         remedy: Some(failure.cause.remedy()),
@@ -310,6 +347,7 @@ pub(super) fn of_task(remote: &RemoteSnapshot, task: &Task) -> Trouble {
         severity: FAILED_TASK,
         subject: Subject::Task(task.upid.clone(), name, guest.map(|(vmid, _)| vmid)),
         since: Some(task.ended.unwrap_or(task.started)),
+        seen: None,
         live: true,
         sentence: match &task.outcome {
             TaskOutcome::Failed { text } => text.to_string(),

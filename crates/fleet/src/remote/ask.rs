@@ -48,7 +48,7 @@ pub(super) enum Sight {
 
 impl Remote {
     /// The node its guest is on now, as far as is known.
-    fn target(&self, id: OperationId) -> Result<NodeName, Cause> {
+    pub(super) fn target(&self, id: OperationId) -> Result<NodeName, Cause> {
         let not_sendable = |what: &str| Cause::NotSendable { what: what.to_owned() };
         let ride = self.rides.get(&id).ok_or_else(|| not_sendable("there is no such operation"))?;
         let Some(known) = self.inventory.guests.get(&ride.operation.guest.vmid) else {

@@ -2,9 +2,9 @@
 //! figures is different; the figures seldom; how old all of it is.
 
 use jiff::Timestamp;
-use model::{Event, Happening, Now, Observed, Vmid};
+use model::{Event, Happening, NodeName, Now, Observed, Text, Vmid};
 use pve::reply::GuestConfig;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 use store::{GaugesRecord, ObservedKind, ObservedRecord, Write};
@@ -44,6 +44,8 @@ pub(super) struct Keeping {
     facets: Option<FacetsDoc>,
     gauges: bool,
     drift: Vec<String>,
+    /// Storages of which what lies there is kept.
+    listed: Vec<(Text, NodeName)>,
 }
 
 fn kept(write: Write) -> Fact {
@@ -59,11 +61,14 @@ impl Remote {
             facets: None,
             gauges: false,
             drift: Vec::new(),
+            listed: Vec::new(),
         };
         if !self.common.journal.keeps() {
             return keeping;
         }
-        self.keep_rows(&mut keeping.facts, now.wall);
+        keeping.listed = self.shared.looks.unwritten(now.mono);
+        keeping.listed.retain(|key| self.inventory.storages.contains_key(key));
+        self.keep_rows(&mut keeping.facts, &keeping.listed, now.wall);
         keeping.drift = self.keep_drift(&mut keeping.facts, now);
         let (probe, doc) = self.state_doc();
         if probe != self.kept.state {
@@ -109,6 +114,7 @@ impl Remote {
         if keeping.gauges {
             self.kept.gauges_at = now.mono;
         }
+        self.shared.looks.have_written(&keeping.listed, now.mono);
         self.kept.drift.extend(keeping.drift.into_iter().map(|key| (key, now.mono)));
     }
 
@@ -118,7 +124,7 @@ impl Remote {
         kept(Write::Observed(ObservedRecord { remote, kind, key, body, at: Some(at), through: None }))
     }
 
-    fn keep_rows(&self, facts: &mut Vec<Fact>, at: Timestamp) {
+    fn keep_rows(&self, facts: &mut Vec<Fact>, listed: &[(Text, NodeName)], at: Timestamp) {
         let remote = self.id;
         let mut keep = |kind, key: String, body: Option<String>, at, through| {
             facts.push(kept(match body {
@@ -146,9 +152,12 @@ impl Remote {
                 known.map(|known| json(&NodeDoc::of(known, self.shared.looks.status(name).as_ref()))),
             );
         }
-        for key in &touched.storages {
+        let looks = &self.shared.looks;
+        let storages: BTreeSet<_> = touched.storages.iter().chain(listed).collect();
+        for key in storages {
             let known = inventory.storages.get(key);
-            row(ObservedKind::Storage, storage_word(key), known.map(|known| json(&StorageDoc::of(known))));
+            let doc = known.map(|known| json(&StorageDoc::of(known, looks.contents(key).as_ref())));
+            row(ObservedKind::Storage, storage_word(key), doc);
         }
         for upid in &touched.tasks {
             row(ObservedKind::Task, upid.to_string(), inventory.tasks.get(upid).map(json));

@@ -2,6 +2,7 @@
 //! remote. Requests run in children and report back; every decision is taken here, by the pure machines.
 
 mod ask;
+mod decide;
 mod fetch;
 mod follow;
 mod keep;
@@ -23,8 +24,8 @@ use jiff::{SignedDuration, Timestamp};
 use model::link::{Duty, Event, Link};
 use model::presence::PermissionsMark;
 use model::{
-    Author, Cause, EndpointId, Event as Line, FacetKind, Failure, Happening, LinkState, Now, Observed,
-    OperationId, RemoteId, Text, Vmid,
+    Author, Cause, EndpointId, Event as Line, FacetKind, Failure, Happening, LinkState, NodeName, Now,
+    Observed, OperationId, RemoteId, Text, Vmid,
 };
 use pve::drift::Drift;
 use pve::reply::GuestConfig;
@@ -57,7 +58,7 @@ pub(crate) use told::{Edit, Message};
 pub(crate) use view::{Board, Shared, Way};
 use view::{JOURNAL_PAUSE, blank};
 pub(crate) use wish::Wish;
-pub use wish::{OperateError, Resolution, ResolveError, StopTaskError, TakeBackError};
+pub use wish::{Leave, OperateError, Resolution, ResolveError, StopTaskError, TakeBackError};
 
 /// Snapshots are made at most this often; readers cannot follow faster anyway.
 const PUBLISH_GAP: Duration = Duration::from_millis(25);
@@ -148,6 +149,8 @@ pub(crate) struct Remote {
     meter: Meter,
     counted_before: (u64, u64),
     rides: BTreeMap<OperationId, Ride>,
+    /// While operations wait for their turn: when one of a node has ended last.
+    ended_on: BTreeMap<NodeName, Duration>,
 
     children: JoinSet<Done>,
     errands: HashMap<Id, Errand>,
@@ -223,7 +226,10 @@ impl Remote {
         let mut inventory = Inventory::new(common.timings.listing_lag);
         memory.onto(&mut inventory, now);
         for (node, seen) in memory.statuses.drain(..) {
-            shared.looks.keep_status(&node, seen);
+            shared.looks.keep_status(&node, seen, Vec::new());
+        }
+        for (place, seen) in memory.contents.drain(..) {
+            shared.looks.keep_contents(place, seen, Vec::new(), None);
         }
         let mut schedule = Schedule::new(common.timings.clone(), spec.interval);
         schedule.remember(memory.facets.facets.clone());
@@ -252,6 +258,7 @@ impl Remote {
             meter: Meter::default(),
             counted_before: (0, 0),
             rides: BTreeMap::new(),
+            ended_on: BTreeMap::new(),
             children: JoinSet::new(),
             errands: HashMap::new(),
             facts: Vec::new(),

@@ -226,7 +226,8 @@ impl Remote {
                     known.node.version = facts.version.or(known.node.version.take());
                     known.node.load = facts.load;
                     let seen = fetch::observed(facts.status, now.wall, through);
-                    self.shared.looks.keep_status(name, seen);
+                    let drift = self.drift.get(part).map(|drift| drift.records.clone());
+                    self.shared.looks.keep_status(name, seen, drift.unwrap_or_default());
                     if self.shared.looks.is_due(name, now.mono) {
                         self.inventory.touched.nodes.insert(name.clone());
                     }

@@ -7,21 +7,19 @@ use std::time::Duration;
 
 use model::capability::{Availability, Situation};
 use model::guest::{GuestState, NodeState};
-use model::matching::Found;
 use model::operation::{Event, UnknownWhy};
 use model::{
-    Action, Author, Cause, Event as Line, GuestKey, Happening, Incarnation, Now, Operation, OperationId,
+    Action, Cause, Event as Line, GuestKey, Happening, Incarnation, Now, Operation, OperationId,
     OperationState, TaskId, Vmid,
 };
 use pve::upid::Upid;
 use tokio::sync::watch;
 
 use super::schedule::Part;
-use super::turns::Turns;
-use super::{OperateError, Remote, Resolution, ResolveError, TakeBackError, Wish};
+use super::turns::{InLine, Turns};
+use super::{OperateError, Remote, Wish};
 use crate::durable::is_open;
 use crate::journal::{Fact, Receipt, Recorded};
-use crate::rows::task_of;
 
 /// Ended operations kept for readers.
 const KEPT: usize = 200;
@@ -37,11 +35,11 @@ pub(super) struct Ride {
     /// How often was looked in its present state.
     pub(super) looks: u32,
     pub(super) due: Duration,
-    /// Until when it waits for the link, or for its turn.
-    patience: Duration,
+    /// Until when it waits for the link.
+    pub(super) patience: Duration,
     pressed: bool,
-    /// Whether it was asked for together with others, and waits for its turn.
-    turn: Turn,
+    /// While it stands in line with others. `None`: it was asked for by itself, or its turn has come.
+    pub(super) in_line: Option<InLine>,
     /// The life of the number that was meant.
     pub(super) incarnation: Incarnation,
     /// Looks in a row that brought no answer about it.
@@ -50,30 +48,29 @@ pub(super) struct Ride {
     pub(super) before: BTreeSet<TaskId>,
 }
 
-/// Whether an operation takes its turn among others.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Turn {
-    /// It was asked for by itself, or its turn has come.
-    Own,
-    /// It is looked whether there is a place for it.
-    Next,
-    /// There was none; what ends makes room. Until when it waits.
-    Waits(Duration),
-}
-
 impl Ride {
+    /// Whether it has not left, and is to.
+    fn is_to_leave(&self) -> bool {
+        self.operation.state == OperationState::Pending && self.operation.followed
+    }
+
     /// Whether it is to leave once it is its turn.
-    fn waits_for_turn(&self) -> bool {
-        self.turn != Turn::Own && self.operation.state == OperationState::Pending && self.operation.followed
+    pub(super) fn waits_for_turn(&self) -> bool {
+        self.in_line.is_some() && self.is_to_leave()
     }
 
     /// Whether it has its turn and has not left yet.
     pub(super) fn is_leaving(&self) -> bool {
-        self.turn == Turn::Own && self.operation.state == OperationState::Pending && self.operation.followed
+        self.in_line.is_none() && self.is_to_leave()
+    }
+
+    /// Whether it takes a place on its node: others wait until it has ended.
+    pub(super) fn takes_place(&self) -> bool {
+        matches!(self.operation.state, OperationState::Sent | OperationState::Running) || self.is_leaving()
     }
 
     /// As it is recorded.
-    fn recorded(&self) -> Recorded {
+    pub(super) fn recorded(&self) -> Recorded {
         Recorded {
             operation: self.operation.clone(),
             incarnation: self.incarnation,
@@ -103,10 +100,7 @@ impl Remote {
         let (mut answers, mut record, mut taken) = (Vec::new(), Vec::new(), BTreeMap::new());
         for vmid in &wish.vmids {
             let one = match taken.contains_key(vmid) {
-                true => Err(OperateError::Disabled {
-                    reason: "it was named before in the same request".to_owned(),
-                    remedy: "Name each guest once.".to_owned(),
-                }),
+                true => Err(OperateError::NamedBefore),
                 false => self.recordable(*vmid, wish, now),
             };
             answers.push(one.map(|(operation, incarnation)| {
@@ -127,9 +121,9 @@ impl Remote {
             };
             return answers.into_iter().map(|answer| answer.and(Err(error.clone()))).collect();
         }
-        let turn = if wish.by_turns { Turn::Next } else { Turn::Own };
         for (operation, incarnation) in taken.into_values() {
-            self.begin_ride(operation, incarnation, turn, now);
+            let in_line = wish.by_turns.clone().map(|leave| InLine::new(leave, now));
+            self.begin_ride(operation, incarnation, in_line, now);
         }
         self.forget_old_rides();
         answers
@@ -146,7 +140,7 @@ impl Remote {
             return Err(OperateError::Elsewhere(cause));
         }
         let known = self.inventory.guests.get(&vmid).ok_or(OperateError::NoSuchGuest(vmid))?;
-        if let Availability::Disabled { reason, remedy } = self.may(vmid, wish.action, now) {
+        if let Availability::Disabled { reason, remedy } = self.may(vmid, wish.action, None, now) {
             return Err(OperateError::Disabled { reason, remedy });
         }
         if known.guest.node.as_str().is_empty() {
@@ -163,7 +157,13 @@ impl Remote {
         Ok((operation, known.incarnation))
     }
 
-    fn begin_ride(&mut self, operation: Operation, incarnation: Incarnation, turn: Turn, now: Now) {
+    fn begin_ride(
+        &mut self,
+        operation: Operation,
+        incarnation: Incarnation,
+        in_line: Option<InLine>,
+        now: Now,
+    ) {
         let id = operation.id;
         let shown = Arc::new(operation.clone());
         let (told, watch) = watch::channel(shown.clone());
@@ -177,7 +177,7 @@ impl Remote {
             due: now.mono,
             patience: now.after(self.common.timings.operation_wait),
             pressed: false,
-            turn,
+            in_line,
             incarnation,
             silences: 0,
             before: BTreeSet::new(),
@@ -185,8 +185,9 @@ impl Remote {
         self.rides.insert(id, ride);
     }
 
-    /// Whether `action` may be taken on a guest now, by what is known this moment.
-    fn may(&self, vmid: Vmid, action: Action, now: Now) -> Availability {
+    /// Whether `action` may be taken on a guest now, by what is known this moment; `of` is the operation by which it
+    /// is, where that is recorded already.
+    pub(super) fn may(&self, vmid: Vmid, action: Action, of: Option<OperationId>, now: Now) -> Availability {
         let Some(known) = self.inventory.guests.get(&vmid) else {
             return Availability::Disabled {
                 reason: "there is no such guest".to_owned(),
@@ -207,7 +208,7 @@ impl Remote {
             node_state,
             quorate: self.cluster.as_ref().and_then(|cluster| cluster.value.quorate),
             link: self.link.state(),
-            busy: self.busy_with(vmid),
+            busy: self.busy_with(vmid).filter(|busy| Some(*busy) != of),
             rights: self.spec.rights,
         };
         model::capability(action, &situation, now)
@@ -241,11 +242,16 @@ impl Remote {
         let rules = self.common.timings.operation.clone();
         let Some(ride) = self.rides.get_mut(&id) else { return false };
         let before = ride.operation.state.word();
+        let took_place = ride.takes_place();
         if !ride.operation.step(event, &rules, now) {
             return false;
         }
         if ride.operation.state.is_final() {
             ride.before.clear();
+            ride.in_line = None;
+        }
+        if took_place && !ride.takes_place() {
+            self.ended_on.insert(ride.operation.node.clone(), now.mono);
         }
         if ride.operation.state.word() != before {
             ride.looks = 0;
@@ -274,7 +280,7 @@ impl Remote {
     }
 
     /// The step of an operation as a line of history.
-    fn line_of(&self, operation: &Operation, incarnation: Incarnation, now: Now) -> Fact {
+    pub(super) fn line_of(&self, operation: &Operation, incarnation: Incarnation, now: Now) -> Fact {
         let what = Happening::Operation {
             action: operation.action,
             state: operation.state.word().into(),
@@ -307,7 +313,7 @@ impl Remote {
             due: now.mono,
             patience: now.mono,
             pressed: true,
-            turn: Turn::Own,
+            in_line: None,
             incarnation,
             silences: 0,
             before: before.into_iter().collect(),
@@ -336,90 +342,6 @@ impl Remote {
     /// The operations that are open, as they are recorded.
     pub(super) fn open_recorded(&self) -> Vec<Recorded> {
         self.rides.values().filter(|ride| is_open(&ride.operation)).map(Ride::recorded).collect()
-    }
-
-    /// Takes in what a person decided about an outcome that nobody else can tell.
-    pub(super) async fn resolve(
-        &mut self,
-        id: OperationId,
-        resolution: Resolution,
-        author: &Author,
-        now: Now,
-    ) -> Result<(), ResolveError> {
-        let Some(ride) = self.rides.get(&id) else { return self.close_unread(id).await };
-        let OperationState::OutcomeUnknown(why) = &ride.operation.state else {
-            return Err(ResolveError::NotOpen);
-        };
-        let task = match resolution {
-            Resolution::NotSent => None,
-            Resolution::Task(task) => {
-                if let UnknownWhy::Candidates { tasks } = why
-                    && !tasks.contains(&task)
-                {
-                    return Err(ResolveError::NotACandidate(task));
-                }
-                // Whoever decides may know more than we do, but not that it is another guest's, or was there before.
-                let may_be = |upid: Upid| self.find(id, &[task_of(&upid)]) != Found::Nothing;
-                if !task.as_str().parse::<Upid>().is_ok_and(may_be) {
-                    return Err(ResolveError::NotACandidate(task));
-                }
-                Some(task)
-            }
-        };
-        let by = author.name.clone();
-        if !self.step_ride(id, Event::Resolved { task, by }, now) {
-            return Err(ResolveError::NotOpen);
-        }
-        if self.publish().await { Ok(()) } else { Err(ResolveError::NotRecorded) }
-    }
-
-    /// Takes an operation back that has not left. As everything about it is decided here, one after the other, it is
-    /// either taken back or sent, never both; and it is recorded before anybody is told.
-    pub(super) async fn take_back(
-        &mut self,
-        id: OperationId,
-        author: &Author,
-        now: Now,
-    ) -> Result<(), TakeBackError> {
-        let rules = self.common.timings.operation.clone();
-        let ride = self.rides.get(&id).ok_or(TakeBackError::NoSuchOperation)?;
-        let mut recorded = ride.recorded();
-        if !recorded.operation.step(Event::TakenBack { by: author.name.clone() }, &rules, now) {
-            return Err(match ride.operation.state.is_final() {
-                true => TakeBackError::Ended(ride.operation.sentence()),
-                false => TakeBackError::Sent,
-            });
-        }
-        // What still waits to be recorded of it is older than this, and must not come after it.
-        if !self.publish().await {
-            return Err(TakeBackError::NotRecorded("what was before could not be recorded yet".to_owned()));
-        }
-        let line = self.line_of(&recorded.operation, recorded.incarnation, now);
-        let facts = vec![Fact::Operation(Box::new(recorded.clone())), line];
-        self.common
-            .journal
-            .commit(self.id, facts)
-            .await
-            .map_err(|error| TakeBackError::NotRecorded(error.to_string()))?;
-        if let Some(ride) = self.rides.get_mut(&id) {
-            ride.operation = recorded.operation;
-        }
-        self.dirty = true;
-        self.publish().await;
-        Ok(())
-    }
-
-    /// A person says that an operation whose record cannot be read is over. Its record stays as it is.
-    async fn close_unread(&mut self, id: OperationId) -> Result<(), ResolveError> {
-        let closed = self.unread.closed(id).ok_or(ResolveError::NoSuchOperation)?;
-        let facts = vec![Fact::Kept(Box::new(closed))];
-        if self.common.journal.commit(self.id, facts).await.is_err() {
-            return Err(ResolveError::NotRecorded);
-        }
-        self.unread.forget_operation(id);
-        self.dirty = true;
-        self.publish().await;
-        Ok(())
     }
 
     /// Operations as they stand, newest first.
@@ -453,9 +375,9 @@ impl Remote {
             .values()
             .filter(|ride| !ride.asking && !ride.operation.state.is_final() && ride.operation.followed)
             .filter_map(|ride| match ride.operation.state {
-                OperationState::Pending => match ride.turn {
+                OperationState::Pending => match &ride.in_line {
                     // What ends meanwhile is a report of its own.
-                    Turn::Waits(until) if up => Some(until),
+                    Some(line) if up && line.waits => Some(self.gives_up(line, &ride.operation.node)),
                     _ => Some(ride.patience),
                 },
                 _ => up.then_some(ride.due),
@@ -467,7 +389,10 @@ impl Remote {
     pub(super) async fn drive_rides(&mut self, now: Now) {
         let bounds = &self.common.timings.turns;
         let waits = self.rides.values().any(|ride| ride.waits_for_turn());
-        let mut turns = waits.then(|| Turns::of(self.rides.values(), bounds));
+        let mut turns = waits.then(|| Turns::of(&self.rides, bounds));
+        if !waits {
+            self.ended_on.clear();
+        }
         for id in self.open_rides() {
             self.step_ride(id, Event::Tick, now);
             if let Some(turns) = &mut turns
@@ -483,37 +408,6 @@ impl Remote {
                 Need::Guest => self.look_at_guest(id, now),
             }
         }
-    }
-
-    /// Whether it is its turn; where not, it goes on waiting, or ends when it has waited for too long.
-    fn has_turn(&mut self, id: OperationId, turns: &mut Turns, now: Now) -> bool {
-        let up = self.link.state().is_up();
-        let timings = self.common.timings.clone();
-        let Some(ride) = self.rides.get_mut(&id).filter(|ride| ride.waits_for_turn()) else { return true };
-        if !up {
-            // Nothing leaves: like any other it waits for the link, from now on, and takes its turn once that is up.
-            if let Turn::Waits(_) = ride.turn {
-                (ride.turn, ride.patience) = (Turn::Next, now.after(timings.operation_wait));
-            }
-            return true;
-        }
-        if turns.take(&ride.operation.node) {
-            (ride.turn, ride.patience) = (Turn::Own, now.after(timings.operation_wait));
-            return true;
-        }
-        let until = match ride.turn {
-            Turn::Waits(until) => until,
-            _ => now.after(timings.turns.patience),
-        };
-        ride.turn = Turn::Waits(until);
-        if now.mono >= until {
-            let what = format!(
-                "its turn did not come within {}: what was asked for before it has not ended",
-                model::time::spell(timings.turns.patience)
-            );
-            self.step_ride(id, Event::CannotSend { cause: Cause::NotSendable { what } }, now);
-        }
-        false
     }
 
     fn need(&mut self, id: OperationId, now: Now) -> Need {
@@ -571,7 +465,7 @@ impl Remote {
     }
 
     /// Whether the link is up and no listing has been read, or failed to be, since it came up.
-    fn is_before_listing(&self) -> bool {
+    pub(super) fn is_before_listing(&self) -> bool {
         let Some(up) = self.up_since else { return false };
         let last = self.schedule.last_success(&Part::Resources);
         let failed = self.schedule.last_failure(&Part::Resources);

@@ -1,5 +1,7 @@
 //! What is asked for of guests and their operations, and why it is not done.
 
+use std::sync::Arc;
+
 use model::{Action, Author, Cause, Failure, PowerOptions, TaskId, Vmid};
 
 /// An operation was not taken on; nothing was sent.
@@ -11,6 +13,9 @@ pub enum OperateError {
     /// There is no such guest.
     #[error("there is no guest {0} on this remote")]
     NoSuchGuest(Vmid),
+    /// It was named before in the same wish.
+    #[error("this guest stands in the list before")]
+    NamedBefore,
     /// It cannot be done now.
     #[error("{reason}")]
     Disabled {
@@ -93,12 +98,27 @@ pub enum StopTaskError {
     Failed(Failure),
 }
 
+/// Whether whoever asked for something may still have it: asked when its turn comes. `Err`: why not.
+#[derive(Clone)]
+pub struct Leave(Arc<dyn Fn() -> Result<(), String> + Send + Sync>);
+
+impl Leave {
+    /// Leave as `still` says.
+    pub fn new(still: impl Fn() -> Result<(), String> + Send + Sync + 'static) -> Self {
+        Self(Arc::new(still))
+    }
+
+    pub(super) fn still(&self) -> Result<(), String> {
+        (self.0)()
+    }
+}
+
 /// What shall be done to guests of one remote.
 pub(crate) struct Wish {
     pub(crate) vmids: Vec<Vmid>,
     pub(crate) action: Action,
     pub(crate) options: PowerOptions,
     pub(crate) author: Author,
-    /// Whether they leave by turns.
-    pub(crate) by_turns: bool,
+    /// They leave by turns, and whether that may still be is asked then. `None`: at once.
+    pub(crate) by_turns: Option<Leave>,
 }

@@ -3,7 +3,7 @@
 use Vocabulary::{Guests, Nodes, Operations, Remotes, Storages, Tasks};
 
 /// What a query is about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Vocabulary {
     /// Containers and virtual machines.
     Guests,
@@ -66,6 +66,7 @@ pub enum Key {
     Size,
     Content,
     Shared,
+    Storage,
     User,
     Action,
     Cluster,
@@ -176,6 +177,8 @@ table! {
     Content "content" &[Storages], Text &["images", "rootdir", "iso", "vztmpl", "backup", "snippets"],
         "what may be kept there";
     Shared "shared" &[Storages], Flag &["yes", "no"], "whether all nodes see the same";
+    Storage "storage" &[Tasks], Text &[],
+        "the storage it works on; of deletions and prunings alone Proxmox VE tells that";
     User "user" &[Tasks, Operations], Text &[], "who began it";
     Action "action" &[Operations], Word &[
         "start", "shutdown", "stop", "reboot", "reset", "suspend", "hibernate", "resume",

@@ -88,14 +88,22 @@ async fn show(client: &Client, common: &Common, context: &mut Context<'_>) -> Re
         match &account.totp {
             None => "off".to_owned(),
             Some(totp) => {
-                format!("on since {}, {} recovery codes left", moment(totp.since), totp.recovery_codes_left)
+                let left = match totp.recovery_codes_left {
+                    Some(left) => format!("{left} recovery codes left"),
+                    None => "its recovery codes cannot be read".to_owned(),
+                };
+                format!("on since {}, {left}", moment(totp.since))
             }
         },
     );
     let mut sheet = Sheet::new(&account.user, context.paper);
     sheet.facts(&facts);
-    if account.totp.is_some_and(|totp| totp.recovery_codes_left < 3) {
-        sheet.warn("Few recovery codes are left. New ones: muster account recovery-codes");
+    match account.totp.map(|totp| totp.recovery_codes_left) {
+        Some(None) => sheet.warn("No recovery code works. New ones: muster account recovery-codes"),
+        Some(Some(left)) if left < 3 => {
+            sheet.warn("Few recovery codes are left. New ones: muster account recovery-codes");
+        }
+        _ => {}
     }
     context.print_lines(&sheet.lines())?;
     Ok(Exit::Done)

@@ -226,7 +226,8 @@ fn lines(detail: &GuestDetail, now: Timestamp, paper: Paper) -> Vec<String> {
     });
     part(&mut sheet, "Configuration", &detail.config, now, |config| scalars(&config.0));
     part(&mut sheet, "Waiting for the next start", &detail.pending, now, |rows| {
-        rows.iter()
+        rows.0
+            .iter()
             .filter_map(|row| {
                 let key = row.0.get("key").and_then(Value::as_str)?.to_owned();
                 match (row.0.get("pending"), row.0.get("delete")) {

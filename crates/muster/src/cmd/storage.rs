@@ -7,7 +7,7 @@ use model::query::Vocabulary;
 use serde_json::Value;
 
 use super::guest::{self, When, part, unasked};
-use super::list::{List, maybe, plain};
+use super::list::{List, counted, maybe, plain};
 use super::node::seen;
 use super::sheet::{Facts, Sheet, add};
 use super::watch::Watched;
@@ -52,9 +52,7 @@ pub(super) async fn run(
                 }
                 _ => context.print_json(&value)?,
             }
-            let unread =
-                |detail: StorageDetail| detail.contents.iter().any(|one| one.contents.error.is_some());
-            Ok(if detail.is_some_and(unread) { Exit::Partial } else { Exit::Done })
+            Ok(if detail.is_some_and(|detail| is_partial(&detail)) { Exit::Partial } else { Exit::Done })
         }
         StorageCommand::Open(one) => {
             let (remote, name) = at_node(&client, &one).await?;
@@ -76,6 +74,12 @@ async fn at_node(client: &Client, one: &One) -> Result<(String, String), Failure
     Ok((remote, format!("{name}{node}")))
 }
 
+/// Whether something may be there that is not told.
+fn is_partial(detail: &StorageDetail) -> bool {
+    let unread = detail.contents.iter().any(|one| one.contents.error.is_some());
+    unread || detail.guests_unknown > 0 || detail.nodes_not_asked > 0
+}
+
 fn lines(detail: &StorageDetail, now: Timestamp, paper: Paper) -> Vec<String> {
     let mut sheet = Sheet::new(&format!("storage {}/{}", detail.remote, detail.name), paper);
     let broken = super::remote::broken(&detail.link);
@@ -91,12 +95,23 @@ fn lines(detail: &StorageDetail, now: Timestamp, paper: Paper) -> Vec<String> {
         };
         part(&mut sheet, &title, &one.contents, When { now, left_alone }, summary);
     }
-    if !detail.guests.is_empty() {
+    if detail.nodes_not_asked > 0 {
+        let nodes = counted(detail.nodes_not_asked, "node");
+        sheet.warn(&format!("{nodes} more not asked: say “{}@NODE” for one of them", detail.name));
+    }
+    if !detail.guests.is_empty() || detail.guests_unknown > 0 {
         sheet.head("Guests", None);
         sheet.facts(&detail.guests.iter().map(|one| (guest::label(&one.guest), has(one))).collect());
         let more = detail.guests_total.saturating_sub(detail.guests.len());
         if more > 0 {
             sheet.line(&format!("and {more} more"));
+        }
+        if detail.guests_unknown > 0 {
+            let guests = counted(detail.guests_unknown, "guest");
+            sheet.line(&match &detail.guests_error {
+                None => format!("not known of {guests}: the configuration was not read yet"),
+                Some(cause) => format!("not known of {guests}: {}", cause.sentence),
+            });
         }
     }
     if !detail.drift.is_empty() {

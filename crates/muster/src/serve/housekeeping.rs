@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use fleet::{Clock, Fleet};
-use store::{Retention, Store};
+use fleet::Clock;
+use server::App;
+use store::Retention;
 use tokio::sync::watch;
 
 /// When it is done.
@@ -27,14 +28,7 @@ impl Pace {
 const BATCH: usize = 500;
 
 /// Runs until the server ends.
-pub async fn run(
-    fleet: Fleet,
-    store: Store,
-    kept: Retention,
-    pace: Pace,
-    clock: Clock,
-    mut stopped: watch::Receiver<bool>,
-) {
+pub async fn run(app: App, kept: Retention, pace: Pace, clock: Clock, mut stopped: watch::Receiver<bool>) {
     let mut wait = pace.first;
     loop {
         tokio::select! {
@@ -42,10 +36,13 @@ pub async fn run(
             _ = stopped.wait_for(|stopped| *stopped) => return,
         }
         wait = pace.every;
-        if !fleet.is_eldest() {
+        if !app.fleet().is_eldest() {
             continue;
         }
-        match store.expire(&kept, clock.now().wall, BATCH).await {
+        if let Err(e) = app.people().sweep().await {
+            tracing::warn!("what was begun and never confirmed stays for now: {}", e.sentence());
+        }
+        match app.store().expire(&kept, clock.now().wall, BATCH).await {
             Ok(gone) if gone.clock_doubted => tracing::warn!(
                 "the clock has jumped by more than a day: nothing old is deleted until it is seen twice"
             ),

@@ -195,14 +195,7 @@ impl Running {
         }
         let pace = housekeeping::Pace::of(running.config.text(&settings::PACE) == Some("test"));
         let kept = retention(&running.config);
-        tasks.spawn(housekeeping::run(
-            running.fleet.clone(),
-            running.store.clone(),
-            kept,
-            pace,
-            clock,
-            stopped.clone(),
-        ));
+        tasks.spawn(housekeeping::run(running.app.clone(), kept, pace, clock, stopped.clone()));
         if let Some(file) = running.link_file.clone() {
             tasks.spawn(remove_when_done(file, running.app.governed(), stopped));
         }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use model::access::{Grant, Grants, Scope};
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 use store::{FactorRecord, GrantRecord, SessionRecord, TokenRecord, UserRecord};
 
@@ -76,16 +77,14 @@ pub(crate) struct Factor {
     pub(crate) since: Timestamp,
     /// The last time step of which a code was accepted.
     pub(crate) step: i64,
-    /// Hashes of the recovery codes that were not used.
-    pub(crate) recovery: Vec<String>,
+    /// Hashes of the recovery codes that were not used; `None`: what is kept of them cannot be read.
+    pub(crate) recovery: Option<Vec<String>>,
+    /// What is kept beside these, as JSON: written back as it is, whoever wrote it.
+    body: String,
 }
 
-/// What of a second factor is kept as JSON.
-#[derive(Debug, Default, Serialize, Deserialize)]
-struct FactorMore {
-    #[serde(default)]
-    recovery: Vec<String>,
-}
+/// Where the recovery codes stand in what is kept of a factor.
+const RECOVERY: &str = "recovery";
 
 /// All of them.
 #[derive(Debug, Clone, Default)]
@@ -287,23 +286,61 @@ impl Token {
 }
 
 impl Factor {
+    /// One that is turned on.
+    pub(crate) fn new(since: Timestamp, step: i64, recovery: Vec<String>) -> Self {
+        // As the store keeps it: what is compared must be the same when it was read again.
+        let since = Timestamp::from_millisecond(since.as_millisecond()).unwrap_or(since);
+        Self { since, step, recovery: None, body: String::new() }.with_recovery(recovery)
+    }
+
+    /// With these recovery codes in the place of those there were.
+    pub(crate) fn with_recovery(&self, recovery: Vec<String>) -> Self {
+        let mut all: Map<String, Value> = serde_json::from_str(&self.body).unwrap_or_default();
+        all.insert(RECOVERY.to_owned(), recovery.clone().into());
+        Self { recovery: Some(recovery), body: json(&all), ..*self }
+    }
+
     pub(crate) fn record(&self, user: &str) -> FactorRecord {
-        FactorRecord {
-            user: user.to_owned(),
-            since: self.since,
-            step: self.step,
-            body: json(&FactorMore { recovery: self.recovery.clone() }),
-        }
+        FactorRecord { user: user.to_owned(), since: self.since, step: self.step, body: self.body.clone() }
     }
 
     pub(crate) fn of(record: FactorRecord) -> (String, Self) {
-        // Where the codes cannot be read, there are none.
-        let more: FactorMore = serde_json::from_str(&record.body).unwrap_or_default();
-        (record.user, Self { since: record.since, step: record.step, recovery: more.recovery })
+        let FactorRecord { user, since, step, body } = record;
+        let all = serde_json::from_str::<Map<String, Value>>(&body);
+        let recovery = match all.map(|mut all| all.remove(RECOVERY)) {
+            Ok(None) => Some(Vec::new()),
+            Ok(Some(codes)) => serde_json::from_value(codes).ok(),
+            Err(_) => None,
+        };
+        if recovery.is_none() {
+            tracing::error!(user, "what is kept of somebody's recovery codes cannot be read");
+        }
+        (user, Self { since, step, recovery, body })
     }
 }
 
 impl Book {
+    /// Takes in what `other` knows.
+    pub(crate) fn take(&mut self, other: Self) {
+        self.users.extend(other.users);
+        self.sessions.extend(other.sessions.by_hash);
+        self.tokens.extend(other.tokens);
+        self.factors.extend(other.factors);
+    }
+
+    /// Nothing is known of this user.
+    pub(crate) fn forget(&mut self, name: &str) {
+        self.users.remove(name);
+        self.factors.remove(name);
+        self.sessions.retain(|session| session.user != name);
+        self.tokens.retain(|_, token| token.user != name);
+    }
+
+    /// All sessions of a user end but one.
+    pub(crate) fn end_sessions(&mut self, user: &str, except: Option<&str>) {
+        self.sessions.retain(|session| session.user != user || Some(session.id.as_str()) == except);
+    }
+
     pub(crate) fn has_administrator(&self) -> bool {
         self.users.values().any(User::is_administrator)
     }

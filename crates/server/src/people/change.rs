@@ -10,8 +10,8 @@ use store::{UserRecord, Write};
 use super::book::{
     Book, Session, SessionMore, Token, TokenMore, User, UserMore, grant_records, in_order, sha256,
 };
-use super::factor::{Proof, factor_secrets_gone, proved};
-use super::{People, random};
+use super::factor::{Proof, SECOND_FACTOR, factor_secrets_gone, proved};
+use super::{By, People, random};
 use crate::caller::{Caller, Via};
 use crate::peer::Whence;
 use crate::problem::Problem;
@@ -41,7 +41,8 @@ const AGENT_KEPT: usize = 200;
 impl People {
     // --- sessions ---
 
-    /// Signs somebody in with a password, and where a second factor is on with a code of it. A user there is not takes as long as a wrong password.
+    /// Signs somebody in with a password, and where a second factor is on with a code of it. A user there is not takes as
+    /// long as a wrong password.
     pub(crate) async fn sign_in(
         &self,
         user: &str,
@@ -55,19 +56,34 @@ impl People {
         let known = self.book().users.get(user).and_then(|user| user.hash.clone());
         let same = self.hasher.check(known.clone(), password).await?;
         let hash = known.filter(|_| same).ok_or_else(wrong_password)?;
-        let proof = match self.second(user, code, now).await {
-            Ok(second) => Proof { hash, second },
-            Err(problem) => {
-                // That one is needed is no failure of whoever had not been told.
-                if code.is_none() {
-                    attempt.succeeded();
-                }
-                return Err(problem);
+        let begun = self.enter(user, hash, code, agent, whence, now).await;
+        // That a code is needed is no failure of whoever had not been told, and what is wrong here is nobody's.
+        let failed = |problem: &Problem| code.is_some() && !problem.status().is_server_error();
+        if !begun.as_ref().is_err_and(failed) {
+            attempt.succeeded();
+        }
+        begun
+    }
+
+    /// Begins a session for somebody whose password was right, if the code is.
+    async fn enter(
+        &self,
+        user: &str,
+        hash: String,
+        code: Option<&Secret>,
+        agent: Option<&str>,
+        whence: &Whence,
+        now: Now,
+    ) -> Result<NewSession, Problem> {
+        let mut proof = Proof { hash, second: self.second(user, code, now).await? };
+        match self.begin(user, &proof, agent, whence, now.wall).await {
+            // It was turned on by another process, of which this one has heard only by beginning.
+            Err(problem) if problem.code() == SECOND_FACTOR && code.is_some() => {
+                proof.second = self.second(user, code, now).await?;
+                self.begin(user, &proof, agent, whence, now.wall).await
             }
-        };
-        let session = self.begin(user, &proof, agent, whence, now.wall).await?;
-        attempt.succeeded();
-        Ok(session)
+            begun => begun,
+        }
     }
 
     /// Begins a session for somebody who has proved who they are. It must hold still: comparing takes a while, in
@@ -90,17 +106,25 @@ impl People {
         let id = random::<9>()?.to_string();
         let session = Session { id, user: user.to_owned(), created: now, seen: now, more };
         let (user, factor, over) = self
-            .decide(|book| {
+            .decide_by(By::One(user), |book| {
                 let known = book.users.get(user).cloned();
                 let mut user = known
                     .filter(|user| user.hash.as_ref() == Some(&proof.hash))
                     .ok_or_else(wrong_password)?;
-                let factor = proof.uses(book.factors.get(&user.name))?;
+                let known = book.factors.get(&user.name);
+                let factor = proof.uses(known)?;
                 user.more.last_sign_in = Some(now);
                 let over = self.over(book, &user.name, now);
                 let mut batch: Vec<_> = over.iter().map(|id| Write::SessionGone { id: id.clone() }).collect();
                 batch.push(Write::Session(session.record(hash, &self.sessions)));
-                batch.extend(factor.as_ref().map(|factor| Write::Factor(factor.record(&user.name))));
+                // Whatever else another process has changed, this must still be as it was decided by.
+                batch.push(match known.zip(factor.as_ref()) {
+                    None => Write::FactorAbsent { user: user.name.clone() },
+                    Some((known, factor)) => {
+                        let store::FactorRecord { step, body, .. } = factor.record(&user.name);
+                        Write::FactorUsed { was: known.record(&user.name), step, body }
+                    }
+                });
                 let UserRecord { name, body, .. } = user.record(now);
                 batch.push(Write::SignedIn { name, checked: proof.hash.clone(), at: now, body });
                 Ok((batch, (user, factor, over)))
@@ -171,6 +195,14 @@ impl People {
         self.book().sessions.called(id).map(|session| session.user.clone())
     }
 
+    /// Whether the caller is an API token that may less than its owner.
+    pub(crate) fn is_narrowed(&self, caller: &Caller) -> bool {
+        let Via::Token { id, .. } = &caller.via else { return false };
+        let book = self.book();
+        let known = book.tokens.get(id).and_then(|token| Some((token, book.users.get(&token.user)?)));
+        known.is_none_or(|(token, owner)| !token.grants(owner).contain(&owner.grants))
+    }
+
     /// Ends a session.
     pub(crate) async fn end_session(&self, id: &str) -> Result<(), Problem> {
         let _one = self.changes.lock().await;
@@ -181,15 +213,10 @@ impl People {
 
     /// Ends all sessions of a user, except the one that asks if it is one.
     pub(crate) async fn end_others(&self, user: &str, caller: &Caller) -> Result<(), Problem> {
-        let stays = match &caller.via {
-            Via::Session { id } => Some(id.clone()),
-            _ => None,
-        };
+        let stays = caller.session();
         let _one = self.changes.lock().await;
-        self.write(vec![Write::SessionsGone { user: user.to_owned(), except: stays.clone() }]).await?;
-        self.turn(|book| {
-            book.sessions.retain(|session| session.user != user || Some(&session.id) == stays.as_ref());
-        });
+        self.write(vec![sessions_gone(user, stays)]).await?;
+        self.turn(|book| book.end_sessions(user, stays));
         Ok(())
     }
 
@@ -255,12 +282,7 @@ impl People {
             Ok((batch, ()))
         })
         .await?;
-        self.turn(|book| {
-            book.users.remove(name);
-            book.factors.remove(name);
-            book.sessions.retain(|session| session.user != name);
-            book.tokens.retain(|_, token| token.user != name);
-        });
+        self.turn(|book| book.forget(name));
         Ok(())
     }
 
@@ -287,15 +309,12 @@ impl People {
                 };
                 user.hash = Some(hash.clone());
                 user.more.password_set = Some(now.wall);
-                let batch = vec![
-                    Write::User(user.record(now.wall)),
-                    Write::SessionsGone { user: name.to_owned(), except: None },
-                ];
+                let batch = vec![Write::User(user.record(now.wall)), sessions_gone(name, None)];
                 Ok((batch, user))
             })
             .await?;
         self.turn(|book| {
-            book.sessions.retain(|session| session.user != name);
+            book.end_sessions(name, None);
             book.users.insert(user.name.clone(), user);
         });
         Ok(())
@@ -429,6 +448,11 @@ impl People {
         });
         Ok(())
     }
+}
+
+/// All sessions of a user end but one.
+pub(super) fn sessions_gone(user: &str, except: Option<&str>) -> Write {
+    Write::SessionsGone { user: user.to_owned(), except: except.map(str::to_owned) }
 }
 
 fn governed_without(book: &Book, name: &str) -> Result<(), Problem> {

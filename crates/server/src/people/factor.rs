@@ -11,15 +11,16 @@ use http::StatusCode;
 use jiff::Timestamp;
 use model::Now;
 use serde::{Deserialize, Serialize};
-use store::{SecretId, Write};
+use store::{SecretId, StoreError, Write};
 use subtle::ConstantTimeEq;
 use totp_rs::{Algorithm, Secret as Base32, TOTP};
 use zeroize::Zeroizing;
 
 use super::book::{Book, Factor, User, after, sha256};
+use super::change::sessions_gone;
 use super::setup::hex;
 use super::{People, lock, too_many_tries};
-use crate::caller::{Caller, Via};
+use crate::caller::Caller;
 use crate::peer::Whence;
 use crate::problem::Problem;
 
@@ -39,6 +40,12 @@ const CODE: usize = 10;
 /// Purposes of what is sealed, under the user's name.
 const SEALED: &str = "totp";
 const PENDING: &str = "totp-pending";
+
+/// What is told when a code is needed and none was sent.
+pub(super) const SECOND_FACTOR: &str = "second_factor";
+
+/// So many that wait to be confirmed are looked at in one sweep.
+const SWEPT: u32 = 1_000;
 
 /// What is sealed of a factor that waits for its first code.
 #[derive(Serialize, Deserialize)]
@@ -81,8 +88,10 @@ impl Proof {
                 factor.step = *step;
             }
             Some(Second::Recovery { since, hash }) if *since == factor.since => {
-                let at = factor.recovery.iter().position(|kept| kept == hash);
-                factor.recovery.remove(at.ok_or_else(|| wrong_code(StatusCode::UNAUTHORIZED))?);
+                let mut recovery = factor.recovery.clone().ok_or_else(codes_unreadable)?;
+                let at = recovery.iter().position(|kept| kept == hash);
+                recovery.remove(at.ok_or_else(|| wrong_code(StatusCode::UNAUTHORIZED))?);
+                factor = factor.with_recovery(recovery);
             }
             Some(_) => return Err(wrong_code(StatusCode::UNAUTHORIZED)),
         }
@@ -103,7 +112,7 @@ impl People {
             last_sign_in: user.more.last_sign_in,
             totp: book.factors.get(&user.name).map(|factor| AccountTotp {
                 since: factor.since,
-                recovery_codes_left: factor.recovery.len(),
+                recovery_codes_left: factor.recovery.as_ref().map(Vec::len),
             }),
         })
     }
@@ -121,7 +130,9 @@ impl People {
         match self.second_as_known(user, code, now).await {
             // Another process may just have turned it off, or made other codes.
             Err(_) if self.store.people().await? != self.book().number => {
-                self.read_again().await?;
+                let one = self.changes.lock().await;
+                self.read_one(user).await?;
+                drop(one);
                 self.second_as_known(user, code, now).await
             }
             found => found,
@@ -138,15 +149,24 @@ impl People {
         let code = plain(code.ok_or_else(second_factor)?);
         let guess = self.guess(user, now.mono)?;
         let since = factor.since;
-        let second = if is_of_authenticator(&code) {
-            let secret = self.sealed(SEALED, user).await?;
-            let step = secret.and_then(|secret| step_of(&secret, &code, now.wall, factor.step));
-            step.map(|step| Second::Step { since, step })
+        let compared = if is_of_authenticator(&code) {
+            self.sealed(user).await.map(|secret| {
+                let step = step_of(&secret, &code, now.wall, factor.step);
+                step.map(|step| Second::Step { since, step })
+            })
         } else {
             let hash = recovery_hash(user, &code);
-            factor.recovery.contains(&hash).then_some(Second::Recovery { since, hash })
+            let known = factor.recovery.as_ref().ok_or_else(codes_unreadable);
+            known.map(|known| known.contains(&hash).then_some(Second::Recovery { since, hash }))
         };
-        let second = second.ok_or_else(|| wrong_code(StatusCode::UNAUTHORIZED))?;
+        let second = match compared {
+            Ok(second) => second.ok_or_else(|| wrong_code(StatusCode::UNAUTHORIZED))?,
+            // Nothing was compared: that is no guess.
+            Err(problem) => {
+                guess.was_right();
+                return Err(problem);
+            }
+        };
         guess.was_right();
         Ok(Some(second))
     }
@@ -198,8 +218,8 @@ impl People {
     ) -> Result<RecoveryCodes, Problem> {
         let attempt = self.try_once(whence.address, user, now.mono)?;
         let guess = self.guess(user, now.mono)?;
-        let pending = self.sealed_text(PENDING, user).await?;
-        let pending = pending.and_then(|text| serde_json::from_slice::<Pending>(&text).ok());
+        self.drop_expired(user, now.wall).await?;
+        let pending = self.pending(user).await?;
         let nothing = || {
             Problem::conflict("no_second_factor", "No second factor waits to be confirmed (any more).")
                 .remedy("Begin anew: its secret works for a quarter of an hour until it is confirmed.")
@@ -209,11 +229,8 @@ impl People {
         let step = step_of(&secret, &plain(code), now.wall, i64::MIN)
             .ok_or_else(|| wrong_code(StatusCode::FORBIDDEN))?;
         let (codes, recovery) = recovery_codes(user)?;
-        let factor = Factor { since: now.wall, step, recovery };
-        let stays = match &caller.via {
-            Via::Session { id } => Some(id.clone()),
-            _ => None,
-        };
+        let factor = Factor::new(now.wall, step, recovery);
+        let stays = caller.session();
         let sealed = Zeroizing::new(pending.secret.clone().into_bytes());
         let _one = self.changes.lock().await;
         self.decide(|book| {
@@ -227,13 +244,13 @@ impl People {
                 Write::Secret { id: SecretId::new(SEALED, user), plain: sealed.clone() },
                 Write::SecretGone { id: SecretId::new(PENDING, user) },
                 Write::Factor(factor.record(user)),
-                Write::SessionsGone { user: user.to_owned(), except: stays.clone() },
+                sessions_gone(user, stays),
             ];
             Ok((batch, ()))
         })
         .await?;
         self.turn(|book| {
-            book.sessions.retain(|session| session.user != user || Some(&session.id) == stays.as_ref());
+            book.end_sessions(user, stays);
             book.factors.insert(user.to_owned(), factor);
         });
         attempt.succeeded();
@@ -304,7 +321,7 @@ impl People {
             .decide(|book| {
                 proved(book, user, &hash)?;
                 let factor = book.factors.get(user).ok_or_else(none_on)?;
-                let factor = Factor { recovery: recovery.clone(), ..factor.clone() };
+                let factor = factor.with_recovery(recovery.clone());
                 Ok((vec![Write::Factor(factor.record(user))], factor))
             })
             .await?;
@@ -336,21 +353,54 @@ impl People {
         Ok(Guess { people: self, user: user.to_owned(), now })
     }
 
-    async fn sealed_text(
-        &self,
-        purpose: &'static str,
-        user: &str,
-    ) -> Result<Option<Zeroizing<Vec<u8>>>, Problem> {
-        Ok(self.store.secret(&SecretId::new(purpose, user)).await?)
+    /// What waits for its first code, expired or not.
+    async fn pending(&self, user: &str) -> Result<Option<Pending>, Problem> {
+        let text = self.store.secret(&SecretId::new(PENDING, user)).await?;
+        Ok(text.and_then(|text| serde_json::from_slice(&text).ok()))
     }
 
-    async fn sealed(&self, purpose: &'static str, user: &str) -> Result<Option<Zeroizing<Vec<u8>>>, Problem> {
-        let text = self.sealed_text(purpose, user).await?;
+    /// The secret of a factor that is on.
+    async fn sealed(&self, user: &str) -> Result<Zeroizing<Vec<u8>>, Problem> {
+        let text = match self.store.secret(&SecretId::new(SEALED, user)).await {
+            // Sealed with another key, or damaged.
+            Err(StoreError::Sealed { .. }) => None,
+            text => text?,
+        };
         let secret = text.as_ref().and_then(|text| bytes(std::str::from_utf8(text).ok()?));
-        if secret.is_none() {
-            tracing::error!(user, "the secret of a second factor that is on is not there");
+        secret.ok_or_else(|| {
+            tracing::error!(user, "the secret of a second factor that is on cannot be read");
+            unreadable(
+                "The secret of the second factor is not there, or cannot be read: no code can be compared.",
+            )
+            .remedy("Sign in with a recovery code, or have an administrator turn the second factor off.")
+        })
+    }
+
+    /// Lets go of secrets that were never confirmed, once their time is over.
+    ///
+    /// # Errors
+    /// When the database cannot be read or written.
+    pub async fn sweep(&self) -> Result<(), Problem> {
+        let now = self.clock.now().wall;
+        for user in self.store.sealed(PENDING, SWEPT).await? {
+            self.drop_expired(&user, now).await?;
         }
-        Ok(secret)
+        Ok(())
+    }
+
+    /// The same of one user.
+    async fn drop_expired(&self, user: &str, now: Timestamp) -> Result<(), Problem> {
+        let _one = self.changes.lock().await;
+        // Whoever begins anew meanwhile changes this number: then it is theirs, and stays.
+        let number = self.store.people().await?;
+        if self.pending(user).await?.is_none_or(|pending| pending.expires > now) {
+            return Ok(());
+        }
+        let gone = Write::SecretGone { id: SecretId::new(PENDING, user) };
+        match self.store.write(vec![Write::PeopleAt { number }, gone]).await {
+            Err(StoreError::Stale) => Ok(()),
+            written => Ok(written.map(drop)?),
+        }
     }
 }
 
@@ -384,13 +434,23 @@ fn not_the_password() -> Problem {
 }
 
 fn second_factor() -> Problem {
-    Problem::new(StatusCode::UNAUTHORIZED, "second_factor", "A code of the second factor is needed.")
+    Problem::new(StatusCode::UNAUTHORIZED, SECOND_FACTOR, "A code of the second factor is needed.")
         .remedy("Send it as “code”: the six digits of the authenticator, or a recovery code.")
 }
 
 fn wrong_code(status: StatusCode) -> Problem {
     Problem::new(status, "wrong_code", "That code is not right, or was used before.")
         .remedy("A code works once, and for about a minute; the clock must be right, too.")
+}
+
+/// What is kept of a second factor is not what it should be.
+fn unreadable(sentence: &'static str) -> Problem {
+    Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "second_factor_unreadable", sentence)
+}
+
+fn codes_unreadable() -> Problem {
+    unreadable("What is kept of the recovery codes cannot be read: none can be compared.")
+        .remedy("Sign in with the authenticator and make new ones, or have an administrator turn the second factor off.")
 }
 
 fn none_on() -> Problem {

@@ -21,7 +21,7 @@ use std::time::Duration;
 use fleet::Clock;
 use jiff::Timestamp;
 use model::access::Grants;
-use store::{Store, StoreError, Write};
+use store::{Store, StoreError, UserRecord, Write};
 use tokio::sync::watch;
 
 use self::book::{Book, Factor, Session, Token, User};
@@ -101,12 +101,7 @@ impl People {
     async fn read_in(&self) -> Result<(), StoreError> {
         let mut anew = read(&self.store).await?;
         self.turn(|book| {
-            // When it was last used is written down later than it is known.
-            for (hash, session) in anew.sessions.iter_mut() {
-                if let Some(known) = book.sessions.get(hash) {
-                    session.seen = session.seen.max(known.seen);
-                }
-            }
+            keep_seen(book, &mut anew);
             *book = anew;
         });
         Ok(())
@@ -126,6 +121,22 @@ impl People {
     /// Whether somebody can govern this installation; tells when that changes.
     pub(crate) fn governed(&self) -> watch::Receiver<bool> {
         self.governed.subscribe()
+    }
+
+    /// Reads one of them anew, and nobody else: of whom something has turned out to be otherwise.
+    async fn read_one(&self, name: &str) -> Result<(), StoreError> {
+        let mut anew = Book::default();
+        if let Some(record) = self.store.user(name).await? {
+            read_user(&self.store, record, &mut anew).await?;
+            anew.factors.extend(self.store.factor(name).await?.map(Factor::of));
+        }
+        self.turn(|book| {
+            keep_seen(book, &mut anew);
+            book.forget(name);
+            // The number stays: of all others less is known than of this one.
+            book.take(anew);
+        });
+        Ok(())
     }
 
     /// Commits a change, and with it that the request under way has made it.
@@ -150,18 +161,33 @@ impl People {
         &self,
         decide: impl Fn(&Book) -> Result<(Vec<Write>, T), Problem>,
     ) -> Result<T, Problem> {
+        self.decide_by(By::Everybody, decide).await
+    }
+
+    /// The same, by everybody or by one of them. What is decided by one alone says with its own writes what of that one
+    /// it was decided by.
+    async fn decide_by<T>(
+        &self,
+        by: By<'_>,
+        decide: impl Fn(&Book) -> Result<(Vec<Write>, T), Problem>,
+    ) -> Result<T, Problem> {
         let mut receipt = None;
         for _ in 0..DECIDED_ANEW {
             let (batch, decided) = {
                 let book = self.book();
                 let (mut batch, decided) = decide(&book)?;
-                batch.push(Write::PeopleAt { number: book.number });
+                if matches!(by, By::Everybody) {
+                    batch.push(Write::PeopleAt { number: book.number });
+                }
                 (batch, decided)
             };
             // There is one, for whichever commit succeeds.
             let receipt: &Vec<Write> = receipt.get_or_insert_with(|| mutation::receipt(None));
             match self.commit(batch, receipt.clone()).await {
-                Err(StoreError::Stale) => self.read_in().await?,
+                Err(StoreError::Stale) => match by {
+                    By::Everybody => self.read_in().await?,
+                    By::One(user) => self.read_one(user).await?,
+                },
                 committed => return Ok(committed.map(|()| decided)?),
             }
         }
@@ -212,19 +238,42 @@ impl People {
     }
 }
 
+/// What a change is decided by.
+#[derive(Clone, Copy)]
+enum By<'a> {
+    Everybody,
+    /// This user.
+    One(&'a str),
+}
+
+/// When a session was last used is written down later than it is known.
+fn keep_seen(known: &Book, anew: &mut Book) {
+    for (hash, session) in anew.sessions.iter_mut() {
+        if let Some(known) = known.sessions.get(hash) {
+            session.seen = session.seen.max(known.seen);
+        }
+    }
+}
+
 /// Everybody there is, out of the store.
 async fn read(store: &Store) -> Result<Book, StoreError> {
     // First: what is changed while the rest is read is then known to be newer.
     let mut book = Book { number: store.people().await?, ..Book::default() };
     for record in store.users().await? {
-        let grants = store.grants(&record.name).await?;
-        book.sessions.extend(store.sessions(&record.name).await?.into_iter().map(Session::of));
-        let tokens = store.tokens(&record.name).await?;
-        book.tokens.extend(tokens.into_iter().map(Token::of).map(|token| (token.id.clone(), token)));
-        book.users.insert(record.name.clone(), User::of(record, grants));
+        read_user(store, record, &mut book).await?;
     }
     book.factors.extend(store.factors().await?.into_iter().map(Factor::of));
     Ok(book)
+}
+
+/// One of them, all but the second factor.
+async fn read_user(store: &Store, record: UserRecord, book: &mut Book) -> Result<(), StoreError> {
+    let grants = store.grants(&record.name).await?;
+    book.sessions.extend(store.sessions(&record.name).await?.into_iter().map(Session::of));
+    let tokens = store.tokens(&record.name).await?;
+    book.tokens.extend(tokens.into_iter().map(Token::of).map(|token| (token.id.clone(), token)));
+    book.users.insert(record.name.clone(), User::of(record, grants));
+    Ok(())
 }
 
 /// A try to sign in; failed unless said otherwise.

@@ -52,6 +52,10 @@ async fn a_second_factor_holds_wherever_somebody_signs_in() {
     assert_eq!(enter(&other, None).await, Err("second_factor"));
     assert!(other.book().factors.contains_key("anna"), "it has read again");
     assert_eq!(other.store.sessions("anna").await.unwrap().len(), 1, "the one that turned it on");
+    // One that is sent to a process that has not heard of it is compared all the same.
+    let late = process(&url, clock).await;
+    late.turn(|book| drop(book.factors.remove("anna")));
+    assert!(enter(&late, Some(&code(step - 1))).await == Err("wrong_code"), "it was used");
     // A code works once, on one of them: at the same time, and afterwards.
     let fresh = code(step);
     let (a, b) = tokio::join!(enter(&one, Some(&fresh)), enter(&other, Some(&fresh)));
@@ -89,6 +93,17 @@ async fn what_another_process_has_changed_is_not_undone() {
     assert_eq!(refused.code(), "name_taken");
     add(&one, "ben").await.unwrap();
     other.read_again().await.unwrap();
+
+    // Somebody's sign-in takes no look at anybody else, however much has changed; nor does it lose sight of that.
+    let number = other.book().number;
+    for n in 0..3 {
+        add(&one, &format!("new{n}")).await.unwrap();
+    }
+    other.sign_in("ben", &OLD.into(), None, None, &whence, now).await.unwrap();
+    assert_eq!((other.book().number, other.user("new0", now.wall)), (number, None), "they were not read");
+    add(&other, "more").await.unwrap();
+    assert!(other.user("new0", now.wall).is_some() && other.user("new2", now.wall).is_some());
+    one.read_again().await.unwrap();
 
     // A sign-in with the password of yesterday begins nothing, and does not bring it back.
     one.set_password("anna", None, &NEW.into(), &whence, now).await.unwrap();

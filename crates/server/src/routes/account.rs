@@ -132,6 +132,19 @@ async fn end_totp(
     Ok(StatusCode::NO_CONTENT)
 }
 
+/// What is the owner's own is not for an API token that may less than they.
+pub(super) fn not_narrowed(app: &App, caller: &Caller) -> Result<(), Problem> {
+    if app.people().is_narrowed(caller) {
+        return Err(Problem::new(
+            StatusCode::FORBIDDEN,
+            "narrowed_token",
+            "An API token that may less than its owner may not do this.",
+        )
+        .remedy("Sign in, or use a token that was not narrowed."));
+    }
+    Ok(())
+}
+
 /// The user that a person is who is signed in.
 fn person(caller: &Caller) -> Result<&str, Problem> {
     if matches!(caller.via, Via::Token { .. }) {

@@ -5,7 +5,7 @@ use axum::extract::State;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::account::no_user;
+use super::account::{no_user, not_narrowed};
 use crate::app::App;
 use crate::caller::Caller;
 use crate::extract::Json;
@@ -42,14 +42,17 @@ async fn show(State(app): State<App>, caller: Caller) -> Result<Json<Preferences
 /// Changes how the caller likes things to be shown.
 ///
 /// A JSON merge patch (RFC 7396): `null` takes something away, an object goes into the one that is there, everything
-/// else (also a list) takes the place of what was there. All of them together have at most 64 KiB.
+/// else (also a list) takes the place of what was there. All of them together have at most 64 KiB. What a newer Muster has
+/// put there stays as it is. Not for an API token that may less than its owner.
 #[utoipa::path(
     patch, path = "/preferences", tag = "preferences",
     request_body(content = PreferencesPatch, example = json!({"theme": "dark", "lists": {"guests": null}})),
     responses(
         (status = 200, description = "All of them, as they are now.", body = Preferences,
             example = json!({"theme": "dark"})),
-        (status = 409, description = "The caller is no user: it is the socket's.", body = api::Problem),
+        (status = 403, description = "The caller is a narrowed API token.", body = api::Problem),
+        (status = 409, description = "The caller is no user: it is the socket's. Or what is kept cannot be read, and \
+            would be lost.", body = api::Problem),
         (status = 422, description = "They make no sense, or are too many.", body = api::Problem),
     ),
 )]
@@ -58,6 +61,7 @@ async fn change(
     caller: Caller,
     Json(PreferencesPatch(patch)): Json<PreferencesPatch>,
 ) -> Result<Json<Preferences>, Problem> {
+    not_narrowed(&app, &caller)?;
     app.people().prefer(user(&caller)?, patch).await.map(Json)
 }
 

@@ -11,7 +11,7 @@ use model::access::Act;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::account::no_user;
+use super::account::{no_user, not_narrowed};
 use crate::app::App;
 use crate::caller::{Caller, Via};
 use crate::extract::{Json, Path, Query};
@@ -148,24 +148,32 @@ async fn list(
 
 /// Ends all of one's own sessions but the one that asks.
 ///
-/// Asked for with an API token: all sessions of its owner. Their live streams end within a second.
+/// Asked for with an API token: all sessions of its owner. Their live streams end within a second. Not for a token that
+/// may less than its owner.
 #[utoipa::path(
     delete, path = "/sessions", tag = "session",
     responses(
         (status = 204, description = "They have ended."),
+        (status = 403, description = "The caller is a narrowed API token.", body = api::Problem),
         (status = 409, description = "The caller is no user: it is the socket's.", body = api::Problem),
     ),
 )]
 async fn end_others(State(app): State<App>, caller: Caller) -> Result<StatusCode, Problem> {
+    not_narrowed(&app, &caller)?;
     app.people().end_others(caller.user().ok_or_else(no_user)?, &caller).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 /// Ends a session: one's own, an administrator anybody's.
+///
+/// One's own not by an API token that may less than its owner.
 #[utoipa::path(
     delete, path = "/sessions/{id}", tag = "session",
     params(("id" = String, Path, description = "The session's id.", example = "k3Jd82-fQx1a")),
-    responses((status = 204, description = "It has ended.")),
+    responses(
+        (status = 204, description = "It has ended."),
+        (status = 403, description = "The caller is a narrowed API token.", body = api::Problem),
+    ),
 )]
 async fn end(State(app): State<App>, caller: Caller, Path(id): Path<String>) -> Result<StatusCode, Problem> {
     let owner = app.people().session_owner(&id);
@@ -173,6 +181,9 @@ async fn end(State(app): State<App>, caller: Caller, Path(id): Path<String>) -> 
         .is_some_and(|owner| caller.grants.may(Act::Users, None) || caller.user() == Some(owner.as_str()));
     if !may {
         return Err(Problem::not_found("session"));
+    }
+    if !caller.grants.may(Act::Users, None) {
+        not_narrowed(&app, &caller)?;
     }
     app.people().end_session(&id).await?;
     Ok(StatusCode::NO_CONTENT)

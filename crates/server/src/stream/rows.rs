@@ -10,7 +10,7 @@ use api::storage::Storage;
 use api::stream::{FleetCounts, LinkRow};
 use api::task::Task;
 use fleet::lists::{
-    self, GuestAt, NodeAt, OperationAt, Overview, Request, RequestError, StorageAt, Tally, TaskAt,
+    self, FleetTotals, GuestAt, NodeAt, OperationAt, Request, RequestError, StorageAt, Tally, TaskAt,
 };
 use fleet::{FleetSnapshot, RemoteSnapshot, Standing};
 use http::StatusCode;
@@ -259,7 +259,7 @@ pub(crate) fn tally(of: &Tally) -> std::collections::BTreeMap<String, usize> {
 
 /// How many there are of everything.
 #[must_use]
-pub fn fleet_counts(of: &Overview) -> FleetCounts {
+pub fn fleet_counts(of: &FleetTotals) -> FleetCounts {
     let totals = &of.totals;
     FleetCounts {
         guests: totals.guests,
@@ -270,6 +270,7 @@ pub fn fleet_counts(of: &Overview) -> FleetCounts {
         remotes: of.remotes,
         links: tally(&of.links),
         tasks_running: totals.tasks_running,
+        tasks_unknown: totals.tasks_unknown,
         tasks_failed: totals.tasks_failed,
         operations_open: totals.operations_open,
         operations_undecided: totals.operations_undecided,

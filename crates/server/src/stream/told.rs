@@ -305,7 +305,7 @@ impl Told for Counted {
     }
 
     fn tell(&mut self, _: usize, messages: &mut Vec<StreamMessage>) {
-        let mut all = lists::Overview::default();
+        let mut all = lists::FleetTotals::default();
         for (link, totals) in self.totals.values() {
             all.add(link, totals);
         }

@@ -37,6 +37,16 @@ async fn figures_over_time_of_guests_nodes_and_storages() {
     house.get("/nodes/home/pve9/chart").await.refused(404, "not_found");
     house.get("/guests/home/101/chart?span=fortnight").await.refused(400, "malformed");
     house.get("/guests/home/101/chart?back=day").await.refused(400, "malformed");
+
+    // Whoever may not see the remote hears of it what they hear of one there is not.
+    let eve = house.viewer("eve", model::access::Role::Administrator, Some(model::RemoteId(999))).await;
+    for path in ["guests/REMOTE/101/chart", "nodes/REMOTE/pve1/chart", "storages/REMOTE/local@pve1/chart"] {
+        let of = async |remote: &str| {
+            let path = format!("/{}", path.replace("REMOTE", remote));
+            house.ask(&eve, http::Method::GET, &path, None).await.refused(404, "not_found")
+        };
+        assert_eq!(of("home").await, of("nowhere").await, "{path}");
+    }
     house.end().await;
 }
 

@@ -239,5 +239,9 @@ async fn before_the_first_listing_nobody_says_how_many_there_are() {
     house.link("home", "backing_off").await;
     let remote = house.get("/remotes/home").await.ok();
     assert_eq!((of(&remote, "nodes"), of(&remote, "guests")), (json!(1), json!(guests - 1)));
+    // What runs there now, nobody knows.
+    assert_eq!(of(&remote, "tasks_running"), json!(null), "{remote}");
+    let running = house.get("/overview").await.ok()["running"].clone();
+    assert_eq!((&running["tasks_total"], &running["tasks_unknown"]), (&json!(0), &json!(1)), "{running}");
     house.end().await;
 }

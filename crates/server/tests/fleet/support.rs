@@ -160,11 +160,22 @@ impl House {
     }
 
     pub(crate) async fn adopt(&self, name: &str, user: &str, password: &str) -> RemoteId {
-        let node = &self.remote.nodes()[0];
-        let leaf = self.remote.leaf_fingerprint(node).unwrap().parse().unwrap();
+        self.adopt_other(&self.remote, name, user, password).await
+    }
+
+    pub(crate) async fn adopt_other(
+        &self,
+        remote: &Remote,
+        name: &str,
+        user: &str,
+        password: &str,
+    ) -> RemoteId {
+        let node = &remote.nodes()[0];
+        let leaf = remote.leaf_fingerprint(node).unwrap().parse().unwrap();
         let trust = TrustPolicy { system: false, ..TrustPolicy::leaf(leaf) };
         let credential = Credential::password(user, password);
-        let spec = RemoteSpec::new(name, self.address(node).parse().unwrap(), trust, credential);
+        let address = remote.address(node).unwrap().to_string();
+        let spec = RemoteSpec::new(name, address.parse().unwrap(), trust, credential);
         let author = Author { name: "test".into(), from: "test".into() };
         self.fleet().add(spec, &author).await.unwrap()
     }

@@ -91,6 +91,19 @@ impl Store {
         row.map(|(key, body)| keys_now(&self.inner.keys).open(id, &key, &body)).transpose()
     }
 
+    /// The records of which a secret of this purpose is sealed, at most `limit`.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn sealed(&self, purpose: &str, limit: u32) -> Result<Vec<String>, ReadError> {
+        let rows = sqlx::query("SELECT record FROM secrets WHERE purpose = $1 ORDER BY record LIMIT $2")
+            .bind(purpose)
+            .bind(i64::from(limit))
+            .fetch_all(&mut *self.reader().await?)
+            .await?;
+        rows.iter().map(|row| Ok(row.try_get(0)?)).collect()
+    }
+
     /// Everything seen on a remote.
     ///
     /// # Errors

@@ -129,16 +129,19 @@ impl Store {
         let rows = sqlx::query("SELECT subject, since, step, body FROM factors ORDER BY subject")
             .fetch_all(&mut *self.reader().await?)
             .await?;
-        rows.iter()
-            .map(|row| {
-                Ok(FactorRecord {
-                    user: row.try_get(0)?,
-                    since: time(row.try_get(1)?)?,
-                    step: row.try_get(2)?,
-                    body: row.try_get(3)?,
-                })
-            })
-            .collect()
+        rows.iter().map(factor_row).collect()
+    }
+
+    /// A user's second factor.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn factor(&self, user: &str) -> Result<Option<FactorRecord>, ReadError> {
+        let row = sqlx::query("SELECT subject, since, step, body FROM factors WHERE subject = $1")
+            .bind(&*text(user))
+            .fetch_optional(&mut *self.reader().await?)
+            .await?;
+        row.as_ref().map(factor_row).transpose()
     }
 
     /// The preferences of the user of this name who was made at `born`.
@@ -232,6 +235,15 @@ fn operation_of(body: &[u8]) -> Result<Option<OperationId>, StoreError> {
     let id = std::str::from_utf8(body).ok().and_then(|text| text.parse().ok());
     let id = id.ok_or_else(|| StoreError::Damaged("a request's operation has no readable number".into()))?;
     Ok(Some(OperationId(id)))
+}
+
+fn factor_row(row: &AnyRow) -> Result<FactorRecord, ReadError> {
+    Ok(FactorRecord {
+        user: row.try_get(0)?,
+        since: time(row.try_get(1)?)?,
+        step: row.try_get(2)?,
+        body: row.try_get(3)?,
+    })
 }
 
 fn user_row(row: &AnyRow) -> Result<UserRecord, StoreError> {

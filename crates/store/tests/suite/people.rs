@@ -125,6 +125,29 @@ pub async fn what_is_a_persons_own_goes_with_them(ground: &Ground<'_>) {
     on(factor("bert", 7)).await.unwrap();
     on(factor("anna", 8)).await.unwrap();
     assert_eq!(store.factors().await.unwrap(), [factor("anna", 8), factor("bert", 7)]);
+    assert_eq!(store.factor("anna").await.unwrap(), Some(factor("anna", 8)));
+    assert_eq!(store.factor("carl").await.unwrap(), None);
+    // It is used as it is, or not at all; and whoever has none proves none.
+    let used = |was: FactorRecord, step| Write::FactorUsed { was, step, body: "{\"recovery\":[]}".into() };
+    let other = |change: fn(&mut FactorRecord)| {
+        let mut was = factor("anna", 8);
+        change(&mut was);
+        was
+    };
+    for was in [
+        other(|was| was.step = 7),
+        other(|was| was.since = at(4)),
+        other(|was| was.body = "{}".into()),
+        other(|was| was.user = "carl".into()),
+    ] {
+        assert_eq!(store.write(vec![used(was, 9)]).await, Err(StoreError::Stale));
+    }
+    store.write(vec![used(factor("anna", 8), 9)]).await.unwrap();
+    assert_eq!(store.write(vec![used(factor("anna", 8), 9)]).await, Err(StoreError::Stale));
+    store.write(vec![used(factor("anna", 9), 8)]).await.unwrap();
+    let absent = |user: &str| store.write(vec![Write::FactorAbsent { user: user.into() }]);
+    assert_eq!(absent("anna").await, Err(StoreError::Stale));
+    absent("carl").await.unwrap();
     store.write(vec![Write::FactorGone { user: "bert".into() }]).await.unwrap();
     assert_eq!(store.factors().await.unwrap(), [factor("anna", 8)]);
     store.write(vec![Write::UserGone { name: "anna".into() }]).await.unwrap();

@@ -12,6 +12,7 @@ import { Wait } from '~/pages/sign-in/Wait'
 import { useSession } from '~/shell/session'
 import { ProblemView } from '~/ui/Problem'
 import { Secret } from '~/ui/Secret'
+import { ShownOnce } from '~/ui/ShownOnce'
 import { Ago } from '~/ui/Time'
 import { Qr } from './Qr'
 
@@ -155,17 +156,17 @@ function Confirm({ begun, done, cancel }: { begun: Begun; done: (codes: string[]
 function ShowCodes({ codes, done }: { codes: string[]; done: () => void }) {
   const { user } = useSession()
   return (
-    <Stack maw={560}>
-      <Title order={2}>Your recovery codes</Title>
-      <Alert color="yellow" role="status" title="Shown this once">
-        Each of them takes the place of one code, when the telephone is not at hand. Keep them where neither the telephone nor the
-        password is; codes that you had before work no more.
-      </Alert>
-      <Secret text={codes.join('\n')} label="Recovery codes" file={`muster-recovery-codes-${user}.txt`} />
-      <Group>
-        <Button onClick={done}>I have kept them</Button>
-      </Group>
-    </Stack>
+    <ShownOnce
+      title="Your recovery codes"
+      text={codes.join('\n')}
+      label="Recovery codes"
+      file={`muster-recovery-codes-${user}.txt`}
+      kept="I have kept them"
+      done={done}
+    >
+      Each of them takes the place of one code, when the telephone is not at hand. Keep them where neither the telephone nor the
+      password is; codes that you had before work no more.
+    </ShownOnce>
   )
 }
 
@@ -192,7 +193,11 @@ function On({ totp, fresh, off }: { totp: Totp; fresh: (codes: string[]) => Prom
         </Text>
       </Group>
       <Text size="sm">Signing in takes your password and a code of your authenticator app, or one of your recovery codes.</Text>
-      {left <= FEW ? (
+      {left == null ? (
+        <Alert color="yellow" role="status" title="The recovery codes cannot be read">
+          None of them works. Make new ones: without telephone and codes only an administrator can let you in.
+        </Alert>
+      ) : left <= FEW ? (
         <Alert color="yellow" role="status" title={left === 0 ? 'No recovery code is left' : `${many(left, 'recovery code')} left`}>
           Make new ones before you need them: without telephone and codes only an administrator can let you in.
         </Alert>

@@ -69,8 +69,8 @@ function Pending({ part }: { part: Parts['pending'] }) {
           </Table.Thead>
           <Table.Tbody>
             {rows.map((row) => (
-              <Table.Tr key={row.key}>
-                <Table.Td className="mono">{row.key}</Table.Td>
+              <Table.Tr key={text(row.key)}>
+                <Table.Td className="mono">{text(row.key)}</Table.Td>
                 <Table.Td className="mono">{row.value == null ? 'not set' : text(row.value)}</Table.Td>
                 <Table.Td className="mono">{row.pending == null ? 'removed' : text(row.pending)}</Table.Td>
               </Table.Tr>

@@ -1,29 +1,19 @@
 /** What is known of a guest beside its row, part by part, and how what is newer is put over what is older. Pure. */
 import type { Drift, GuestDetail, Schemas } from '~/api/types'
 import type { Part } from '~/ui/part'
-import type { Config } from './config'
 
-export interface PendingRow {
-  key: string
-  value?: unknown
-  pending?: unknown
-  delete?: unknown
-}
+/** With Proxmox VE’s own field names: `key`, `value`, `pending`, `delete`. */
+export type PendingRow = Readonly<Record<string, unknown>>
 
-export interface Parts {
-  status: Part<Readonly<Record<string, unknown>>>
-  config: Part<Config>
-  pending: Part<readonly PendingRow[]>
-  interfaces: Part<readonly Interface[]>
-  drift: readonly Drift[]
+export interface Parts extends Pick<GuestDetail, 'status' | 'config' | 'pending' | 'interfaces'> {
+  drift: Drift[]
 }
 
 export type Interface = NonNullable<Schemas['Part_Vec_Interface']['seen']>['value'][number]
 
 export function partsOf(detail: GuestDetail): Parts {
-  // The document calls these parts plain objects.
-  const { status, config, pending } = detail as unknown as Parts
-  return { status, config, pending, interfaces: detail.interfaces, drift: detail.drift ?? [] }
+  const { status, config, pending, interfaces, drift } = detail
+  return { status, config, pending, interfaces, drift: drift ?? [] }
 }
 
 /** A newer look, with what an older one saw where this one saw nothing. Another life's parts are another guest's. */
@@ -40,7 +30,7 @@ export function kept(had: GuestDetail | undefined, now: GuestDetail): GuestDetai
     // What did not fit the replies that are shown: while these are the old ones, so is this.
     drift: after.status.error != null && after.drift.length === 0 ? before.drift : after.drift,
   }
-  return { ...now, ...parts } as unknown as GuestDetail
+  return { ...now, ...parts }
 }
 
 /** Of the values that wait for a restart: those that do. */

@@ -26,7 +26,7 @@ import { Ago } from '~/ui/Time'
 import { BytesUsed, Share } from '~/ui/Usage'
 import { GuestTable } from './GuestTable'
 import { nodeStatus } from './status'
-import { statusOf, useNode } from './useNode'
+import { useNode } from './useNode'
 
 const route = getRouteApi('/inside/nodes/$remote/$node')
 
@@ -132,7 +132,7 @@ function Tasks({ q, remote, node }: { q: string; remote: number; node: string })
 }
 
 function Overview({ node, looked, span, choose }: { node: NodeDetail; looked: boolean; span: Span; choose: (span: Span) => void }) {
-  const part = statusOf(node)
+  const part = node.status
   const said = nodeStatus(part.seen?.value)
   const of = node.cpus == null ? undefined : `${node.cpus} ${node.cpus === 1 ? 'processor' : 'processors'}`
   const load = said.load ?? (node.load.length > 0 ? node.load : undefined)

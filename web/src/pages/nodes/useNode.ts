@@ -3,19 +3,10 @@ import { useQuery, useQueryClient } from '@tanstack/react-query'
 import { useMemo } from 'react'
 import { api, unwrap } from '~/api/client'
 import type { Node, NodeDetail } from '~/api/types'
-import { useLinks, useLiveList, useLiveStatus } from '~/live/hooks'
+import { useLink, useLiveList, useStreamLive } from '~/live/hooks'
 import { quoted } from '~/query/terms'
-import type { Part } from '~/ui/part'
 
 const LOOK_MS = 15_000
-
-type Said = Readonly<Record<string, unknown>>
-
-/** What a node says of itself. */
-export function statusOf(detail: NodeDetail): Part<Said> {
-  // The document calls it a plain object.
-  return (detail as unknown as { status?: Part<Said> }).status ?? {}
-}
 
 export function useNode(remote: string, node: string) {
   const queries = useQueryClient()
@@ -31,23 +22,23 @@ export function useNode(remote: string, node: string) {
     queryFn: async ({ signal }): Promise<NodeDetail> => {
       const now = await unwrap(api.GET('/api/v1/nodes/{remote}/{node}', { params: { path }, signal }))
       const had = queries.getQueryData<NodeDetail>(lookedKey)
-      const [before, after] = [had && statusOf(had), statusOf(now)]
-      return after.seen == null && before?.seen != null ? ({ ...now, status: { seen: before.seen, error: after.error } } as unknown as NodeDetail) : now
+      return now.status.seen == null && had?.status.seen != null ? { ...now, status: { seen: had.status.seen, error: now.status.error } } : now
     },
-    enabled: known.isSuccess,
+    // Once it is known that it is there, it goes on being asked for, whatever a later answer says.
+    enabled: known.data !== undefined,
     refetchInterval: LOOK_MS,
     staleTime: 0,
   })
   const detail = looked.data ?? known.data
   const id = detail?.remote_id
   const list = useLiveList(id === undefined ? null : { of: 'nodes', q: `remote:${id} name:${quoted(node)}`, sort: '', offset: 0, limit: 1 })
-  const status = useLiveStatus()
-  const link = useLinks()?.get(id ?? -1)?.link
+  const live = useStreamLive()
+  const link = useLink(id)?.link
   const told = list?.order[0] === undefined ? undefined : (list.rows.get(list.order[0]) as Node | undefined)
   const found = useMemo((): NodeDetail | undefined => {
     if (!detail) return undefined
-    return status.state === 'live' ? { ...detail, ...told, ...(link ? { link } : {}) } : detail
-  }, [detail, told, link, status.state])
+    return { ...detail, ...(live ? told : undefined), ...(link ? { link } : {}) }
+  }, [detail, told, link, live])
   return {
     node: found,
     error: known.error ?? looked.error,

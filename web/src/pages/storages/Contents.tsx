@@ -7,7 +7,7 @@ import { kindOf, left } from './kinds'
 
 type There = Schemas['StorageContents']
 
-export function Contents({ contents, asked }: { contents: readonly There[]; asked: boolean }) {
+export function Contents({ contents, asked, leftOut }: { contents: readonly There[]; asked: boolean; leftOut: number }) {
   const several = contents.length > 1
   return (
     <section aria-label="What lies there">
@@ -23,6 +23,11 @@ export function Contents({ contents, asked }: { contents: readonly There[]; aske
           </Text>
         ) : (
           contents.map((one) => <Place key={one.node} there={one} several={several} />)
+        )}
+        {leftOut > 0 && (
+          <Text size="sm" className="quiet">
+            {many(leftOut, 'more node')} not asked now: there are too many.
+          </Text>
         )}
       </Stack>
     </section>

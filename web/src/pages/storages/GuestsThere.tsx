@@ -5,12 +5,22 @@ import { bytes, DASH } from '~/format/format'
 import { AnchorLink } from '~/ui/AnchorLink'
 import { Empty } from '~/ui/Empty'
 import { GuestState } from '~/ui/State'
-import { kindOf } from './kinds'
+import { kindOf, unlisted } from './kinds'
 
-export function GuestsThere({ storage, asked }: { storage: StorageDetail; asked: boolean }) {
+interface GuestsThereProps {
+  storage: StorageDetail
+  asked: boolean
+  /** Why its nodes could not be asked. */
+  failed: unknown
+}
+
+export function GuestsThere({ storage, asked, failed }: GuestsThereProps) {
   const guests = storage.guests ?? []
   if (guests.length === 0) {
-    return asked ? (
+    const why = unlisted(storage, failed)
+    return why !== undefined && asked ? (
+      <Empty title="Of no guest it is known that it has anything here">{why}</Empty>
+    ) : asked ? (
       <Empty title="No guest has anything here">By what was listed, and by the guests’ configurations.</Empty>
     ) : (
       <Stack gap={6} role="status" aria-label="Loading">
@@ -66,6 +76,11 @@ export function GuestsThere({ storage, asked }: { storage: StorageDetail; asked:
       {total > guests.length && (
         <Text size="sm" className="quiet">
           {guests.length} of {total}.
+        </Text>
+      )}
+      {unlisted(storage, failed) && (
+        <Text size="sm" className="quiet">
+          {unlisted(storage, failed)}
         </Text>
       )}
     </Stack>

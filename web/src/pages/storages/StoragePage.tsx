@@ -9,8 +9,8 @@ import { api, unwrap } from '~/api/client'
 import type { Storage, StorageDetail, Task } from '~/api/types'
 import { Charts } from '~/charts/Charts'
 import { spanOf } from '~/charts/panels'
-import { bytes, DASH, words } from '~/format/format'
-import { useLinks, useLiveStatus } from '~/live/hooks'
+import { bytes, DASH } from '~/format/format'
+import { useLink } from '~/live/hooks'
 import { quoted } from '~/query/terms'
 import { TaskList } from '~/tasks/TaskList'
 import { useTasksOf } from '~/tasks/useTasksOf'
@@ -22,8 +22,8 @@ import { Copy } from '~/ui/Id'
 import { LinkNotice } from '~/ui/LinkNotice'
 import { OpenInProxmox } from '~/ui/OpenInProxmox'
 import { ProblemView } from '~/ui/Problem'
-import { State } from '~/ui/State'
 import { BytesUsed } from '~/ui/Usage'
+import { StorageState } from './columns'
 import { Contents } from './Contents'
 import { GuestsThere } from './GuestsThere'
 
@@ -49,13 +49,13 @@ function Known({ remote, name }: { remote: string; name: string }) {
   const looked = useQuery({
     queryKey: ['storage', remote, name, 'looked'],
     queryFn: ({ signal }) => unwrap(api.GET('/api/v1/storages/{remote}/{storage}', { params: { path }, signal })),
-    enabled: known.isSuccess,
+    // Once it is known that it is there, it goes on being asked for, whatever a later answer says.
+    enabled: known.data !== undefined,
     refetchInterval: AGAIN_MS,
     staleTime: 0,
   })
   const detail = looked.data ?? known.data
-  const links = useLinks()
-  const status = useLiveStatus()
+  const told = useLink(detail?.remote_id)
   const error = known.error ?? looked.error
   const again = () => {
     void known.refetch()
@@ -68,13 +68,13 @@ function Known({ remote, name }: { remote: string; name: string }) {
       <DetailLoading />
     )
   }
-  const link = (status.state === 'live' ? links?.get(detail.remote_id)?.link : undefined) ?? detail.link
+  const link = told?.link ?? detail.link
   return (
     <Stack gap="md" p={{ base: 'sm', sm: 'md' }}>
       <Header storage={detail} />
       {error && <ProblemView error={error} title="What is shown could not be read anew" again={again} />}
       <LinkNotice link={link} remote={detail.remote} id={detail.remote_id} />
-      <Body storage={detail} up={link.up} asked={looked.data !== undefined || looked.isError} />
+      <Body storage={detail} up={link.up} asked={looked.data !== undefined || looked.isError} failed={looked.error} />
     </Stack>
   )
 }
@@ -117,7 +117,16 @@ function Header({ storage }: { storage: StorageDetail }) {
   )
 }
 
-function Body({ storage, up, asked }: { storage: StorageDetail; up: boolean; asked: boolean }) {
+interface BodyProps {
+  storage: StorageDetail
+  up: boolean
+  /** Whether its nodes have been asked, well or not. */
+  asked: boolean
+  /** Why they could not be asked. */
+  failed: unknown
+}
+
+function Body({ storage, up, asked, failed }: BodyProps) {
   const search = route.useSearch()
   const navigate = route.useNavigate()
   const tab = TABS.find((one) => one === search.tab) ?? 'overview'
@@ -159,11 +168,11 @@ function Body({ storage, up, asked }: { storage: StorageDetail; up: boolean; ask
             expected={1}
             stale={!up}
           />
-          <Contents contents={storage.contents ?? []} asked={asked} />
+          <Contents contents={storage.contents ?? []} asked={asked} leftOut={storage.nodes_not_asked ?? 0} />
         </Stack>
       </Tabs.Panel>
       <Tabs.Panel value="guests">
-        <GuestsThere storage={storage} asked={asked} />
+        <GuestsThere storage={storage} asked={asked} failed={failed} />
       </Tabs.Panel>
       <Tabs.Panel value="tasks">
         <Tasks storage={storage} />
@@ -200,9 +209,7 @@ function Places({ storages }: { storages: readonly Storage[] }) {
                   </Group>
                 </Table.Td>
                 <Table.Td>
-                  <State tone={one.status === 'available' ? 'good' : one.status == null || one.status === 'unknown' ? 'unknown' : 'warn'}>
-                    {words(one.status ?? 'unknown')}
-                  </State>
+                  <StorageState storage={one} />
                 </Table.Td>
                 <Table.Td style={{ minWidth: 150 }}>
                   <BytesUsed used={one.used} total={one.size} />
@@ -220,10 +227,17 @@ function Places({ storages }: { storages: readonly Storage[] }) {
   )
 }
 
-/** Tasks have no storage of their own: those that name it are shown. */
+/** Few tasks say which storage they work on: those that delete or prune what lies there. */
 function Tasks({ storage }: { storage: StorageDetail }) {
   const { remote_id: remote, name } = storage
-  const asked = useTasksOf(`remote:${remote} ${quoted(name)}`)
-  const mine = useCallback((task: Task) => task.remote_id === remote && task.object.split(':')[0] === name, [remote, name])
-  return <TaskList asked={asked} mine={mine} guests />
+  const asked = useTasksOf(`remote:${remote} storage:${quoted(name)}`)
+  const mine = useCallback((task: Task) => task.remote_id === remote && task.storage === name, [remote, name])
+  return (
+    <Stack gap="xs">
+      <TaskList asked={asked} mine={mine} guests />
+      <Text size="sm" className="quiet">
+        Of deletions and prunings alone Proxmox VE tells on which storage they work.
+      </Text>
+    </Stack>
+  )
 }

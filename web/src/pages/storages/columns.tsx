@@ -17,7 +17,7 @@ export const COLUMNS: readonly Column<Storage>[] = [
     sort: 'status',
     clear: true,
     card: 'side',
-    cell: (row) => <State tone={TONE[stateNow(row)] ?? 'warn'}>{words(stateNow(row))}</State>,
+    cell: (row) => <StorageState storage={row} />,
   },
   {
     id: 'remote',
@@ -75,6 +75,12 @@ export const COLUMNS: readonly Column<Storage>[] = [
 /** The word for its state now: of one that is not live nobody knows it. */
 export function stateNow(row: Storage): string {
   return row.freshness === 'live' ? (row.status ?? 'unknown') : 'unknown'
+}
+
+/** Its state now. */
+export function StorageState({ storage }: { storage: Storage }) {
+  const state = stateNow(storage)
+  return <State tone={TONE[state] ?? 'warn'}>{words(state)}</State>
 }
 
 function Nodes({ row }: { row: Storage }) {

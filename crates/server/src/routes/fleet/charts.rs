@@ -8,6 +8,7 @@ use model::{ChartSpan, NodeName, RemoteId, Text, Vmid};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::storages::at_node;
 use super::view;
 use crate::app::App;
 use crate::extract::{Json, Path, Query};
@@ -99,10 +100,8 @@ async fn storage_chart(
     Query(query): Query<StorageChartQuery>,
 ) -> Result<Json<Chart>, Problem> {
     let Path((_, named)) = path;
-    // No storage's name has an @ in it.
-    let (name, node) =
-        named.split_once('@').map_or((named.as_str(), None), |(name, node)| (name, Some(node)));
-    let node = match (node, query.node.as_deref()) {
+    let (name, node) = at_node(&named);
+    let node = match (node, query.node.map(NodeName::from)) {
         (Some(one), Some(other)) if one != other => {
             return Err(Problem::invalid(format!("The path says the node {one}, “node” says {other}."))
                 .remedy("Say one of them."));
@@ -110,7 +109,7 @@ async fn storage_chart(
         (one, other) => one.or(other),
     };
     let span = query.span.unwrap_or_default();
-    let what = Charted::Storage { storage: Text::from(name), node: node.map(NodeName::from) };
+    let what = Charted::Storage { storage: Text::from(name), node };
     let read = app.fleet().chart(id, what, span).await?;
     told(&app, id, format!("{id}/{named}"), Some(Text::from(name)), span, &read)
 }

@@ -3,7 +3,7 @@
 //! Handlers only translate: into a call of [`fleet::Fleet`] or of its lists, and what comes of it into what
 //! `api` declares ([`view`]), or into a [`Problem`] ([`refuse`]).
 
-mod bulk;
+pub(crate) mod bulk;
 mod charts;
 mod desk;
 mod events;

@@ -53,8 +53,10 @@ pub(super) fn routes() -> OpenApiRouter<App> {
 ///
 /// With `targets` it is about up to 500 guests: each wish is taken on or refused by itself, and the answer has one item
 /// for each, in their order, whatever became of it. What was taken on is sent in that order, a few at a time: at most
-/// three requests to a node and six to a remote at once, and no more while eight of a node have not ended. What does not
-/// get its turn within ten minutes ends as `not_sent`.
+/// three requests to a node and six to a remote at once, and no more while eight of a node have not ended. What waits
+/// for ten minutes in which nothing of its node ends, or for an hour in all, ends as `not_sent`; and so does what makes
+/// no sense any more when its turn comes, or may not be done any more by who asked for it. Asked again with the same
+/// `Idempotency-Key`, the same items are told, each operation as it stands then.
 #[utoipa::path(
     post,
     path = "/operations",

@@ -280,6 +280,7 @@ pub(super) fn operate(error: &OperateError, remote: &RemoteSnapshot) -> Problem 
         OperateError::NoSuchGuest(_) => Problem::not_found("guest"),
         OperateError::Elsewhere(why) => cause(why, None),
         OperateError::NotRecorded(_) => not_recorded(error),
+        OperateError::NamedBefore => named_before(),
         OperateError::Disabled { reason, remedy } => {
             let problem = match &remote.link.state {
                 LinkState::Disconnected { by } => disconnected(&remote.name, by),
@@ -295,6 +296,11 @@ pub(super) fn operate(error: &OperateError, remote: &RemoteSnapshot) -> Problem 
             problem.detail(sentence(reason)).remedy(remedy.clone())
         }
     }
+}
+
+/// A guest that was named before in the same request.
+pub(super) fn named_before() -> Problem {
+    Problem::invalid(sentence(&OperateError::NamedBefore.to_string())).remedy("Name each guest once.")
 }
 
 /// An operation that was not taken back, and how it stands.

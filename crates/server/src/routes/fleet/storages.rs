@@ -52,7 +52,8 @@ async fn list(
 ///
 /// One for each node that has it to itself, or one in all when it is shared. `name@node` is that node's only. What lies
 /// there is asked for now (of sixteen nodes at most), unless it was half a minute ago; where a node does not answer it is told
-/// as last listed, with its age and with why. With `look=false` nothing is asked for.
+/// as last listed, with its age and with why. With `look=false` nothing is asked for. The guests are complete where
+/// `guests_unknown` is 0.
 #[utoipa::path(
     get,
     path = "/storages/{remote}/{storage}",
@@ -71,11 +72,8 @@ async fn show(
     Query(query): Query<DetailQuery>,
 ) -> Result<Json<StorageDetail>, Problem> {
     let Path((_, named)) = path;
-    // No storage's name has an @ in it.
-    let (name, node) = match named.split_once('@') {
-        Some((name, node)) => (Text::from(name), Some(NodeName::from(node))),
-        None => (Text::from(named.as_str()), None),
-    };
+    let (name, node) = at_node(&named);
+    let name = Text::from(name);
     let detail = app.fleet().storage_detail(id, &name, node.as_ref(), query.look != Some(false)).await?;
     let remote = super::remote(&app, id)?;
     let only = FleetSnapshot { revision: 0, remotes: vec![remote.clone()] };
@@ -98,12 +96,21 @@ async fn show(
             .collect(),
         guests: guests(&remote, &detail).take(GUESTS).collect(),
         guests_total: guests(&remote, &detail).count(),
+        guests_unknown: detail.guests_unknown,
+        guests_error: detail.unread.as_ref().map(api::Cause::from),
+        nodes_not_asked: detail.nodes_left_out,
         drift: detail.drift.iter().map(view::drift).collect(),
         remote_id: id,
         remote: remote.name.clone(),
         name,
         storages,
     }))
+}
+
+/// A storage's name, and the node in `name@node`.
+pub(super) fn at_node(named: &str) -> (&str, Option<NodeName>) {
+    // No storage's name has an @ in it.
+    named.split_once('@').map_or((named, None), |(name, node)| (name, Some(NodeName::from(node))))
 }
 
 /// The guests that have something there.

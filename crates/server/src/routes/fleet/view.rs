@@ -1,7 +1,7 @@
 //! From what the fleet knows to what the API tells, one function per noun. Lists of guests, nodes, storages, tasks
 //! and operations are in [`crate::stream::rows`], which the stream shares.
 
-use api::guest::{ActionAvailability, Guest, GuestDetail, Object, Part, PastGuest};
+use api::guest::{ActionAvailability, Fields, Guest, GuestDetail, Part, PastGuest, PendingRows};
 use api::remote::{
     Certificate, CoverageRow, CredentialFacts, Drift, Link, MintedLeft, MintedThing, MintedToken, Proposed,
     Remote, RemoteFigures, RemoteRow, Removed, RunBy,
@@ -10,7 +10,6 @@ use fleet::onboard::{self, Thing, Verdict};
 use fleet::{DetailPart, FleetSnapshot, GuestRow, RemoteSnapshot, Standing};
 use jiff::Timestamp;
 use model::access::Visible;
-use model::facet::FacetKind;
 use model::rows::NodeRow;
 use model::{
     Action, Cause, EndpointId, Freshness, Guest as GuestFacts, Incarnation, NodeState, Now, Observed,
@@ -61,10 +60,8 @@ fn figures(remote: &RemoteSnapshot) -> RemoteFigures {
     let guests = GuestFigures::of(there.map(|row| &**row));
     let up = remote.link.state.is_up();
     let online = |row: &&NodeRow| row.node.state == NodeState::Online && row.freshness.is_live();
-    let runs = |task: &&model::Task| task.outcome == model::TaskOutcome::Running;
     // Before the first listing nobody knows how many there are.
     let listed = |count: usize| remote.was_listed().then_some(count);
-    let tasks_listed = remote.facet(FacetKind::Tasks).is_some_and(|facet| facet.last_success.is_some());
     RemoteFigures {
         nodes: listed(remote.nodes.len()),
         nodes_online: listed(remote.nodes.iter().filter(online).count()).filter(|_| up),
@@ -72,7 +69,7 @@ fn figures(remote: &RemoteSnapshot) -> RemoteFigures {
         guests_running: guests.running_if(up).filter(|_| remote.was_listed()),
         guests_unknown: listed(guests.unknown),
         storages: listed(fleet::lists::totals(remote).storages),
-        tasks_running: tasks_listed.then(|| remote.tasks.iter().filter(runs).count()),
+        tasks_running: fleet::lists::tasks_running(remote),
         operations_open: remote.operations.iter().filter(|operation| !operation.state.is_final()).count(),
         facets_failing: remote.coverage.iter().filter(|facet| facet.last_error.is_some()).count(),
         drift: remote.drift.len(),
@@ -212,7 +209,7 @@ pub(crate) fn guest(remote: &RemoteSnapshot, detail: &fleet::GuestDetail, now: N
         operation: open.map(|operation| crate::show_as::operation(operation, &remote.name)),
         status: part(&detail.status, object),
         config: part(&detail.config, object),
-        pending: part(&detail.pending, |rows| rows.iter().map(object).collect()),
+        pending: part(&detail.pending, |rows| PendingRows(rows.iter().map(object).collect())),
         interfaces: part(&detail.addresses, Clone::clone),
         open_url: open::url(remote, open::Thing::Guest(detail.row.guest.kind, vmid)),
         drift: detail.drift.iter().map(drift).collect(),
@@ -229,10 +226,10 @@ pub(super) fn part<T, U>(part: &DetailPart<T>, make: impl FnOnce(&T) -> U) -> Pa
 }
 
 /// A reply with the field names of Proxmox VE.
-pub(super) fn object<T: Serialize>(reply: &T) -> Object {
+pub(super) fn object<T: Serialize>(reply: &T) -> Fields {
     match serde_json::to_value(reply) {
-        Ok(Value::Object(map)) => Object(map),
-        _ => Object::default(),
+        Ok(Value::Object(map)) => Fields(map),
+        _ => Fields::default(),
     }
 }
 

@@ -314,7 +314,7 @@ impl Client {
             assert_eq!(self.tasks, all.map(|row| (row.id.clone(), row)).collect());
         }
         if asked.topics.contains(&Topic::Counts) {
-            let all = fleet::lists::overview(snapshot, visible, |remote| fleet::lists::totals(remote));
+            let all = fleet::lists::fleet_totals(snapshot, visible, |remote| fleet::lists::totals(remote));
             assert_eq!(self.counts, Some(rows::fleet_counts(&all)));
         }
         if asked.topics.contains(&Topic::Overview) {

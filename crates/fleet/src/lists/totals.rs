@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use model::access::Visible;
 use model::operation::UnknownWhy;
-use model::{OperationState, TaskOutcome};
+use model::{FacetKind, OperationState, Task, TaskOutcome};
 
 use super::counts::Tally;
 use crate::snapshot::{FleetSnapshot, RemoteSnapshot};
@@ -22,8 +22,10 @@ pub struct Totals {
     pub node_states: Tally,
     /// Storages, shared ones once.
     pub storages: usize,
-    /// Tasks that run.
+    /// Tasks that run, where that is known.
     pub tasks_running: usize,
+    /// Remotes of which it is not known which tasks run.
+    pub tasks_unknown: usize,
     /// Tasks among the recent ones that failed.
     pub tasks_failed: usize,
     /// Operations that have not ended.
@@ -34,7 +36,7 @@ pub struct Totals {
 
 /// How many there are of everything.
 #[derive(Debug, Clone, Default)]
-pub struct Overview {
+pub struct FleetTotals {
     /// All remotes together.
     pub totals: Totals,
     /// Remotes.
@@ -52,13 +54,12 @@ pub fn totals(remote: &RemoteSnapshot) -> Totals {
     for node in &remote.nodes {
         super::nodes::count_state(node, &mut all.node_states);
     }
-    for task in &remote.tasks {
-        match task.outcome {
-            TaskOutcome::Running => all.tasks_running += 1,
-            TaskOutcome::Failed { .. } => all.tasks_failed += 1,
-            TaskOutcome::Ok | TaskOutcome::Warnings { .. } | TaskOutcome::Unknown => {}
-        }
+    match tasks_running(remote) {
+        Some(running) => all.tasks_running = running,
+        None => all.tasks_unknown = 1,
     }
+    let failed = |task: &&Task| matches!(task.outcome, TaskOutcome::Failed { .. });
+    all.tasks_failed = remote.tasks.iter().filter(failed).count();
     for operation in &remote.operations {
         let undecided =
             matches!(operation.state, OperationState::OutcomeUnknown(UnknownWhy::Candidates { .. }));
@@ -68,22 +69,30 @@ pub fn totals(remote: &RemoteSnapshot) -> Totals {
     all
 }
 
+/// How many tasks run on a remote; `None` while nobody knows.
+#[must_use]
+pub fn tasks_running(remote: &RemoteSnapshot) -> Option<usize> {
+    let listed = remote.facet(FacetKind::Tasks).is_some_and(|facet| facet.last_success.is_some());
+    let known = listed && remote.link.state.is_up();
+    known.then(|| remote.tasks.iter().filter(|task| task.outcome == TaskOutcome::Running).count())
+}
+
 /// How many there are of everything that may be seen. `of_one` tells of one remote: whoever asks often keeps
 /// what [`totals`] said of a snapshot that is still the same.
 #[must_use]
-pub fn overview(
+pub fn fleet_totals(
     snapshot: &FleetSnapshot,
     visible: &Visible,
     mut of_one: impl FnMut(&Arc<RemoteSnapshot>) -> Totals,
-) -> Overview {
-    let mut all = Overview::default();
+) -> FleetTotals {
+    let mut all = FleetTotals::default();
     for remote in snapshot.remotes.iter().filter(|remote| visible.sees(remote.id)) {
         all.add(remote.link.state.word(), &of_one(remote));
     }
     all
 }
 
-impl Overview {
+impl FleetTotals {
     /// Takes in one remote: the word for its link, and how much there is on it.
     pub fn add(&mut self, link: &'static str, totals: &Totals) {
         self.remotes += 1;
@@ -100,6 +109,7 @@ impl Totals {
         self.node_states.merge(&other.node_states);
         self.storages += other.storages;
         self.tasks_running += other.tasks_running;
+        self.tasks_unknown += other.tasks_unknown;
         self.tasks_failed += other.tasks_failed;
         self.operations_open += other.operations_open;
         self.operations_undecided += other.operations_undecided;
