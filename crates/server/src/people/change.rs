@@ -11,7 +11,8 @@ use super::book::{
     Book, Session, SessionMore, Token, TokenMore, User, UserMore, grant_records, in_order, sha256,
 };
 use super::factor::{Proof, SECOND_FACTOR, factor_secrets_gone, proved};
-use super::{By, People, random};
+use super::setup::hex;
+use super::{By, People, random, random_bytes};
 use crate::caller::{Caller, Via};
 use crate::peer::Whence;
 use crate::problem::Problem;
@@ -103,8 +104,7 @@ impl People {
             from: Some(whence.text()),
             agent: agent.map(|agent| agent.chars().filter(|c| !c.is_control()).take(AGENT_KEPT).collect()),
         };
-        let id = random::<9>()?.to_string();
-        let session = Session { id, user: user.to_owned(), created: now, seen: now, more };
+        let session = Session { id: new_id()?, user: user.to_owned(), created: now, seen: now, more };
         let (user, factor, over) = self
             .decide_by(By::One(user), |book| {
                 let known = book.users.get(user).cloned();
@@ -385,11 +385,8 @@ impl People {
         }
         let _one = self.changes.lock().await;
         let secret = random::<32>()?;
-        let mut id = random::<9>()?.to_string();
-        // The id ends at the first `_` of a token's text.
-        id.retain(|c| c.is_ascii_alphanumeric());
         let token = Token {
-            id,
+            id: new_id()?,
             hash: sha256(&secret),
             user: user.to_owned(),
             name: name.to_owned(),
@@ -448,6 +445,12 @@ impl People {
         });
         Ok(())
     }
+}
+
+/// The id of a session or a token. Digits and letters: on a command line none may look like an option, and in a token's
+/// text it ends at the first `_`.
+fn new_id() -> Result<String, Problem> {
+    Ok(hex(random_bytes::<9>()?.as_ref()))
 }
 
 /// All sessions of a user end but one.

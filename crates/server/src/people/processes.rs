@@ -97,11 +97,11 @@ async fn what_another_process_has_changed_is_not_undone() {
     // Somebody's sign-in takes no look at anybody else, however much has changed; nor does it lose sight of that.
     let number = other.book().number;
     for n in 0..3 {
-        add(&one, &format!("new{n}")).await.unwrap();
+        one.add_user(&format!("new{n}"), &OLD.into(), Grants::default(), now.wall).await.unwrap();
     }
     other.sign_in("ben", &OLD.into(), None, None, &whence, now).await.unwrap();
     assert_eq!((other.book().number, other.user("new0", now.wall)), (number, None), "they were not read");
-    add(&other, "more").await.unwrap();
+    other.add_user("more", &OLD.into(), Grants::default(), now.wall).await.unwrap();
     assert!(other.user("new0", now.wall).is_some() && other.user("new2", now.wall).is_some());
     one.read_again().await.unwrap();
 
