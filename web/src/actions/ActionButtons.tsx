@@ -1,9 +1,10 @@
 /** All power actions of a guest as buttons: always there, with what stands in the way of each. */
-import { Button, Group, Tooltip, VisuallyHidden } from '@mantine/core'
+import { Group, Tooltip, VisuallyHidden } from '@mantine/core'
 import { IconAlertTriangle } from '@tabler/icons-react'
 import { useId, useState } from 'react'
 import type { GuestDetail } from '~/api/types'
 import { useMay } from '~/shell/session'
+import { Button } from '~/ui/Button'
 import classes from './actions.module.css'
 import { availabilityOf, press, type Press } from './decide'
 import { operate } from './operate'

@@ -1,10 +1,11 @@
 /** Takes back an operation that waits: a button for its page, an item for its row in a list. What came of it is said by the operation. */
-import { Button, Menu, Text } from '@mantine/core'
+import { Menu, Text } from '@mantine/core'
 import { IconCancel } from '@tabler/icons-react'
 import { useState } from 'react'
 import type { Operation } from '~/api/types'
 import { useMay } from '~/shell/session'
 import { Blocked } from '~/ui/Blocked'
+import { Button } from '~/ui/Button'
 import { sayNotDone } from '~/ui/notDone'
 import { cancel, waits } from './cancel'
 import { whyNotCancel } from './decide'

@@ -1,8 +1,9 @@
 /** Takes back, of several operations, all that wait. */
-import { Button, Text } from '@mantine/core'
+import { Text } from '@mantine/core'
 import { useState } from 'react'
 import type { Operation } from '~/api/types'
 import { count } from '~/format/format'
+import { Button } from '~/ui/Button'
 import { type Cancelled, cancelAll, cancelledText, waits } from './cancel'
 
 /** Its sentence stays where the button was. */

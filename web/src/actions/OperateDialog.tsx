@@ -2,12 +2,13 @@
  * What stands between a wish and its being done: which guests, what may be lost, how. One guest is then followed in a toast;
  * several are followed here, each with its own result, until all have ended.
  */
-import { Alert, Button, Checkbox, Group, Modal, NumberInput, Skeleton, Stack, Text } from '@mantine/core'
+import { Alert, Checkbox, Group, Modal, NumberInput, Skeleton, Stack, Text } from '@mantine/core'
 import { keepPreviousData, useQuery } from '@tanstack/react-query'
 import { useEffect, useRef, useState } from 'react'
 import { unanswered } from '~/api/client'
 import { many } from '~/format/format'
 import { AnchorLink } from '~/ui/AnchorLink'
+import { Button } from '~/ui/Button'
 import { ProblemView } from '~/ui/Problem'
 import { useFocusBack } from '~/ui/useFocusBack'
 import classes from './actions.module.css'

@@ -1,6 +1,7 @@
 /** A button that may not be pressed now: still there, still reached by keyboard, and it says why. */
-import { Button, type ButtonProps, Tooltip } from '@mantine/core'
+import { Tooltip } from '@mantine/core'
 import { cloneElement, type ReactElement } from 'react'
+import { Button, type ButtonProps } from './Button'
 
 interface Pressable {
   onClick?: (event: React.MouseEvent) => void
@@ -32,7 +33,7 @@ export function Blocked({ why, hint, children }: BlockedProps) {
   )
 }
 
-export interface ActProps extends ButtonProps {
+export interface ActProps extends Omit<ButtonProps, 'onClick'> {
   /** Why it may not be done now, and what would change that; absent: it may. */
   forbidden?: string | undefined
   hint?: string | undefined

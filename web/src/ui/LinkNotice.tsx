@@ -1,11 +1,12 @@
 /** Says, on the page of something that lies behind a link, that the link is not up: since when, why, what would mend it. */
-import { Alert, Button, Group, Text } from '@mantine/core'
+import { Alert, Group, Text } from '@mantine/core'
 import { IconPlugConnectedX } from '@tabler/icons-react'
 import type { Link } from '~/api/types'
 import { capital } from '~/format/format'
 import { forbiddenToTry } from '~/pages/remotes/decide'
 import { useLinkDeed } from '~/pages/remotes/link'
 import { useSession } from '~/shell/session'
+import { Button } from './Button'
 import { AnchorLink } from './AnchorLink'
 import { Blocked } from './Blocked'
 import { ProblemView } from './Problem'

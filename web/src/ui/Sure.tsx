@@ -1,7 +1,8 @@
 /** Asks before something is ended or removed: names it, says what is lost, and shows there why it could not be done. */
-import { Button, Group, Modal, Stack, TextInput } from '@mantine/core'
+import { Group, Modal, Stack, TextInput } from '@mantine/core'
 import type { UseMutationResult } from '@tanstack/react-query'
 import { type ReactNode, useState } from 'react'
+import { Button } from './Button'
 import { ProblemView } from './Problem'
 import { useFocusBack } from './useFocusBack'
 

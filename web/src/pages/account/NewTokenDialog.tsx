@@ -1,10 +1,11 @@
 /** Makes an API token: what it is for, what it may do, until when; then shows its secret, this once. */
-import { Button, Group, Modal, Radio, Select, Stack, TextInput } from '@mantine/core'
+import { Group, Modal, Radio, Select, Stack, TextInput } from '@mantine/core'
 import { useQueryClient } from '@tanstack/react-query'
 import { useState } from 'react'
 import { api, unwrap } from '~/api/client'
 import { useOnce } from '~/api/once'
 import { useSession } from '~/shell/session'
+import { Button } from '~/ui/Button'
 import { now } from '~/ui/now'
 import { ProblemView } from '~/ui/Problem'
 import { ShownOnce } from '~/ui/ShownOnce'

@@ -1,5 +1,5 @@
 /** Changing one's own password. All sessions end with it, this one too. */
-import { Button, PasswordInput, Stack, Text } from '@mantine/core'
+import { PasswordInput, Stack, Text } from '@mantine/core'
 import { notifications } from '@mantine/notifications'
 import { useQueryClient } from '@tanstack/react-query'
 import { useRouter } from '@tanstack/react-router'
@@ -11,6 +11,7 @@ import { useWait, verdictOf } from '~/pages/sign-in/tries'
 import { Wait } from '~/pages/sign-in/Wait'
 import { endSession } from '~/shell/ending'
 import { useSession } from '~/shell/session'
+import { Button } from '~/ui/Button'
 import { ProblemView } from '~/ui/Problem'
 import { Ago } from '~/ui/Time'
 

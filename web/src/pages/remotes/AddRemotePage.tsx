@@ -1,11 +1,12 @@
 /** Adding a remote, or signing in to one anew: address, certificate, sign-in, rights, first inventory. */
-import { Button, Paper, Select, Stack, Text, TextInput } from '@mantine/core'
+import { Paper, Select, Stack, Text, TextInput } from '@mantine/core'
 import { useQuery } from '@tanstack/react-query'
 import { getRouteApi, useNavigate } from '@tanstack/react-router'
 import { type ReactNode, useState } from 'react'
 import { Refusal } from '~/api/client'
 import type { Schemas } from '~/api/types'
 import { useMay } from '~/shell/session'
+import { Button } from '~/ui/Button'
 import { Empty } from '~/ui/Empty'
 import { LinkButton } from '~/ui/LinkButton'
 import { Page } from '~/ui/Page'

@@ -1,11 +1,12 @@
 /** What runs here and how it fares: version, store, what is kept, processes, what it is made of. */
-import { Alert, Button, Group, Skeleton, Stack, Table, Text, Title } from '@mantine/core'
+import { Alert, Group, Skeleton, Stack, Table, Text, Title } from '@mantine/core'
 import { IconAlertTriangle } from '@tabler/icons-react'
 import { useQuery } from '@tanstack/react-query'
 import { api, unwrap } from '~/api/client'
 import type { Schemas } from '~/api/types'
 import { bytes, count, exact, many, span, words } from '~/format/format'
 import { useSession } from '~/shell/session'
+import { Button } from '~/ui/Button'
 import { Facts } from '~/ui/Facts'
 import { Id } from '~/ui/Id'
 import { ProblemView } from '~/ui/Problem'

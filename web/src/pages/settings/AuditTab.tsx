@@ -1,5 +1,5 @@
 /** The audit log: who did what, from where, how it ended; whether the chain of its rows holds; and a way to take it along. */
-import { Alert, Button, Code, Group, Skeleton, Stack, Text } from '@mantine/core'
+import { Alert, Button as Plain, Code, Group, Skeleton, Stack, Text } from '@mantine/core'
 import { useDisclosure } from '@mantine/hooks'
 import { IconDownload, IconShieldCheck, IconShieldX } from '@tabler/icons-react'
 import { useInfiniteQuery, useMutation } from '@tanstack/react-query'
@@ -7,6 +7,7 @@ import { api, root, unwrap } from '~/api/client'
 import type { Schemas } from '~/api/types'
 import { count, words } from '~/format/format'
 import { AnchorLink } from '~/ui/AnchorLink'
+import { Button } from '~/ui/Button'
 import { Empty } from '~/ui/Empty'
 import { Id } from '~/ui/Id'
 import { ProblemView } from '~/ui/Problem'
@@ -45,7 +46,7 @@ export function AuditTab() {
           <Button size="compact-sm" variant="default" loading={log.isFetching && !log.isFetchingNextPage} onClick={() => void log.refetch()}>
             Look again
           </Button>
-          <Button
+          <Plain
             component="a"
             href={`${root}/api/v1/audit/export`}
             download="muster-audit.jsonl"
@@ -54,7 +55,7 @@ export function AuditTab() {
             leftSection={<IconDownload size={14} />}
           >
             Download all of it
-          </Button>
+          </Plain>
         </Group>
       </Group>
       {log.error && <ProblemView error={log.error} again={() => void log.refetch()} />}

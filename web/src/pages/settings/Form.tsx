@@ -1,6 +1,7 @@
 /** A dialog with a form: its fields, where it failed, and its two buttons. */
-import { Button, Group, Modal, Stack } from '@mantine/core'
+import { Group, Modal, Stack } from '@mantine/core'
 import type { ReactNode } from 'react'
+import { Button } from '~/ui/Button'
 import { ProblemView } from '~/ui/Problem'
 import { useFocusBack } from '~/ui/useFocusBack'
 

@@ -1,13 +1,15 @@
 /** The one-time set-up link: makes the administrator of a server that has none, and signs them in. */
-import { Alert, Button, PasswordInput, Skeleton, Stack, Text, TextInput } from '@mantine/core'
+import { Alert, PasswordInput, Skeleton, Stack, Text, TextInput } from '@mantine/core'
 import { IconInfoCircle } from '@tabler/icons-react'
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
-import { Link, useRouter } from '@tanstack/react-router'
+import { useRouter } from '@tanstack/react-router'
 import { useRef, useState, useSyncExternalStore } from 'react'
 import { api, carry, Refusal, unwrap } from '~/api/client'
 import { sessionQuery } from '~/api/session'
 import { setupLink } from '~/shell/setup-link'
+import { Button } from '~/ui/Button'
 import { Command } from '~/ui/Command'
+import { LinkButton } from '~/ui/LinkButton'
 import { ProblemView } from '~/ui/Problem'
 import { Gate } from './Gate'
 import { useWait, verdictOf } from './tries'
@@ -45,9 +47,7 @@ function Already() {
       <Text size="sm" className="quiet">
         Whoever has no account yet gets one from an administrator (Settings → Users).
       </Text>
-      <Button component={Link} to="/sign-in">
-        To the sign-in
-      </Button>
+      <LinkButton to="/sign-in">To the sign-in</LinkButton>
     </Stack>
   )
 }

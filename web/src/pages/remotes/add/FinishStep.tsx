@@ -1,11 +1,12 @@
 /** What Muster signs in with from now on, and what the remote is called. */
-import { Alert, Badge, Button, Group, Radio, Stack, Text, TextInput } from '@mantine/core'
+import { Alert, Badge, Group, Radio, Stack, Text, TextInput } from '@mantine/core'
 import { useMutation } from '@tanstack/react-query'
 import { type ReactNode, useState } from 'react'
 import { Refusal } from '~/api/client'
 import type { Schemas } from '~/api/types'
 import { many } from '~/format/format'
 import { useLinks } from '~/live/hooks'
+import { Button } from '~/ui/Button'
 import { Facts } from '~/ui/Facts'
 import { type Choice, choices, firstChoice, type Kept, nameFault, type Onboarding, type SignedIn } from './onboarding'
 import { Trouble } from './Trouble'

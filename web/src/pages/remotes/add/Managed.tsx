@@ -1,9 +1,10 @@
 /** The cluster or host is there under a name already: its address may be one more way to it. */
-import { Alert, Button, Group, Stack, Text } from '@mantine/core'
+import { Alert, Group, Stack, Text } from '@mantine/core'
 import { useQueryClient } from '@tanstack/react-query'
 import { useNavigate } from '@tanstack/react-router'
 import { api, problemFrom, unwrap } from '~/api/client'
 import { useOnce } from '~/api/once'
+import { Button } from '~/ui/Button'
 import { LinkButton } from '~/ui/LinkButton'
 import type { Onboarding } from './onboarding'
 import { Trouble } from './Trouble'

@@ -1,7 +1,8 @@
 /** The steps that prove who is at the other end and who signs in: certificate, sign-in, second factor. */
-import { Alert, Button, Group, PasswordInput, SegmentedControl, Select, Stack, Text, TextInput } from '@mantine/core'
+import { Alert, Group, PasswordInput, SegmentedControl, Select, Stack, Text, TextInput } from '@mantine/core'
 import { IconShieldCheck, IconShieldQuestion } from '@tabler/icons-react'
 import { type ReactNode, useState } from 'react'
+import { Button } from '~/ui/Button'
 import { Certificate } from '../Certificate'
 import { FACTORS, firstRealm, type Onboarding, readToken, realmLabel, typed, userAt } from './onboarding'
 import { Trouble } from './Trouble'

@@ -1,10 +1,11 @@
 /** What may be done with a remote. What may not be done now stays in its place and says why. */
-import { Button, Menu, Tooltip } from '@mantine/core'
+import { Menu, Tooltip } from '@mantine/core'
 import { IconChevronDown } from '@tabler/icons-react'
 import { getRouteApi } from '@tanstack/react-router'
 import type { Remote, Schemas } from '~/api/types'
 import { useSession } from '~/shell/session'
 import { Act } from '~/ui/Blocked'
+import { Button } from '~/ui/Button'
 import { sayNotDone } from '~/ui/notDone'
 import { OpenInProxmox } from '~/ui/OpenInProxmox'
 import { forbidden } from '../decide'

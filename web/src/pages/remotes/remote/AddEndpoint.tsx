@@ -1,9 +1,10 @@
 /** One more way to a remote: one that its cluster proposes, or an address that somebody types. */
-import { Alert, Badge, Button, Group, Skeleton, Stack, Text, TextInput, Title } from '@mantine/core'
+import { Alert, Badge, Group, Skeleton, Stack, Text, TextInput, Title } from '@mantine/core'
 import { useQuery } from '@tanstack/react-query'
 import { useState } from 'react'
 import { api, Refusal, unwrap } from '~/api/client'
 import type { Remote, Schemas } from '~/api/types'
+import { Button } from '~/ui/Button'
 import { ProblemView } from '~/ui/Problem'
 import { Trouble } from '../add/Trouble'
 import { Certificate, Fingerprint } from '../Certificate'

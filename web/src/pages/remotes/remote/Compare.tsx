@@ -1,8 +1,9 @@
 /** The certificate that is trusted beside the one that is shown now; accepting it is said by its fingerprint. */
-import { Alert, Button, Group, Modal, Skeleton, Stack, Text, Title } from '@mantine/core'
+import { Alert, Group, Modal, Skeleton, Stack, Text, Title } from '@mantine/core'
 import { useQuery } from '@tanstack/react-query'
 import { api, unwrap } from '~/api/client'
 import type { Remote, Schemas } from '~/api/types'
+import { Button } from '~/ui/Button'
 import { Facts } from '~/ui/Facts'
 import { ProblemView } from '~/ui/Problem'
 import { Certificate, Fingerprint } from '../Certificate'

@@ -1,7 +1,8 @@
 /** Disconnecting a remote: what that means, and the operations that would not be followed any more. */
-import { Button, Group, Modal, Stack, Text } from '@mantine/core'
+import { Group, Modal, Stack, Text } from '@mantine/core'
 import { api, unwrap } from '~/api/client'
 import type { Remote } from '~/api/types'
+import { Button } from '~/ui/Button'
 import { ProblemView } from '~/ui/Problem'
 import { useChange } from '../useRemote'
 import { isOpen, OpenOperations } from './OpenOperations'

@@ -1,9 +1,10 @@
 /** Name, poll interval and web address of a remote. */
-import { Button, Group, Modal, Stack, TextInput } from '@mantine/core'
+import { Group, Modal, Stack, TextInput } from '@mantine/core'
 import { useNavigate } from '@tanstack/react-router'
 import { useState } from 'react'
 import { api, unwrap } from '~/api/client'
 import type { Remote, Schemas } from '~/api/types'
+import { Button } from '~/ui/Button'
 import { ProblemView } from '~/ui/Problem'
 import { useChange } from '../useRemote'
 import { draftOf, editOf, faults } from './edit'

@@ -1,11 +1,12 @@
 /** The endpoints of a remote: how each fares, its certificate, and adding and removing them. */
-import { Badge, Button, Group, Modal, Stack, Table, Text } from '@mantine/core'
+import { Badge, Group, Modal, Stack, Table, Text } from '@mantine/core'
 import { useDisclosure } from '@mantine/hooks'
 import { useState } from 'react'
 import { api, unwrap } from '~/api/client'
 import type { Remote, Schemas } from '~/api/types'
 import { useSession } from '~/shell/session'
 import { Act } from '~/ui/Blocked'
+import { Button } from '~/ui/Button'
 import { Id } from '~/ui/Id'
 import { Panel } from '~/ui/Panel'
 import { ProblemView } from '~/ui/Problem'

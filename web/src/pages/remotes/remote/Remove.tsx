@@ -1,10 +1,11 @@
 /** Removing a remote, by its typed name: what goes, what becomes of what Muster made on the host, and what is left there. */
-import { Alert, Button, Group, Modal, Radio, Stack, Text, TextInput } from '@mantine/core'
+import { Alert, Group, Modal, Radio, Stack, Text, TextInput } from '@mantine/core'
 import { useQueryClient } from '@tanstack/react-query'
 import { useEffect, useRef, useState } from 'react'
 import { api, unwrap } from '~/api/client'
 import { useOnce } from '~/api/once'
 import type { Remote, Schemas } from '~/api/types'
+import { Button } from '~/ui/Button'
 import { Command } from '~/ui/Command'
 import { LinkButton } from '~/ui/LinkButton'
 import { Page } from '~/ui/Page'
