@@ -329,17 +329,28 @@ mod tests {
     use crate::peer::{Peer, Whence};
     use crate::settings::Passwords;
 
-    #[tokio::test]
-    async fn no_session_begins_with_a_password_that_was_changed_meanwhile() {
+    /// People of a database of their own, whose passwords cost little and are compared one at a time.
+    pub(super) async fn people(clock: Clock) -> (tempfile::TempDir, People) {
         let dir = tempfile::tempdir().unwrap();
         let keys = Keys::new(zeroize::Zeroizing::new([7; 32]), Vec::new());
         let place = Place::Sqlite(dir.path().join("muster.db"));
         let store = Store::open(place, keys, store::Timings::default()).await.unwrap();
-        let passwords = Passwords { memory_kib: 8, passes: 1, lanes: 1, ..Passwords::default() };
-        let (settings, clock) = (Settings { passwords, ..Settings::default() }, Clock::new());
+        let passwords = Passwords { memory_kib: 8, passes: 1, lanes: 1, at_once: 1, ..Passwords::default() };
+        let settings = Settings { passwords, ..Settings::default() };
         let people = People::open(store, &settings, clock).await.unwrap();
-        let now = clock.now();
-        let whence = Whence { peer: Peer::Unix { uid: 0, name: None }, address: None, secure: false };
+        (dir, people)
+    }
+
+    /// Somebody at the machine itself.
+    pub(super) fn whence() -> Whence {
+        Whence { peer: Peer::Unix { uid: 0, name: None }, address: None, secure: false }
+    }
+
+    #[tokio::test]
+    async fn no_session_begins_with_a_password_that_was_changed_meanwhile() {
+        let clock = Clock::new();
+        let (_dir, people) = people(clock).await;
+        let (now, whence) = (clock.now(), whence());
         people.add_user("ben", &"the old password".into(), Grants::default(), now.wall).await.unwrap();
         let hash = || people.book().users["ben"].hash.clone().unwrap();
         let old = hash();

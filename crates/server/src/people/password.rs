@@ -92,6 +92,9 @@ fn hash(params: &Params, password: &[u8]) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use super::super::tests::{people, whence};
     use super::*;
 
     #[tokio::test]
@@ -106,5 +109,27 @@ mod tests {
         assert!(!hasher.check(None, &"nobody has this one".into()).await.unwrap());
         assert!(!hasher.check(Some("not a hash".into()), &"x".into()).await.unwrap());
         assert_eq!(hasher.make(&"ab".into()).await.unwrap_err().code(), "weak_password");
+    }
+
+    #[tokio::test]
+    async fn an_unknown_user_costs_what_a_wrong_password_costs() {
+        let clock = fleet::Clock::new();
+        let (_dir, people) = people(clock).await;
+        let (now, whence) = (clock.now(), whence());
+        people.add_user("anna", &"a long password".into(), Default::default(), now.wall).await.unwrap();
+        // The same price: all but salt and hash are the same.
+        let price = |hash: &str| hash.rsplitn(3, '$').last().map(str::to_owned);
+        let hers = people.book().users["anna"].hash.clone().unwrap();
+        assert_eq!(price(&people.hasher.nobody), price(&hers));
+        let wrong = Secret::from("wrong");
+        // And it is paid: neither is refused while nothing can be compared.
+        for user in ["anna", "nobody"] {
+            let place = people.hasher.places.clone().acquire_owned().await.unwrap();
+            let mut entered = std::pin::pin!(people.sign_in(user, &wrong, None, None, &whence, now));
+            let early = tokio::time::timeout(Duration::from_millis(50), &mut entered).await;
+            assert!(early.is_err(), "{user} was refused before anything was compared");
+            drop(place);
+            assert_eq!(entered.await.map(drop).unwrap_err().code(), "wrong_password");
+        }
     }
 }
