@@ -43,6 +43,7 @@ import { whoOf } from '~/live/protocol'
 import { show } from '~/palette/open'
 import { PaletteHost } from '~/palette/PaletteHost'
 import { useTheme, useThemeFromServer } from '~/preferences/theme'
+import { running } from '~/tasks/running'
 import { State } from '~/ui/State'
 import { CutBanner } from './CutBanner'
 import { endSession } from './ending'
@@ -140,13 +141,18 @@ function Pages() {
   const counts = useCounts()
   const path = useRouterState({ select: (state) => state.location.pathname })
   const here = (to: string) => (to === '/' ? path === '/' : path === to || path.startsWith(`${to}/`))
+  const tasks = counts && running(counts.tasks_running, counts.tasks_unknown, counts.remotes)
   const beside: Record<string, React.ReactNode> = counts
     ? {
         '/guests': count(counts.guests),
         '/nodes': count(counts.nodes),
         '/storages': count(counts.storages),
         '/remotes': count(counts.remotes),
-        '/tasks': counts.tasks_running > 0 ? <Mark label="running">{counts.tasks_running}</Mark> : undefined,
+        '/tasks': tasks?.figure && (
+          <Mark label={['running', tasks.wanting].filter(Boolean).join('; ')} color={counts.tasks_running > 0 ? 'blue' : 'gray'}>
+            {tasks.figure}
+          </Mark>
+        ),
         '/operations':
           counts.operations_undecided > 0 ? (
             <Mark label="wait for a person" color="yellow">
@@ -176,7 +182,7 @@ function Pages() {
   ))
 }
 
-function Mark({ label, color = 'blue', children }: { label: string; color?: string; children: number }) {
+function Mark({ label, color = 'blue', children }: { label: string; color?: string; children: number | string }) {
   return (
     <Badge size="sm" variant="light" color={color} aria-label={`${children} ${label}`} title={label}>
       {children}

@@ -36,7 +36,7 @@ export default function OverviewPage() {
         <Guests guests={overview.guests} />
         <Capacity capacity={overview.capacity} />
         <RunningOperations running={overview.running} />
-        <RunningTasks running={overview.running} />
+        <RunningTasks running={overview.running} remotes={overview.remotes.total} />
       </div>
     </Page>
   )

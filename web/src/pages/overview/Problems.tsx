@@ -9,7 +9,7 @@ import { Panel } from '~/ui/Panel'
 import { Ago } from '~/ui/Time'
 import { useStill } from '~/ui/useStill'
 import { Waiting } from '~/ui/Waiting'
-import { grouped, type Group as Kinds, KINDS, listOf, pageOf, type Trouble, unknowns, verdict } from './decide'
+import { grouped, type Group as Kinds, KINDS, listOf, pageOf, seenOf, type Trouble, unknowns, verdict } from './decide'
 import classes from './overview.module.css'
 
 /** Up to so many are told one below the other; more, by kind. */
@@ -109,6 +109,7 @@ function Row({ item, over }: { item: Trouble; over: boolean }) {
   const Sign = SIGNS[item.severity]
   const { subject } = item
   const to = pageOf(item)
+  const seen = seenOf(item)
   const where = subject.remote && subject.type !== 'remote' ? subject.remote : undefined
   return (
     <li className={classes.problem} data-over={over || undefined}>
@@ -125,7 +126,12 @@ function Row({ item, over }: { item: Trouble; over: boolean }) {
         {': '}
         <span className="name">{item.sentence}</span>
         {over && <span className="quiet"> (no longer so)</span>}
-        {!item.live && !over && <span className="quiet"> (when it was last seen)</span>}
+        {seen && !over && (
+          <span>
+            {' '}
+            {seen.words} <Ago at={seen.at} />
+          </span>
+        )}
         {item.remedy && (
           <Text size="xs" className="quiet">
             {item.remedy}

@@ -3,7 +3,8 @@ import { Group, Text } from '@mantine/core'
 import type { ReactNode } from 'react'
 import { power } from '~/actions/table'
 import type { Schemas } from '~/api/types'
-import { count } from '~/format/format'
+import { capital, count } from '~/format/format'
+import { running as knownOf } from '~/tasks/running'
 import { AnchorLink } from '~/ui/AnchorLink'
 import { Panel } from '~/ui/Panel'
 import { OperationState } from '~/ui/State'
@@ -33,10 +34,20 @@ export function RunningOperations({ running }: { running: Schemas['Running'] }) 
   )
 }
 
-export function RunningTasks({ running }: { running: Schemas['Running'] }) {
+export function RunningTasks({ running, remotes }: { running: Schemas['Running']; remotes: number }) {
   const { tasks, tasks_total: total } = running
+  const { figure, wanting } = knownOf(total, running.tasks_unknown, remotes)
   return (
-    <Part title="Running tasks" total={total} to="/tasks" q="status:running" none="None runs." items={tasks.slice(0, FEW)}>
+    <Part
+      title="Running tasks"
+      total={total}
+      figure={figure}
+      wanting={wanting && `${capital(wanting)} which tasks run.`}
+      to="/tasks"
+      q="status:running"
+      none={wanting === undefined ? 'None runs.' : 'None is known to run.'}
+      items={tasks.slice(0, FEW)}
+    >
       {(task, over) => (
         <div key={task.id} className={classes.row} data-over={over || undefined}>
           <AnchorLink
@@ -61,6 +72,10 @@ export function RunningTasks({ running }: { running: Schemas['Running'] }) {
 interface PartProps<T> {
   title: string
   total: number
+  /** How many there are, in words; absent: as `total` says. */
+  figure?: string | undefined
+  /** What is not known of it. */
+  wanting?: string | undefined
   to: '/operations' | '/tasks'
   q: string
   none: string
@@ -72,7 +87,7 @@ function idOf(item: { id: string }): string {
   return item.id
 }
 
-function Part<T extends { id: string }>({ title, total, to, q, none, items, children }: PartProps<T>) {
+function Part<T extends { id: string }>({ title, total, figure = count(total), wanting, to, q, none, items, children }: PartProps<T>) {
   const { lines, waiting, show, around } = useStill(items, idOf)
   return (
     <Panel
@@ -83,7 +98,7 @@ function Part<T extends { id: string }>({ title, total, to, q, none, items, chil
         <Group gap="xs">
           {waiting > 0 && <Waiting number={waiting} show={show} />}
           <AnchorLink size="sm" to={to} search={total > 0 ? { q } : {}} className="figures">
-            {total > 0 ? `all ${count(total)}` : 'recent ones'}
+            {total > 0 ? `all ${figure}` : 'recent ones'}
           </AnchorLink>
         </Group>
       }
@@ -94,6 +109,11 @@ function Part<T extends { id: string }>({ title, total, to, q, none, items, chil
         </Text>
       ) : (
         <div>{lines.map(({ item, over }) => children(item, over))}</div>
+      )}
+      {wanting && (
+        <Text size="sm" className="quiet">
+          {wanting}
+        </Text>
       )}
     </Panel>
   )

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import type { LiveOverview } from '~/live/state'
-import { grouped, listOf, madeOf, pageOf, states, term, type Trouble, unknowns, verdict } from './decide'
+import { grouped, listOf, madeOf, pageOf, seenOf, states, term, type Trouble, unknowns, verdict } from './decide'
 
 const trouble = (kind: string, type: string, id: string, remote?: number): Trouble =>
   ({
@@ -76,4 +76,13 @@ test('a state that only Proxmox VE knows is asked for in quotes', () => {
 test('a sum says of how many it is made, unless that is all and of now', () => {
   expect(madeOf({ of: 3, known: 3, stale: 0 }, 'node')).toBeUndefined()
   expect(madeOf({ of: 3, known: 2, stale: 1 }, 'node')).toBe('known of 2 of 3 nodes, 1 as last seen')
+})
+
+test('of what is not so for sure it is said once when it was, and nothing where nobody knows', () => {
+  const seen = '2026-01-01T00:00:00Z'
+  const problem = (live: boolean, sentence: string, at: string | null) => ({ live, sentence, seen: at })
+  expect(seenOf(problem(true, '87 % full', null))).toBeUndefined()
+  expect(seenOf(problem(false, '87 % full when last seen', seen))).toEqual({ words: '', at: seen })
+  expect(seenOf(problem(false, 'it is offline', seen))).toEqual({ words: 'when last seen', at: seen })
+  expect(seenOf(problem(false, '87 % full when last seen', null))).toBeUndefined()
 })

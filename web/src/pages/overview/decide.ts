@@ -95,6 +95,17 @@ export function unknowns({ remotes, guests, nodes }: LiveOverview): string[] {
   return found
 }
 
+const LAST_SEEN = 'when last seen'
+
+/**
+ * What is said behind a problem that is not seen to be so now: when it was. Some sentences have the words for it already.
+ * `undefined`: it is so now, or nobody knows when it was.
+ */
+export function seenOf({ live, seen, sentence }: Pick<Trouble, 'live' | 'seen' | 'sentence'>): { words: string; at: string } | undefined {
+  if (live || seen == null) return undefined
+  return { words: sentence.endsWith(LAST_SEEN) ? '' : LAST_SEEN, at: seen }
+}
+
 /** What is said when no problem is known. `asOf`: nobody knows how it is since that time of day. */
 export function verdict(overview: LiveOverview, asOf?: string): { title: string; well: boolean } {
   const unknown = unknowns(overview).length > 0
