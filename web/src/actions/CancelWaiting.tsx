@@ -6,15 +6,20 @@ import { count } from '~/format/format'
 import { Button } from '~/ui/Button'
 import { type Cancelled, cancelAll, cancelledText, waits } from './cancel'
 
-/** Its sentence stays where the button was. */
-export function CancelWaiting({ operations }: { operations: readonly Operation[] }) {
+interface CancelWaitingProps {
+  operations: readonly Operation[]
+  /** What became of it, once it was asked for: shown where the button was; of each in its own row. */
+  made: Cancelled | undefined
+  done: (made: Cancelled) => void
+}
+
+export function CancelWaiting({ operations, made, done }: CancelWaitingProps) {
   const [busy, setBusy] = useState(false)
-  const [made, setMade] = useState<Cancelled>()
   const waiting = operations.filter(waits)
   const go = () => {
     setBusy(true)
     void cancelAll(waiting)
-      .then(setMade)
+      .then(done)
       .finally(() => setBusy(false))
   }
   return (

@@ -1,12 +1,15 @@
 /** What becomes of several wishes: each guest's own result, live until all have ended, and the failed ones once more. */
-import { Button, Group, Progress, Stack, Text } from '@mantine/core'
-import type { Operation, Problem } from '~/api/types'
+import { Group, Progress, Stack, Text } from '@mantine/core'
+import { useState } from 'react'
 import { AnchorLink } from '~/ui/AnchorLink'
+import { Button } from '~/ui/Button'
 import { OperationState, State } from '~/ui/State'
 import classes from './actions.module.css'
+import { type Cancelled, uncancelled } from './cancel'
 import { CancelWaiting } from './CancelWaiting'
-import { outcome, repeatable, tally } from './decide'
+import { outcome, tally } from './decide'
 import { useFollowed } from './follow'
+import { mayAskAgain, type Result, resultOf } from './results'
 import type { StartedItem, Target, Wish } from './server'
 import { power } from './table'
 
@@ -18,26 +21,31 @@ interface ResultsProps {
 }
 
 export function Results({ wish, started, close, again }: ResultsProps) {
-  const accepted = started.flatMap((item) => item.operation ?? [])
-  const operations = useFollowed(accepted)
-  const now = new Map(operations.map((operation) => [operation.id, operation]))
-  const rows = started.map((item) => ({ ...item, operation: item.operation && (now.get(item.operation.id) ?? item.operation) }))
-  const refused = started.length - accepted.length
-  const ended = operations.filter((operation) => operation.final).length + refused
-  const all = ended === started.length
-  const failed = rows.filter((row) => row.problem !== null || (row.operation && repeatable(row.operation)))
+  const [made, setMade] = useState<Cancelled>()
+  const followed = useFollowed(
+    started.flatMap((item) => item.id ?? []),
+    started.flatMap((item) => item.operation ?? []),
+  )
+  const rows = started.map((item) => resultOf(item, followed))
+  const operations = rows.flatMap((row) => (row.fate === 'untold' ? [] : (row.operation ?? [])))
+  const number = (fate: Result['fate']) => rows.filter((row) => row.fate === fate).length
+  const over = rows.filter((row) => row.over).length
+  const all = over === rows.length
+  const failed = rows.filter(mayAskAgain)
+  // What went wrong comes first, then what nobody knows.
+  const rank = (row: Result) => (failed.includes(row) ? 0 : row.fate === 'untold' ? 1 : 2)
   return (
     <Stack gap="md">
       <div>
         <Text size="sm" role="status">
-          {tally(operations, refused)}
+          {tally(operations, number('refused'), number('untold'))}
         </Text>
-        <Progress value={(100 * ended) / Math.max(1, started.length)} mt={4} size="sm" aria-label="Ended" animated={!all} />
+        <Progress value={(100 * over) / Math.max(1, rows.length)} mt={4} size="sm" aria-label="Ended" animated={!all} />
       </div>
       <ul className={classes.items} aria-label="Results" style={{ maxHeight: '46vh', overflowY: 'auto' }}>
-        {/* While they change nothing moves; then what went wrong comes first. */}
-        {(all ? [...failed, ...rows.filter((row) => !failed.includes(row))] : rows).map((row) => (
-          <Row key={`${row.target.remote}/${row.target.vmid}`} target={row.target} operation={row.operation} problem={row.problem} close={close} />
+        {/* While they change nothing moves. */}
+        {(all ? [...rows].sort((a, b) => rank(a) - rank(b)) : rows).map((row) => (
+          <Row key={`${row.target.remote}/${row.target.vmid}`} result={row} uncancelled={made?.failed.get(row.id ?? '')} close={close} />
         ))}
       </ul>
       {!all && (
@@ -50,7 +58,7 @@ export function Results({ wish, started, close, again }: ResultsProps) {
         </Text>
       )}
       <Group justify="flex-end" gap="xs">
-        <CancelWaiting operations={operations} />
+        <CancelWaiting operations={operations} made={made} done={setMade} />
         {failed.length > 0 && (
           <Button
             variant="default"
@@ -67,17 +75,20 @@ export function Results({ wish, started, close, again }: ResultsProps) {
   )
 }
 
-interface RowProps {
-  target: Target
-  operation: Operation | null
-  problem: Problem | null
-  close: () => void
+/** What is said below a guest: what happened to it, and what would mend it. */
+function said({ fate, operation, problem }: Result): { text?: string | undefined; remedy?: string | null | undefined } {
+  if (fate === 'untold') {
+    return { text: problem?.detail ?? problem?.title, remedy: 'It was taken on: its operation says how it stands. Do not ask for it again before.' }
+  }
+  if (problem) return { text: problem.detail ?? problem.title, remedy: problem.remedy }
+  const told = operation && outcome(operation)
+  return { text: told?.tone === 'busy' ? undefined : told?.text, remedy: told?.tone === 'good' ? undefined : told?.remedy }
 }
 
-function Row({ target, operation, problem, close }: RowProps) {
-  const told = operation && outcome(operation)
-  const text = problem ? (problem.detail ?? problem.title) : told && told.tone !== 'busy' ? told.text : undefined
-  const remedy = problem ? problem.remedy : told?.tone === 'good' ? undefined : told?.remedy
+function Row({ result, uncancelled: why, close }: { result: Result; uncancelled: unknown; close: () => void }) {
+  const { target, id, operation, fate } = result
+  const { text, remedy } = said(result)
+  const failed = operation?.final && !operation.success
   return (
     <li>
       <div className={classes.what}>
@@ -92,9 +103,15 @@ function Row({ target, operation, problem, close }: RowProps) {
       </div>
       <Group gap="sm" className={classes.beside} wrap="nowrap">
         <Text component="span" size="sm">
-          {operation ? <OperationState state={operation.state} /> : <State tone="bad">refused</State>}
+          {fate === 'refused' ? (
+            <State tone="bad">refused</State>
+          ) : fate === 'untold' || !operation ? (
+            <State tone="unknown">taken on, state not known</State>
+          ) : (
+            <OperationState state={operation.state} />
+          )}
         </Text>
-        {operation?.task && operation.final && !operation.success ? (
+        {operation?.task && failed ? (
           <AnchorLink
             to="/tasks/$remote/$upid"
             params={{ remote: String(operation.remote_id), upid: operation.task }}
@@ -104,8 +121,8 @@ function Row({ target, operation, problem, close }: RowProps) {
             Log
           </AnchorLink>
         ) : (
-          operation && (
-            <AnchorLink to="/operations/$id" params={{ id: operation.id }} size="sm" onClick={close}>
+          id !== null && (
+            <AnchorLink to="/operations/$id" params={{ id }} size="sm" onClick={close}>
               Operation
             </AnchorLink>
           )
@@ -114,6 +131,11 @@ function Row({ target, operation, problem, close }: RowProps) {
       {text && (
         <Text size="xs" className={classes.below}>
           {text}
+        </Text>
+      )}
+      {why !== undefined && !operation?.final && (
+        <Text size="xs" className={classes.below}>
+          {uncancelled(why)}
         </Text>
       )}
       {remedy && (

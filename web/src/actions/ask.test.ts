@@ -73,7 +73,7 @@ test('with other options, or for fewer guests, it is another wish, and the first
 test('an answer ends the search, and the next wish is a new one', async () => {
   server.one.mockRejectedValueOnce(NO_ANSWER).mockResolvedValue(done)
   await asked(reboot)
-  expect(await asked(reboot)).toEqual([{ target: web, operation: done, problem: null }])
+  expect(await asked(reboot)).toEqual([{ target: web, id: '9', operation: done, problem: null }])
   expect(stopped).toHaveBeenCalled()
   await asked(reboot)
   const [first, second, third] = keys(server.one.mock.calls)
@@ -86,7 +86,7 @@ test('what is found among the operations is told, and asked for again it is a ne
   const [sent, { found: tell }] = search()
   expect(sent).toMatchObject({ user: 'anna', wish: { action: 'reboot', targets: [{ remote: '1', vmid: 101 }] } })
   tell([done])
-  expect(found).toEqual([{ target: web, operation: done, problem: null }])
+  expect(found).toEqual([{ target: web, id: '9', operation: done, problem: null }])
   await asked(reboot)
   const [first, second] = keys(server.one.mock.calls)
   expect(second).not.toBe(first)

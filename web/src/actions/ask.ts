@@ -78,7 +78,7 @@ export async function ask(wish: Wish, found: Found): Promise<StartedItem[]> {
   const taken: Taken = (operations) =>
     sent.targets.map((target, index) => {
       const operation = operations[index] ?? null
-      return { target: named(target), operation, problem: operation ? null : NOT_TAKEN }
+      return { target: named(target), id: operation?.id ?? null, operation, problem: operation ? null : NOT_TAKEN }
     })
   const [only] = sent.targets
   try {

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { Refusal } from '~/api/client'
 import { wishes } from '~/api/once'
 import type { Operation } from '~/api/types'
-import { cancel, cancelAll, cancelledText, takenBack } from './cancel'
+import { cancel, cancelAll, cancelledText, takenBack, uncancelled } from './cancel'
 import { outcome, repeatable, tally, whyNotCancel } from './decide'
 
 const post = vi.hoisted(() => vi.fn())
@@ -46,18 +46,25 @@ test('of several those that wait are taken back, and nothing else is asked for',
   expect(cancelledText(made)).toBe('2 operations cancelled, with nothing sent.')
 })
 
-test('what had left meanwhile is told apart from what was refused, and from what nobody knows', async () => {
+test('what had left or ended meanwhile is told apart from what was refused, and from what nobody knows', async () => {
   post
     .mockRejectedValueOnce(refusal('already_sent', 409))
     .mockRejectedValueOnce(refusal('forbidden', 403))
     .mockRejectedValueOnce(refusal('console:no_answer', 0))
+    .mockRejectedValueOnce(refusal('already_ended', 409))
     .mockResolvedValue({ data: taken })
-  const made = await cancelAll(['1', '2', '3', '4'].map((id) => operation(id)))
-  expect(made).toMatchObject({ cancelled: 1, late: 1, unknown: 1 })
+  const made = await cancelAll(['1', '2', '3', '4', '5'].map((id) => operation(id)))
   expect(cancelledText(made)).toBe(
-    '1 operation cancelled, with nothing sent. 1 had left before: it goes on. 1 could not be cancelled. ' +
-      'Unknown whether 1 more was cancelled: no answer came. Ask again. forbidden',
+    '1 operation cancelled, with nothing sent. 1 had left before: it goes on. 1 had ended before. 1 could not be cancelled. ' +
+      'Unknown of 1: no answer came. Ask again.',
   )
+  expect(['1', '2', '3', '4', '5'].map((id) => made.failed.has(id) && uncancelled(made.failed.get(id)))).toEqual([
+    'Not cancelled: it had left before, and goes on.',
+    'Not cancelled: Forbidden.',
+    'Unknown whether it was cancelled: no answer came. Ask again.',
+    'Not cancelled: it had ended before.',
+    false,
+  ])
 })
 
 test('what is refused for its pace is asked for again when it may be', async () => {
@@ -66,7 +73,7 @@ test('what is refused for its pace is asked for again when it may be', async () 
   await vi.advanceTimersByTimeAsync(1500)
   expect(post).toHaveBeenCalledTimes(1)
   await vi.advanceTimersByTimeAsync(1000)
-  expect(await made).toMatchObject({ cancelled: 1, errors: [] })
+  expect(await made).toEqual({ cancelled: 1, failed: new Map() })
 })
 
 test('asked again after no answer it is the same wish', async () => {
@@ -82,6 +89,7 @@ test('what was taken back is no failure, and nobody is offered it again', () => 
   expect(outcome(ended).text).toMatch(/task was ended/)
   expect([repeatable(taken), repeatable(ended)]).toEqual([false, true])
   expect(tally([taken, ended], 0)).toBe('2 of 2 ended: 2 cancelled')
+  expect(tally([taken], 1, 1)).toBe('2 of 3 ended: 1 cancelled, 1 refused, 1 not told of')
 })
 
 test.each<[over: Record<string, unknown>, may: boolean, why: RegExp | undefined]>([

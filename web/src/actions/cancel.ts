@@ -2,7 +2,7 @@
 import { api, problemFrom, Refusal, unwrap } from '~/api/client'
 import { once, Undecided } from '~/api/once'
 import type { Operation } from '~/api/types'
-import { count, many } from '~/format/format'
+import { count, many, sentence } from '~/format/format'
 import { power } from './table'
 
 /** So many are taken back at the same time. */
@@ -23,7 +23,7 @@ export function takenBack(operation: Pick<Operation, 'state' | 'dispatch' | 'tas
 
 /** Takes one back; the answer is the operation as it stands then. */
 export function cancel({ id, action, name, vmid }: Operation): Promise<Operation> {
-  const about = { deed: 'cancel', things: [`operation ${id}`], said: `it was cancelled: ${power(action).verb} ${name ?? vmid}` }
+  const about = { deed: 'cancel', things: [`operation ${id}`], said: `the wish to ${power(action).verb} ${name ?? vmid} was cancelled` }
   return once(undefined, about, (key) =>
     unwrap(api.POST('/api/v1/operations/{id}/cancel', { params: { path: { id }, header: { 'Idempotency-Key': key } } })),
   )
@@ -32,36 +32,27 @@ export function cancel({ id, action, name, vmid }: Operation): Promise<Operation
 /** What became of several. */
 export interface Cancelled {
   cancelled: number
-  /** These had been sent, or had ended. */
-  late: number
-  /** Of these nobody knows. */
-  unknown: number
-  /** These were refused, or nobody knows. */
-  errors: readonly unknown[]
+  /** Why the others were not, or that nobody knows, by their ids. */
+  failed: ReadonlyMap<string, unknown>
 }
-
-const LATE = new Set(['already_sent', 'already_ended'])
 
 /** Takes back all that wait among these. */
 export async function cancelAll(operations: readonly Operation[]): Promise<Cancelled> {
   const left = operations.filter(waits)
-  const made = { cancelled: 0, late: 0, unknown: 0, errors: [] as unknown[] }
+  let cancelled = 0
+  const failed = new Map<string, unknown>()
   const work = async () => {
     for (let one = left.shift(); one; one = left.shift()) {
       try {
         await patiently(one)
-        made.cancelled += 1
+        cancelled += 1
       } catch (error) {
-        if (error instanceof Refusal && LATE.has(error.code)) made.late += 1
-        else {
-          made.errors.push(error)
-          if (error instanceof Undecided) made.unknown += 1
-        }
+        failed.set(one.id, error)
       }
     }
   }
   await Promise.all(Array.from({ length: AT_ONCE }, work))
-  return made
+  return { cancelled, failed }
 }
 
 async function patiently(operation: Operation): Promise<void> {
@@ -76,17 +67,42 @@ async function patiently(operation: Operation): Promise<void> {
   }
 }
 
+type Fate = 'left' | 'ended' | 'unknown' | 'refused'
+
+function fateOf(error: unknown): Fate {
+  if (error instanceof Undecided) return 'unknown'
+  if (!(error instanceof Refusal)) return 'refused'
+  return error.code === 'already_sent' ? 'left' : error.code === 'already_ended' ? 'ended' : 'refused'
+}
+
 /** The same in a sentence. */
-export function cancelledText({ cancelled, late, unknown, errors }: Cancelled): string {
-  const refused = errors.length - unknown
-  const why = errors.length > 0 ? problemFrom(errors[0]) : undefined
+export function cancelledText({ cancelled, failed }: Cancelled): string {
+  const fates = [...failed.values()].map(fateOf)
+  const number = (fate: Fate) => fates.filter((one) => one === fate).length
+  const [left, ended, refused, unknown] = [number('left'), number('ended'), number('refused'), number('unknown')]
   return [
-    `${many(cancelled, 'operation')} cancelled, with nothing sent.`,
-    late > 0 && `${count(late)} had left before: ${late === 1 ? 'it goes' : 'they go'} on.`,
+    cancelled > 0 && `${many(cancelled, 'operation')} cancelled, with nothing sent.`,
+    left > 0 && `${count(left)} had left before: ${left === 1 ? 'it goes' : 'they go'} on.`,
+    ended > 0 && `${count(ended)} had ended before.`,
     refused > 0 && `${count(refused)} could not be cancelled.`,
-    unknown > 0 && `Unknown whether ${count(unknown)} more ${unknown === 1 ? 'was' : 'were'} cancelled: no answer came. Ask again.`,
-    why && (why.detail ?? why.title),
+    unknown > 0 && `Unknown of ${count(unknown)}: no answer came. Ask again.`,
   ]
     .filter(Boolean)
     .join(' ')
+}
+
+/** Why one of them was not cancelled, in a sentence. */
+export function uncancelled(error: unknown): string {
+  switch (fateOf(error)) {
+    case 'left':
+      return 'Not cancelled: it had left before, and goes on.'
+    case 'ended':
+      return 'Not cancelled: it had ended before.'
+    case 'unknown':
+      return 'Unknown whether it was cancelled: no answer came. Ask again.'
+    case 'refused': {
+      const { detail, title } = problemFrom(error)
+      return `Not cancelled: ${sentence(detail ?? title)}`
+    }
+  }
 }

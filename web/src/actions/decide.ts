@@ -164,9 +164,9 @@ export function untold(last: Operation, why: string): Outcome {
   }
 }
 
-/** Several operations in one sentence: `3 of 12 ended: 2 done, 1 failed`. */
-export function tally(operations: readonly (Operation | undefined)[], refused: number): string {
-  const all = operations.length + refused
+/** Several operations in one sentence: `3 of 12 ended: 2 done, 1 failed`. `untold`: taken on, and nothing is known of them. */
+export function tally(operations: readonly (Operation | undefined)[], refused: number, untold = 0): string {
+  const all = operations.length + refused + untold
   const ended = operations.filter((one) => one?.final)
   const done = ended.filter((one) => one?.success).length
   const failed = ended.filter((one) => one?.state === 'failed').length
@@ -180,6 +180,7 @@ export function tally(operations: readonly (Operation | undefined)[], refused: n
     [notSent, 'not sent'],
     [refused, 'refused'],
     [unknown, 'with unknown outcome'],
+    [untold, 'not told of'],
   ] as const
   const told = parts.filter(([number]) => number > 0).map(([number, word]) => `${number} ${word}`)
   return `${ended.length + refused} of ${all} ended${told.length > 0 ? `: ${told.join(', ')}` : ''}`

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { Refusal } from '~/api/client'
 import type { Operation } from '~/api/types'
-import { follow } from './follow'
+import { follow, followAll } from './follow'
 import { endWatching } from './watch'
 
 const stream = vi.hoisted(() => ({
@@ -83,4 +83,11 @@ test('whoever leaves follows nothing any more', async () => {
   tell(at('succeeded', true))
   await vi.advanceTimersByTimeAsync(10_000)
   expect([told.mock.calls.length, get.mock.calls.length, stream.listeners.size]).toEqual([0, 0, 0])
+})
+
+test('of what nothing is known but its id is asked for', async () => {
+  get.mockRejectedValueOnce(refusal(503)).mockResolvedValue({ data: at('succeeded', true) })
+  followAll(new Map([['9', undefined]]), { told, lost })
+  await vi.advanceTimersByTimeAsync(10_000)
+  expect([told.mock.calls, get.mock.calls.length]).toEqual([[[at('succeeded', true)]], 2])
 })

@@ -22,12 +22,19 @@ export function follow(first: Operation, follower: Follower): () => void {
     follower.told(first)
     return () => undefined
   }
-  return followAll([first], follower)
+  const { told, lost } = follower
+  return followAll(new Map([[first.id, first]]), { told, lost: (_, error, last) => lost?.(last ?? first, error) })
 }
 
-/** The same for several. */
-export function followAll(first: readonly Operation[], { told, lost }: Follower): () => void {
-  const open = new Map(first.filter((one) => !one.final).map((one) => [one.id, one]))
+/** For several, by their ids. `last` is absent where nothing was ever told of one. */
+interface Followers {
+  told: (operation: Operation) => void
+  lost: (id: string, error: Refusal, last: Operation | undefined) => void
+}
+
+/** The same for several; of some of them nothing may be known yet but the id. */
+export function followAll(first: ReadonlyMap<string, Operation | undefined>, { told, lost }: Followers): () => void {
+  const open = new Map([...first].filter(([, one]) => one?.final !== true))
   if (open.size === 0) return () => undefined
   let over = false
   const end = () => {
@@ -35,18 +42,17 @@ export function followAll(first: readonly Operation[], { told, lost }: Follower)
     stop()
   }
   const hear = (operation: Operation) => {
-    const had = open.get(operation.id)
-    if (over || had === undefined || had === operation) return
+    if (over || !open.has(operation.id) || open.get(operation.id) === operation) return
     if (operation.final) open.delete(operation.id)
     else open.set(operation.id, operation)
     told(operation)
     if (open.size === 0) end()
   }
   const fail = (id: string, error: unknown) => {
-    const had = open.get(id)
-    if (over || had === undefined || !(error instanceof Refusal) || !NO_MORE.has(error.status)) return
+    if (over || !open.has(id) || !(error instanceof Refusal) || !NO_MORE.has(error.status)) return
+    const last = open.get(id)
     open.delete(id)
-    lost?.(had, error)
+    lost(id, error, last)
     if (open.size === 0) end()
   }
   const look = () => {
@@ -66,15 +72,26 @@ export function followAll(first: readonly Operation[], { told, lost }: Follower)
   return end
 }
 
-/** Operations as they stand now, in the order given. */
-export function useFollowed(first: readonly Operation[]): readonly Operation[] {
-  const [known, setKnown] = useState<ReadonlyMap<string, Operation>>(() => new Map())
-  const ids = first.map((one) => one.id).join(' ')
-  useEffect(
-    () => followAll(first, { told: (operation) => setKnown((had) => new Map(had).set(operation.id, operation)) }),
+/** What is known of several operations now. */
+export interface Followed {
+  operations: ReadonlyMap<string, Operation>
+  /** Those that are told no more, and why. */
+  lost: ReadonlyMap<string, Refusal>
+}
+
+/** Follows operations by their ids; `first` is what is known of them to begin with. */
+export function useFollowed(ids: readonly string[], first: readonly Operation[]): Followed {
+  const [known, setKnown] = useState<ReadonlyMap<string, Operation>>(() => new Map(first.map((one) => [one.id, one])))
+  const [lost, setLost] = useState<ReadonlyMap<string, Refusal>>(() => new Map())
+  const all = ids.join(' ')
+  useEffect(() => {
+    const begun = new Map(first.map((one) => [one.id, one]))
+    return followAll(new Map(ids.map((id) => [id, begun.get(id)])), {
+      told: (operation) => setKnown((had) => new Map(had).set(operation.id, operation)),
+      lost: (id, error) => setLost((had) => new Map(had).set(id, error)),
+    })
     // Which ones are followed is said by their ids: the rows themselves change all the time.
     // eslint-disable-next-line react-hooks/exhaustive-deps
-    [ids],
-  )
-  return first.map((one) => known.get(one.id) ?? one)
+  }, [all])
+  return { operations: known, lost }
 }

@@ -39,7 +39,10 @@ export type ShowAs = Schemas['ShowAs']
 /** What became of one of the guests when it was asked for. */
 export interface StartedItem {
   target: Target
+  /** It was taken on, as this operation; also where nothing more could be told of it. */
+  id: string | null
   operation: Operation | null
+  /** Why it was refused; of what was taken on, why nothing more could be told. */
   problem: Problem | null
 }
 
@@ -100,6 +103,7 @@ export async function startAll(wish: Wish, key: string): Promise<StartedItem[]> 
   const { items } = begun as Schemas['Started']
   return items.map((item, index) => ({
     target: wish.targets[index] ?? { remote: item.remote, vmid: item.vmid },
+    id: item.operation_id ?? item.operation?.id ?? null,
     operation: item.operation ?? null,
     problem: item.problem ?? null,
   }))
