@@ -243,6 +243,12 @@ pub(crate) struct Restored {
     pub(crate) memory: Memory,
 }
 
+/// A storage, as one node sees it.
+type Place = (Text, NodeName);
+
+/// What was seen of several things.
+type Seen<K, T> = Vec<(K, Observed<Arc<T>>)>;
+
 /// What was known of a remote.
 #[derive(Default)]
 pub(crate) struct Memory {
@@ -252,10 +258,10 @@ pub(crate) struct Memory {
     addresses: BTreeMap<Vmid, Observed<Interfaces>>,
     nodes: Vec<(Option<Timestamp>, NodeDoc)>,
     /// What the nodes said of themselves, once it was taken out of their documents.
-    pub(crate) statuses: Vec<(NodeName, Observed<Arc<NodeStatus>>)>,
+    pub(crate) statuses: Seen<NodeName, NodeStatus>,
     storages: Vec<(Option<Timestamp>, StorageDoc)>,
     /// What lay on the storages, likewise.
-    pub(crate) contents: Vec<((Text, NodeName), Observed<Arc<Contents>>)>,
+    pub(crate) contents: Seen<Place, Contents>,
     tasks: BTreeMap<TaskId, Task>,
     /// The figures, and when they were kept.
     gauges: Option<(Timestamp, GaugesDoc)>,
@@ -273,7 +279,7 @@ pub(crate) struct Memory {
 pub(crate) struct Since {
     pub(crate) guests: BTreeSet<Vmid>,
     pub(crate) nodes: BTreeSet<NodeName>,
-    pub(crate) storages: BTreeSet<(Text, NodeName)>,
+    pub(crate) storages: BTreeSet<Place>,
 }
 
 /// Everything known of one remote, out of the store. What of it cannot be read keeps the remote from being worked with,
