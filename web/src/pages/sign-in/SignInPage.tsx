@@ -36,7 +36,7 @@ export default function SignInPage() {
   return (
     <Gate title="Sign in to Muster">
       <NobodyYet />
-      <Form enter={enter} />
+      <SignInForm enter={enter} />
     </Gate>
   )
 }
@@ -62,7 +62,7 @@ function NobodyYet() {
   )
 }
 
-function Form({ enter }: { enter: (session: Session) => void }) {
+export function SignInForm({ enter }: { enter: (session: Session) => void }) {
   const [user, setUser] = useState('')
   const [password, setPassword] = useState('')
   const [code, setCode] = useState('')
@@ -141,6 +141,7 @@ function Form({ enter }: { enter: (session: Session) => void }) {
         )}
         <Wait seconds={wait} />
         {verdict?.kind === 'other' && <ProblemView error={signIn.error} />}
+        {verdict?.kind === 'code' && verdict.unreadable && <ProblemView error={signIn.error} title="This code could not be compared" />}
         <Button type="submit" loading={signIn.isPending} disabled={wait > 0}>
           Sign in
         </Button>

@@ -9,6 +9,7 @@ describe('a refused sign-in', () => {
     [refusal('wrong_password'), { kind: 'password' }],
     [refusal('second_factor'), { kind: 'code', wrong: false }],
     [refusal('wrong_code'), { kind: 'code', wrong: true }],
+    [refusal('second_factor_unreadable'), { kind: 'code', wrong: false, unreadable: true }],
     [refusal('too_many_tries', 12), { kind: 'wait', seconds: 12 }],
     [refusal('too_many_tries', 0), { kind: 'wait', seconds: 1 }],
     [refusal('too_many_tries'), { kind: 'wait', seconds: 30 }],

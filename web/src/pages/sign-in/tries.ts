@@ -6,8 +6,11 @@ import { toServer, useNow } from '~/ui/now'
 export type Verdict =
   /** Name or password is wrong. */
   | { kind: 'password' }
-  /** The password is right; a code is wanted. `wrong`: the one that was given is not right. */
-  | { kind: 'code'; wrong: boolean }
+  /**
+   * The password is right; a code is wanted. `wrong`: the one that was given is not right. `unreadable`: it could not be
+   * compared, since what is kept of its kind is damaged; one of the other kind can.
+   */
+  | { kind: 'code'; wrong: boolean; unreadable?: true }
   /** Too many tries. */
   | { kind: 'wait'; seconds: number }
   /** Anything else. */
@@ -25,6 +28,8 @@ export function verdictOf(error: unknown): Verdict {
       return { kind: 'code', wrong: false }
     case 'wrong_code':
       return { kind: 'code', wrong: true }
+    case 'second_factor_unreadable':
+      return { kind: 'code', wrong: false, unreadable: true }
     case 'too_many_tries':
       return { kind: 'wait', seconds: Math.max(1, Math.ceil(error.retryAfter ?? USUAL_WAIT_S)) }
     default:
