@@ -36,6 +36,9 @@ const KEPT: usize = 32 * 1024;
 /// What became of one target.
 type Took = Result<OperationId, Problem>;
 
+/// The same, as it is told.
+type TookTold = Result<OperationId, Box<api::Problem>>;
+
 /// Which guest each target is; or why it is none that the caller may act on.
 fn meant(app: &App, caller: &Caller, targets: &[Target]) -> Result<Vec<Result<RemoteId, Problem>>, Problem> {
     if targets.is_empty() || targets.len() > MAX_TARGETS {
@@ -105,18 +108,19 @@ pub(super) async fn start(
     let took: Vec<Took> = took.collect();
     let (outcome, about) = came_of_it(about, &wanted.targets, &took);
     mutation::end_many(outcome, about, Kept::of(&took).bytes());
-    Ok(told(app, wanted.targets, took.into_iter().map(|one| one.map_err(Problem::told)).collect()).await)
+    let took = took.into_iter().map(|one| one.map_err(|problem| Box::new(problem.told()))).collect();
+    Ok(told(app, wanted.targets, took).await)
 }
 
 /// The answer: what became of each target, as it stands now.
-async fn told(app: &App, targets: Vec<Target>, took: Vec<Result<OperationId, api::Problem>>) -> Response {
+async fn told(app: &App, targets: Vec<Target>, took: Vec<TookTold>) -> Response {
     let total = targets.len();
     let accepted = took.iter().filter(|one| one.is_ok()).count();
     let items = targets.into_iter().zip(took).map(async |(target, took)| {
         let (remote, vmid) = (target.remote, target.vmid);
         let mut item = StartedItem { remote, vmid, operation_id: None, operation: None, problem: None };
         match took {
-            Err(problem) => item.problem = Some(problem),
+            Err(problem) => item.problem = Some(*problem),
             // It may be in other hands by now than those that took it on.
             Ok(id) => {
                 item.operation_id = Some(id);
@@ -281,10 +285,10 @@ pub(crate) async fn told_again(app: &App, caller: &Caller, kept: &[u8], body: &[
     let mut took = Vec::with_capacity(kept.of_many.len());
     for one in kept.of_many {
         took.push(match one {
-            One::Problem(at) => Err(kept.problems.get(at)?.clone()),
+            One::Problem(at) => Err(Box::new(kept.problems.get(at)?.clone())),
             One::Operation(id) => match app.fleet().operation_now(id).await {
                 Ok(Some(now)) if !caller.grants.sees(now.guest.remote) => {
-                    Err(Problem::not_found("remote").told())
+                    Err(Box::new(Problem::not_found("remote").told()))
                 }
                 _ => Ok(id),
             },
