@@ -18,8 +18,8 @@ An OPERATION is its id, or the end of it when no other ends so.";
 const CANCEL_EXAMPLES: &str = "\
 Examples:
   muster operation cancel 783041
-  muster operation ls state:pending
-  muster operation cancel $(muster operation ls state:pending -o json | jq -r '.items[].id')
+  muster operation ls status:pending
+  muster operation ls status:pending -o json | jq -r '.items[].id' | xargs muster operation cancel
 
 What was sent already goes on: \"muster task stop\" asks its task to end.
 Several end with 3 when some were sent, or had ended, before.";
