@@ -45,6 +45,13 @@ Examples:
   muster remote show home
   muster remote show home -o json";
 
+const OPEN_EXAMPLES: &str = "\
+Examples:
+  muster remote open home
+  xdg-open $(muster remote open home)
+
+Where that is, is the address of an endpoint, or what \"muster remote edit --web-url\" says.";
+
 const EDIT_EXAMPLES: &str = "\
 Examples:
   muster remote edit home --name cellar
@@ -134,6 +141,9 @@ pub enum RemoteCommand {
     /// Show one in full: link, endpoints, versions, traffic, coverage
     #[command(after_help = SHOW_EXAMPLES)]
     Show(Named),
+    /// Print where its own web interface is
+    #[command(after_help = OPEN_EXAMPLES)]
+    Open(Named),
     /// Add a host or cluster
     #[command(after_help = ADD_EXAMPLES)]
     Add(Box<Add>),

@@ -44,6 +44,7 @@ async fn every_noun_is_listed_and_shown() {
         (vec!["node", "show", "pve1"], "AMD EPYC"),
         (vec!["node", "chart", "pve1", "--span", "day"], "load"),
         (vec!["node", "open", "pve1"], "=node%2Fpve1"),
+        (vec!["remote", "open", "home"], "https://127.0.0.1:"),
         (vec!["storage", "show", "local"], "iso"),
         (vec!["storage", "chart", "local@pve1"], "used"),
         (vec!["storage", "open", "home/local@pve1"], "=storage%2Fpve1%2Flocal"),

@@ -59,6 +59,7 @@ pub(super) async fn run(
 fn named(command: &RemoteCommand) -> Option<&str> {
     Some(match command {
         RemoteCommand::Show(named)
+        | RemoteCommand::Open(named)
         | RemoteCommand::Coverage(named)
         | RemoteCommand::Drift(named)
         | RemoteCommand::Try(named) => &named.remote,
@@ -98,6 +99,9 @@ async fn carry_out(
             list::show::<RemoteRow>(client, &list, &listing, common, context).await
         }
         RemoteCommand::Show(named) => view::show(client, &named, common, context).await,
+        RemoteCommand::Open(named) => {
+            super::web::print(client, &path(&["remotes", named.remote.trim()]), common, context).await
+        }
         RemoteCommand::Coverage(named) => view::coverage(client, &named, common, context).await,
         RemoteCommand::Drift(named) => view::drift(client, &named, common, context).await,
         RemoteCommand::Add(wanted) => add::add(client, *wanted, common, context).await,
