@@ -47,7 +47,9 @@ Examples:
   muster guest reboot web --no-wait            do not wait for the end; prints how to look
   muster guest start web --show-as             how Proxmox VE and Muster are asked for it
 
-Several guests end with 3 when it was done for some only.";
+Several guests are asked for in one request, and sent in their order, a few of a node at
+once; \"muster operation cancel\" takes back what waits. They end with 3 when it was done
+for some only.";
 
 const SUSPEND_EXAMPLES: &str = "\
 Examples:
@@ -188,9 +190,6 @@ pub struct How {
     /// Only say how the same is asked for elsewhere: as a command, of Proxmox VE's API, of Muster's API
     #[arg(long)]
     pub show_as: bool,
-    /// At most so many guests at once
-    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u8).range(1..=50))]
-    pub parallel: u8,
     /// Do not wait for the end: 0 then says that it was asked for, not that it is done
     #[arg(long, conflicts_with = "wait")]
     pub no_wait: bool,

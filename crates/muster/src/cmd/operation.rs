@@ -301,7 +301,8 @@ async fn follow(
     let began = Instant::now();
     let interrupt = Interrupt::heed();
     let ended = {
-        let mut end = std::pin::pin!(act::follow(client, operation, |operation| {
+        let pace = act::Pace::of(1);
+        let mut end = std::pin::pin!(act::follow(client, operation, &pace, |operation| {
             let _ = tell.send(operation.sentence.clone());
         }));
         loop {

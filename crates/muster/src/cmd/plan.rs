@@ -1,7 +1,7 @@
 //! What would be done, as the server plans it: shown, confirmed, or said in other words. Nothing is sent for it.
 
 use api::guest::Guest;
-use api::operation::{MAX_TARGETS, OperationsRequest, Plan, PlanItem, ShowAs, Target};
+use api::operation::{MAX_TARGETS, OperationsRequest, Plan, PlanItem, ShowAs};
 use jiff::Timestamp;
 use model::operation::PowerOptions;
 use model::{Action, Availability};
@@ -39,13 +39,8 @@ impl<'a> Planned<'a> {
     ) -> Result<Self, Failure> {
         let mut items = Vec::with_capacity(guests.len());
         for some in guests.chunks(MAX_TARGETS) {
-            let target =
-                |guest: &Guest| Target { remote: guest.remote_id.to_string(), vmid: guest.row.guest.vmid };
-            let wanted = OperationsRequest {
-                targets: some.iter().map(target).collect(),
-                action,
-                options: options.clone(),
-            };
+            let wanted =
+                OperationsRequest { targets: super::act::targets(some), action, options: options.clone() };
             let plan: Plan = client.post(&path(&["operations", "plan"]), &wanted).await?;
             items.extend(plan.items);
         }

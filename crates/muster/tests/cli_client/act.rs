@@ -5,7 +5,7 @@ use std::time::Duration;
 use muster::term::ask::Scripted;
 use serde_json::json;
 
-use crate::fake::{Fake, Reply, guest, operation, page, remote};
+use crate::fake::{Fake, Reply, guest, operation, page, problem, remote, started};
 use crate::support::{answering, interrupt, running, two_webs};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -73,39 +73,26 @@ async fn a_lost_answer_is_asked_for_once_more_with_the_same_key() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn several_guests_have_each_their_own_end() {
-    let fake = Fake::start(|asked, _| {
-        let vmid = asked.body["vmid"].as_u64().unwrap_or(0);
-        match (asked.method.as_str(), asked.path.as_str()) {
-            ("GET", "/api/v1/guests") => Reply::Json(
-                200,
-                page(&[
-                    guest((1, "home"), 101, "web", "running"),
-                    guest((1, "home"), 102, "db", "running"),
-                    guest((1, "home"), 103, "nas", "running"),
-                ]),
-            ),
-            ("POST", _) if vmid == 101 => Reply::Json(
-                202,
-                operation("1", 101, "web", "stop", json!({ "state": "succeeded", "success": true })),
-            ),
-            ("POST", _) if vmid == 102 => Reply::Json(
-                202,
-                operation(
-                    "2",
-                    102,
-                    "db",
-                    "stop",
-                    json!({
-                        "state": "failed", "detail": { "why": "task", "exit": "no" }, "sentence": "failed: no",
-                    }),
-                ),
-            ),
-            ("POST", _) => Reply::Problem(
-                403,
-                json!({ "detail": "an operator on home may do that", "remedy": "Ask for the role." }),
-            ),
-            _ => Reply::Problem(404, json!({ "detail": "there is no such thing" })),
+    let stopped = |vmid| match vmid {
+        101 => Ok(operation("1", 101, "web", "stop", json!({ "state": "succeeded", "success": true }))),
+        102 => {
+            let why = json!({ "why": "task", "exit": "no" });
+            let state = json!({ "state": "failed", "detail": why, "sentence": "failed: no" });
+            Ok(operation("2", 102, "db", "stop", state))
         }
+        _ => Err(problem(403, "an operator on home may do that", "Ask for the role.")),
+    };
+    let fake = Fake::start(move |asked, _| match (asked.method.as_str(), asked.path.as_str()) {
+        ("GET", "/api/v1/guests") => Reply::Json(
+            200,
+            page(&[
+                guest((1, "home"), 101, "web", "running"),
+                guest((1, "home"), 102, "db", "running"),
+                guest((1, "home"), 103, "nas", "running"),
+            ]),
+        ),
+        ("POST", "/api/v1/operations") => started(asked, stopped),
+        _ => Reply::Problem(404, json!({ "detail": "there is no such thing" })),
     });
     let run = fake.muster(&["guest", "stop", "--query", "tag:lab"]).await;
     assert_eq!(run.code, 2, "a script has to say --yes: {run:?}");
@@ -120,10 +107,112 @@ async fn several_guests_have_each_their_own_end() {
     assert!(run.out.contains("container web (home/101): done"), "{run:?}");
     assert!(run.err.contains("db (home/102): failed: no") && run.err.contains("TASK ERROR: no"), "{run:?}");
     assert!(run.err.contains("nas (home/103)") && run.err.contains("an operator on home"), "{run:?}");
+    assert!(run.err.contains("stop: 1 of 3 done."), "{run:?}");
+    let [sent] = fake.mutations().try_into().expect("one request for all");
+    let targets = [101, 102, 103].map(|vmid| json!({"remote": "1", "vmid": vmid}));
+    assert_eq!((&sent.body["targets"], &sent.body["action"]), (&json!(targets), &json!("stop")));
     let run = fake.muster(&["guest", "stop", "--query", "tag:lab", "--yes", "-o", "json"]).await;
     assert_eq!((run.code, &run.json()["total"]), (3, &json!(3)), "{run:?}");
     let states: Vec<_> = run.json()["items"].as_array().unwrap().iter().map(|i| i["state"].clone()).collect();
     assert_eq!(states, ["succeeded", "failed", "refused"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_are_asked_for_in_few_requests_and_told_in_their_order() {
+    let rows: Vec<_> = (1000..1502).map(|vmid| guest((1, "home"), vmid, "x", "stopped")).collect();
+    let done = |vmid: u32| {
+        Ok(operation(&vmid.to_string(), vmid, "x", "start", json!({ "state": "succeeded", "success": true })))
+    };
+    let fake = Fake::start(move |asked, _| match (asked.method.as_str(), asked.path.as_str()) {
+        ("GET", "/api/v1/guests") => Reply::Json(200, page(&rows)),
+        ("POST", "/api/v1/operations") => started(asked, done),
+        _ => Reply::Problem(404, json!({ "detail": "there is no such thing" })),
+    });
+    let run = fake.muster(&["guest", "start", "--query", "tag:lab", "--yes", "-o", "json"]).await;
+    assert_eq!((run.code, &run.json()["total"]), (0, &json!(502)), "{}", run.err);
+    let told: Vec<u64> =
+        run.json()["items"].as_array().unwrap().iter().map(|item| item["vmid"].as_u64().unwrap()).collect();
+    assert!(told.iter().copied().eq(1000..1502), "{told:?}");
+    let sent = fake.mutations();
+    let sizes: Vec<usize> = sent.iter().map(|one| one.body["targets"].as_array().unwrap().len()).collect();
+    assert_eq!(sizes, [500, 2]);
+    assert_ne!(sent[0].key, sent[1].key, "each is a wish of its own");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wish_for_many_that_fails_as_a_whole_is_said_once_and_what_went_before_goes_on() {
+    let rows: Vec<_> = (1000..2001).map(|vmid| guest((1, "home"), vmid, "x", "stopped")).collect();
+    let small = rows[..3].to_vec();
+    let refusing = Fake::start(move |asked, _| match (asked.method.as_str(), asked.path.as_str()) {
+        ("GET", "/api/v1/guests") => Reply::Json(200, page(&small)),
+        _ => Reply::Problem(403, json!({ "detail": "an operator may do that" })),
+    });
+    let run = refusing.muster(&["guest", "start", "--query", "tag:lab", "--yes"]).await;
+    assert_eq!((run.code, refusing.mutations().len()), (5, 1), "{run:?}");
+    assert_eq!(run.err.matches("An operator may do that").count(), 1, "{run:?}");
+
+    let fake = Fake::start(move |asked, _| match (asked.method.as_str(), asked.path.as_str()) {
+        ("GET", "/api/v1/guests") => Reply::Json(200, page(&rows)),
+        ("POST", _) if asked.body["targets"][0]["vmid"] == 1000 => started(asked, |vmid| {
+            let state = json!({ "state": "succeeded", "success": true });
+            Ok(operation(&vmid.to_string(), vmid, "x", "start", state))
+        }),
+        ("POST", _) => Reply::Nothing,
+        _ => Reply::Problem(404, json!({ "detail": "there is no such thing" })),
+    });
+    let run = fake.muster(&["guest", "start", "--query", "tag:lab", "--yes", "-o", "json"]).await;
+    assert_eq!(run.code, 3, "{}", run.err);
+    let items = run.json()["items"].as_array().unwrap().clone();
+    let of = |at: usize| items[at]["reason"].as_str().unwrap_or_default().to_owned();
+    assert_eq!((items.len(), &items[499]["state"]), (1001, &json!("succeeded")));
+    assert!(of(500).contains("may have done it") && of(999).contains("may have done it"), "{}", of(500));
+    assert!(of(1000).contains("Not asked for"), "{}", of(1000));
+    let keys: Vec<_> = fake.mutations().into_iter().map(|one| one.key.unwrap()).collect();
+    assert_eq!(keys.len(), 3, "the lost one was asked for once more, the last not at all");
+    assert!(keys[1] == keys[2] && keys[0] != keys[1], "{keys:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_of_many_is_followed_to_its_own_end() {
+    let looked = std::sync::atomic::AtomicUsize::new(0);
+    let fake = Fake::start(move |asked, _| {
+        let at = |id: &str, vmid, ended: bool| match ended {
+            true => operation(id, vmid, "x", "stop", json!({ "state": "succeeded", "success": true })),
+            false => {
+                let waits = json!({ "state": "pending", "final": false, "sentence": "waits for its turn" });
+                operation(id, vmid, "x", "stop", waits)
+            }
+        };
+        match (asked.method.as_str(), asked.path.as_str()) {
+            ("GET", "/api/v1/guests") => {
+                Reply::Json(200, page(&[101, 102, 103].map(|vmid| guest((1, "home"), vmid, "x", "running"))))
+            }
+            ("POST", _) => {
+                let Reply::Json(status, mut told) =
+                    started(asked, |vmid| Ok(at(&vmid.to_string(), vmid, false)))
+                else {
+                    panic!()
+                };
+                // How the last one stands could not be told just then; it was taken on.
+                told["items"][2]["operation"] = serde_json::Value::Null;
+                told["items"][2]["problem"] = problem(503, "the database does not answer", "Wait.");
+                Reply::Json(status, told)
+            }
+            (_, "/api/v1/operations/101") => {
+                let looks = looked.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+                Reply::Json(200, at("101", 101, looks > 1))
+            }
+            (_, "/api/v1/operations/103") => Reply::Json(200, at("103", 103, true)),
+            _ => Reply::Json(200, at("102", 102, false)),
+        }
+    });
+    let run = fake.muster(&["guest", "stop", "--query", "tag:lab", "--yes", "--wait", "2"]).await;
+    assert_eq!(run.code, 3, "{run:?}");
+    assert!(run.out.contains("(home/101): done") && run.out.contains("(home/103): done"), "{run:?}");
+    for words in ["(home/102): not sent yet", "muster operation follow 102", "muster operation cancel 102"] {
+        assert!(run.err.contains(words), "{words}: {run:?}");
+    }
+    assert_eq!(fake.mutations().len(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -201,8 +290,8 @@ async fn what_nobody_waits_for_is_asked_for_and_not_done() {
         let failed = json!({
             "state": "failed", "detail": { "why": "task", "exit": "no" }, "sentence": "failed: no",
         });
-        match (asked.method.as_str(), asked.body["vmid"].as_u64()) {
-            ("GET", _) if asked.path == "/api/v1/guests" => Reply::Json(
+        match (asked.method.as_str(), asked.path.as_str()) {
+            ("GET", "/api/v1/guests") => Reply::Json(
                 200,
                 page(&[
                     guest((1, "home"), 101, "web", "running"),
@@ -210,10 +299,10 @@ async fn what_nobody_waits_for_is_asked_for_and_not_done() {
                     guest((1, "home"), 103, "nas", "running"),
                 ]),
             ),
-            (_, Some(103)) => Reply::Json(202, operation("3", 103, "nas", "stop", failed)),
-            (_, Some(vmid)) => {
-                Reply::Json(202, operation("1", u32::try_from(vmid).unwrap(), "x", "shutdown", going_on))
-            }
+            ("POST", "/api/v1/operations") => started(asked, |vmid| match vmid {
+                103 => Ok(operation("3", 103, "nas", "stop", failed.clone())),
+                vmid => Ok(operation("1", vmid, "x", "shutdown", going_on.clone())),
+            }),
             _ => Reply::Problem(404, json!({ "detail": "there is no such thing" })),
         }
     });

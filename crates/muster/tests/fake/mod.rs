@@ -258,6 +258,29 @@ pub fn page(items: &[Value]) -> Value {
     json!({ "items": items, "total": items.len(), "counts": { "remotes": { "total": 1, "up": 1, "needs_person": 0, "never_listed": 0, "unreadable": 0 } }, "revision": 1 })
 }
 
+/// What becomes of a wish for many: of each its operation, or the problem that it was refused with.
+pub fn started(asked: &Asked, each: impl Fn(u32) -> Result<Value, Value>) -> Reply {
+    let one = |target: &Value| {
+        let mut item = target.clone();
+        match each(u32::try_from(target["vmid"].as_u64().unwrap()).unwrap()) {
+            Ok(operation) => {
+                item["operation_id"] = operation["id"].clone();
+                item["operation"] = operation;
+            }
+            Err(problem) => item["problem"] = problem,
+        }
+        item
+    };
+    let items: Vec<Value> = asked.body["targets"].as_array().unwrap().iter().map(one).collect();
+    let accepted = items.iter().filter(|item| item["operation"].is_object()).count();
+    Reply::Json(202, json!({ "total": items.len(), "accepted": accepted, "items": items }))
+}
+
+/// A problem, as it stands in an item.
+pub fn problem(status: u16, detail: &str, remedy: &str) -> Value {
+    json!({ "type": "urn:muster:test", "title": "A test", "status": status, "detail": detail, "remedy": remedy })
+}
+
 /// An operation at a state.
 pub fn operation(id: &str, vmid: u32, name: &str, action: &str, state: Value) -> Value {
     let mut object = json!({
