@@ -214,6 +214,7 @@ export function DataTable<R extends Identified>(props: DataTableProps<R>) {
   const pinned = shown[0]?.always === true
   const selects = selected !== undefined
   const hasMenu = menu !== undefined
+  const saysSeen = shown.some((column) => column.id === 'seen')
   const template = useMemo(() => {
     const parts = shown.map(({ width, grow }) => (grow ? `minmax(${width}px, ${grow}fr)` : `minmax(${width}px, 0.001fr)`))
     const sum = shown.reduce((all, { width }) => all + width, 0)
@@ -276,9 +277,11 @@ export function DataTable<R extends Identified>(props: DataTableProps<R>) {
         aria-rowcount={source.order ? order.total + 1 : -1}
         aria-colcount={shown.length + (selected ? 1 : 0) + (menu ? 1 : 0)}
         aria-multiselectable={selected ? true : undefined}
-        aria-activedescendant={active === undefined ? undefined : `${gridId}-${active}`}
+        aria-activedescendant={active === undefined || active >= count ? undefined : `${gridId}-${active}`}
         aria-busy={loading || source.pending}
         data-pending={source.pending && source.order !== undefined}
+        data-dense={!card && density === 'compact' ? true : undefined}
+        data-seen={!card && saysSeen ? true : undefined}
         data-cut={source.asOf === undefined ? undefined : true}
         data-scroll-restoration-id={`list-${name}`}
         tabIndex={0}

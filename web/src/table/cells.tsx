@@ -71,18 +71,26 @@ export function Go({ to, children }: { to: string; children: React.ReactNode }) 
   )
 }
 
-/** How sure it is: live, or when it was last seen. */
-export function Seen({
-  of,
-  at,
-  through,
-  why,
-}: {
+export interface SeenProps {
   of: Freshness
-  at: string | null | undefined
+  at: string | number | null | undefined
   through?: string | null | undefined
   why?: string | null | undefined
-}) {
+}
+
+/** Under the state of what is not seen now: when that was. Not said twice where the column that says it is in sight. */
+export function Since(props: SeenProps) {
+  const asOf = use(AsOf)
+  if (props.of.freshness === 'live' && asOf === undefined) return null
+  return (
+    <span className={classes.since}>
+      <Seen {...props} />
+    </span>
+  )
+}
+
+/** How sure it is: live, or when it was last seen. */
+export function Seen({ of, at, through, why }: SeenProps) {
   const asOf = use(AsOf)
   if (of.freshness === 'never_seen') return <span title="Nothing was ever seen of it">never</span>
   if (of.freshness === 'live' && asOf !== undefined) {

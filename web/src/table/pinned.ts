@@ -1,4 +1,4 @@
-/** [usePinned]: what stays in sight while a table is scrolled sideways. */
+/** [usePinned]: what stays in sight while a table is scrolled sideways, and whether it can be. */
 import { type RefObject, useEffect } from 'react'
 
 /** Tells the style of a grid how far what is pinned has to move. `layout`: something else whenever its columns are. */
@@ -9,7 +9,10 @@ export function usePinned(grid: RefObject<HTMLElement | null>, layout: unknown):
     const slide = () => {
       const { scrollLeft, scrollWidth, clientWidth } = element
       element.style.setProperty('--from-start', `${scrollLeft}px`)
-      element.style.setProperty('--from-end', `${scrollLeft - Math.max(0, scrollWidth - clientWidth)}px`)
+      const over = Math.max(0, scrollWidth - clientWidth)
+      element.style.setProperty('--from-end', `${scrollLeft - over}px`)
+      // Some columns are out of sight.
+      element.toggleAttribute('data-tight', over > 1)
     }
     let left = element.scrollLeft
     const scrolled = () => {

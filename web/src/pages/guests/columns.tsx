@@ -1,7 +1,7 @@
 /** The columns of the list of guests. */
 import type { Guest } from '~/api/types'
 import { DASH, span } from '~/format/format'
-import { Bar, Go, Seen, Text, Unknown, Used } from '~/table/cells'
+import { Bar, Go, Seen, Since, Text, Unknown, Used } from '~/table/cells'
 import type { Column } from '~/table/types'
 import { GuestState } from '~/ui/State'
 import { addressesOf } from './addresses'
@@ -17,7 +17,12 @@ export const COLUMNS: readonly Column<Guest>[] = [
     sort: 'status',
     clear: true,
     card: 'side',
-    cell: (row) => <GuestState word={row.word} />,
+    cell: (row) => (
+      <>
+        <GuestState word={row.word} />
+        <Since of={row} at={row.observed_at} through={row.through} why={row.stale_why} />
+      </>
+    ),
   },
   { id: 'vmid', title: 'ID', width: 62, end: true, sort: 'vmid', card: 'line', cell: (row) => row.vmid },
   {

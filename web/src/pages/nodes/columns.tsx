@@ -1,7 +1,7 @@
 /** The columns of the list of nodes. */
 import type { Node } from '~/api/types'
 import { span } from '~/format/format'
-import { Age, Bar, Go, Seen, Text, Unknown, Used } from '~/table/cells'
+import { Age, Bar, Go, Seen, Since, Text, Unknown, Used } from '~/table/cells'
 import type { Column } from '~/table/types'
 import { NodeState } from '~/ui/State'
 
@@ -21,7 +21,12 @@ export const COLUMNS: readonly Column<Node>[] = [
     clear: true,
     card: 'side',
     // What was seen is not what is: of a node that is not live nobody knows how it is now.
-    cell: (row) => <NodeState state={row.word} />,
+    cell: (row) => (
+      <>
+        <NodeState state={row.word} />
+        <Since of={row} at={row.observed_at} through={row.through} why={row.stale_why} />
+      </>
+    ),
   },
   {
     id: 'remote',
