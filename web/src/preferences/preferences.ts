@@ -4,11 +4,12 @@
  * refuses is taken back and said.
  */
 import { notifications } from '@mantine/notifications'
-import { queryOptions, useMutation, useQuery, useQueryClient, type QueryClient } from '@tanstack/react-query'
+import { MutationObserver, type MutationObserverOptions, queryOptions, useMutation, useQuery, useQueryClient, type QueryClient } from '@tanstack/react-query'
 import { useCallback } from 'react'
 import { api, problemFrom, Refusal, unwrap } from '~/api/client'
 import type { Schemas } from '~/api/types'
 import { merged, type Patch, patchAt, within } from './merge'
+import { resetFor, sayUnreadable } from './unreadable'
 
 /** All of them. In `ui` stands whatever else a screen wants to remember. */
 export type Preferences = Omit<Schemas['Preferences'], 'ui'> & { ui?: Record<string, unknown> }
@@ -45,9 +46,10 @@ export function usePreferences(): Preferences {
 
 const TRIES = 5
 
-function useChange() {
-  const queries = useQueryClient()
-  return useMutation({
+type Change = MutationObserverOptions<Preferences, Error, Patch<Preferences>>
+
+function changeOf(queries: QueryClient): Change {
+  return {
     mutationKey: KEY,
     // One after the other: they were made in this order.
     scope: { id: 'preferences' },
@@ -64,10 +66,19 @@ function useChange() {
       // The answer to a change knows nothing of those that wait behind it.
       if (queries.isMutating({ mutationKey: KEY }) === 1) queries.setQueryData(KEY, now)
     },
-    onError: () => {
+    onError: (error, patch) => {
       void queries.invalidateQueries({ queryKey: KEY })
+      sayUnreadable(error, (reset) => {
+        const change = () => new MutationObserver(queries, changeOf(queries))
+        // Each says by itself what it could not do.
+        change().mutate(reset).then(() => change().mutate(patch)).catch(sayUnkept)
+      })
     },
-  })
+  }
+}
+
+function useChange() {
+  return useMutation(changeOf(useQueryClient()))
 }
 
 /** Changes several things at once. It ends when the server has written it down, and throws its refusal. */
@@ -113,6 +124,8 @@ export function usePreference(...path: string[]): [unknown, (to: unknown) => voi
 
 /** Says that something is not remembered. */
 export function sayUnkept(error: unknown): void {
+  // That was said, with the way out.
+  if (resetFor(error)) return
   const problem = problemFrom(error)
   notifications.show({
     id: 'preferences',
