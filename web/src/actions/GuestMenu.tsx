@@ -1,9 +1,10 @@
 /** The menu of a guest's row, in whichever list: where it leads, and what may be done with the guest. */
-import { Menu, Text } from '@mantine/core'
-import { IconBox, IconExternalLink, IconServer, IconServer2 } from '@tabler/icons-react'
+import { Menu } from '@mantine/core'
+import { IconBox, IconServer, IconServer2 } from '@tabler/icons-react'
 import { Link } from '@tanstack/react-router'
 import { problemFrom } from '~/api/client'
 import type { Guest } from '~/api/types'
+import { OpenInProxmoxItem } from '~/ui/OpenInProxmox'
 import { ActionItems, useCapabilities } from './ActionItems'
 
 /** What a guest is called in a list. */
@@ -46,23 +47,6 @@ function GuestMenu({ guest }: { guest: Guest }) {
 /** Its address is that of an endpoint in use, which is asked for with what may be done. */
 function InProxmox({ guest }: { guest: Guest }) {
   const asked = useCapabilities(guest.remote_id, guest.vmid)
-  const url = asked.data?.open_url
-  const icon = <IconExternalLink size={16} />
-  if (url == null) {
-    return (
-      <Menu.Item leftSection={icon} data-disabled aria-disabled closeMenuOnClick={false}>
-        Open in Proxmox
-        {!asked.isPending && (
-          <Text size="xs" className="quiet">
-            Where it is shown there is not known: {asked.error ? (problemFrom(asked.error).detail ?? problemFrom(asked.error).title) : 'no address of its remote is.'}
-          </Text>
-        )}
-      </Menu.Item>
-    )
-  }
-  return (
-    <Menu.Item component="a" href={url} target="_blank" rel="noreferrer" leftSection={icon}>
-      Open in Proxmox
-    </Menu.Item>
-  )
+  const failed = asked.error ? `Its address there is not known: ${problemFrom(asked.error).detail ?? problemFrom(asked.error).title}` : undefined
+  return <OpenInProxmoxItem url={asked.data?.open_url} pending={asked.isPending} failed={failed} />
 }

@@ -224,7 +224,7 @@ function things(guests: readonly Guest[], found: Found, words: readonly string[]
         id: `node ${node.id}`,
         group: 'Nodes',
         label: node.name,
-        hint: `${spoken(node.state)}, ${node.remote}`,
+        hint: `${spoken(node.word)}, ${node.remote}`,
         icon: IconServer2,
         run: () =>
           void router.navigate({ to: '/nodes/$remote/$node', params: { remote: String(node.remote_id), node: node.name } }),

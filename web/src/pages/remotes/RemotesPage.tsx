@@ -1,6 +1,6 @@
 /** All remotes: how each link fares, and how much is on each. */
 import { Menu } from '@mantine/core'
-import { IconExternalLink, IconServer } from '@tabler/icons-react'
+import { IconServer } from '@tabler/icons-react'
 import { Link, useNavigate, useSearch } from '@tanstack/react-router'
 import type { ChipsOf } from '~/query/Chips'
 import { ListBar } from '~/query/ListBar'
@@ -12,6 +12,7 @@ import { DataTable } from '~/table/DataTable'
 import { useRowsAtHand } from '~/table/sources'
 import { has } from '~/api/session'
 import { Act } from '~/ui/Blocked'
+import { OpenInProxmoxItem } from '~/ui/OpenInProxmox'
 import { Page } from '~/ui/Page'
 import { COLUMNS } from './columns'
 import { FirstRemote } from './FirstRemote'
@@ -100,11 +101,7 @@ function menuOf(row: Row) {
       <Menu.Item component={Link} to={pathOf(row)} leftSection={<IconServer size={16} />}>
         Open
       </Menu.Item>
-      {row.web_url && (
-        <Menu.Item component="a" href={row.web_url} target="_blank" rel="noreferrer" leftSection={<IconExternalLink size={16} />}>
-          Open in Proxmox
-        </Menu.Item>
-      )}
+      <OpenInProxmoxItem url={row.open_url} />
     </>
   )
 }

@@ -135,24 +135,21 @@ function Removing({ remote, endpoint, close }: { remote: Remote; endpoint: strin
       ),
     close,
   )
+  const leave = () => {
+    remove.reset()
+    close()
+  }
   return (
-    <Modal
-      opened={endpoint !== undefined}
-      onClose={() => {
-        remove.reset()
-        close()
-      }}
-      title="Remove an endpoint?"
-    >
+    <Modal opened={endpoint !== undefined} onClose={leave} title="Remove an endpoint?">
       {endpoint !== undefined && (
         <Stack gap="sm">
           <Text size="sm">
-            Muster does not reach {remote.name} through <b>{endpoint}</b> any more, and forgets which certificate was trusted there. The
+            Muster does not reach <b className="name">{remote.name}</b> through <b>{endpoint}</b> any more, and forgets which certificate was trusted there. The
             node stays as it is.
           </Text>
           {remove.error && <ProblemView error={remove.error} />}
           <Group justify="flex-end">
-            <Button variant="default" onClick={close}>
+            <Button variant="default" onClick={leave}>
               Cancel
             </Button>
             <Button color="red" loading={remove.isPending} onClick={() => remove.mutate(endpoint)}>
