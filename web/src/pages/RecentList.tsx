@@ -1,6 +1,5 @@
 /** The list of tasks and that of operations: what the stream tells, under a query. */
-import type { Counts } from '~/api/types'
-import { count } from '~/format/format'
+import { useLinks } from '~/live/hooks'
 import type { ChipsOf } from '~/query/Chips'
 import { ListBar } from '~/query/ListBar'
 import classes from '~/query/ListBar.module.css'
@@ -8,53 +7,44 @@ import { NothingFits } from '~/query/NothingFits'
 import { useQuestion } from '~/query/question'
 import { heard } from '~/query/refused'
 import { DataTable } from '~/table/DataTable'
-import { MOST_RECENT, useRecent } from '~/table/recent'
-import { useRowsAtHand } from '~/table/sources'
+import { useRecentRows } from '~/table/recent'
+import type { Lists } from '~/table/sources'
 import type { Column } from '~/table/types'
+import { Links } from '~/tasks/Standing'
+import { lastSeen } from '~/tasks/time'
 import { Empty } from '~/ui/Empty'
 import { Page } from '~/ui/Page'
 
-export interface RecentListProps<R extends { id: string }> {
-  list: 'tasks' | 'operations'
+export interface RecentListProps<K extends 'tasks' | 'operations'> {
+  list: K
   title: string
   /** One of them: `task`. */
   one: string
   search: { q?: string | undefined; sort?: string | undefined }
-  ask: (
-    query: { q?: string; sort?: string; limit: number },
-    signal: AbortSignal,
-  ) => Promise<{ items: R[]; total: number; counts?: Counts }>
   /** Rows as the stream tells them. */
-  told: ReadonlyMap<string, R> | undefined
-  columns: readonly Column<R>[]
+  told: ReadonlyMap<string, Lists[K]> | undefined
+  /** Whether the one is from before the other. */
+  older: (one: Lists[K], than: Lists[K]) => boolean
+  /** Whether it has not ended. */
+  open: (row: Lists[K]) => boolean
+  columns: readonly Column<Lists[K]>[]
   chips: readonly ChipsOf[]
-  nameOf: (row: R) => string
-  to: (row: R) => string
+  nameOf: (row: Lists[K]) => string
+  to: (row: Lists[K]) => string
   /** The items of a row's menu. */
-  menu?: (row: R) => React.ReactNode
-  /** What the list says when there is nothing and nothing narrows it. */
+  menu?: (row: Lists[K]) => React.ReactNode
+  /** What the list says when there is nothing, nothing narrows it, and it is known that there is nothing. */
   none: string
 }
 
-/** The order is the server's. */
-const AS_TOLD = ''
-
-export function RecentList<R extends { id: string }>(props: RecentListProps<R>) {
-  const { list, title, one, search, ask, told, columns, chips, nameOf, to, menu, none } = props
+export function RecentList<K extends 'tasks' | 'operations'>(props: RecentListProps<K>) {
+  const { list, title, one, search, told, older, open, columns, chips, nameOf, to, menu, none } = props
   const { q, sort, change } = useQuestion(list, search)
-  const recent = useRecent<R>(
-    [list, q, sort],
-    (signal) => ask({ limit: MOST_RECENT, ...(q === '' ? {} : { q }), ...(sort === '' ? {} : { sort }) }, signal),
-    told,
-  )
-  const source = useRowsAtHand(recent.rows, columns, AS_TOLD, {
-    error: recent.error,
-    again: recent.again,
-    pending: recent.pending,
-  })
-  const more = (recent.total ?? 0) > MOST_RECENT
+  const source = useRecentRows(list, q, sort, told, older)
+  const links = useLinks()
+  const remotes = source.counts?.remotes
   return (
-    <Page title={title} full {...(more ? { beside: `the first ${count(MOST_RECENT)}: a filter finds the others` } : {})}>
+    <Page title={title} full>
       <div className={classes.page}>
         <ListBar
           list={list}
@@ -63,30 +53,40 @@ export function RecentList<R extends { id: string }>(props: RecentListProps<R>) 
           sort={sort}
           onChange={change}
           columns={columns}
-          total={recent.total}
-          counts={recent.counts}
-          error={recent.error}
+          total={source.order?.total}
+          counts={source.counts}
+          pending={source.pending}
+          error={source.error}
           chips={chips}
         />
-        <DataTable
-          name={list}
-          label={title}
-          columns={columns}
-          source={heard(source)}
-          sort={sort}
-          onSort={(by) => change({ sort: by })}
-          nameOf={nameOf}
-          to={to}
-          {...(menu && { menu })}
-          empty={
-            q === '' && recent.counts?.remotes?.total !== 0 ? (
-              <Empty title={`No ${list} yet`}>{none}</Empty>
-            ) : (
-              <NothingFits what={list} q={q} remotes={recent.counts?.remotes} error={recent.error} onClear={() => change({ q: '' })} />
-            )
-          }
-        />
+        <Links value={links}>
+          <DataTable<Lists[K]>
+            name={list}
+            label={title}
+            columns={columns}
+            source={heard(source)}
+            sort={sort}
+            onSort={(by) => change({ sort: by })}
+            nameOf={nameOf}
+            to={to}
+            stale={(row) => lastSeen(open(row), links?.get(row.remote_id)?.link) !== undefined}
+            {...(menu && { menu })}
+            empty={
+              q === '' && isNone(list, remotes) ? (
+                <Empty title={`No ${list} yet`}>{none}</Empty>
+              ) : (
+                <NothingFits what={list} q={q} remotes={remotes} error={source.error} onClear={() => change({ q: '' })} />
+              )
+            }
+          />
+        </Links>
       </div>
     </Page>
   )
+}
+
+/** Whether there is nothing of it for sure: of operations Muster knows by itself, of tasks as far as all remotes are reached. */
+export function isNone(list: 'tasks' | 'operations', remotes: { total: number; up: number; never_listed: number } | undefined): boolean {
+  if (remotes === undefined || remotes.total === 0) return false
+  return list === 'operations' || (remotes.never_listed === 0 && remotes.up === remotes.total)
 }

@@ -23,6 +23,8 @@ export interface ChipsProps {
   onChange: (q: string) => void
   /** Of all that matches. */
   counts: Counts | undefined
+  /** They are of what was asked before: chips stay where they are, without figures. */
+  pending: boolean
   groups: readonly ChipsOf[]
   /** Counts for a query, at little cost. */
   ask: (q: string, signal: AbortSignal) => Promise<Counts>
@@ -38,7 +40,7 @@ export function Chips(props: ChipsProps) {
   )
 }
 
-function Group({ what, q, onChange, counts, group, ask }: ChipsProps & { group: ChipsOf }) {
+function Group({ what, q, onChange, counts, pending, group, ask }: ChipsProps & { group: ChipsOf }) {
   const active = valuesOf(q, group.key)
   // How many there would be if another chip was pressed, only the list without this key can tell.
   const rest = without(q, group.key)
@@ -50,6 +52,7 @@ function Group({ what, q, onChange, counts, group, ask }: ChipsProps & { group: 
     placeholderData: (had) => had,
   })
   const all = active.length > 0 ? asked.data : counts
+  const old = active.length > 0 ? asked.isPlaceholderData : pending
   const known = all && (all[group.from] ?? {})
   const there = Object.entries(known ?? {}).filter(([, number]) => number > 0).map(([value]) => value)
   const others = [...new Set([...there.sort(), ...active])].filter(
@@ -67,7 +70,7 @@ function Group({ what, q, onChange, counts, group, ask }: ChipsProps & { group: 
           onClick={() => onChange(toggled(q, group.key, value))}
         >
           <span>{(group.word ?? words)(value)}</span>
-          <span className={classes.number}>{known === undefined ? '' : count(known[value] ?? 0)}</span>
+          <span className={classes.number} data-old={old || undefined}>{known === undefined ? '' : count(known[value] ?? 0)}</span>
         </button>
       ))}
     </div>

@@ -24,6 +24,8 @@ export interface ListBarProps<R extends Identified> {
   /** How many match; `undefined`: not known yet. */
   total: number | undefined
   counts: Counts | undefined
+  /** These are of what was asked before. */
+  pending?: boolean
   error: unknown
   chips: readonly ChipsOf[]
   /** In the place of the counts while something is selected. */
@@ -33,7 +35,8 @@ export interface ListBarProps<R extends Identified> {
 }
 
 export function ListBar<R extends Identified>(props: ListBarProps<R>) {
-  const { list, one, q, sort, onChange, columns, total, counts, error, chips, selection, before } = props
+  const { list, one, q, sort, onChange, columns, total, counts, pending = false, error, chips, selection, before } = props
+  const number = total === undefined || pending ? undefined : many(total, one)
   return (
     <div className={classes.bar}>
       <Group gap="xs" wrap="nowrap">
@@ -45,10 +48,10 @@ export function ListBar<R extends Identified>(props: ListBarProps<R>) {
       <div className={classes.line}>
         {selection ?? (
           <>
-            <Text size="sm" component="span" role="status" className={classes.total} title={total === undefined ? undefined : many(total, one)}>
-              {total === undefined ? '' : many(total, one)}
+            <Text size="sm" component="span" role="status" className={classes.total} title={number}>
+              {number}
             </Text>
-            <Chips what={list} q={q} onChange={(to) => onChange({ q: to })} counts={counts} groups={chips} ask={(rest, signal) => askCounts(list, rest, signal)} />
+            <Chips pending={pending} what={list} q={q} onChange={(to) => onChange({ q: to })} counts={counts} groups={chips} ask={(rest, signal) => askCounts(list, rest, signal)} />
             <Partial remotes={counts?.remotes} what={list} />
           </>
         )}

@@ -41,8 +41,9 @@ export function ListPage<K extends keyof Kinds>({ list, title, one, search, colu
           sort={sort}
           onChange={change}
           columns={columns}
-          total={source.pending ? undefined : source.order?.total}
+          total={source.order?.total}
           counts={source.counts}
+          pending={source.pending}
           error={source.error}
           chips={chips}
         />

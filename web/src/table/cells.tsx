@@ -72,7 +72,7 @@ export function Go({ to, children }: { to: string; children: React.ReactNode }) 
 }
 
 export interface SeenProps {
-  of: Freshness
+  of: { freshness: Freshness['freshness']; since?: string | null }
   at: string | number | null | undefined
   through?: string | null | undefined
   why?: string | null | undefined

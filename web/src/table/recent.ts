@@ -1,47 +1,42 @@
-/** Lists that the stream tells as topics (tasks, operations): asked for with a query, each row as the stream tells it since. */
-import { keepPreviousData, useQuery } from '@tanstack/react-query'
-import { useEffect, useMemo, useRef } from 'react'
-import type { Counts } from '~/api/types'
+/**
+ * [useRecentRows]: lists whose rows the stream tells as a topic (tasks, operations). What is on screen is asked for as of any
+ * list, and each row is shown as the stream has told it since.
+ */
+import { useMemo } from 'react'
+import { useStreamLive } from '~/live/hooks'
+import { useSoon } from '~/live/useSoon'
+import { type Lists, type LiveSource, useLiveRows } from './sources'
 
-/** So many rows of a list are shown; a query finds the others. */
-export const MOST_RECENT = 1000
+/** When rows come or go, what is on screen is asked for again within this time, and at most that often. */
+const SOON_MS = 2000
 
-/** What the stream tells several times a second is asked for anew this often at most. */
-const PAUSE_MS = 1000
-
-export interface Recent<R> {
-  rows: readonly R[] | undefined
-  total: number | undefined
-  counts: Counts | undefined
-  error: unknown
-  pending: boolean
-  again: () => void
+/** What has to be asked for when it changes: which rows there are, and with a query, which fit it, however they stand. */
+export function signOf(told: ReadonlyMap<string, unknown> | undefined, q: string): unknown {
+  if (told === undefined || q !== '') return told
+  return [...told.keys()].join(' ')
 }
 
-/** Rows of a list, newest as told. Membership follows within a second; what a row says, at once. */
-export function useRecent<R extends { id: string }>(
-  key: readonly unknown[],
-  ask: (signal: AbortSignal) => Promise<{ items: R[]; total: number; counts?: Counts }>,
-  told: ReadonlyMap<string, R> | undefined,
-): Recent<R> {
-  const page = useQuery({ queryKey: key, queryFn: ({ signal }) => ask(signal), placeholderData: keepPreviousData })
-  const { refetch } = page
-  const timer = useRef<ReturnType<typeof setTimeout>>(undefined)
-  useEffect(() => {
-    if (told === undefined || timer.current !== undefined) return
-    timer.current = setTimeout(() => {
-      timer.current = undefined
-      void refetch()
-    }, PAUSE_MS)
-  }, [told, refetch])
-  useEffect(() => () => clearTimeout(timer.current), [])
-  const rows = useMemo(() => page.data?.items.map((row) => told?.get(row.id) ?? row), [page.data, told])
-  return {
-    rows,
-    total: page.data?.total,
-    counts: page.data?.counts,
-    error: page.error,
-    pending: page.isPlaceholderData,
-    again: () => void refetch(),
-  }
+/** `told`: rows as the stream tells them. `older`: whether the one is from before the other. */
+export function useRecentRows<K extends 'tasks' | 'operations'>(
+  of: K,
+  q: string,
+  sort: string,
+  told: ReadonlyMap<string, Lists[K]> | undefined,
+  older: (one: Lists[K], than: Lists[K]) => boolean,
+): LiveSource<Lists[K]> {
+  const source = useLiveRows(of, q, sort)
+  // What was told before a break is no news.
+  const live = useStreamLive() ? told : undefined
+  useSoon(signOf(live, q), source.refresh, SOON_MS)
+  return useMemo(
+    () => ({
+      ...source,
+      row: (id) => {
+        const asked = source.row(id)
+        const now = live?.get(id)
+        return now === undefined || (asked !== undefined && older(now, asked)) ? asked : now
+      },
+    }),
+    [source, live, older],
+  )
 }

@@ -10,7 +10,7 @@ import { sorted } from './sorting'
 import { type Known, type ListPage, ListStore, type Ports, type Question } from './store'
 import type { Column, Identified, Source } from './types'
 
-interface Lists {
+export interface Lists {
   guests: Guest
   nodes: Node
   storages: Storage
@@ -21,7 +21,11 @@ interface Lists {
 /** Which of them the stream tells; the others are asked for again and again. */
 const TOLD: readonly string[] = ['guests', 'nodes', 'storages'] satisfies ListSubscription['of'][]
 
-export type LiveSource<R> = Source<R> & { counts: Counts | undefined }
+export type LiveSource<R> = Source<R> & {
+  counts: Counts | undefined
+  /** Asks for what is on screen anew, since something in it may be another. */
+  refresh: () => void
+}
 
 function ask(of: keyof Lists, { q, sort }: Question, offset: number, limit: number, signal: AbortSignal) {
   const query = { offset, limit, ...(q === '' ? {} : { q }), ...(sort === '' ? {} : { sort }) }

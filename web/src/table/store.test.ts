@@ -254,4 +254,23 @@ describe('a long list', () => {
     expect(ids(52, 53)).toEqual(['r52'])
     expect(store.snapshot().order?.total).toBe(99)
   })
+
+  it('asks for what is on screen anew when it is told that rows came or went, and leaves a failure to its own time', async () => {
+    const { store, asked, server } = world(100)
+    store.start()
+    store.ask({ q: '', sort: '' })
+    await settle(500)
+    const before = asked.length
+    server.name = 's'
+    store.snapshot().refresh()
+    await settle()
+    expect(asked).toHaveLength(before + 1)
+    expect(store.snapshot().order?.id(0)).toBe('s0')
+    server.fail = new Refusal({ status: 503, title: 'x', type: 'urn:muster:x' })
+    store.snapshot().refresh()
+    await settle()
+    store.snapshot().refresh()
+    await settle()
+    expect(asked).toHaveLength(before + 2)
+  })
 })

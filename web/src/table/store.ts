@@ -46,6 +46,8 @@ export interface Shown<R> extends Source<R> {
   counts: Counts | undefined
   /** When the rows on screen were told last. */
   at: number | undefined
+  /** Asks for what is on screen anew, since something in it may be another. */
+  refresh: () => void
 }
 
 /** What is known of the answer to one question. */
@@ -219,6 +221,10 @@ export class ListStore<R extends Identified> {
     void this.#ask(partOf(this.#first, this.#last, this.#known?.total))
   }
 
+  refresh = (): void => {
+    if (this.#begun && this.#error === undefined) void this.#ask(partOf(this.#first, this.#last, this.#known?.total))
+  }
+
   all = async (most: number): Promise<R[]> => {
     const question = this.#question
     if (!question) return []
@@ -327,6 +333,7 @@ export class ListStore<R extends Identified> {
       counts: known?.counts,
       at: this.#at,
       again: this.again,
+      refresh: this.refresh,
       look: this.look,
       all: this.all,
     }

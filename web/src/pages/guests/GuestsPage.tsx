@@ -61,8 +61,9 @@ export default function GuestsPage() {
             sort={sort}
             onChange={change}
             columns={COLUMNS}
-            total={source.pending ? undefined : source.order?.total}
+            total={source.order?.total}
             counts={source.counts}
+            pending={source.pending}
             error={source.error}
             chips={CHIPS}
             selection={

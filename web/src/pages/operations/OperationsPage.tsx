@@ -4,11 +4,11 @@ import { IconBox, IconPlayerPlay } from '@tabler/icons-react'
 import { Link, useSearch } from '@tanstack/react-router'
 import { CancelItem } from '~/actions/CancelOperation'
 import { power } from '~/actions/table'
-import { api, unwrap } from '~/api/client'
 import type { Operation } from '~/api/types'
 import { useOperations } from '~/live/hooks'
 import type { ChipsOf } from '~/query/Chips'
 import { RecentList } from '../RecentList'
+import { olderOperation } from '../useTold'
 import { OPERATION_COLUMNS } from './columns'
 
 const CHIPS: readonly ChipsOf[] = [{ key: 'status', from: 'state', usual: ['running', 'outcome_unknown', 'failed', 'not_sent', 'succeeded'] }]
@@ -22,8 +22,9 @@ export default function OperationsPage() {
       title="Operations"
       one="operation"
       search={search}
-      ask={(query, signal) => unwrap(api.GET('/api/v1/operations', { params: { query }, signal }))}
       told={told}
+      older={olderOperation}
+      open={(operation) => !operation.final}
       columns={OPERATION_COLUMNS}
       chips={CHIPS}
       nameOf={nameOf}

@@ -1,9 +1,9 @@
 /** What runs and has run on all remotes. */
 import { useSearch } from '@tanstack/react-router'
-import { api, unwrap } from '~/api/client'
 import { useTasks } from '~/live/hooks'
 import type { ChipsOf } from '~/query/Chips'
 import { RecentList } from '../RecentList'
+import { olderTask } from '../useTold'
 import { TASK_COLUMNS } from './columns'
 
 const CHIPS: readonly ChipsOf[] = [{ key: 'status', from: 'state', usual: ['running', 'failed', 'warnings', 'unknown', 'ok'] }]
@@ -17,8 +17,9 @@ export default function TasksPage() {
       title="Tasks"
       one="task"
       search={search}
-      ask={(query, signal) => unwrap(api.GET('/api/v1/tasks', { params: { query }, signal }))}
       told={told}
+      older={olderTask}
+      open={(task) => task.outcome === 'running'}
       columns={TASK_COLUMNS}
       chips={CHIPS}
       nameOf={(task) => task.name}

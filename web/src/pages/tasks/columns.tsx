@@ -3,6 +3,7 @@ import type { Task } from '~/api/types'
 import { span } from '~/format/format'
 import { Age, Text, Unknown } from '~/table/cells'
 import type { Column } from '~/table/types'
+import { Standing } from '~/tasks/Standing'
 import { took } from '~/tasks/time'
 import { TaskState } from '~/ui/State'
 
@@ -18,7 +19,18 @@ export const TASK_COLUMNS: readonly Column<Task>[] = [
     sort: 'name',
     cell: (task) => <Text of={task.name} />,
   },
-  { id: 'state', title: 'State', width: 110, card: 'side', cell: (task) => <TaskState outcome={task.outcome} /> },
+  {
+    id: 'state',
+    title: 'State',
+    width: 110,
+    clear: true,
+    card: 'side',
+    cell: (task) => (
+      <Standing remote={task.remote_id} open={task.outcome === 'running'} state={task.outcome}>
+        <TaskState outcome={task.outcome} />
+      </Standing>
+    ),
+  },
   { id: 'guest', title: 'Guest', width: 120, grow: 2, card: 'line', cell: (task) => <Text of={task.guest ?? (task.vmid == null ? null : String(task.vmid))} /> },
   { id: 'remote', title: 'Remote', width: 100, grow: 1, card: 'line', sort: 'remote', cell: (task) => <Text of={task.remote} /> },
   { id: 'node', title: 'Node', width: 100, grow: 1, card: 'line', sort: 'node', cell: (task) => <Text of={task.node} /> },
