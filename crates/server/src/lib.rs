@@ -24,6 +24,7 @@ pub mod problem;
 pub mod routes;
 pub mod settings;
 mod show_as;
+mod smaller;
 pub mod stream;
 
 pub use app::{App, Keeper};

@@ -1,9 +1,42 @@
 //! Figures over time.
 
+use http::Method;
 use pve_sim::{Fault, Topology};
 use serde_json::{Value, json};
 
-use crate::support::House;
+use crate::support::{Answer, House};
+
+fn smaller(answer: &Answer) -> bool {
+    answer.headers.get("content-encoding").is_some_and(|coding| coding == "gzip")
+}
+
+/// A long answer is compressed for whoever takes that, and is the same; one that a secret may stand in is not.
+#[tokio::test]
+async fn what_is_long_is_smaller_for_whoever_takes_it() {
+    let house = House::managing(Topology::single("9.2")).await;
+    let bearer = format!("Bearer {}", house.token);
+    let headers = [("authorization", bearer.as_str()), ("accept-encoding", "br, gzip")];
+    let day = "/nodes/home/pve1/chart?span=day";
+    let plain = house.get(day).await;
+    assert!(!smaller(&plain) && plain.body.to_string().len() > 50_000);
+    let packed = house.send(Method::GET, day, None, &headers).await;
+    assert!(smaller(&packed) && packed.headers["vary"] == "accept-encoding", "{:?}", packed.headers);
+    assert_eq!(packed.body, plain.body);
+    let length = packed.headers.get("content-length");
+    assert!(length.is_none(), "that of what it was would be wrong");
+    // Short ones, changes, and what tells of people.
+    assert!(!smaller(&house.send(Method::GET, "/query/guests/complete?q=remote:", None, &headers).await));
+    let targets: Vec<Value> = (1..=100).map(|vmid| json!({"remote": "nowhere", "vmid": vmid})).collect();
+    let many = json!({"targets": targets, "action": "start"});
+    let told = house.send(Method::POST, "/operations", Some(&many), &headers).await;
+    assert!(told.status == 202 && told.body.to_string().len() > 8_000 && !smaller(&told));
+    for n in 0..30 {
+        house.send(Method::POST, "/onboardings", Some(&json!({"address": format!("{n}")})), &headers).await;
+    }
+    let audit = house.send(Method::GET, "/audit?limit=1000", None, &headers).await;
+    assert!(audit.body.to_string().len() > 8_000 && !smaller(&audit));
+    house.end().await;
+}
 
 fn length(of: &Value) -> usize {
     of.as_array().unwrap().len()
@@ -43,7 +76,7 @@ async fn figures_over_time_of_guests_nodes_and_storages() {
     for path in ["guests/REMOTE/101/chart", "nodes/REMOTE/pve1/chart", "storages/REMOTE/local@pve1/chart"] {
         let of = async |remote: &str| {
             let path = format!("/{}", path.replace("REMOTE", remote));
-            house.ask(&eve, http::Method::GET, &path, None).await.refused(404, "not_found")
+            house.ask(&eve, Method::GET, &path, None).await.refused(404, "not_found")
         };
         assert_eq!(of("home").await, of("nowhere").await, "{path}");
     }

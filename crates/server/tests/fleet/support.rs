@@ -1,5 +1,6 @@
 //! A whole server on loopback, over a simulated remote: spoken to in HTTP, as anybody would.
 
+use std::io::Read as _;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
@@ -231,6 +232,14 @@ impl House {
         let bytes = body.collect().await.unwrap().to_bytes();
         drop(sender);
         let _ = driving.await;
+        let bytes = match parts.headers.get("content-encoding") {
+            Some(_) => {
+                let mut whole = Vec::new();
+                flate2::read::GzDecoder::new(&*bytes).read_to_end(&mut whole).unwrap();
+                whole.into()
+            }
+            None => bytes,
+        };
         let body = match bytes.is_empty() {
             true => Value::Null,
             false => serde_json::from_slice(&bytes)

@@ -31,15 +31,15 @@ use utoipa_axum::router::OpenApiRouter;
 use crate::app::App;
 use crate::caller::Caller;
 use crate::problem::Problem;
+use crate::smaller::smaller;
 
 pub use desk::{Bounds, Desk};
 
 /// All routes about the fleet.
 pub(crate) fn routes() -> OpenApiRouter<App> {
-    OpenApiRouter::new()
+    let read = OpenApiRouter::new()
         .merge(remotes::routes())
         .merge(trust::routes())
-        .merge(onboardings::routes())
         .merge(guests::routes())
         .merge(nodes::routes())
         .merge(storages::routes())
@@ -48,7 +48,8 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
         .merge(operations::routes())
         .merge(events::routes())
         .merge(overview::routes())
-        .merge(query::routes())
+        .merge(query::routes());
+    smaller(read).merge(onboardings::routes())
 }
 
 /// A remote as it stands. It may have been removed since the request was let in.
