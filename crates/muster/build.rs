@@ -7,16 +7,16 @@ use std::path::{Path, PathBuf};
 
 fn main() -> io::Result<()> {
     let root = PathBuf::from(variable("CARGO_MANIFEST_DIR")?).join("../..");
-    let web = root.join("web");
-    let dist = web.join("dist");
+    let dist = root.join("web/dist");
     println!("cargo::rerun-if-changed=build.rs");
     let mut files = Vec::new();
-    if dist.join("index.html").is_file() {
+    // What is not there cannot be watched but by building each time, nor the folder that it will be in but with all that
+    // lies there: where it is built for the first time, `scripts/console` touches this file.
+    if dist.is_dir() {
         println!("cargo::rerun-if-changed={}", dist.display());
+    }
+    if dist.join("index.html").is_file() {
         collect(&dist, "", &mut files)?;
-    } else if web.is_dir() {
-        // What is not there cannot be watched but by building each time; the folder that it will be in can.
-        println!("cargo::rerun-if-changed={}", web.display());
     }
     files.sort();
     let mut code = String::from("[\n");
@@ -39,7 +39,8 @@ fn variable(name: &str) -> io::Result<String> {
     std::env::var(name).map_err(|e| io::Error::other(format!("{name}: {e}")))
 }
 
-/// The files below a folder with their paths from there, but for hidden ones. Maps are for whoever debugs the build, and larger than it.
+/// The files below a folder with their paths from there, but for hidden ones. Maps are for whoever debugs the build, and
+/// larger than it.
 fn collect(folder: &Path, prefix: &str, files: &mut Vec<(String, PathBuf)>) -> io::Result<()> {
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
