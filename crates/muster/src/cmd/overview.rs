@@ -28,14 +28,25 @@ pub(super) async fn run(
     let common = wanted.common;
     let client = super::open(&common, environment).await?;
     let value: Value = client.get(&path(&["overview"])).await?;
-    let told = serde_json::from_value::<Overview>(value.clone());
-    match &told {
-        Ok(overview) if !common.json() => {
-            context.print_lines(&lines(overview, super::now(), context.paper))?;
-        }
-        _ => context.print_json(&value)?,
+    if common.json() {
+        context.print_json(&value)?;
     }
-    let never = told.map_or(0, |overview| overview.remotes.never_listed);
+    let overview: Overview = match serde_json::from_value(value) {
+        Ok(overview) => overview,
+        Err(error) if common.json() => {
+            context.note(&format!("Not all of it is understood by this muster: {error}."));
+            return Ok(Exit::Partial);
+        }
+        Err(error) => {
+            let sentence = format!("The overview is not understood by this muster: {error}.");
+            return Err(Failure::new(Exit::Partial, sentence)
+                .hint("\"muster overview -o json\" prints it as it came. Is the server much newer?"));
+        }
+    };
+    if !common.json() {
+        context.print_lines(&lines(&overview, super::now(), context.paper))?;
+    }
+    let never = overview.remotes.never_listed;
     if never > 0 {
         let remotes = counted(never, "remote");
         context.note(&format!("{remotes} never listed: what they have is in no figure here."));

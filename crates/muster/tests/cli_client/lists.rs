@@ -52,6 +52,17 @@ async fn a_list_that_is_not_whole_says_so() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_overview_that_is_not_understood_is_not_called_done() {
+    let fake = Fake::start(|_, _| Reply::Json(200, json!({ "problems": { "items": "none" } })));
+    let run = fake.muster(&["overview"]).await;
+    assert_eq!((run.code, run.out.as_str()), (3, ""), "{run:?}");
+    assert!(run.err.contains("not understood") && run.err.contains("muster overview -o json"), "{run:?}");
+    let run = fake.muster(&["overview", "-o", "json"]).await;
+    assert_eq!((run.code, &run.json()["problems"]["items"]), (3, &json!("none")), "{run:?}");
+    assert!(run.err.contains("understood"), "{run:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_a_server_kept_and_cannot_read_is_told() {
     let kept = operation("1", 101, "web", "stop", json!({ "state": "succeeded", "success": true }));
     for (rows, code) in [(vec![kept], 3), (vec![], 1)] {
