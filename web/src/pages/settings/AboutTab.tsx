@@ -131,6 +131,9 @@ function Clock({ at, told }: { at: string; told: number }) {
   )
 }
 
+/** Words and figures are not broken, however narrow the screen is. */
+const WHOLE = { whiteSpace: 'nowrap' } as const
+
 /** How large each kind of record is, and for how long it stays. */
 function Kept({ sizes, retention }: { sizes: Schemas['StoreSize'][]; retention: Schemas['Retention'][] }) {
   const names = [...new Set([...retention.map(({ name }) => name), ...sizes.map(({ name }) => name)])]
@@ -150,9 +153,13 @@ function Kept({ sizes, retention }: { sizes: Schemas['StoreSize'][]; retention: 
           const kept = retention.find((one) => one.name === name)
           return (
             <Table.Tr key={name}>
-              <Table.Td>{words(name)}</Table.Td>
-              <Table.Td ta="end">{count(size?.rows)}</Table.Td>
-              <Table.Td ta="end">{bytes(size?.bytes)}</Table.Td>
+              <Table.Td style={WHOLE}>{words(name)}</Table.Td>
+              <Table.Td ta="end" style={WHOLE}>
+                {count(size?.rows)}
+              </Table.Td>
+              <Table.Td ta="end" style={WHOLE}>
+                {bytes(size?.bytes)}
+              </Table.Td>
               <Table.Td>{keptFor(name, kept)}</Table.Td>
             </Table.Tr>
           )

@@ -1,9 +1,10 @@
 /** For how long a kind of record stays, in words. */
 import type { Schemas } from '~/api/types'
-import { DASH, span } from '~/format/format'
+import { span } from '~/format/format'
 
 export function keptFor(name: string, kept: Schemas['Retention'] | undefined): string {
-  if (!kept) return DASH
+  // No time is set for it: it goes with what it is of.
+  if (!kept) return 'as long as it is needed'
   const long = kept.seconds == null ? 'ever' : span(kept.seconds)
   return name === 'audit' ? `${long}, once it was exported` : long
 }

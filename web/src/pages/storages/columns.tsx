@@ -8,12 +8,12 @@ import { State, type Tone } from '~/ui/State'
 const TONE: Record<string, Tone> = { available: 'good', unknown: 'unknown' }
 
 export const COLUMNS: readonly Column<Storage>[] = [
-  { id: 'name', title: 'Name', width: 150, grow: 2, always: true, sort: 'name', card: 'title', cell: (row) => <Text of={row.name} /> },
+  { id: 'name', title: 'Name', width: 130, grow: 2, always: true, sort: 'name', card: 'title', cell: (row) => <Text of={row.name} /> },
   {
     id: 'state',
     title: 'State',
     what: 'What its state is now',
-    width: 112,
+    width: 106,
     sort: 'status',
     clear: true,
     card: 'side',
@@ -22,7 +22,7 @@ export const COLUMNS: readonly Column<Storage>[] = [
   {
     id: 'remote',
     title: 'Remote',
-    width: 110,
+    width: 96,
     grow: 1,
     sort: 'remote',
     card: 'line',
@@ -32,10 +32,10 @@ export const COLUMNS: readonly Column<Storage>[] = [
       </Go>
     ),
   },
-  { id: 'node', title: 'Node', what: 'The nodes that see it', width: 120, grow: 1, sort: 'node', card: 'line', cell: (row) => <Nodes row={row} /> },
-  { id: 'type', title: 'Type', what: 'Its plugin', width: 90, sort: 'type', card: 'line', cell: (row) => <Text of={row.plugin} /> },
-  { id: 'used', title: 'Used', width: 130, grow: 1, sort: 'disk', descending: true, cell: (row) => <Used used={row.used} of={row.size} /> },
-  { id: 'size', title: 'Size', width: 92, end: true, sort: 'size', descending: true, cell: (row) => (row.size == null ? <Unknown /> : bytes(row.size)) },
+  { id: 'node', title: 'Node', what: 'The nodes that see it', width: 100, grow: 1, sort: 'node', card: 'line', cell: (row) => <Nodes row={row} /> },
+  { id: 'type', title: 'Type', what: 'Its plugin', width: 84, sort: 'type', card: 'line', cell: (row) => <Text of={row.plugin} /> },
+  { id: 'used', title: 'Used', width: 124, grow: 1, sort: 'disk', descending: true, cell: (row) => <Used used={row.used} of={row.size} /> },
+  { id: 'size', title: 'Size', width: 90, end: true, sort: 'size', descending: true, cell: (row) => (row.size == null ? <Unknown /> : bytes(row.size)) },
   {
     id: 'free',
     title: 'Free',
@@ -48,7 +48,7 @@ export const COLUMNS: readonly Column<Storage>[] = [
     id: 'shared',
     title: 'Shared',
     what: 'Whether all nodes see the same',
-    width: 78,
+    width: 74,
     sort: 'shared',
     cell: (row) => (row.shared == null ? <Unknown /> : row.shared ? 'yes' : 'no'),
   },
@@ -56,7 +56,7 @@ export const COLUMNS: readonly Column<Storage>[] = [
     id: 'content',
     title: 'Content',
     what: 'What may be kept there',
-    width: 150,
+    width: 124,
     grow: 1,
     sort: 'content',
     cell: (row) => <span title={row.content.join(', ')}>{row.content.join(', ')}</span>,

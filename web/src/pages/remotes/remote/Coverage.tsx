@@ -84,13 +84,13 @@ function Why({ row }: { row: Schemas['CoverageRow'] }) {
       )}
       {row.cause && (
         <Text size="xs" className="quiet name">
-          {sentence(row.cause.sentence)}
+          {sentence(row.cause.sentence)} {row.cause.remedy}
           {row.cause.at && (
             <>
-              , <Ago at={row.cause.at} />
+              {' '}
+              (<Ago at={row.cause.at} />)
             </>
           )}
-          . {row.cause.remedy}
         </Text>
       )}
     </Stack>
