@@ -1,6 +1,6 @@
 /** What stands above a list: its query box, saved views, columns, and what there is by state; or what was selected. */
 import { Group, Text } from '@mantine/core'
-import type { ReactNode } from 'react'
+import { type ReactNode, useId } from 'react'
 import type { Counts } from '~/api/types'
 import { many } from '~/format/format'
 import { ColumnsMenu } from '~/table/ColumnsMenu'
@@ -9,9 +9,11 @@ import { Chips, type ChipsOf } from './Chips'
 import classes from './ListBar.module.css'
 import { Partial } from './Partial'
 import { QueryBox } from './QueryBox'
+import { isAboutQuery } from './refused'
 import { askCounts } from './counts'
 import { Views } from './Views'
 import type { ListName } from './vocabulary'
+import { Wrong } from './Wrong'
 
 export interface ListBarProps<R extends Identified> {
   list: ListName
@@ -36,26 +38,40 @@ export interface ListBarProps<R extends Identified> {
 
 export function ListBar<R extends Identified>(props: ListBarProps<R>) {
   const { list, one, q, sort, onChange, columns, total, counts, pending = false, error, chips, selection, before } = props
+  const id = useId()
+  const wrong = isAboutQuery(error) ? error.problem : undefined
   const number = total === undefined || pending ? undefined : many(total, one)
   return (
     <div className={classes.bar}>
       <Group gap="xs" wrap="nowrap">
         {before}
-        <QueryBox list={list} q={q} onChange={(to) => onChange({ q: to })} error={error} />
+        <QueryBox list={list} q={q} onChange={(to) => onChange({ q: to })} wrong={wrong} described={id} />
         <Views list={list} q={q} sort={sort} onPick={onChange} />
         <ColumnsMenu name={list} columns={columns} />
       </Group>
-      <div className={classes.line}>
-        {selection ?? (
-          <>
-            <Text size="sm" component="span" role="status" className={classes.total} title={number}>
-              {number}
-            </Text>
-            <Chips pending={pending} what={list} q={q} onChange={(to) => onChange({ q: to })} counts={counts} groups={chips} ask={(rest, signal) => askCounts(list, rest, signal)} />
-            <Partial remotes={counts?.remotes} what={list} />
-          </>
-        )}
-      </div>
+      {wrong ? (
+        <Wrong id={id} problem={wrong} />
+      ) : (
+        <div className={classes.line}>
+          {selection ?? (
+            <>
+              <Text size="sm" component="span" role="status" className={classes.total} title={number}>
+                {number}
+              </Text>
+              <Chips
+                what={list}
+                q={q}
+                onChange={(to) => onChange({ q: to })}
+                counts={counts}
+                pending={pending}
+                groups={chips}
+                ask={(rest, signal) => askCounts(list, rest, signal)}
+              />
+              <Partial remotes={counts?.remotes} what={list} />
+            </>
+          )}
+        </div>
+      )}
     </div>
   )
 }

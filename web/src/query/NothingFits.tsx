@@ -5,7 +5,7 @@ import { useMay, useSession } from '~/shell/session'
 import { Empty } from '~/ui/Empty'
 import { NoGrants } from '~/ui/NoGrants'
 import type { RemoteCounts } from './Partial'
-import { isAboutQuery } from './QueryBox'
+import { isAboutQuery } from './refused'
 
 export interface NothingFitsProps {
   /** What the list is of: `guests`. */

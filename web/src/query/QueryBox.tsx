@@ -1,8 +1,8 @@
-/** The query box: what is written filters the list, with suggestions while writing and the error under its place. */
+/** The query box: what is written filters the list, with suggestions while writing, and a mark under what is wrong. */
 import { ActionIcon, Tooltip } from '@mantine/core'
 import { IconFilter, IconX } from '@tabler/icons-react'
 import { useEffect, useId, useRef, useState } from 'react'
-import { Refusal } from '~/api/client'
+import type { Problem } from '~/api/types'
 import classes from './QueryBox.module.css'
 import { type Suggestion, take } from './complete'
 import { split } from './spans'
@@ -14,8 +14,10 @@ export interface QueryBoxProps {
   /** The query of the address. */
   q: string
   onChange: (q: string) => void
-  /** Why the list could not be had: shown here when it is about the query. */
-  error?: unknown
+  /** What is wrong with it: the place is marked here. */
+  wrong?: Problem | undefined
+  /** The id of what says it in words. */
+  described?: string | undefined
 }
 
 /** From the last key to the question. */
@@ -31,11 +33,6 @@ const EXAMPLE: Record<ListName, string> = {
   remotes: 'link:down',
 }
 
-/** Whether a failure is about how the query is written. */
-export function isAboutQuery(error: unknown): error is Refusal {
-  return error instanceof Refusal && error.code === 'query'
-}
-
 interface Written {
   text: string
   /** What the address said last. */
@@ -44,7 +41,7 @@ interface Written {
   sent: readonly string[]
 }
 
-export function QueryBox({ list, q, onChange, error }: QueryBoxProps) {
+export function QueryBox({ list, q, onChange, wrong, described }: QueryBoxProps) {
   const id = useId()
   const box = useRef<HTMLInputElement>(null)
   const mirror = useRef<HTMLDivElement>(null)
@@ -69,25 +66,11 @@ export function QueryBox({ list, q, onChange, error }: QueryBoxProps) {
     return () => clearTimeout(timer)
   }, [dirty, unfinished, text, onChange])
 
-  // `/` leads here from anywhere on the page.
-  useEffect(() => {
-    const jump = (event: KeyboardEvent) => {
-      if (event.key !== '/' || event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return
-      const target = event.target
-      if (target instanceof HTMLElement && (target.isContentEditable || /^(input|textarea|select)$/i.test(target.tagName))) return
-      event.preventDefault()
-      box.current?.focus()
-      box.current?.select()
-    }
-    document.addEventListener('keydown', jump)
-    return () => document.removeEventListener('keydown', jump)
-  }, [])
-
   const suggestions = useSuggestions(list, text, at)
   const open = suggestions.length > 0
   const chosen = open ? suggestions[Math.min(active, suggestions.length - 1)] : undefined
-  const wrong = isAboutQuery(error) && !dirty ? error.problem : undefined
-  const place = wrong?.at ? split(text, wrong.at) : undefined
+  // What is being written is not what was asked.
+  const place = wrong?.at && !dirty ? split(text, wrong.at) : undefined
 
   const write = (to: string, cursor: number | undefined) => {
     setWritten((had) => ({ ...had, text: to }))
@@ -127,10 +110,9 @@ export function QueryBox({ list, q, onChange, error }: QueryBoxProps) {
         }
       }
     } else if (event.key === 'Escape') {
-      if (open) {
-        event.preventDefault()
-        setAt(undefined)
-      } else if (text !== '') clear()
+      // Who wants out wants to keep the filter: nothing would bring it back.
+      event.preventDefault()
+      if (open) setAt(undefined)
       else box.current?.blur()
     }
   }
@@ -163,8 +145,9 @@ export function QueryBox({ list, q, onChange, error }: QueryBoxProps) {
             aria-autocomplete="list"
             aria-activedescendant={open && active >= 0 ? `${id}-${active}` : undefined}
             aria-invalid={wrong !== undefined}
-            aria-describedby={wrong ? `${id}-wrong` : undefined}
+            aria-describedby={wrong && described}
             aria-keyshortcuts="/"
+            data-search
             placeholder={`A name, or ${EXAMPLE[list]} …`}
             spellCheck={false}
             autoComplete="off"
@@ -217,19 +200,6 @@ export function QueryBox({ list, q, onChange, error }: QueryBoxProps) {
             </li>
           ))}
         </ul>
-      )}
-      {wrong && !open && (
-        <div id={`${id}-wrong`} role="alert" className={classes.wrong} data-overlay>
-          {place && (
-            <div className={classes.caret} aria-hidden>
-              <span>{place[0]}</span>▲
-            </div>
-          )}
-          <div>
-            {wrong.detail}
-            {wrong.remedy && <span className={classes.what}> – {wrong.remedy}</span>}
-          </div>
-        </div>
       )}
     </div>
   )

@@ -1,9 +1,10 @@
 /** Saved views of a list: a name for a query, an order and columns. */
 import { ActionIcon, Button, Group, Popover, Stack, Text, TextInput, Tooltip, UnstyledButton } from '@mantine/core'
 import { IconBookmark, IconBookmarkFilled, IconTrash } from '@tabler/icons-react'
+import { useQueryClient } from '@tanstack/react-query'
 import { type FormEvent, useState } from 'react'
 import { problemFrom } from '~/api/client'
-import { type SavedView, useChangePreferences, usePreferences } from '~/preferences/preferences'
+import { preferencesQuery, type SavedView, sayUnkept, useChangePreferences, usePreferences } from '~/preferences/preferences'
 import classes from './Views.module.css'
 
 export interface ViewsProps {
@@ -13,26 +14,36 @@ export interface ViewsProps {
   onPick: (view: { q: string; sort: string }) => void
 }
 
+function same(one: SavedView, other: SavedView): boolean {
+  return one.list === other.list && one.name === other.name
+}
+
 /** A view of this name takes the place of one that had it. */
 export function withView(views: readonly SavedView[], view: SavedView): SavedView[] {
-  const same = (one: SavedView) => one.list === view.list && one.name === view.name
-  return views.some(same) ? views.map((one) => (same(one) ? view : one)) : [...views, view]
+  return views.some((one) => same(one, view)) ? views.map((one) => (same(one, view) ? view : one)) : [...views, view]
+}
+
+/** Without the one of this name. */
+export function withoutView(views: readonly SavedView[], view: SavedView): SavedView[] {
+  return views.filter((one) => !same(one, view))
 }
 
 export function Views({ list, q, sort, onPick }: ViewsProps) {
   const [open, setOpen] = useState(false)
+  const queries = useQueryClient()
   const preferences = usePreferences()
   const change = useChangePreferences()
   const [name, setName] = useState('')
   const [failed, setFailed] = useState<string | undefined>(undefined)
-  const all = preferences.views ?? []
-  const views = all.filter((view) => view.list === list)
+  const views = (preferences.views ?? []).filter((view) => view.list === list)
   const now = views.find((view) => (view.q ?? '') === q && (view.sort ?? '') === sort)
 
-  const put = async (next: SavedView[]) => {
+  const put = async (step: (views: readonly SavedView[]) => SavedView[]) => {
     setFailed(undefined)
     try {
-      await change({ views: next })
+      // All of them are sent: those of another window, or that could not be read before, shall not go.
+      const { views: now = [] } = await queries.fetchQuery({ ...preferencesQuery, staleTime: 0 })
+      await change({ views: step(now) })
       return true
     } catch (error) {
       const problem = problemFrom(error)
@@ -46,11 +57,11 @@ export function Views({ list, q, sort, onPick }: ViewsProps) {
     if (called === '') return
     const columns = preferences.lists?.[list]?.columns
     const view: SavedView = { name: called, list, q, ...(sort ? { sort } : {}), ...(columns ? { columns } : {}) }
-    if (await put(withView(all, view))) setName('')
+    if (await put((had) => withView(had, view))) setName('')
   }
   const pick = (view: SavedView) => {
     setOpen(false)
-    if (view.columns) void change({ lists: { [list]: { columns: view.columns } } })
+    if (view.columns) void change({ lists: { [list]: { columns: view.columns } } }).catch(sayUnkept)
     onPick({ q: view.q ?? '', sort: view.sort ?? '' })
   }
   const replaces = views.some((view) => view.name === name.trim())
@@ -87,7 +98,7 @@ export function Views({ list, q, sort, onPick }: ViewsProps) {
                     color="gray"
                     size="sm"
                     aria-label={`Delete the view ${view.name}`}
-                    onClick={() => void put(all.filter((one) => one !== view))}
+                    onClick={() => void put((had) => withoutView(had, view))}
                   >
                     <IconTrash size={14} />
                   </ActionIcon>

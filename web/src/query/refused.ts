@@ -1,6 +1,11 @@
 /** [heard]: what a list shows while the query asked of it is not understood. */
+import { Refusal } from '~/api/client'
 import type { Order } from '~/table/types'
-import { isAboutQuery } from './QueryBox'
+
+/** Whether a failure is about how the query is written. */
+export function isAboutQuery(error: unknown): error is Refusal {
+  return error instanceof Refusal && error.code === 'query'
+}
 
 interface Asked {
   order: Order | undefined

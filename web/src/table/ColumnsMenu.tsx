@@ -2,10 +2,12 @@
 import { ActionIcon, Button, Checkbox, Group, Popover, ScrollArea, SegmentedControl, Stack, Text, Tooltip } from '@mantine/core'
 import { IconAdjustmentsHorizontal, IconArrowDown, IconArrowUp } from '@tabler/icons-react'
 import { usePreference } from '~/preferences/preferences'
+import { useCards } from './cards'
 import { useColumns } from './columns'
 import type { Column, Identified } from './types'
 
 export function ColumnsMenu<R extends Identified>({ name, columns }: { name: string; columns: readonly Column<R>[] }) {
+  const cards = useCards()
   const { shown, all, choose, usual } = useColumns(name, columns)
   const [density, setDensity] = usePreference('density')
   const ids = shown.map((column) => column.id)
@@ -15,6 +17,8 @@ export function ColumnsMenu<R extends Identified>({ name, columns }: { name: str
     next.splice(at + by, 0, id)
     choose(next)
   }
+  // Cards have no columns, and one height.
+  if (cards) return null
   const fixed = shown.filter((column) => column.always).length
   return (
     <Popover position="bottom-end" withinPortal trapFocus shadow="md">

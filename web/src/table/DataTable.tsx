@@ -3,7 +3,6 @@
  * rows at hand), draws those on screen, and holds their order while somebody points at them.
  */
 import { Button } from '@mantine/core'
-import { useMediaQuery } from '@mantine/hooks'
 import { IconArrowsSort } from '@tabler/icons-react'
 import { useRouter } from '@tanstack/react-router'
 import { type ReactNode, useCallback, useEffect, useId, useMemo, useRef, useState } from 'react'
@@ -12,6 +11,7 @@ import { Empty } from '~/ui/Empty'
 import { ProblemView } from '~/ui/Problem'
 import { AsOf } from './asOf'
 import { Body, type BodyHandle, HEAD } from './Body'
+import { useCards } from './cards'
 import { useColumns } from './columns'
 import classes from './DataTable.module.css'
 import { pathOf, plain } from './go'
@@ -67,7 +67,7 @@ export function DataTable<R extends Identified>(props: DataTableProps<R>) {
   const gridId = useId()
   const grid = useRef<HTMLDivElement>(null)
   const body = useRef<BodyHandle>(null)
-  const card = useMediaQuery('(max-width: 48em)', false, { getInitialValueInEffect: false })
+  const card = useCards()
   const [density] = usePreference('density')
   const height = card ? HEIGHTS.card : HEIGHTS[density ?? 'comfortable']
   const { shown } = useColumns(name, columns)

@@ -3,7 +3,7 @@ import { ActionIcon, Drawer, Tooltip } from '@mantine/core'
 import { useDisclosure, useMediaQuery } from '@mantine/hooks'
 import { IconLayoutSidebar } from '@tabler/icons-react'
 import { useSearch } from '@tanstack/react-router'
-import { useCallback, useState } from 'react'
+import { useCallback } from 'react'
 import { guestMenu, nameOf, pathOf } from '~/actions/GuestMenu'
 import type { Guest } from '~/api/types'
 import { usePreference } from '~/preferences/preferences'
@@ -13,7 +13,7 @@ import { NothingFits } from '~/query/NothingFits'
 import { useQuestion } from '~/query/question'
 import { heard } from '~/query/refused'
 import { DataTable } from '~/table/DataTable'
-import type { Selected } from '~/table/selection'
+import { useSelection } from '~/table/useSelection'
 import { useLiveRows } from '~/table/sources'
 import { Page } from '~/ui/Page'
 import { COLUMNS } from './columns'
@@ -25,15 +25,12 @@ const CHIPS: readonly ChipsOf[] = [
   { key: 'status', from: 'state', usual: ['running', 'stopped'] },
   { key: 'type', from: 'type', usual: ['ct', 'vm'], word: (value) => (value === 'ct' ? 'CT' : value === 'vm' ? 'VM' : value) },
 ]
-const NONE: Selected<Guest> = new Map()
+const NONE: ReadonlyMap<string, Guest> = new Map()
 
 export default function GuestsPage() {
   const { q, sort, change } = useQuestion('guests', useSearch({ from: '/inside/guests' }))
   const source = useLiveRows('guests', q, sort)
-  // What is selected belongs to what was asked: nobody acts on what they cannot see.
-  const [selection, setSelection] = useState({ q, rows: NONE })
-  const selected = selection.q === q ? selection.rows : NONE
-  const select = (rows: Selected<Guest>) => setSelection({ q, rows })
+  const [selected, select] = useSelection<Guest>('guests', q)
 
   const narrow = useMediaQuery('(max-width: 62em)', false, { getInitialValueInEffect: false })
   const [beside, setBeside] = usePreference('ui', 'guests_tree')
