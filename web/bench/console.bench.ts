@@ -1,6 +1,6 @@
 /**
  * The console's figures (docs/performance.md), from a real browser against the real server and a simulated fleet.
- * `MUSTER_BENCH_GUESTS` makes the large fleet smaller. Nothing here fails for being slow: it prints.
+ * `MUSTER_BENCH_GUESTS` makes the large fleet smaller; `MUSTER_BENCH_TRACE` names a file for the trace of scrolling. Nothing here fails for being slow: it prints.
  */
 import { writeFile } from 'node:fs/promises'
 import type { Browser, BrowserContext, Page } from 'playwright-core'
@@ -191,9 +191,15 @@ describe(`${GUESTS} guests`, () => {
     const done = new Promise((resolve) => client.once('Tracing.tracingComplete', resolve))
     await client.send('Tracing.end')
     await done
-    const { work, longest } = frames(events as Parameters<typeof frames>[0])
-    say(`${named}: script, style and layout per scrolled frame, 95th percentile of ${work.length}`, `${quantile(work, 0.95).toFixed(1)} ms`)
-    say(`${named}: longest task while scrolling`, `${longest.toFixed(0)} ms`)
+    if (process.env.MUSTER_BENCH_TRACE) await writeFile(process.env.MUSTER_BENCH_TRACE, JSON.stringify({ traceEvents: events }))
+    for (const [by, clock] of [
+      ['dur', ''],
+      ['tdur', ' (processor time)'],
+    ] as const) {
+      const { work, longest } = frames(events as Parameters<typeof frames>[0], by)
+      say(`${named}: script, style and layout per scrolled frame${clock}, 95th percentile of ${work.length}`, `${quantile(work, 0.95).toFixed(1)} ms`)
+      say(`${named}: longest task while scrolling${clock}`, `${longest.toFixed(0)} ms`)
+    }
     await context.close()
   }, 300_000)
 

@@ -5,6 +5,8 @@ interface TraceEvent {
   ph: string
   ts: number
   dur?: number
+  /** What of it the thread was given a processor for. */
+  tdur?: number
   pid: number
   tid: number
   cat: string
@@ -17,6 +19,9 @@ export interface Frames {
   /** Milliseconds of the longest task. */
   longest: number
 }
+
+/** By the clock on the wall; or by the processor's, which stands still while others are at work on it. */
+type Measure = 'dur' | 'tdur'
 
 /** What is counted as work of the page: its script, and style and layout on its behalf. */
 const WORK = new Set([
@@ -33,7 +38,7 @@ const WORK = new Set([
 ])
 
 /** The renderer's main thread in a trace of one page. */
-export function frames(events: TraceEvent[]): Frames {
+export function frames(events: TraceEvent[], by: Measure): Frames {
   const main = events.find((event) => event.name === 'thread_name' && event.args?.name === 'CrRendererMain' && rendered(events, event.pid))
   if (!main) throw new Error('the trace knows no page')
   const own = events
@@ -55,11 +60,11 @@ export function frames(events: TraceEvent[]): Frames {
     }
     // What lies within another counts once.
     if (!WORK.has(event.name) || event.ts < inside) continue
-    spent += event.dur ?? 0
+    spent += event[by] ?? 0
     inside = event.ts + (event.dur ?? 0)
   }
   if (spent > 0) work.push(spent / 1000)
-  return { work, longest: Math.max(0, ...tasks.map((task) => (task.dur ?? 0) / 1000)) }
+  return { work, longest: Math.max(0, ...tasks.map((task) => (task[by] ?? 0) / 1000)) }
 }
 
 function rendered(events: TraceEvent[], pid: number): boolean {
