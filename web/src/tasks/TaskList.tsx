@@ -2,14 +2,18 @@
 import { Skeleton, Stack, Table, Text } from '@mantine/core'
 import type { UseQueryResult } from '@tanstack/react-query'
 import { useMemo } from 'react'
-import type { Task } from '~/api/types'
+import type { Link, Task } from '~/api/types'
+import classes from '~/events/timeline.module.css'
 import { DASH, span } from '~/format/format'
-import { useTasks } from '~/live/hooks'
+import { useLinks, useTasks } from '~/live/hooks'
 import { AnchorLink } from '~/ui/AnchorLink'
 import { Empty } from '~/ui/Empty'
 import { ProblemView } from '~/ui/Problem'
-import { TaskState } from '~/ui/State'
-import { Ago, instant } from '~/ui/Time'
+import { type Seen, TaskState } from '~/ui/State'
+import { Ago } from '~/ui/Time'
+import { useStill } from '~/ui/useStill'
+import { Waiting } from '~/ui/Waiting'
+import { lastSeen, took } from './time'
 import { together } from './together'
 
 export interface TaskListProps {
@@ -18,14 +22,24 @@ export interface TaskListProps {
   mine: (task: Task) => boolean
   /** Whether to say which guest each is about. */
   guests?: boolean
+  /** The link to its remote, where that is known. */
+  link?: Pick<Link, 'up'> | undefined
   /** Instead of rows, when there are none. */
   empty?: React.ReactNode
 }
 
-export function TaskList({ asked, mine, guests, empty }: TaskListProps) {
+const NONE = 'None is kept: neither Muster nor anybody else has had Proxmox VE do anything with it lately.'
+const UNREACHED = 'None is known. What was done with it since its remote was last reached is not known.'
+
+const idOf = (task: Task) => task.id
+
+export function TaskList({ asked, mine, guests, link, empty }: TaskListProps) {
   const told = useTasks()
+  const links = useLinks()
   const items = asked.data?.items
   const rows = useMemo(() => together(items ?? [], [...(told?.values() ?? [])].filter(mine)), [items, told, mine])
+  // Older ones are put behind what is shown: that moves nothing.
+  const { lines, waiting, show, around } = useStill(rows, idOf, { grows: true })
   if (asked.isPending && rows.length === 0) {
     return (
       <Stack gap={6} role="status" aria-label="Loading">
@@ -36,10 +50,14 @@ export function TaskList({ asked, mine, guests, empty }: TaskListProps) {
     )
   }
   return (
-    <Stack gap="sm">
+    <Stack gap="sm" {...around}>
+      {/* It lies over the list: coming and going moves nothing. */}
+      <div className={classes.waiting} role="status">
+        {waiting > 0 && <Waiting number={waiting} show={show} />}
+      </div>
       {asked.error && <ProblemView error={asked.error} title="The tasks could not be read" again={() => void asked.refetch()} />}
       {rows.length === 0 && !asked.error ? (
-        (empty ?? <Empty title="No tasks">None is kept: neither Muster nor anybody else has had Proxmox VE do anything with it lately.</Empty>)
+        (empty ?? <Empty title="No tasks">{link && !link.up ? UNREACHED : NONE}</Empty>)
       ) : (
         <Table.ScrollContainer minWidth={560}>
           <Table highlightOnHover aria-label="Tasks">
@@ -55,8 +73,8 @@ export function TaskList({ asked, mine, guests, empty }: TaskListProps) {
               </Table.Tr>
             </Table.Thead>
             <Table.Tbody>
-              {rows.map((task) => (
-                <Row key={task.id} task={task} guests={guests ?? false} />
+              {lines.map(({ item: task }) => (
+                <Row key={task.id} task={task} guests={guests ?? false} seen={lastSeen(task.outcome === 'running', links?.get(task.remote_id)?.link)} />
               ))}
             </Table.Tbody>
           </Table>
@@ -71,12 +89,10 @@ export function TaskList({ asked, mine, guests, empty }: TaskListProps) {
   )
 }
 
-function Row({ task, guests }: { task: Task; guests: boolean }) {
+function Row({ task, guests, seen }: { task: Task; guests: boolean; seen: Seen | undefined }) {
   const remote = String(task.remote_id)
-  const began = instant(task.started)
-  const ended = instant(task.ended)
   return (
-    <Table.Tr>
+    <Table.Tr className={seen && 'stale'}>
       <Table.Td>
         <AnchorLink to="/tasks/$remote/$upid" params={{ remote, upid: task.upid }} size="sm">
           {task.name}
@@ -94,7 +110,7 @@ function Row({ task, guests }: { task: Task; guests: boolean }) {
         </Table.Td>
       )}
       <Table.Td>
-        <TaskState outcome={task.outcome} />
+        <TaskState outcome={task.outcome} seen={seen} />
         {task.outcome === 'failed' && (
           <Text size="xs" className="quiet name">
             {task.text}
@@ -105,7 +121,7 @@ function Row({ task, guests }: { task: Task; guests: boolean }) {
         <Ago at={task.started} />
       </Table.Td>
       <Table.Td className="figures" style={{ whiteSpace: 'nowrap' }}>
-        {began !== undefined && ended !== undefined ? span((ended - began) / 1000) : DASH}
+        {span(took(task))}
       </Table.Td>
       <Table.Td className="name">{task.user}</Table.Td>
       <Table.Td className="name">{task.node}</Table.Td>

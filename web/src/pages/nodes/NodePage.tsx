@@ -119,16 +119,16 @@ function Body({ node, looked }: { node: NodeDetail; looked: boolean }) {
         <GuestTable q={q} without={['remote', 'node']} sort={search.sort ?? ''} onSort={(sort) => change({ sort: sort || undefined })} />
       </Tabs.Panel>
       <Tabs.Panel value="tasks">
-        <Tasks q={q} remote={node.remote_id} node={node.name} />
+        <Tasks q={q} remote={node.remote_id} node={node.name} link={node.link} />
       </Tabs.Panel>
     </Tabs>
   )
 }
 
-function Tasks({ q, remote, node }: { q: string; remote: number; node: string }) {
+function Tasks({ q, remote, node, link }: { q: string; remote: number; node: string; link: NodeDetail['link'] }) {
   const asked = useTasksOf(q)
   const mine = useCallback((task: Task) => task.remote_id === remote && task.node === node, [remote, node])
-  return <TaskList asked={asked} mine={mine} guests />
+  return <TaskList asked={asked} mine={mine} guests link={link} />
 }
 
 function Overview({ node, looked, span, choose }: { node: NodeDetail; looked: boolean; span: Span; choose: (span: Span) => void }) {
