@@ -48,15 +48,13 @@ export function Results({ wish, started, close, again }: ResultsProps) {
           <Row key={`${row.target.remote}/${row.target.vmid}`} result={row} uncancelled={made?.failed.get(row.id ?? '')} close={close} />
         ))}
       </ul>
-      {!all && (
-        <Text size="sm" className="quiet">
-          What was asked for goes on when this is closed. The{' '}
-          <AnchorLink to="/operations" size="sm" onClick={close}>
-            operations
-          </AnchorLink>{' '}
-          show it.
-        </Text>
-      )}
+      <Text size="sm" className="quiet">
+        {all ? 'Nothing of it goes on.' : 'What was asked for goes on when this is closed.'} The{' '}
+        <AnchorLink to="/operations" size="sm" onClick={close}>
+          operations
+        </AnchorLink>{' '}
+        show it.
+      </Text>
       <Group justify="flex-end" gap="xs">
         <CancelWaiting operations={operations} made={made} done={setMade} />
         {failed.length > 0 && (

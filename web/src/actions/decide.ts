@@ -94,7 +94,7 @@ export function outcome(operation: Operation): Outcome {
         ...said,
         tone: 'busy',
         title: `Asked: ${verb} ${who}`,
-        text: operation.followed ? operation.sentence : `${operation.sentence}; not followed while the remote is disconnected`,
+        text: capital(operation.followed ? operation.sentence : `${operation.sentence}; not followed while the remote is disconnected`),
         more: 'operation',
       }
     case 'succeeded':

@@ -109,7 +109,7 @@ function Confirm({ begun, done, cancel }: { begun: Begun; done: (codes: string[]
           <Text size="sm">1. Read the picture with an authenticator app, or type this into it:</Text>
           <Secret text={begun.secret.replace(/(.{4})(?=.)/g, '$1 ')} label="The secret" />
           <Text size="xs" className="quiet">
-            Six digits, every 30 seconds (SHA-1). It waits for its first code until then: <Ago at={begun.expires} />.
+            Six digits, every 30 seconds (SHA-1). Without a first code it ends <Ago at={begun.expires} />.
           </Text>
           <form
             onSubmit={(event) => {

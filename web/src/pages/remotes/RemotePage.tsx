@@ -17,7 +17,7 @@ import { Figures } from './remote/Figures'
 import { Ha } from './remote/Ha'
 import { LinkPanel } from './remote/LinkPanel'
 import { Nodes } from './remote/Nodes'
-import { Gone } from './remote/Remove'
+import { Gone, leftGiven } from './remote/Remove'
 import { SignedInAs } from './remote/SignedInAs'
 import { useRemote } from './useRemote'
 import classes from './remotes.module.css'
@@ -32,11 +32,11 @@ export default function RemotePage() {
 }
 
 function Told({ named }: { named: string }) {
-  const [gone, setGone] = useState<{ name: string; removed: Schemas['Removed'] }>()
+  const [gone, setGone] = useState<{ name: string; removed: Schemas['Removed']; given: string | undefined }>()
   const { remote, query } = useRemote(named, gone ? false : undefined)
-  if (gone) return <Gone name={gone.name} removed={gone.removed} />
+  if (gone) return <Gone {...gone} />
   if (remote) {
-    return <Shown remote={remote} error={query.error} again={() => void query.refetch()} onGone={(removed) => setGone({ name: remote.name, removed })} />
+    return <Shown remote={remote} error={query.error} again={() => void query.refetch()} onGone={(removed) => setGone({ name: remote.name, removed, given: leftGiven(remote) })} />
   }
   if (query.error instanceof Refusal && query.error.status === 404) {
     return (

@@ -2,6 +2,7 @@
 import { Menu, Tooltip } from '@mantine/core'
 import { IconChevronDown } from '@tabler/icons-react'
 import { getRouteApi } from '@tanstack/react-router'
+import { useRef } from 'react'
 import type { Remote, Schemas } from '~/api/types'
 import { useSession } from '~/shell/session'
 import { Act } from '~/ui/Blocked'
@@ -16,6 +17,9 @@ import { Remove } from './Remove'
 
 type Dialog = 'disconnect' | 'edit' | 'remove'
 
+/** A dialog gives the focus back within this time, to what had it. */
+const LET_GO_MS = 50
+
 const route = getRouteApi('/inside/remotes/$remote')
 
 export function Actions({ remote, onGone }: { remote: Remote; onGone: (removed: Schemas['Removed']) => void }) {
@@ -28,7 +32,13 @@ export function Actions({ remote, onGone }: { remote: Remote; onGone: (removed: 
   const asked = route.useSearch().do
   const dialog = barred === undefined && !(off && asked === 'disconnect') ? asked : undefined
   const setDialog = (to: Dialog | undefined) => void navigate({ search: (had) => ({ ...had, do: to }), replace: true })
+  const more = useRef<HTMLButtonElement>(null)
   const close = () => setDialog(undefined)
+  // What opened these has gone with its menu: the focus goes to the menu's button, once the dialog lets go of it.
+  const closeToMenu = () => {
+    close()
+    setTimeout(() => more.current?.focus({ preventScroll: true }), LET_GO_MS)
+  }
   const tryConnect = (): void => connect.mutate(undefined, { onError: (error) => sayNotDone(error, `${remote.name} was not connected`, tryConnect) })
   const item = (label: string, act: () => void, color?: string) => (
     <Tooltip label={barred} disabled={barred === undefined} position="left">
@@ -64,7 +74,7 @@ export function Actions({ remote, onGone }: { remote: Remote; onGone: (removed: 
       )}
       <Menu position="bottom-end" withinPortal>
         <Menu.Target>
-          <Button variant="default" size="compact-sm" rightSection={<IconChevronDown size={14} />}>
+          <Button ref={more} variant="default" size="compact-sm" rightSection={<IconChevronDown size={14} />}>
             More
           </Button>
         </Menu.Target>
@@ -75,8 +85,8 @@ export function Actions({ remote, onGone }: { remote: Remote; onGone: (removed: 
         </Menu.Dropdown>
       </Menu>
       <Disconnect remote={remote} opened={dialog === 'disconnect'} close={close} />
-      <Edit remote={remote} opened={dialog === 'edit'} close={close} />
-      <Remove remote={remote} opened={dialog === 'remove'} close={close} onGone={onGone} />
+      <Edit remote={remote} opened={dialog === 'edit'} close={closeToMenu} />
+      <Remove remote={remote} opened={dialog === 'remove'} close={closeToMenu} onGone={onGone} />
     </>
   )
 }

@@ -122,6 +122,11 @@ function Body({ remote, close, onGone }: Omit<RemoveProps, 'opened'>) {
           Everything that Muster remembers of <b className="name">{remote.name}</b> goes: its guests, their history, its settings. Nothing
           happens to the guests themselves.
         </Text>
+        {remote.credential && !minted && (
+          <Text size="sm" className="quiet">
+            {leftGiven(remote) ?? 'Muster has made nothing on its host.'}
+          </Text>
+        )}
         {minted && (
           <Radio.Group
             label={`What becomes of the token ${minted.id} that Muster made there?`}
@@ -169,13 +174,19 @@ function Body({ remote, close, onGone }: Omit<RemoveProps, 'opened'>) {
   )
 }
 
+/** What stays on the host of which Muster has made nothing: a token that it was given. */
+export function leftGiven({ credential }: Pick<Remote, 'credential'>): string | undefined {
+  if (credential?.kind !== 'token' || credential.minted) return undefined
+  return `Muster has made nothing on its host. The token ${credential.user}, which it was given, stays there, and is good as long as nobody removes it.`
+}
+
 /** Whether operations are open that nobody has been asked about yet. */
 function hasOpen(remote: Remote, asked: boolean): boolean {
   return !asked && remote.counts.operations_open > 0
 }
 
 /** The remote is gone: what is still on its host, and what removes it. */
-export function Gone({ name, removed }: { name: string; removed: Removed }) {
+export function Gone({ name, removed, given }: { name: string; removed: Removed; given: string | undefined }) {
   const left = removed.minted_left
   const heading = useRef<HTMLDivElement>(null)
   useEffect(() => heading.current?.focus(), [])
@@ -210,7 +221,7 @@ export function Gone({ name, removed }: { name: string; removed: Removed }) {
             </Stack>
           </Alert>
         ) : (
-          !removed.minted_removed && <Text size="sm">Muster had made nothing on the host.</Text>
+          !removed.minted_removed && <Text size="sm">{given ?? 'Muster had made nothing on its host.'}</Text>
         )}
         <Group>
           <LinkButton to="/remotes" variant="default">
