@@ -1,11 +1,12 @@
 /** A history as lines by day, each with its facts to be unfolded, and a way to older ones. */
-import { ActionIcon, Button, Code, Collapse, Group, Skeleton, Stack, Table, Text } from '@mantine/core'
+import { ActionIcon, Code, Collapse, Group, Skeleton, Stack, Table, Text } from '@mantine/core'
 import { IconChevronDown, IconChevronRight } from '@tabler/icons-react'
 import { useState } from 'react'
 import type { FleetEvent, Schemas } from '~/api/types'
 import { clock, DASH } from '~/format/format'
 import { useSession } from '~/shell/session'
 import { AnchorLink } from '~/ui/AnchorLink'
+import { Button } from '~/ui/Button'
 import { Empty } from '~/ui/Empty'
 import { NoGrants } from '~/ui/NoGrants'
 import { ProblemView } from '~/ui/Problem'

@@ -72,7 +72,7 @@ function Body({ guest, looked }: { guest: GuestDetail; looked: boolean }) {
         />
       </Tabs.Panel>
       <Tabs.Panel value="tasks">
-        <Tasks remote={remote} vmid={guest.vmid} />
+        <Tasks remote={remote} vmid={guest.vmid} link={guest.link} />
       </Tabs.Panel>
       <Tabs.Panel value="events">
         <Stack gap="md">
@@ -98,12 +98,12 @@ function Body({ guest, looked }: { guest: GuestDetail; looked: boolean }) {
   )
 }
 
-function Tasks({ remote, vmid }: { remote: string; vmid: number }) {
+function Tasks({ remote, vmid, link }: { remote: string; vmid: number; link: GuestDetail['link'] }) {
   const asked = useQuery({
     queryKey: ['guest-tasks', remote, vmid],
     queryFn: ({ signal }) => unwrap(api.GET('/api/v1/guests/{remote}/{vmid}/tasks', { params: { path: { remote, vmid } }, signal })),
     refetchInterval: 30_000,
   })
   const mine = useCallback((task: Task) => task.remote_id === Number(remote) && task.vmid === vmid, [remote, vmid])
-  return <TaskList asked={asked} mine={mine} />
+  return <TaskList asked={asked} mine={mine} link={link} />
 }

@@ -130,8 +130,7 @@ function AuditItem({ row }: { row: Schemas['AuditRow'] }) {
       actions={
         <Button
           size="compact-sm"
-          variant="subtle"
-          color="gray"
+          variant="default"
           aria-expanded={open}
           aria-label={`Details of row ${row.id}`}
           onClick={details.toggle}
