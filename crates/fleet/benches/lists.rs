@@ -1,4 +1,4 @@
-//! How long the first page of a large list takes: 100 remotes of 1,000 guests each.
+//! How long the first page of a large list takes, and what a query may go on with: 100 remotes of 1,000 guests each.
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
 use std::hint::black_box;
@@ -9,7 +9,7 @@ use fleet::lists::{self, Request};
 use fleet::{FleetSnapshot, GuestRow, RemoteSnapshot, Standing};
 use jiff::Timestamp;
 use model::access::Visible;
-use model::query::Vocabulary;
+use model::query::{Key, Vocabulary};
 use model::{Freshness, Guest, GuestKind, GuestState, Incarnation, LinkState, Presence, RemoteId, Vmid};
 
 const REMOTES: u64 = 100;
@@ -18,6 +18,8 @@ const TIMES: usize = 200;
 /// What the console's first page asks, and how long it may take.
 const FIRST: (&str, &str) = ("type:ct status:running", "cpu");
 const BOUND: Duration = Duration::from_millis(20);
+/// How long a key stroke may take whoever types while polls go on.
+const KEY_BOUND: Duration = Duration::from_millis(10);
 
 fn main() {
     let now = Timestamp::from_second(1_800_000_000).unwrap();
@@ -57,6 +59,44 @@ fn main() {
         );
     }
     assert!(!slow, "the first list takes longer than {BOUND:?}");
+    complete(fleet);
+}
+
+/// Values that a key has, as at each key stroke of whoever types a query.
+fn complete(mut fleet: FleetSnapshot) {
+    println!("| values of `name` that begin with `web-9`, first 20 | best ms | median ms | p99 ms |");
+    println!("|---|---|---|---|");
+    let look = |fleet: &FleetSnapshot| {
+        let begun = Instant::now();
+        let found =
+            black_box(lists::values(fleet, &Visible::All, Vocabulary::Guests, Key::Name, "web-9", 20));
+        assert_eq!(found.len(), 20);
+        begun.elapsed()
+    };
+    // Copies begin without what was made for the one before.
+    let again = |one: &mut Arc<RemoteSnapshot>| *one = Arc::new((**one).clone());
+    let first = (0..20).map(|_| {
+        fleet.remotes.iter_mut().for_each(again);
+        look(&fleet)
+    });
+    row("every remote polled since the last key", first.collect());
+    let polled = (0..TIMES).map(|n| {
+        let at = n % fleet.remotes.len();
+        fleet.remotes.get_mut(at).into_iter().for_each(again);
+        look(&fleet)
+    });
+    let median = row("one remote polled since the last key", polled.collect());
+    row("nothing changed", (0..TIMES).map(|_| look(&fleet)).collect());
+    assert!(median <= KEY_BOUND, "a key stroke takes longer than {KEY_BOUND:?}");
+}
+
+fn row(what: &str, mut took: Vec<Duration>) -> Duration {
+    took.sort_unstable();
+    let at = |at: usize| took.get(at).copied().unwrap_or_default();
+    let ms = |at: Duration| at.as_secs_f64() * 1000.0;
+    let (best, median, last) = (at(0), at(took.len() / 2), at(took.len() * 99 / 100));
+    println!("| {what} | {:.2} | {:.2} | {:.2} |", ms(best), ms(median), ms(last));
+    median
 }
 
 /// Rows made one remote after the other with other memory between, as polls make them.

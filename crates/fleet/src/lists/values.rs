@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::Timestamp;
 use model::access::Visible;
-use model::query::complete::begins_with;
+use model::query::complete::Beginning;
 use model::query::{Key, Subject, Vocabulary};
 
 use super::order::natural;
@@ -46,10 +46,11 @@ pub fn values(
     limit: usize,
 ) -> Vec<(String, usize)> {
     let seen = snapshot.remotes.iter().filter(|remote| visible.sees(remote.id));
+    let begins = Beginning::of(begins);
     let all: Vec<Sorted> = seen.map(|remote| remote.values.of(remote, about, key)).collect();
     // The first of all are among the first of each.
     let first = |of: &'_ Sorted| -> Vec<usize> {
-        let fits = of.iter().enumerate().filter(|(_, (text, _))| begins_with(text, begins));
+        let fits = of.iter().enumerate().filter(|(_, (text, _))| begins.fits(text));
         fits.take(limit).map(|(at, _)| at).collect()
     };
     let mut found: Vec<&str> = all

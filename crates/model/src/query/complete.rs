@@ -147,7 +147,8 @@ impl Typing {
     #[must_use]
     pub fn fields(&self, about: Vocabulary) -> Vec<Proposal> {
         let Part::Word { begins, has_operator } = &self.part else { return Vec::new() };
-        let fits = keys(about).filter(|row| begins_with(row.word, begins));
+        let begins = Beginning::of(begins);
+        let fits = keys(about).filter(move |row| begins.fits(row.word));
         let written = |row: &'static KeyRow| match (has_operator, row.kind) {
             (true, _) => row.word.to_owned(),
             // One asks for more or less of a figure than for itself.
@@ -161,7 +162,8 @@ impl Typing {
     #[must_use]
     pub fn fixed(&self, about: Vocabulary) -> Vec<Proposal> {
         let of = |row: &'static KeyRow, begins: &str| {
-            let fits = row.values.iter().filter(|value| begins_with(value, begins));
+            let begins = Beginning::of(begins);
+            let fits = row.values.iter().filter(move |value| begins.fits(value));
             fits.map(|value| Proposal { text: self.value(row, value), what: row.meaning }).collect::<Vec<_>>()
         };
         match &self.part {
@@ -206,11 +208,29 @@ impl std::fmt::Display for Written<'_> {
     }
 }
 
-/// Whether a text begins so; upper and lower case are the same.
-#[must_use]
-pub fn begins_with(text: &str, begins: &str) -> bool {
-    let mut letters = text.chars().flat_map(char::to_lowercase);
-    text::fold(begins).chars().all(|c| letters.next() == Some(c))
+/// What texts are to begin with; upper and lower case are the same.
+#[derive(Debug, Clone)]
+pub struct Beginning(String);
+
+impl Beginning {
+    /// What begins like this.
+    #[must_use]
+    pub fn of(text: &str) -> Self {
+        Self(text::fold(text))
+    }
+
+    /// Whether a text begins so.
+    #[must_use]
+    pub fn fits(&self, text: &str) -> bool {
+        // Most are plain, and compared by the ten thousand at each key stroke.
+        if let Some(head) = text.as_bytes().get(..self.0.len())
+            && head.is_ascii()
+        {
+            return head.eq_ignore_ascii_case(self.0.as_bytes());
+        }
+        let mut letters = text.chars().flat_map(char::to_lowercase);
+        self.0.chars().all(|c| letters.next() == Some(c))
+    }
 }
 
 #[cfg(test)]
@@ -221,6 +241,24 @@ mod tests {
     use super::*;
 
     const GUESTS: Vocabulary = Vocabulary::Guests;
+
+    #[test]
+    fn a_text_begins_so_whatever_its_case() {
+        for (text, begins, fits) in [
+            ("web-1", "WEB", true),
+            ("WEB-1", "web-1", true),
+            ("web", "web-1", false),
+            ("", "", true),
+            ("Äpfel", "äp", true),
+            ("äpfel", "ap", false),
+            // The sign for kelvin is written small as the letter is, and takes more bytes.
+            ("\u{212a}vm", "kv", true),
+            ("kvm", "\u{212a}", true),
+            ("wéb", "we", false),
+        ] {
+            assert_eq!(Beginning::of(begins).fits(text), fits, "{text} {begins}");
+        }
+    }
 
     /// What is typed where `|` stands: what is replaced, and what it is.
     fn at(marked: &str) -> (String, String) {
