@@ -96,7 +96,7 @@ export const COLUMNS: readonly Column<Row>[] = [
 function Cause({ row }: { row: Row }) {
   const { link } = row
   if (link.state === 'disconnected') return <span>{link.by ? `by ${link.by}` : DASH}</span>
-  if (!link.cause) return <span className="quiet">{row.run_by ? `looked after by ${row.run_by.process}` : ''}</span>
+  if (!link.cause) return row.run_by ? <span className="quiet">looked after by {row.run_by.process}</span> : null
   return (
     <bdi className="name" title={`${link.cause.sentence}. ${link.cause.remedy}`}>
       {link.cause.sentence || words(link.cause.code)}

@@ -72,10 +72,13 @@ test('each version is told once, the newest first', () => {
 test('a kind of facts is late after three of its intervals', () => {
   const at = Date.parse('2026-01-01T00:00:00Z')
   const row = { interval_seconds: 10, last_success: '2026-01-01T00:00:00Z', last_error: null }
-  expect(coverageWord(row, at + 29_000)).toBe('good')
-  expect(coverageWord(row, at + 31_000)).toBe('late')
-  expect(coverageWord({ ...row, last_success: null }, at)).toBe('not read yet')
-  expect(coverageWord({ ...row, last_error: { cause: 'refused', at: '' } as never }, at)).toBe('failing')
+  expect(coverageWord(row, at + 29_000, true)).toBe('good')
+  expect(coverageWord(row, at + 31_000, true)).toBe('late')
+  expect(coverageWord({ ...row, last_success: null }, at, true)).toBe('not read yet')
+  expect(coverageWord({ ...row, last_error: { cause: 'refused', at: '' } as never }, at, true)).toBe('failing')
+  // Nothing is read over a link that is down: how it was is not how it is.
+  expect(coverageWord(row, at + 1000, false)).toBe('waits for the link')
+  expect(coverageWord({ ...row, last_error: { cause: 'refused', at: '' } as never }, at, false)).toBe('failing')
 })
 
 test('of two fingerprints what differs is marked', () => {

@@ -82,12 +82,17 @@ export function versions(told: Record<string, string>): string[] {
   return [...new Set(Object.values(told))].sort((a, b) => b.localeCompare(a, 'en', { numeric: true }))
 }
 
-/** How a kind of fact stands. Late: not read for three of its intervals, and nothing says why. */
+/**
+ * How a kind of fact stands. Late: not read for three of its intervals, and nothing says why. While the link is down (`up` is
+ * false) nothing is read.
+ */
 export function coverageWord(
   row: Pick<Schemas['Coverage'], 'interval_seconds' | 'last_success' | 'last_error'>,
   now: number,
-): 'good' | 'failing' | 'late' | 'not read yet' {
+  up: boolean,
+): 'good' | 'failing' | 'late' | 'not read yet' | 'waits for the link' {
   if (row.last_error) return 'failing'
+  if (!up) return 'waits for the link'
   if (row.last_success == null) return 'not read yet'
   return now - Date.parse(row.last_success) > row.interval_seconds * 3000 ? 'late' : 'good'
 }

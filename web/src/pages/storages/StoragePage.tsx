@@ -26,6 +26,7 @@ import { BytesUsed } from '~/ui/Usage'
 import { StorageState } from './columns'
 import { Contents } from './Contents'
 import { GuestsThere } from './GuestsThere'
+import { guestsText } from './kinds'
 
 const route = getRouteApi('/inside/storages/$remote/$storage')
 
@@ -137,7 +138,7 @@ function Body({ storage, up, asked, failed }: BodyProps) {
     <Tabs value={tab} onChange={(value) => change({ tab: value === 'overview' ? undefined : (value ?? undefined) })} keepMounted={false}>
       <Tabs.List aria-label="Parts of this page" mb="md">
         <Tabs.Tab value="overview">Overview</Tabs.Tab>
-        <Tabs.Tab value="guests">Guests{asked && storage.guests_total !== undefined ? ` (${storage.guests_total})` : ''}</Tabs.Tab>
+        <Tabs.Tab value="guests">Guests{asked ? guestsText(storage, failed) : ''}</Tabs.Tab>
         <Tabs.Tab value="tasks">Tasks</Tabs.Tab>
       </Tabs.List>
       <Tabs.Panel value="overview">

@@ -1,7 +1,7 @@
 /** What lies on a storage, in words. Pure. */
 import { problemFrom } from '~/api/client'
 import type { Schemas } from '~/api/types'
-import { many, sentence } from '~/format/format'
+import { count, many, sentence } from '~/format/format'
 
 const KINDS: Record<string, string> = {
   images: 'Disks of virtual machines',
@@ -40,4 +40,12 @@ export function unlisted({ guests_unknown: guests, guests_error: error, contents
     !!guests && `Not known of ${many(guests, 'more guest')}: ${error?.sentence ?? 'nothing of theirs was listed, and their configuration was not read yet'}`,
   ].filter((line) => typeof line === 'string')
   return why.length === 0 ? undefined : why.map(sentence).join(' ')
+}
+
+/** How many guests have something here, to be put behind the word: ` (3)`; ` (≥ 3)` where there may be more; nothing where nobody knows. */
+export function guestsText(storage: Listed & Pick<Schemas['StorageDetail'], 'guests_total'>, failed: unknown): string {
+  const { guests_total: total } = storage
+  if (total === undefined) return ''
+  if (unlisted(storage, failed) === undefined) return ` (${count(total)})`
+  return total > 0 ? ` (≥ ${count(total)})` : ''
 }

@@ -11,7 +11,7 @@ import { sentence } from '~/format/format'
 import { coverageWord, FACETS } from '../decide'
 import classes from '../remotes.module.css'
 
-const TONE: Record<ReturnType<typeof coverageWord>, Tone> = { good: 'good', failing: 'bad', late: 'warn', 'not read yet': 'unknown' }
+const TONE: Record<ReturnType<typeof coverageWord>, Tone> = { good: 'good', failing: 'bad', late: 'warn', 'not read yet': 'unknown', 'waits for the link': 'unknown' }
 
 export function Coverage({ remote }: { remote: Remote }) {
   return (
@@ -44,7 +44,7 @@ export function Coverage({ remote }: { remote: Remote }) {
 }
 
 function Row({ row, remote }: { row: Schemas['CoverageRow']; remote: Remote }) {
-  const word = coverageWord(row, useNow(5000))
+  const word = coverageWord(row, useNow(5000), remote.link.up)
   return (
     <Table.Tr>
       <Table.Td maw={420}>
@@ -52,7 +52,9 @@ function Row({ row, remote }: { row: Schemas['CoverageRow']; remote: Remote }) {
         <Why row={row} />
       </Table.Td>
       <Table.Td>
-        <State tone={TONE[word]}>{word}</State>
+        <span className={classes.whole}>
+          <State tone={TONE[word]}>{word}</State>
+        </span>
       </Table.Td>
       <Table.Td className={classes.whole}>
         <Ago at={row.last_success} />
