@@ -182,5 +182,5 @@ test('removed by its typed name: with what Muster made on the host, and nobody f
   await page.getByRole('row').filter({ hasText: 'guest-off' }).waitFor()
   expect(await page.getByText('guest-gone').count()).toBe(0)
   await page.goto(`${muster.url}/remotes/${ids.get('gone')}`)
-  await page.getByText('There is no such remote').waitFor()
+  await page.getByText('No such remote').waitFor()
 })

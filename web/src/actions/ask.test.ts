@@ -10,6 +10,8 @@ const server = vi.hoisted(() => ({ one: vi.fn(), all: vi.fn() }))
 const seeking = vi.hoisted(() => ({ seek: vi.fn() }))
 vi.mock('./server', () => ({ startOne: server.one, startAll: server.all }))
 vi.mock('./seek', () => ({ seek: seeking.seek }))
+const said = vi.hoisted(() => vi.fn())
+vi.mock('~/ui/notDone', () => ({ sayNotDone: said }))
 
 const NO_ANSWER = new Refusal({ type: 'urn:muster:console:no_answer', title: '', status: 0 })
 const web = { remote: '1', vmid: 101, name: 'web', node: 'pve1' }
@@ -117,4 +119,20 @@ test('a refusal is thrown as it is, and nothing is looked for', async () => {
   server.one.mockRejectedValue(no)
   expect(await asked(reboot)).toBe(no)
   expect(seeking.seek).not.toHaveBeenCalled()
+})
+
+test('what was on its way when the session ended is told to nobody, and by no name', async () => {
+  const answers: { resolve: (operation: Operation) => void; reject: (error: unknown) => void }[] = []
+  server.one.mockImplementation(() => new Promise((resolve, reject) => answers.push({ resolve, reject })))
+  const told = vi.fn()
+  void asked(reboot).then(told)
+  void asked({ action: 'start', targets: [db] }).then(told)
+  void asked({ action: 'stop', targets: [db] }).then(told)
+  forgetLost()
+  answers[0]?.resolve(done)
+  answers[1]?.reject(NO_ANSWER)
+  answers[2]?.reject(new Refusal({ type: 'urn:muster:session_ended', title: 'Ended', status: 401 }))
+  await new Promise((resume) => setTimeout(resume, 5))
+  expect([told.mock.calls.length, seeking.seek.mock.calls.length]).toEqual([0, 0])
+  expect(said.mock.calls.map(([, title]) => title as string)).toEqual(['What was asked for last was not done'])
 })

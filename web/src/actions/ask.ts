@@ -2,11 +2,12 @@
  * Asking the server for what a person wishes, at most once: [ask]. Where no answer comes the wish keeps its key, and the
  * operations are watched for what became of it, also after the dialog or notice was closed.
  */
-import { unanswered } from '~/api/client'
+import { Refusal, unanswered } from '~/api/client'
 import { serverNow } from '~/api/clock'
 import { type About, once, wishes } from '~/api/once'
 import type { Operation, Problem } from '~/api/types'
 import { many } from '~/format/format'
+import { sayNotDone } from '~/ui/notDone'
 import { seek } from './seek'
 import { startAll, startOne, type StartedItem, type Target, type Wish } from './server'
 import { power } from './table'
@@ -66,6 +67,15 @@ interface Lost {
 
 const lost = new Map<string, Lost>()
 
+/** Another one after each end of a session: what was asked for before is nobody's business then. */
+let era = 0
+
+/** What nobody is told any more. That it was not done is said without a name, to whoever signs in next. */
+function untold(error?: unknown): Promise<never> {
+  if (error instanceof Refusal && error.status === 401) sayNotDone(error, 'What was asked for last was not done')
+  return new Promise(() => undefined)
+}
+
 /**
  * Asks for it. What no answer came of may be found later, which `found` is told, unless the same was asked for again
  * meanwhile. Throws a refusal, or an `Undecided` where nobody knows.
@@ -74,6 +84,7 @@ export async function ask(wish: Wish, found: Found): Promise<StartedItem[]> {
   const sent = sentAs(wish)
   const text = JSON.stringify(sent)
   const at = serverNow()
+  const mine = era
   const named = (one: Target) => wish.targets.find((target) => target.vmid === one.vmid && target.remote === one.remote) ?? one
   const taken: Taken = (operations) =>
     sent.targets.map((target, index) => {
@@ -86,9 +97,11 @@ export async function ask(wish: Wish, found: Found): Promise<StartedItem[]> {
       sent.targets.length === 1 && only
         ? taken([await once(sent, about(wish), (key) => startOne(sent, only, key))])
         : (await once(sent, about(wish), (key) => startAll(sent, key))).map((item) => ({ ...item, target: named(item.target) }))
+    if (mine !== era) return await untold()
     forget(text)
     return items
   } catch (error) {
+    if (mine !== era) return untold(error)
     if (!unanswered(error)) forget(text)
     else {
       const had = lost.get(text)
@@ -120,7 +133,8 @@ function forget(text: string): void {
   lost.delete(text)
 }
 
-/** Nothing is looked for any more. */
+/** The session is over: nothing is looked for any more, and what is still on its way is told to nobody. */
 export function forgetLost(): void {
+  era += 1
   for (const text of [...lost.keys()]) forget(text)
 }

@@ -34,7 +34,7 @@ export function DetailFailed({ error, again, title, what, all }: DetailFailedPro
     <Page title={title}>
       {error instanceof Refusal && error.status === 404 ? (
         <Empty title={`No such ${what}`} action={all}>
-          There is no {what} of this name here, or you may not see it.
+          There is no {what} of this name or number here, or you may not see it.
         </Empty>
       ) : (
         <ProblemView error={error} again={again} />

@@ -64,8 +64,13 @@ export function NodeState({ state }: { state: string }) {
   return <State tone={NODE[state] ?? 'unknown'}>{words(state)}</State>
 }
 
+/** The tone of a link's state. */
+export function linkTone(state: string): Tone {
+  return LINK[state] ?? 'unknown'
+}
+
 export function LinkState({ state }: { state: string }) {
-  return <State tone={LINK[state] ?? 'unknown'}>{words(state)}</State>
+  return <State tone={linkTone(state)}>{words(state)}</State>
 }
 
 /** When something was last seen; `undefined` in it: nobody knows. */

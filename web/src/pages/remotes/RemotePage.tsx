@@ -2,10 +2,9 @@
 import { Alert, Anchor, Badge, Group, Skeleton, Stack, Tabs, Text } from '@mantine/core'
 import { getRouteApi } from '@tanstack/react-router'
 import { useState } from 'react'
-import { Refusal } from '~/api/client'
 import type { Remote, Schemas } from '~/api/types'
-import { Empty } from '~/ui/Empty'
-import { LinkButton } from '~/ui/LinkButton'
+import { AnchorLink } from '~/ui/AnchorLink'
+import { DetailFailed } from '~/ui/DetailStates'
 import { Page } from '~/ui/Page'
 import { ProblemView } from '~/ui/Problem'
 import { LinkState } from '~/ui/State'
@@ -38,20 +37,15 @@ function Told({ named }: { named: string }) {
   if (remote) {
     return <Shown remote={remote} error={query.error} again={() => void query.refetch()} onGone={(removed) => setGone({ name: remote.name, removed, given: leftGiven(remote) })} />
   }
-  if (query.error instanceof Refusal && query.error.status === 404) {
+  if (!query.error) {
     return (
-      <Page title="No such remote">
-        <Empty title="There is no such remote" action={<LinkButton to="/remotes" variant="default">To the remotes</LinkButton>}>
-          Nothing is called or numbered {named}, or it is not for your eyes.
-        </Empty>
+      <Page title="Remote">
+        <Waiting />
       </Page>
     )
   }
-  return (
-    <Page title="Remote">
-      {query.error ? <ProblemView error={query.error} again={() => void query.refetch()} /> : <Waiting />}
-    </Page>
-  )
+  const all = <AnchorLink to="/remotes">All remotes</AnchorLink>
+  return <DetailFailed error={query.error} again={() => void query.refetch()} title={`Remote ${named}`} what="remote" all={all} />
 }
 
 function Waiting() {
