@@ -64,7 +64,8 @@ impl Fleet {
 
     /// The same for many guests of one remote, recorded in one commit. They leave by turns
     /// ([`Turns`](crate::TurnTimings)), in the order of `vmids`; what does not get its turn in time ends as not sent,
-    /// and so does what can no longer be done then, or may not be any more (`leave`). One answer for each guest, in their order.
+    /// and so does what can no longer be done then, or may not be any more (`leave`). One answer for each guest, in
+    /// their order.
     pub async fn operate_many(
         &self,
         id: RemoteId,

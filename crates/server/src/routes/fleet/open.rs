@@ -1,8 +1,8 @@
 //! Where Proxmox VE's own web interface shows a thing.
 //!
 //! Its place is the part behind the `#`: `v1`, then the view, what is chosen in the tree, the tab below and one
-//! each for seven kinds of things, divided by colons. A word of its dictionary is a number (`server` 0, `root` 18, `tasks` 4),
-//! any other text stands percent-encoded behind `=`; what is left empty is as the person last had it.
+//! each for seven kinds of things, divided by colons. A word of its dictionary is a number (`server` 0, `root` 18,
+//! `tasks` 4), any other text stands percent-encoded behind `=`; what is left empty is as the person last had it.
 
 use std::fmt::Write as _;
 

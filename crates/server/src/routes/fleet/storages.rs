@@ -51,8 +51,8 @@ async fn list(
 /// Shows the storages of one name.
 ///
 /// One for each node that has it to itself, or one in all when it is shared. `name@node` is that node's only. What lies
-/// there is asked for now (of sixteen nodes at most), unless it was half a minute ago; where a node does not answer it is told
-/// as last listed, with its age and with why. With `look=false` nothing is asked for. The guests are complete where
+/// there is asked for now (of sixteen nodes at most), unless it was half a minute ago; where a node does not answer it is
+/// told as last listed, with its age and with why. With `look=false` nothing is asked for. The guests are complete where
 /// `guests_unknown` is 0.
 #[utoipa::path(
     get,
