@@ -1,6 +1,6 @@
 /** What stands above a list: its query box, saved views, columns, and what there is by state; or what was selected. */
 import { Group, Text } from '@mantine/core'
-import { type ReactNode, useId } from 'react'
+import { memo, type ReactNode, useCallback, useId } from 'react'
 import type { Counts } from '~/api/types'
 import { many } from '~/format/format'
 import { ColumnsMenu } from '~/table/ColumnsMenu'
@@ -36,16 +36,17 @@ export interface ListBarProps<R extends Identified> {
   before?: ReactNode
 }
 
-export function ListBar<R extends Identified>(props: ListBarProps<R>) {
+function Bar<R extends Identified>(props: ListBarProps<R>) {
   const { list, one, q, sort, onChange, columns, total, counts, pending = false, error, chips, selection, before } = props
   const id = useId()
+  const write = useCallback((to: string) => onChange({ q: to }), [onChange])
   const wrong = isAboutQuery(error) ? error.problem : undefined
   const number = total === undefined || pending ? undefined : many(total, one)
   return (
     <div className={classes.bar}>
       <Group gap="xs" wrap="nowrap">
         {before}
-        <QueryBox list={list} q={q} onChange={(to) => onChange({ q: to })} wrong={wrong} described={id} />
+        <QueryBox list={list} q={q} onChange={write} wrong={wrong} described={id} />
         <Views list={list} q={q} sort={sort} onPick={onChange} />
         <ColumnsMenu name={list} columns={columns} />
       </Group>
@@ -61,7 +62,7 @@ export function ListBar<R extends Identified>(props: ListBarProps<R>) {
               <Chips
                 what={list}
                 q={q}
-                onChange={(to) => onChange({ q: to })}
+                onChange={write}
                 counts={counts}
                 pending={pending}
                 groups={chips}
@@ -76,3 +77,5 @@ export function ListBar<R extends Identified>(props: ListBarProps<R>) {
   )
 }
 
+/** Drawn anew only when something in it is another: not with every row of the list below. */
+export const ListBar = memo(Bar) as typeof Bar

@@ -73,8 +73,7 @@ function Row<R extends Identified>(props: RowProps<R>) {
           {row && (
             // Wider than the box: it can be pressed with a thumb.
             <label data-part="check">
-              {selected ? CHECKED : UNCHECKED}
-              <span className={classes.hidden}>Select {name}</span>
+              <input type="checkbox" tabIndex={-1} aria-label={`Select ${name}`} checked={selected} readOnly />
             </label>
           )}
         </div>
@@ -157,8 +156,6 @@ function Card<R>({ row, gone, columns, to }: CardProps<R>) {
 }
 
 // Elements that stay the same are not even looked at when a row is drawn anew.
-const CHECKED = <input type="checkbox" tabIndex={-1} checked readOnly />
-const UNCHECKED = <input type="checkbox" tabIndex={-1} checked={false} readOnly />
 const SKELETON = <span className={classes.skeleton} />
 
 const DOTS = (

@@ -28,13 +28,15 @@ export function Text({ of }: { of: string | null | undefined }) {
   )
 }
 
+/** The room of a figure beside its bar. */
+const FIGURE = '4em'
+
 /** A share of one, as a bar with its figure. */
 export function Bar({ share, title }: { share: number | null | undefined; title?: string }) {
   if (share == null) return <Unknown />
   const part = Math.min(1, Math.max(0, share))
   return (
-    <span className={classes.bar} title={title}>
-      <span className={classes.rail} data-color={usageColor(share)} style={{ backgroundSize: `${(part * 100).toFixed(1)}% 100%` }} />
+    <span className={classes.bar} data-color={usageColor(share)} title={title} style={{ backgroundSize: `calc((100% - ${FIGURE}) * ${part.toFixed(3)}) 6px, calc(100% - ${FIGURE}) 6px` }}>
       {percent(share)}
     </span>
   )

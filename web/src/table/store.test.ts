@@ -23,7 +23,7 @@ function world(total: number) {
       if (server.fail) return Promise.reject(server.fail)
       const length = Math.max(0, Math.min(part.limit, server.total - part.offset))
       const items = Array.from({ length }, (_, at) => ({ id: `${server.name}${part.offset + at}`, seen: 0 }))
-      return Promise.resolve({ items, total: server.total, counts: COUNTS })
+      return Promise.resolve({ items, total: server.total, counts: { ...COUNTS } })
     },
     follow: (part, tell) => {
       const one = { part, tell, ended: false }
@@ -272,5 +272,17 @@ describe('a long list', () => {
     store.snapshot().refresh()
     await settle()
     expect(asked).toHaveLength(before + 2)
+  })
+
+  it('tells counts as another object only when they say something else', async () => {
+    const { store } = world(1000)
+    store.start()
+    store.ask({ q: '', sort: '' })
+    await settle(500)
+    const { counts } = store.snapshot()
+    store.look(300, 320)
+    await settle(500)
+    expect(store.snapshot().order?.id(300)).toBe('r300')
+    expect(store.snapshot().counts).toBe(counts)
   })
 })

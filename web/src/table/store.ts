@@ -318,7 +318,7 @@ export class ListStore<R extends Identified> {
       ids,
       rows: rows.size > 4 * FAR ? rowsOf(ids, rows) : rows,
       total: all,
-      counts: (told ? had?.counts : undefined) ?? counts ?? had?.counts,
+      counts: same(had?.counts, (told ? had?.counts : undefined) ?? counts),
     }
     this.#say()
   }
@@ -353,6 +353,11 @@ function orderOf<R>(known: Known<R>): Order {
     id: (index) => known.ids.get(index),
     has: (id) => (all ??= new Set(known.ids.values())).has(id),
   }
+}
+
+/** The one that is had, if the other says the same: what shows it is not drawn anew with every page. */
+function same(had: Counts | undefined, now: Counts | undefined): Counts | undefined {
+  return now === undefined || JSON.stringify(had) === JSON.stringify(now) ? had : now
 }
 
 function keyOf({ q, sort }: Question): string {

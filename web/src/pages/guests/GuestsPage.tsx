@@ -3,7 +3,7 @@ import { ActionIcon, Drawer, Tooltip } from '@mantine/core'
 import { useDisclosure, useMediaQuery } from '@mantine/hooks'
 import { IconLayoutSidebar } from '@tabler/icons-react'
 import { useSearch } from '@tanstack/react-router'
-import { useCallback } from 'react'
+import { useCallback, useMemo } from 'react'
 import { guestMenu, nameOf, pathOf } from '~/actions/GuestMenu'
 import type { Guest } from '~/api/types'
 import { usePreference } from '~/preferences/preferences'
@@ -44,6 +44,23 @@ export default function GuestsPage() {
     },
     [change, close],
   )
+  // Stays as it is while rows tick.
+  const twist = useMemo(
+    () => (
+      <Tooltip label={label}>
+        <ActionIcon
+          variant="default"
+          size="input-sm"
+          aria-label={label}
+          aria-expanded={narrow ? drawer : shown}
+          onClick={() => (narrow ? open() : setBeside(!shown))}
+        >
+          <IconLayoutSidebar size={18} stroke={1.7} />
+        </ActionIcon>
+      </Tooltip>
+    ),
+    [label, narrow, drawer, shown, open, setBeside],
+  )
   const tree = <Tree q={q} onPick={pick} />
 
   return (
@@ -68,19 +85,7 @@ export default function GuestsPage() {
                 <Selection selected={selected} total={source.order?.total} onClear={() => select(NONE)} />
               )
             }
-            before={
-              <Tooltip label={label}>
-                <ActionIcon
-                  variant="default"
-                  size="input-sm"
-                  aria-label={label}
-                  aria-expanded={narrow ? drawer : shown}
-                  onClick={() => (narrow ? open() : setBeside(!shown))}
-                >
-                  <IconLayoutSidebar size={18} stroke={1.7} />
-                </ActionIcon>
-              </Tooltip>
-            }
+            before={twist}
           />
           <DataTable
             name="guests"
