@@ -51,6 +51,8 @@ function Remotes({ q, onPick }: { q: string; onPick: (q: string) => void }) {
   const told = useLinks()
   // What was told before the stream was cut is older than what is asked for.
   const links = useStreamLive() ? told : undefined
+  const cut = useCut()
+  const old = remotes.isError ? 'since then the remotes could not be loaded' : cut ? 'the live stream to Muster is cut' : undefined
   const all = remotes.data ?? []
   const open = new Set(openOf(remembered) ?? (all.length <= FEW ? all.map((remote) => remote.id) : []))
   const opened = all.filter((remote) => open.has(remote.id))
@@ -145,8 +147,8 @@ function Remotes({ q, onPick }: { q: string; onPick: (q: string) => void }) {
       )}
       <div
         ref={scroller}
-        className={remotes.isError ? `${classes.tree} stale` : classes.tree}
-        title={remotes.isError ? `As of ${exact(remotes.dataUpdatedAt)}: since then the remotes could not be loaded` : undefined}
+        className={old ? `${classes.tree} stale` : classes.tree}
+        title={old && `As of ${exact(toServer(remotes.dataUpdatedAt))}: ${old}`}
         role="tree"
         aria-label="Remotes and nodes"
         aria-busy={remotes.isPending}
