@@ -138,6 +138,7 @@ const tasks = createRoute({
 const task = createRoute({
   getParentRoute: () => inside,
   path: '/tasks/$remote/$upid',
+  validateSearch: only('do'),
   component: lazyRouteComponent(() => import('./pages/tasks/TaskPage')),
 })
 const operations = createRoute({

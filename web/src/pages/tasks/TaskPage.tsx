@@ -1,6 +1,5 @@
 /** One task of Proxmox VE: how it stands, what it belongs to, its log as it is written, and how to end it. */
 import { Alert, Group, Modal, Paper, Skeleton, Stack, Text } from '@mantine/core'
-import { useDisclosure } from '@mantine/hooks'
 import { IconPlayerStop } from '@tabler/icons-react'
 import { getRouteApi } from '@tanstack/react-router'
 import { api, Refusal, unwrap } from '~/api/client'
@@ -10,6 +9,7 @@ import { span } from '~/format/format'
 import { useTasks } from '~/live/hooks'
 import { LogView } from '~/log/LogView'
 import { useMay } from '~/shell/session'
+import { whyNotEnd } from '~/tasks/end'
 import { lastSeen, took } from '~/tasks/time'
 import { AnchorLink } from '~/ui/AnchorLink'
 import { Blocked } from '~/ui/Blocked'
@@ -120,28 +120,27 @@ function TaskFacts({ task, seen }: { task: Task; seen: Seen | undefined }) {
 /** Ends a task, after a word of confirmation. That it has ended is said by the task itself. */
 function StopTask({ task }: { task: Task }) {
   const may = useMay('operator', task.remote_id)
-  const [open, dialog] = useDisclosure(false)
+  const navigate = route.useNavigate()
+  // Whether it is open stands in the address: the list of tasks opens it too.
+  const barred = whyNotEnd(task, may)
+  const open = route.useSearch().do === 'end' && barred === undefined
+  const ask = (to: 'end' | undefined) => void navigate({ search: { do: to }, replace: true })
+  const close = () => ask(undefined)
   const stop = useOnce(
     (path: { remote: string; upid: string }, key) =>
       unwrap(api.DELETE('/api/v1/tasks/{remote}/{upid}', { params: { path, header: { 'Idempotency-Key': key } } })),
-    dialog.close,
+    close,
     { deed: 'end-task', things: [task.id], said: `the task ${task.name} was asked to end` },
   )
-  const why = !may
-    ? 'This needs the role operator on this remote.'
-    : task.outcome !== 'running'
-      ? 'It has ended.'
-      : stop.isSuccess
-        ? 'It was asked to end.'
-        : undefined
+  const why = barred ?? (stop.isSuccess ? 'It was asked to end.' : undefined)
   return (
     <>
       <Blocked why={why}>
-        <Button size="xs" variant="default" leftSection={<IconPlayerStop size={14} />} onClick={dialog.open}>
+        <Button size="xs" variant="default" leftSection={<IconPlayerStop size={14} />} onClick={() => ask('end')}>
           End task
         </Button>
       </Blocked>
-      <Modal opened={open} onClose={dialog.close} title={`End the task ${task.name}?`}>
+      <Modal opened={open} onClose={close} title={`End the task ${task.name}?`}>
         <Stack>
           <Text size="sm">
             Proxmox VE ends it on node <b className="name">{task.node}</b> of <b className="name">{task.remote}</b>. What it has begun stays as it is by then: half a
@@ -149,7 +148,7 @@ function StopTask({ task }: { task: Task }) {
           </Text>
           {stop.error && <ProblemView error={stop.error} title="Not done" />}
           <Group justify="flex-end">
-            <Button variant="default" onClick={dialog.close}>
+            <Button variant="default" onClick={close}>
               Let it run
             </Button>
             <Button color="red" loading={stop.isPending} onClick={() => stop.mutate({ remote: String(task.remote_id), upid: task.upid })}>
