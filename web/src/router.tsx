@@ -78,7 +78,7 @@ const overview = createRoute({
 const guests = createRoute({
   getParentRoute: () => inside,
   path: '/guests',
-  validateSearch: only('q', 'sort', 'view'),
+  validateSearch: only('q', 'sort', 'picked'),
   component: lazyRouteComponent(() => import('./pages/guests/GuestsPage')),
 })
 const guest = createRoute({

@@ -6,7 +6,14 @@ import { usePreference } from '~/preferences/preferences'
 export interface Question {
   q: string
   sort: string
-  change: (to: { q?: string; sort?: string }) => void
+  change: (to: Change) => void
+}
+
+interface Change {
+  q?: string
+  sort?: string
+  /** What is selected: it belongs to what was asked. */
+  picked?: string
 }
 
 /** `search`: what the address of the page says. */
@@ -15,11 +22,11 @@ export function useQuestion(list: string, search: { q?: string | undefined; sort
   const [remembered, remember] = usePreference('lists', list, 'sort')
   const { q = '', sort } = search
   const change = useCallback(
-    (to: { q?: string; sort?: string }) => {
+    (to: Change) => {
       if (to.sort !== undefined && to.sort !== (remembered ?? '')) remember(to.sort === '' ? null : to.sort)
       void navigate({
         to: '.',
-        search: (had: Record<string, string | undefined>) => ({ ...had, ...to }),
+        search: (had: Record<string, string | undefined>) => ({ ...had, ...(to.q === undefined ? {} : { picked: undefined }), ...to }),
         // Writing is one thing, however many keys it takes: "back" leaves the list.
         replace: true,
         resetScroll: false,

@@ -13,13 +13,13 @@ import { NothingFits } from '~/query/NothingFits'
 import { useQuestion } from '~/query/question'
 import { heard } from '~/query/refused'
 import { DataTable } from '~/table/DataTable'
-import { useSelection } from '~/table/useSelection'
 import { useLiveRows } from '~/table/sources'
 import { Page } from '~/ui/Page'
 import { COLUMNS } from './columns'
 import classes from './guests.module.css'
 import { Selection } from './Selection'
 import { Tree } from './Tree'
+import { usePicked } from './usePicked'
 
 const CHIPS: readonly ChipsOf[] = [
   { key: 'status', from: 'state', usual: ['running', 'stopped'] },
@@ -28,9 +28,11 @@ const CHIPS: readonly ChipsOf[] = [
 const NONE: ReadonlyMap<string, Guest> = new Map()
 
 export default function GuestsPage() {
-  const { q, sort, change } = useQuestion('guests', useSearch({ from: '/inside/guests' }))
+  const search = useSearch({ from: '/inside/guests' })
+  const { q, sort, change } = useQuestion('guests', search)
   const source = useLiveRows('guests', q, sort)
-  const [selected, select] = useSelection<Guest>('guests', q)
+  const picking = usePicked(q, search.picked ?? '', change)
+  const { selected, select } = picking
 
   const narrow = useMediaQuery('(max-width: 62em)', false, { getInitialValueInEffect: false })
   const [beside, setBeside] = usePreference('ui', 'guests_tree')
@@ -81,8 +83,8 @@ export default function GuestsPage() {
             error={source.error}
             chips={CHIPS}
             selection={
-              selected.size === 0 ? undefined : (
-                <Selection selected={selected} total={source.order?.total} onClear={() => select(NONE)} />
+              selected.size === 0 && picking.lost === 0 && picking.error === null ? undefined : (
+                <Selection picking={picking} total={source.order?.total} onClear={() => select(NONE)} />
               )
             }
             before={twist}

@@ -3,18 +3,25 @@ import { ActionIcon, Button, Menu, Text, Tooltip } from '@mantine/core'
 import { IconChevronDown, IconX } from '@tabler/icons-react'
 import { openDialog } from '~/actions/operate'
 import { POWER } from '~/actions/table'
-import type { Action, Guest } from '~/api/types'
+import type { Action } from '~/api/types'
 import { count, many } from '~/format/format'
 import { useMay } from '~/shell/session'
 import { MOST_SELECTED } from '~/table/DataTable'
-import type { Selected } from '~/table/selection'
+import { problemFrom } from '~/api/client'
 import classes from './guests.module.css'
+import type { Picking } from './usePicked'
 
 /** Beside the list there is room for these; the others are in the menu. */
 const FIRST: readonly Action[] = ['start', 'shutdown', 'reboot', 'stop']
 const NEEDS = 'Needs the role operator'
 
-export function Selection({ selected, total, onClear }: { selected: Selected<Guest>; total: number | undefined; onClear: () => void }) {
+interface SelectionProps {
+  picking: Picking
+  total: number | undefined
+  onClear: () => void
+}
+
+export function Selection({ picking: { selected, lost, error }, total, onClear }: SelectionProps) {
   const may = useMay('operator', 'any')
   const act = (action: Action) => {
     const targets = [...selected.values()].map((row) => ({
@@ -30,7 +37,12 @@ export function Selection({ selected, total, onClear }: { selected: Selected<Gue
   return (
     <div className={classes.selection} role="toolbar" aria-label="Selected guests">
       <Text size="sm" fw={600} component="span" role="status" className="figures" style={{ whiteSpace: 'nowrap' }}>
-        {full ? `the first ${count(selected.size)} of ${count(total)} selected` : `${many(selected.size, 'guest')} selected`}
+        {error !== null
+          ? `What the address selects could not be asked for: ${problemFrom(error).title}`
+          : full
+            ? `the first ${count(selected.size)} of ${count(total)} selected`
+            : `${many(selected.size, 'guest')} selected`}
+        {lost > 0 && `, ${count(lost)} more ${lost === 1 ? 'is' : 'are'} not in this list`}
       </Text>
       <Tooltip label="Select none">
         <ActionIcon variant="subtle" color="gray" size="sm" aria-label="Select none" onClick={onClear}>
