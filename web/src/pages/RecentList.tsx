@@ -1,19 +1,14 @@
 /** The list of tasks and that of operations: what the stream tells, under a query. */
 import { useLinks } from '~/live/hooks'
 import type { ChipsOf } from '~/query/Chips'
-import { ListBar } from '~/query/ListBar'
-import classes from '~/query/ListBar.module.css'
-import { NothingFits } from '~/query/NothingFits'
+import { ListPage } from '~/query/ListPage'
 import { useQuestion } from '~/query/question'
-import { heard } from '~/query/refused'
-import { DataTable } from '~/table/DataTable'
 import { useRecentRows } from '~/table/recent'
 import type { Lists } from '~/table/sources'
 import type { Column } from '~/table/types'
 import { Links } from '~/tasks/Standing'
 import { lastSeen } from '~/tasks/time'
 import { Empty } from '~/ui/Empty'
-import { Page } from '~/ui/Page'
 
 export interface RecentListProps<K extends 'tasks' | 'operations'> {
   list: K
@@ -39,49 +34,27 @@ export interface RecentListProps<K extends 'tasks' | 'operations'> {
 
 export function RecentList<K extends 'tasks' | 'operations'>(props: RecentListProps<K>) {
   const { list, title, one, search, told, older, open, columns, chips, nameOf, to, menu, none } = props
-  const { q, sort, change } = useQuestion(list, search)
-  const source = useRecentRows(list, q, sort, told, older)
+  const question = useQuestion(list, search)
+  const source = useRecentRows(list, question.q, question.sort, told, older)
   const links = useLinks()
-  const remotes = source.counts?.remotes
+  const nothing = question.q === '' && isNone(list, source.counts?.remotes)
   return (
-    <Page title={title} full>
-      <div className={classes.page}>
-        <ListBar
-          list={list}
-          one={one}
-          q={q}
-          sort={sort}
-          onChange={change}
-          columns={columns}
-          total={source.order?.total}
-          counts={source.counts}
-          pending={source.pending}
-          error={source.error}
-          chips={chips}
-        />
-        <Links value={links}>
-          <DataTable<Lists[K]>
-            name={list}
-            label={title}
-            columns={columns}
-            source={heard(source)}
-            sort={sort}
-            onSort={(by) => change({ sort: by })}
-            nameOf={nameOf}
-            to={to}
-            stale={(row) => lastSeen(open(row), links?.get(row.remote_id)?.link) !== undefined}
-            {...(menu && { menu })}
-            empty={
-              q === '' && isNone(list, remotes) ? (
-                <Empty title={`No ${list} yet`}>{none}</Empty>
-              ) : (
-                <NothingFits what={list} q={q} remotes={remotes} error={source.error} onClear={() => change({ q: '' })} />
-              )
-            }
-          />
-        </Links>
-      </div>
-    </Page>
+    <Links value={links}>
+      <ListPage<K>
+        list={list}
+        title={title}
+        one={one}
+        question={question}
+        source={source}
+        columns={columns}
+        chips={chips}
+        nameOf={nameOf}
+        to={to}
+        stale={(row) => lastSeen(open(row), links?.get(row.remote_id)?.link) !== undefined}
+        menu={menu}
+        none={nothing ? <Empty title={`No ${list} yet`}>{none}</Empty> : undefined}
+      />
+    </Links>
   )
 }
 

@@ -1,36 +1,38 @@
 /** A page that is a list: what stands above it, and the table. */
-import type { Node, Storage } from '~/api/types'
+import type { ReactNode } from 'react'
 import { DataTable } from '~/table/DataTable'
-import { useLiveRows } from '~/table/sources'
+import type { Lists, LiveSource } from '~/table/sources'
 import type { Column } from '~/table/types'
 import { Page } from '~/ui/Page'
 import type { ChipsOf } from './Chips'
 import { ListBar } from './ListBar'
 import classes from './ListBar.module.css'
 import { NothingFits } from './NothingFits'
-import { useQuestion } from './question'
+import type { Question } from './question'
 import { heard } from './refused'
 
-interface Kinds {
-  nodes: Node
-  storages: Storage
-}
-
-export interface ListPageProps<K extends keyof Kinds> {
+export interface ListPageProps<K extends keyof Lists> {
   list: K
   title: string
   /** One of them: `node`. */
   one: string
-  search: { q?: string | undefined; sort?: string | undefined }
-  columns: readonly Column<Kinds[K]>[]
+  question: Question
+  source: LiveSource<Lists[K]>
+  columns: readonly Column<Lists[K]>[]
   chips: readonly ChipsOf[]
-  nameOf: (row: Kinds[K]) => string
-  to: (row: Kinds[K]) => string
+  nameOf: (row: Lists[K]) => string
+  to: (row: Lists[K]) => string
+  /** Whether it is shown as it was last seen. */
+  stale: (row: Lists[K]) => boolean
+  /** The items of a row's menu. */
+  menu?: ((row: Lists[K]) => ReactNode) | undefined
+  /** What is said where it is known that there is nothing at all. */
+  none?: ReactNode
 }
 
-export function ListPage<K extends keyof Kinds>({ list, title, one, search, columns, chips, nameOf, to }: ListPageProps<K>) {
-  const { q, sort, change } = useQuestion(list, search)
-  const source = useLiveRows(list, q, sort)
+export function ListPage<K extends keyof Lists>(props: ListPageProps<K>) {
+  const { list, title, one, question, source, columns, chips, nameOf, to, stale, menu, none } = props
+  const { q, sort, change } = question
   return (
     <Page title={title} full>
       <div className={classes.page}>
@@ -47,7 +49,7 @@ export function ListPage<K extends keyof Kinds>({ list, title, one, search, colu
           error={source.error}
           chips={chips}
         />
-        <DataTable<Kinds[K]>
+        <DataTable<Lists[K]>
           name={list}
           label={title}
           columns={columns}
@@ -56,8 +58,11 @@ export function ListPage<K extends keyof Kinds>({ list, title, one, search, colu
           onSort={(by) => change({ sort: by })}
           nameOf={nameOf}
           to={to}
-          stale={(row) => row.freshness !== 'live'}
-          empty={<NothingFits what={list} q={q} remotes={source.counts?.remotes} error={source.error} onClear={() => change({ q: '' })} />}
+          stale={stale}
+          {...(menu && { menu })}
+          empty={
+            none ?? <NothingFits what={list} q={q} remotes={source.counts?.remotes} error={source.error} onClear={() => change({ q: '' })} />
+          }
         />
       </div>
     </Page>

@@ -3,6 +3,8 @@ import { useSearch } from '@tanstack/react-router'
 import type { Storage } from '~/api/types'
 import type { ChipsOf } from '~/query/Chips'
 import { ListPage } from '~/query/ListPage'
+import { useQuestion } from '~/query/question'
+import { useLiveRows } from '~/table/sources'
 import { COLUMNS } from './columns'
 
 const CHIPS: readonly ChipsOf[] = [
@@ -11,13 +13,15 @@ const CHIPS: readonly ChipsOf[] = [
 ]
 
 export default function StoragesPage() {
-  const search = useSearch({ from: '/inside/storages' })
+  const question = useQuestion('storages', useSearch({ from: '/inside/storages' }))
+  const source = useLiveRows('storages', question.q, question.sort)
   return (
     <ListPage
       list="storages"
       title="Storage"
       one="storage"
-      search={search}
+      question={question}
+      source={source}
       columns={COLUMNS}
       chips={CHIPS}
       nameOf={(row: Storage) => row.name}
@@ -25,6 +29,7 @@ export default function StoragesPage() {
         const node = row.shared === true ? '' : `?node=${encodeURIComponent(row.node)}`
         return `/storages/${row.remote_id}/${encodeURIComponent(row.name)}${node}`
       }}
+      stale={(row) => row.freshness !== 'live'}
     />
   )
 }
