@@ -94,7 +94,9 @@ test('60 guests', async () => {
     const { context, page } = await cold(muster)
     await page.goto(muster.url)
     await page.getByRole('heading', { level: 1 }).waitFor()
-    paints.push(await page.evaluate(() => performance.getEntriesByName('first-contentful-paint')[0]?.startTime ?? Number.NaN))
+    // It is told some time after it was.
+    const told = await page.waitForFunction(() => performance.getEntriesByName('first-contentful-paint')[0]?.startTime)
+    paints.push((await told.jsonValue()) ?? Number.NaN)
     await context.close()
   }
   say('60 guests: first contentful paint, median of 5', `${median(paints).toFixed(0)} ms`)

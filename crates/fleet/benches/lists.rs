@@ -1,6 +1,8 @@
 //! How long the first page of a large list takes, and what a query may go on with: 100 remotes of 1,000 guests each.
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
+mod measure;
+
 use std::hint::black_box;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -8,6 +10,7 @@ use std::time::{Duration, Instant};
 use fleet::lists::{self, Request};
 use fleet::{FleetSnapshot, GuestRow, RemoteSnapshot, Standing};
 use jiff::Timestamp;
+use measure::row;
 use model::access::Visible;
 use model::query::{Key, Vocabulary};
 use model::{Freshness, Guest, GuestKind, GuestState, Incarnation, LinkState, Presence, RemoteId, Vmid};
@@ -47,16 +50,8 @@ fn main() {
             total = black_box(lists::guests(black_box(&fleet), &Visible::All, &request, now)).total;
             took.push(begun.elapsed());
         }
-        took.sort_unstable();
-        let median = took.get(TIMES / 2).copied().unwrap_or_default();
+        let median = row(&format!("`{q}` by `{sort}` | {total}"), took);
         slow |= (q, sort) == FIRST && median > BOUND;
-        let ms = |at: usize| took.get(at).map_or(0.0, |took| took.as_secs_f64() * 1000.0);
-        println!(
-            "| `{q}` by `{sort}` | {total} | {:.2} | {:.2} | {:.2} |",
-            ms(0),
-            ms(TIMES / 2),
-            ms(TIMES * 99 / 100)
-        );
     }
     assert!(!slow, "the first list takes longer than {BOUND:?}");
     complete(fleet);
@@ -88,15 +83,6 @@ fn complete(mut fleet: FleetSnapshot) {
     let median = row("one remote polled since the last key", polled.collect());
     row("nothing changed", (0..TIMES).map(|_| look(&fleet)).collect());
     assert!(median <= KEY_BOUND, "a key stroke takes longer than {KEY_BOUND:?}");
-}
-
-fn row(what: &str, mut took: Vec<Duration>) -> Duration {
-    took.sort_unstable();
-    let at = |at: usize| took.get(at).copied().unwrap_or_default();
-    let ms = |at: Duration| at.as_secs_f64() * 1000.0;
-    let (best, median, last) = (at(0), at(took.len() / 2), at(took.len() * 99 / 100));
-    println!("| {what} | {:.2} | {:.2} | {:.2} |", ms(best), ms(median), ms(last));
-    median
 }
 
 /// Rows made one remote after the other with other memory between, as polls make them.

@@ -2,6 +2,8 @@
 //! when nothing has changed.
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
+mod measure;
+
 use std::hint::black_box;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -9,6 +11,7 @@ use std::time::{Duration, Instant};
 use fleet::overview::{Limits, overview};
 use fleet::{FleetSnapshot, GuestRow, NodeRow, RemoteSnapshot, Standing, StorageRow};
 use jiff::Timestamp;
+use measure::row;
 use model::access::Visible;
 use model::{
     Freshness, Guest, GuestKind, GuestState, Incarnation, LinkState, Node, NodeState, Presence, RemoteId,
@@ -57,15 +60,6 @@ fn main() {
     let median = row("one remote polled since the last look", polled);
     row("nothing changed", (0..TIMES).map(|_| look(&fleet)).collect());
     assert!(median <= BOUND, "the overview takes longer than {BOUND:?}");
-}
-
-fn row(what: &str, mut took: Vec<Duration>) -> Duration {
-    took.sort_unstable();
-    let at = |at: usize| took.get(at).copied().unwrap_or_default();
-    let ms = |at: Duration| at.as_secs_f64() * 1000.0;
-    let (best, median, last) = (at(0), at(took.len() / 2), at(took.len() * 99 / 100));
-    println!("| {what} | {:.2} | {:.2} | {:.2} |", ms(best), ms(median), ms(last));
-    median
 }
 
 fn remote(id: u64, now: Timestamp) -> RemoteSnapshot {

@@ -84,7 +84,7 @@ export function Body<R extends Identified>(props: BodyProps<R>) {
   // The row that the keys are at is always there: who cannot see it is told of it by its name in the document.
   if (active !== undefined && active < count && rows.get(active % slots) !== active) rows.set(APART, active)
   holder.draws()
-  places.begin(virtual.isScrolling)
+  places.begin()
   const wanted = [...rows].map(([slot, index]) => {
     const id = order.id(index)
     return { slot, index, id, row: id === undefined ? undefined : holder.row(id, source.row(id)) }

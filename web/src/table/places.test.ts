@@ -49,17 +49,17 @@ describe('what is drawn in them', () => {
   it('is drawn at once as far as there is time in a frame, and goes on in the next', () => {
     const places = new Places<Row>()
     const rows = Array.from({ length: 30 }, (_, slot) => row(`r${slot}`))
-    const frame = (moving: boolean) => {
-      places.begin(moving)
+    const frame = () => {
+      places.begin()
       const seen = rows.filter((one, slot) => places.draw(slot, one.id, one).row === one).length
       return [seen, places.behind]
     }
-    expect([frame(true), frame(true), frame(false), frame(false), frame(false)]).toEqual([[6, true], [12, true], [26, true], [30, false], [30, false]])
+    expect(Array.from({ length: 6 }, frame)).toEqual([[7, true], [14, true], [21, true], [28, true], [30, false], [30, false]])
   })
 
   it('is never another row than the one that belongs there', () => {
     const places = new Places<Row>()
-    places.begin(false)
+    places.begin()
     const a = row('a')
     expect(places.draw(0, 'a', a)).toEqual({ row: a, blank: false })
     expect(places.draw(0, 'b', undefined)).toEqual({ row: a, blank: true })
@@ -69,10 +69,10 @@ describe('what is drawn in them', () => {
 
   it('is the row as it was until there is time for what is new of it', () => {
     const places = new Places<Row>()
-    places.begin(false)
+    places.begin()
     const old = row('x')
     places.draw(99, 'x', old)
-    places.begin(false)
+    places.begin()
     for (let slot = 0; slot < 20; slot += 1) places.draw(slot, `r${slot}`, row(`r${slot}`))
     expect(places.draw(99, 'x', row('x'))).toEqual({ row: old, blank: false })
     expect(places.behind).toBe(true)

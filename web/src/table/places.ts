@@ -6,10 +6,8 @@
  */
 import type { Identified } from './types'
 
-/** So many rows are drawn anew in a frame; the others follow in the next ones. */
-const A_FRAME = 14
-/** While the list moves there is a frame to be had for each step of it. */
-const A_MOVING_FRAME = 6
+/** So many rows are drawn anew in a frame, which is what a turned wheel brings into view in one; the others follow in the next. */
+const A_FRAME = 7
 
 /** The rows from `first` to `last` with some around them: always `most` of them, if there are so many. */
 export function drawn(first: number, last: number, around: number, most: number, count: number): number[] {
@@ -31,8 +29,8 @@ export class Places<R extends Identified> {
   #left = A_FRAME
 
   /** A frame begins. */
-  begin(moving: boolean): void {
-    this.#left = moving ? A_MOVING_FRAME : A_FRAME
+  begin(): void {
+    this.#left = A_FRAME
   }
 
   /** Whether rows are left for the next frame. */
