@@ -48,6 +48,8 @@ describe('the cable is pulled while a guest’s page is open', () => {
     await main.getByRole('link', { name: 'pve', exact: true }).waitFor()
     const stop = page.getByRole('group', { name: 'Power' }).getByRole('button', { name: /^Shut down/ })
     expect(await stop.getAttribute('aria-disabled')).toBe('false')
+    // A pointer that rests on a button when there comes something to say of it is told so once it moves.
+    await expect.poll(() => stop.getAttribute('aria-describedby')).not.toBeNull()
     await stop.hover()
     await page.getByRole('tooltip').getByText(/may fail/i).waitFor()
 

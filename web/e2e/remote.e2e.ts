@@ -83,7 +83,7 @@ test('disconnected: nothing reaches the host any more, its guests say by whom; a
   await list.bringToFront()
   await row.getByText('out of reach').waitFor()
   await list.locator('[role=row][data-stale]').filter({ hasText: 'guest-off' }).waitFor()
-  await row.getByTitle(/disconnected by admin/).waitFor()
+  await row.getByTitle(/disconnected by admin/).filter({ visible: true }).first().waitFor()
   await list.close()
   await page.goto(`${muster.url}/guests/${ids.get('off')}/101`)
   await main().getByText(/disconnected by admin/i).first().waitFor()

@@ -166,7 +166,7 @@ test('a second factor is turned on, asked for, and its recovery codes work once'
   await page.getByText(/This code is not right/).waitFor()
   await page.getByRole('textbox', { name: /The code that it shows now/ }).fill(code(secret))
   await page.getByRole('button', { name: 'Turn it on' }).click()
-  const recovery = (await page.getByLabel('Recovery codes').innerText()).trim().split('\n')
+  const recovery = (await page.getByLabel('Recovery codes', { exact: true }).innerText()).trim().split('\n')
   expect(recovery).toHaveLength(10)
   await page.getByRole('button', { name: 'I have kept them' }).click()
   await page.getByRole('heading', { name: 'On', exact: true }).waitFor()
