@@ -236,8 +236,9 @@ export class ListStore<R extends Identified> {
     const known = this.#known
     const part = partOf(this.#first, this.#last, known?.total)
     if (!this.#asking && this.#error === undefined && known) {
-      const unknown = (of: Part) => missing(of, known.total, (index) => known.ids.has(index))
-      const wanted = unknown(part) ?? (this.#way === 0 ? undefined : unknown(ahead(this.#first, this.#last, this.#way, known.total)))
+      const isKnown = (index: number) => known.ids.has(index)
+      const window = { first: this.#first, last: this.#last, way: this.#way }
+      const wanted = missing(part, known.total, isKnown) ?? ahead(window, known.total, isKnown)
       if (wanted) void this.#ask(wanted)
     }
     clearTimeout(this.#rest)

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { missing, PAGE, partOf, step } from './window'
+import { ahead, missing, PAGE, partOf, step } from './window'
 
 describe('the part that is followed', () => {
   it('has what is on screen in it, with some rows on both sides, in whole pages', () => {
@@ -55,4 +55,23 @@ it('steps within the list', () => {
   expect(step(0, -1, 10)).toBe(0)
   expect(step(5, 20, 10)).toBe(9)
   expect(step(5, 2, 10)).toBe(7)
+})
+
+describe('what lies ahead', () => {
+  const upTo = (rows: number) => (index: number) => index < rows
+
+  it('is not asked for while the window rests, nor while enough of it is known', () => {
+    expect(ahead({ first: 0, last: 20, way: 0 }, 10_000, upTo(50))).toBeUndefined()
+    expect(ahead({ first: 0, last: 20, way: 5 }, 10_000, upTo(150))).toBeUndefined()
+  })
+
+  it('is asked for in one go once too little of it is known, to either side', () => {
+    expect(ahead({ first: 0, last: 20, way: 5 }, 10_000, upTo(100))).toEqual({ offset: 100, limit: 200 })
+    expect(ahead({ first: 5000, last: 5020, way: -5 }, 10_000, (index) => index >= 4950)).toEqual({ offset: 4700, limit: 250 })
+  })
+
+  it('ends where the list ends', () => {
+    expect(ahead({ first: 40, last: 60, way: 5 }, 120, upTo(100))).toEqual({ offset: 100, limit: 50 })
+    expect(ahead({ first: 40, last: 60, way: 5 }, 100, upTo(100))).toBeUndefined()
+  })
 })

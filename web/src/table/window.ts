@@ -11,8 +11,11 @@ export const PAGE = 50
 /** So many rows before and after the screen are wanted too. */
 const LEAD = 15
 
-/** So many rows where it moves to are asked for before they are on screen: a row that is known is drawn once. */
-const AHEAD = 150
+/** When of so many rows where it moves to one is unknown, more are asked for: a row that is known before it is on screen is drawn once. */
+const NEAR = 100
+
+/** So many then: few answers to take in while it moves. */
+const AHEAD = 250
 
 /** A part has at most so many rows, however high the screen. */
 const MOST = 400
@@ -43,9 +46,15 @@ export function missing(part: Part, total: number | undefined, known: (index: nu
   return { offset, limit: Math.ceil((last + 1 - offset) / PAGE) * PAGE }
 }
 
-/** What lies where the window moves to: `way` is above 0 towards the end, below 0 towards the beginning. */
-export function ahead(first: number, last: number, way: number, total: number | undefined): Part {
-  return way > 0 ? partOf(last, last + AHEAD, total) : partOf(Math.max(0, first - AHEAD), first, total)
+/** What is to be asked for where the window moves to: `way` is above 0 towards the end, below 0 towards the beginning. */
+export function ahead(
+  { first, last, way }: { first: number; last: number; way: number },
+  total: number | undefined,
+  known: (index: number) => boolean,
+): Part | undefined {
+  if (way === 0) return undefined
+  const reach = (rows: number) => (way > 0 ? partOf(last, last + rows, total) : partOf(Math.max(0, first - rows), first, total))
+  return missing(reach(NEAR), total, known) && missing(reach(AHEAD), total, known)
 }
 
 /** Where a page further is, for the keys: at least one row. */
