@@ -1,6 +1,6 @@
 /** Reading a browser's trace: what the page's own thread did in each frame, and for how long at a time. */
 
-interface TraceEvent {
+export interface TraceEvent {
   name: string
   ph: string
   ts: number
