@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 /// Prints a row of a table, in milliseconds; the median.
-pub fn row(what: &str, mut took: Vec<Duration>) -> Duration {
+pub(crate) fn row(what: &str, mut took: Vec<Duration>) -> Duration {
     took.sort_unstable();
     let at = |at: usize| took.get(at).copied().unwrap_or_default();
     let ms = |at: Duration| at.as_secs_f64() * 1000.0;
